@@ -1,0 +1,103 @@
+"""Checks of the label arrays that travel beside X: speakers, groups, genders.
+
+They come as lists, NumPy arrays, pandas columns of any kind (categorical, nullable,
+Arrow-backed) and in any type; past this door they are one-dimensional NumPy arrays.
+"""
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["check_labels", "check_speakers", "encode"]
+
+
+def check_labels(labels, name, n_rows, *, allow_missing=False, rows_of="X"):
+    """Return labels as a one-dimensional array of `n_rows` entries.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n_rows,)
+        Strings, integers, a pandas column, a categorical.
+
+    name : str
+        Name of the parameter, for the error texts.
+
+    n_rows : int
+        Number of rows that `labels` must describe.
+
+    allow_missing : bool, default=False
+        Whether None, NaN and pandas' NA may stand for an unknown label.
+
+    rows_of : str, default="X"
+        Name of the array that has `n_rows` rows, for the error texts.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_rows,)
+        Of dtype object wherever a label is missing (then None), or is no number.
+
+    Raises
+    ------
+    ValueError
+        If the shape or the length is wrong, or a label is missing and may not be.
+    """
+    shape = np.shape(labels)
+    if len(shape) == 2 and shape[1] == 1:
+        labels = np.asarray(labels)[:, 0]
+    elif len(shape) != 1:
+        raise ValueError(
+            f"`{name}` must be one-dimensional, with one label per row of "
+            f"`{rows_of}`; got shape {shape}."
+        )
+    if len(labels) != n_rows:
+        raise ValueError(
+            f"`{name}` has {len(labels)} entries and `{rows_of}` has {n_rows} rows; "
+            f"pass one label per row of `{rows_of}`."
+        )
+    missing = np.asarray(pd.isna(pd.Series(labels, dtype=object)))
+    if missing.any():
+        if not allow_missing:
+            raise ValueError(
+                f"`{name}` has {missing.sum()} missing labels of {n_rows}, the first "
+                f"in row {np.flatnonzero(missing)[0]}; give every row a label or drop "
+                "those rows."
+            )
+        labels = np.array(
+            [None if gone else label for label, gone in zip(labels, missing)],
+            dtype=object,
+        )
+        return labels
+    labels = np.asarray(labels)
+    return labels if labels.dtype.kind in "biu" else labels.astype(object)
+
+
+def check_speakers(speakers, groups, n_rows, *, allow_missing=False):
+    """Return the speaker of each row, or None when neither array is given.
+
+    `groups` is scikit-learn's word for the same array, so that one array can drive
+    the splitter and the adversary; `speakers` wins when both are given.
+    """
+    if speakers is not None:
+        return check_labels(speakers, "speakers", n_rows, allow_missing=allow_missing)
+    if groups is not None:
+        return check_labels(groups, "groups", n_rows, allow_missing=allow_missing)
+    return None
+
+
+def encode(labels):
+    """Number the labels in order of first appearance, -1 for a missing one.
+
+    The order of appearance, unlike the sorted order, does not depend on what the
+    labels are called: renaming speakers or emotions then changes no bit of a fit.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_rows,)
+
+    Returns
+    -------
+    codes : ndarray of shape (n_rows,), dtype int64
+    names : ndarray of shape (n_labels,)
+        `names[codes]` gives the labels back where none is missing.
+    """
+    codes, names = pd.factorize(labels)
+    return codes.astype(np.int64), np.asarray(names)
