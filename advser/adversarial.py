@@ -1,0 +1,356 @@
+"""Speech emotion recognition against a speaker adversary: one estimator, four games.
+
+The games are in `advser.dann` (gradient reversal) and `advser.menan` (maximum entropy
+and confusion); without an adversary the network is that of `advser.networks`.
+"""
+
+from functools import partial
+from numbers import Integral, Real
+from warnings import warn
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from .base import BaseSERClassifier
+from .dann import DomainAdversarialNetwork
+from .exceptions import NoSpeakersWarning
+from .layers import linear
+from .menan import MaxEntropyNetwork
+from .networks import EmotionNetwork, SpeakerHead
+
+__all__ = ["AdversarialSER"]
+
+GAMES = {
+    "grl": DomainAdversarialNetwork,
+    "entropy": partial(MaxEntropyNetwork, objective="entropy"),
+    "confusion": partial(MaxEntropyNetwork, objective="confusion"),
+}
+
+
+class AdversarialSER(BaseSERClassifier):
+    r"""Emotion classifier whose embedding hides the speaker from an adversary.
+
+    An encoder E and an emotion head C learn the emotion, while a speaker head A, the
+    adversary, tries to tell the speaker from the embedding :math:`h = E(x)`. The
+    encoder is trained to let it fail, so that what it learns carries over to speakers
+    it has never heard. How A is made to fail is the choice of the `adversary`:
+
+    - ``"grl"``, gradient reversal [1]_ [2]_: one joint step on
+      :math:`\mathrm{CE}(C(h), e) + \mathrm{CE}(A(\mathrm{GRL}_\lambda(h)), s)`;
+      the encoder climbs the loss that A descends.
+    - ``"entropy"``, maximum entropy [3]_: A learns the speaker from the frozen
+      embedding, then E and C descend
+      :math:`\mathrm{CE}(C(h), e) - \lambda H(A(h)) / \log S`.
+    - ``"confusion"`` [4]_: the same two moves with the cross-entropy to the uniform
+      choice in place of the entropy, whose gradient does not die where A is certain.
+    - ``None``: no adversary; the plain network, as the baseline.
+
+    Features may be raw: the network standardises them by the training rows.
+
+    Parameters
+    ----------
+    adversary : {"grl", "entropy", "confusion"} or None, default="entropy"
+        The game between encoder and speaker head.
+
+    adversary_weight : float, default=0.1
+        :math:`\lambda`, the weight of the speaker in what the encoder minimises. 0
+        gives the very network that `adversary=None` gives. The papers print no value
+        for functionals.
+
+    adversary_steps : int, default=1
+        Updates of the speaker head per update of the encoder. Gradient reversal has
+        one in its joint step; further ones come before it.
+
+    adversary_hidden_layer_sizes : array-like of int, default=(64,)
+        Hidden layers of the speaker head; empty for a linear one.
+
+    ramp : float, default=10.0
+        :math:`\gamma` of the schedule
+        :math:`\lambda(p) = \lambda \, (2 / (1 + e^{-\gamma p}) - 1)`, with the
+        training progress p from 0 to 1. 10 is the value of [2]_. 0 keeps the full
+        weight throughout.
+
+    conditional : bool, default=False
+        Whether the game is played within each emotion [5]_: the speaker head sees the
+        embedding together with the emotion, and chooses among the speakers who were
+        heard with it. For corpora whose speakers differ in their mix of emotions,
+        where hiding the speaker would else hide the emotion.
+
+    hidden_layer_sizes : array-like of int, default=(128,)
+        Widths of the encoder's hidden layers.
+
+    embedding_dim : int, default=64
+        Width of the embedding, the encoder's last layer.
+
+    dropout : float, default=0.3
+        Probability that a unit of the encoder is left out of a training step.
+
+    alpha : float, default=0.01
+        Decoupled weight decay of AdamW.
+
+    lr : float, default=0.001
+        Learning rate of AdamW.
+
+    max_epochs : int, default=60
+        Passes over the training rows.
+
+    batch_size : int, default=64
+        Rows per training step.
+
+    class_weight : "balanced", dict {label: weight} or None, default="balanced"
+        Weights of the emotions in the loss. "balanced" gives each the same total
+        weight, as the unweighted average recall (UAR) does, by which the field
+        compares.
+
+    early_stopping : bool, default=False
+        Whether to set some speakers aside, stop when their UAR has not risen for
+        `n_iter_no_change` epochs, and keep the weights of the best epoch.
+
+    validation_fraction : float, default=0.2
+        Share of the speakers set aside for early stopping.
+
+    n_iter_no_change : int, default=20
+        Epochs without a better validation UAR before the training stops.
+
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the last, with the same emotions and
+        speakers.
+
+    device : str or torch.device, default="cpu"
+        Where the network and its training rows live.
+
+    callbacks : list of skorch callbacks or None, default=None
+        Further callbacks of the training; copies are used.
+
+    verbose : int, default=0
+        Whether to print a line per epoch.
+
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial weights, the order of the rows and the dropout masks.
+        An int gives the same network, bit for bit, on every call.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The emotions, sorted.
+
+    speakers_ : ndarray of shape (n_speakers,)
+        The speakers of the training rows, in order of appearance.
+
+    net_ : StepwiseNet
+        The trained skorch net; ``net_.module_`` is the torch module.
+
+    history_ : DataFrame of shape (n_epochs, n_records)
+        Every term of the loss by epoch, and the validation scores where there are
+        any.
+
+    n_iter_ : int
+        Number of epochs trained.
+
+    n_features_in_ : int
+        Number of features seen in `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X was a DataFrame with string columns.
+
+    See Also
+    --------
+    advser.SpeakerScaler : Statistics of the speaker, where some of her speech is at
+        hand: often worth more than any adversary.
+    advser.speaker_leakage : How much of the speaker an independent probe still finds
+        in the embedding.
+
+    Notes
+    -----
+    **Judging invariance.** The adversary's own loss says little: a head that lost its
+    game may have lost it to an encoder that still holds the speaker. Train a fresh
+    probe with `advser.speaker_leakage`.
+
+    **Unlabelled rows** carry no emotion loss, but take part in the game under their
+    speakers; those of no known speaker form one domain more. Rows of the very speakers
+    that the classifier is then scored on make that score *transductive*.
+
+    **Differences from the papers.**
+
+    - Input are functionals of one utterance; [1]_ also uses text and the utterances
+      around, [3]_ frames. The networks are multilayer perceptrons accordingly.
+    - The weights of the speaker terms, the layer sizes and the number of adversary
+      steps are parameters, since the public texts do not settle them.
+    - The entropy is divided by :math:`\log S`, so that a weight means the same for
+      any number of speakers.
+    - [3]_ does not ramp its weight; ``ramp=0`` is that.
+    - Dropout uses one mask per batch.
+
+    References
+    ----------
+    .. [1] Z. Lian, J. Tao, B. Liu, J. Huang, "Domain adversarial learning for emotion
+       recognition", 2019, arXiv 1910.13807.
+    .. [2] Y. Ganin et al., "Domain-adversarial training of neural networks", Journal
+       of Machine Learning Research 17, 2016, arXiv 1505.07818.
+    .. [3] H. Li, M. Tu, J. Huang, S. Narayanan, P. Georgiou, "Speaker-invariant
+       affective representation learning via adversarial training", ICASSP 2020,
+       arXiv 1911.01533.
+    .. [4] E. Tzeng, J. Hoffman, T. Darrell, K. Saenko, "Simultaneous deep transfer
+       across domains and tasks", ICCV 2015, arXiv 1510.02192.
+    .. [5] M. Long, Z. Cao, J. Wang, M. I. Jordan, "Conditional adversarial domain
+       adaptation", NeurIPS 2018, arXiv 1705.10667.
+
+    Examples
+    --------
+    >>> from advser import AdversarialSER
+    >>> from advser.datasets import load_emodb
+    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> known = speakers != "03"
+    >>> ser = AdversarialSER(max_epochs=20, random_state=0)
+    >>> ser = ser.fit(X[known], y[known], speakers=speakers[known])
+    >>> ser.score(X[~known], y[~known]) > 0.6
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **BaseSERClassifier._parameter_constraints,
+        "adversary": [StrOptions(set(GAMES)), None],
+        "adversary_weight": [Interval(Real, 0, None, closed="left")],
+        "adversary_steps": [Interval(Integral, 1, None, closed="left")],
+        "adversary_hidden_layer_sizes": ["array-like"],
+        "ramp": [Interval(Real, 0, None, closed="left")],
+        "conditional": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        adversary="entropy",
+        *,
+        adversary_weight=0.1,
+        adversary_steps=1,
+        adversary_hidden_layer_sizes=(64,),
+        ramp=10.0,
+        conditional=False,
+        hidden_layer_sizes=(128,),
+        embedding_dim=64,
+        dropout=0.3,
+        alpha=0.01,
+        lr=0.001,
+        max_epochs=60,
+        batch_size=64,
+        class_weight="balanced",
+        early_stopping=False,
+        validation_fraction=0.2,
+        n_iter_no_change=20,
+        warm_start=False,
+        device="cpu",
+        callbacks=None,
+        verbose=0,
+        random_state=None,
+    ):
+        self.adversary = adversary
+        self.adversary_weight = adversary_weight
+        self.adversary_steps = adversary_steps
+        self.adversary_hidden_layer_sizes = adversary_hidden_layer_sizes
+        self.ramp = ramp
+        self.conditional = conditional
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.embedding_dim = embedding_dim
+        self.dropout = dropout
+        self.alpha = alpha
+        self.lr = lr
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.class_weight = class_weight
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.device = device
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X,
+        y,
+        speakers=None,
+        *,
+        groups=None,
+        sample_weight=None,
+        X_unlabeled=None,
+        speakers_unlabeled=None,
+    ):
+        """Train the network on labelled utterances of several speakers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features, one row per utterance, raw or scaled.
+
+        y : array-like of shape (n_samples,)
+            Emotions.
+
+        speakers : array-like of shape (n_samples,), default=None
+            Who speaks: strings, integers, a pandas column. None or NaN stands for an
+            unknown speaker.
+
+        groups : array-like of shape (n_samples,), default=None
+            The speakers under scikit-learn's name for them, so that one array drives
+            both the splitter and the adversary. Ignored where `speakers` is given.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in every term of the loss.
+
+        X_unlabeled : array-like of shape (n_unlabeled, n_features), default=None
+            Utterances without a label, for the adversary alone.
+
+        speakers_unlabeled : array-like of shape (n_unlabeled,), default=None
+            Their speakers, as far as known.
+
+        Returns
+        -------
+        self : AdversarialSER
+            The fitted estimator.
+
+        Warns
+        -----
+        NoSpeakersWarning
+            If there are not two speakers at least: the network is then trained
+            without the adversary.
+        """
+        return self._fit(
+            X, y, speakers, groups, sample_weight, X_unlabeled, speakers_unlabeled
+        )
+
+    def _build_module(self, standardize, y, n_emotions, n_speakers, generators):
+        encoder = self._build_encoder(standardize, generators[0])
+        emotion_head = linear(self.embedding_dim, n_emotions, None)
+        if self.adversary is None:
+            return EmotionNetwork(encoder, emotion_head)
+        if n_speakers < 2:
+            warn(
+                f"`adversary={self.adversary!r}` needs two speakers at least and has "
+                f"{n_speakers}: the network is trained without it. Pass the speaker "
+                "of each row as `speakers` to fit, or set `adversary=None`.",
+                NoSpeakersWarning,
+                stacklevel=4,
+            )
+            return EmotionNetwork(encoder, emotion_head)
+        support = None
+        if self.conditional:
+            support = torch.zeros(n_emotions, n_speakers)
+            known = np.minimum(y["emotion"], y["speaker"]) >= 0
+            support[y["emotion"][known], y["speaker"][known]] = 1
+        speaker_head = SpeakerHead(
+            self.embedding_dim,
+            self.adversary_hidden_layer_sizes,
+            n_speakers,
+            generators[1],
+            support,
+        )
+        return GAMES[self.adversary](
+            encoder,
+            emotion_head,
+            speaker_head,
+            weight=self.adversary_weight,
+            steepness=self.ramp,
+            n_adversary_steps=self.adversary_steps,
+        )

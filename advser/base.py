@@ -1,0 +1,468 @@
+"""What the estimators of all methods share: data in, network out, prediction.
+
+The way of the data: validate → encode emotions and speakers → part the validation
+speakers → build the module → train the net → predict, transform.
+"""
+
+import copy
+from abc import ABCMeta, abstractmethod
+from numbers import Integral, Real
+from warnings import warn
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state, compute_class_weight, gen_batches
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+from skorch.callbacks import Callback, EarlyStopping
+from torch import nn
+
+from ._validation import check_labels, check_speakers, encode
+from .exceptions import NoSpeakersWarning
+from .layers import Standardize, linear, mlp
+from .training import Rows, StepwiseNet, as_tensor
+
+__all__ = ["BaseSERClassifier"]
+
+CHUNK = 8192  # rows standardised or predicted at once: bounds the memory
+
+
+class ValidationScores(Callback):
+    """Record what the network makes of the validation rows after each epoch."""
+
+    def on_epoch_end(self, net, dataset_valid=None, **kwargs):
+        """Record `valid_loss` and `valid_uar`, and whether they are the best so far."""
+        rows = dataset_valid.to(net.device)
+        with torch.inference_mode():
+            logits = net.module_(rows.x)
+        emotion = rows.y["emotion"]
+        scores = {
+            "valid_loss": F.cross_entropy(logits, emotion).item(),
+            "valid_uar": unweighted_average_recall(emotion, logits.argmax(1)),
+        }
+        for name, score in scores.items():
+            past = net.history[:-1, name] if len(net.history) > 1 else []
+            sign = -1 if name == "valid_loss" else 1
+            is_best = all(sign * score > sign * earlier for earlier in past)
+            net.history.record(name, score)
+            net.history.record(f"{name}_best", is_best)
+
+
+def unweighted_average_recall(emotion, predicted):
+    """Return the mean recall of the emotions that occur: (n,) and (n,) to float."""
+    counts = emotion.bincount()
+    hits = emotion[emotion == predicted].bincount(minlength=len(counts))
+    occurs = counts > 0
+    return (hits[occurs] / counts[occurs]).mean().item()
+
+
+class BaseSERClassifier(
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+    metaclass=ABCMeta,
+):
+    """Parent of the classifiers: owns a `StepwiseNet`, and speaks scikit-learn.
+
+    A method adds its parameters, its `fit` and the hook `_build_module`.
+    """
+
+    # With metadata routing on, these reach `fit` without a call of set_fit_request.
+    __metadata_request__fit = {
+        "speakers": True,
+        "groups": True,
+        "X_unlabeled": True,
+        "speakers_unlabeled": True,
+    }
+
+    _parameter_constraints: dict = {
+        "hidden_layer_sizes": ["array-like"],
+        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "device": [str, torch.device],
+        "callbacks": [list, None],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    @abstractmethod
+    def _build_module(self, standardize, y, n_emotions, n_speakers, generators):
+        """Return the module that the method trains.
+
+        Parameters
+        ----------
+        standardize : Standardize
+            First layer of the encoder.
+
+        y : dict of ndarray of shape (n_rows,)
+            Codes of the training rows, by name.
+
+        n_emotions, n_speakers : int
+            Numbers of codes. Fewer than two speakers leave nothing to be learnt of
+            them.
+
+        generators : tuple of two torch.Generator
+            Sources of the initial weights: of the network that every method has, and
+            of what the method adds.
+        """
+
+    def predict(self, X):
+        """Return the most probable emotion of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        return self.classes_[self._logits(X).argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Return the probability of each emotion.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        probability : ndarray of shape (n_samples, n_classes), dtype float32
+            The columns are in the order of `classes_`.
+        """
+        return torch.from_numpy(self._logits(X)).softmax(1).numpy()
+
+    def transform(self, X):
+        """Return the embedding of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        embedding : ndarray of shape (n_samples, embedding_dim), dtype float32
+        """
+        return self._apply("encoder", X)
+
+    @property
+    def _n_features_out(self):
+        return self.embedding_dim
+
+    def _logits(self, X):
+        return self._apply("forward", X)[:, self._column_of_class]
+
+    def _apply(self, part, X):
+        """Run X through a part of the module: (n, d) to (n, n_outputs)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float32, order="C", reset=False)
+        function = getattr(self.net_.module_, part)
+        with torch.inference_mode():
+            chunks = [
+                function(as_tensor(X[rows]).to(self.net_.device)).cpu()
+                for rows in gen_batches(len(X), CHUNK)
+            ]
+        return (chunks[0] if len(chunks) == 1 else torch.cat(chunks)).numpy()
+
+    def _fit(
+        self,
+        X,
+        y,
+        speakers,
+        groups,
+        sample_weight,
+        X_unlabeled,
+        speakers_unlabeled,
+    ):
+        self._validate_params()
+        again = self.warm_start and hasattr(self, "net_")
+        X, y = validate_data(
+            self, X, to_numpy(y), dtype=np.float32, order="C", reset=not again
+        )
+        check_classification_targets(y)
+        emotion = self._encode_emotions(column_or_1d(y, warn=True), again)  # (n,)
+        speakers = check_speakers(speakers, groups, len(X), allow_missing=True)
+        weight = self._check_weights(sample_weight, X)
+        X_unlabeled, speakers_unlabeled = self._check_unlabeled(
+            X_unlabeled, speakers_unlabeled
+        )
+        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=4)
+
+        valid_rows = None
+        if self.early_stopping:
+            train, valid = self._split(emotion, speakers, seeds[0])
+            valid_rows = Rows(
+                torch.from_numpy(X[valid]), {"emotion": torch.from_numpy(emotion[valid])}
+            )
+            X, emotion, weight = X[train], emotion[train], weight[train]
+            speakers = None if speakers is None else speakers[train]
+        standardize = standardization(X, weight)
+        n_labeled = len(X)
+        if X_unlabeled is not None:
+            n_unlabeled = len(X_unlabeled)
+            X = np.concatenate([X, X_unlabeled])
+            emotion = np.concatenate([emotion, np.full(n_unlabeled, -1)])
+            weight = np.concatenate([weight, np.ones(n_unlabeled)])
+        codes = {"emotion": emotion}
+        speaker, n_speakers = self._encode_speakers(
+            speakers, speakers_unlabeled, n_labeled, len(X), again
+        )
+        if n_speakers > 1:
+            codes["speaker"] = speaker
+        weights = {"emotion": weight * self._class_weights(emotion, weight)}
+        rows = Rows(as_tensor(X), label_tensors(codes, weight, weights), n_labeled)
+
+        if again:
+            self.net_.set_params(lr=self.lr, max_epochs=self.max_epochs)
+            self.net_.partial_fit((rows, valid_rows))
+        else:
+            generators = [torch.Generator().manual_seed(int(s)) for s in seeds[1:]]
+            module = self._build_module(
+                standardize, codes, len(self.classes_), n_speakers, generators[:2]
+            )
+            self.net_ = self._build_net(module, generators[2])
+            self.net_.fit((rows, valid_rows))
+        history = pd.DataFrame(self.net_.history.to_list())
+        self.history_ = history.drop(columns="batches")
+        self.n_iter_ = len(history)
+        return self
+
+    def _build_encoder(self, standardize, generator):
+        """Return the encoder: standardisation, hidden layers, embedding."""
+        n_features = len(standardize.mean)
+        sizes = (n_features, *self.hidden_layer_sizes, self.embedding_dim)
+        return nn.Sequential(
+            standardize, *mlp(sizes, generator, dropout=self.dropout)
+        )
+
+    def _build_net(self, module, generator):
+        callbacks = copy.deepcopy(self.callbacks or [])
+        if self.early_stopping:
+            stop = EarlyStopping(
+                "valid_uar",
+                lower_is_better=False,
+                patience=self.n_iter_no_change,
+                load_best=True,
+            )
+            callbacks = [ValidationScores(), *callbacks, stop]
+        return StepwiseNet(
+            module,
+            criterion=nn.Identity,  # the loss is the module's own
+            optimizer=torch.optim.AdamW,
+            optimizer__weight_decay=self.alpha,
+            optimizer__fused=True,
+            lr=self.lr,
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            iterator_train__generator=generator,
+            train_split=None,
+            callbacks=callbacks,
+            verbose=self.verbose,
+            device=self.device,
+        )
+
+    def _encode_emotions(self, y, again):
+        """Number the emotions in order of first appearance, and set `classes_`.
+
+        That order, unlike the sorted one, does not depend on the names: renaming
+        the emotions changes no bit of a fit.
+        """
+        classes, first, inverse = np.unique(y, return_index=True, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"`y` holds one class only, {classes[0]!r}; a classifier needs at "
+                "least 2 classes."
+            )
+        if not again:
+            self.classes_ = classes
+            self._column_of_class = first.argsort().argsort()
+        elif not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"`warm_start=True`, but `y` holds the classes {list(classes)} and "
+                f"the first fit knew {list(self.classes_)}; fit them from the start "
+                "with `warm_start=False`."
+            )
+        return self._column_of_class[inverse]
+
+    def _encode_speakers(self, speakers, speakers_unlabeled, n_labeled, n_rows, again):
+        """Number the speakers of all rows, -1 where unknown, and set `speakers_`.
+
+        Unlabelled rows of no known speaker form one domain of their own, the last.
+        Returns the codes, (n_rows,), and the number of domains.
+        """
+        labels = np.full(n_rows, None, dtype=object)
+        if speakers is not None:
+            labels[:n_labeled] = speakers
+        if speakers_unlabeled is not None:
+            labels[n_labeled:] = speakers_unlabeled
+        codes, names = encode(labels)
+        if not again:
+            self.speakers_ = names
+        elif not set(names) <= set(self.speakers_):
+            raise ValueError(
+                f"`warm_start=True`, but the speakers "
+                f"{sorted(set(names) - set(self.speakers_), key=str)} were not in the "
+                "first fit; fit them from the start with `warm_start=False`."
+            )
+        else:
+            codes = pd.Index(self.speakers_).get_indexer(labels)
+        n_speakers = len(self.speakers_)
+        strangers = np.flatnonzero(codes[n_labeled:] == -1) + n_labeled
+        if len(strangers) and n_speakers:
+            codes[strangers] = n_speakers
+            n_speakers += 1
+        return codes.astype(np.int64), n_speakers
+
+    def _class_weights(self, emotion, weight):
+        """Return the weight of each row that `class_weight` asks for: (n,).
+
+        "balanced" gives each emotion the same total weight, sample weights included.
+        """
+        if self.class_weight is None:
+            return np.ones(len(emotion))
+        labeled = emotion >= 0
+        codes = np.arange(len(self.classes_))
+        if self.class_weight == "balanced":
+            totals = np.bincount(emotion[labeled], weight[labeled], len(codes))
+            of_code = totals.sum() / (len(codes) * np.where(totals > 0, totals, 1))
+        else:
+            of_class = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=self.classes_
+            )
+            of_code = np.empty(len(codes))
+            of_code[self._column_of_class] = of_class
+        return np.where(labeled, of_code[emotion], 0.0)
+
+    def _check_weights(self, sample_weight, X):
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)  # (n,)
+        if weight.min() < 0 or weight.max() <= 0:
+            raise ValueError(
+                "`sample_weight` must not be negative, nor zero throughout; it runs "
+                f"from {weight.min()} to {weight.max()}."
+            )
+        return weight
+
+    def _check_unlabeled(self, X_unlabeled, speakers_unlabeled):
+        """Return the unlabelled rows and their speakers, each of them maybe None."""
+        if X_unlabeled is None:
+            if speakers_unlabeled is not None:
+                raise ValueError(
+                    "`speakers_unlabeled` is given without `X_unlabeled`; pass the "
+                    "rows that it describes, or leave it out."
+                )
+            return None, None
+        names = getattr(self, "feature_names_in_", None)
+        columns = getattr(X_unlabeled, "columns", names)
+        if names is not None and list(columns) != list(names):
+            raise ValueError(
+                "The columns of `X_unlabeled` are not those of `X`; pass the same "
+                "features in the same order."
+            )
+        X_unlabeled = check_array(
+            X_unlabeled, dtype=np.float32, order="C", input_name="X_unlabeled"
+        )
+        n_features = X_unlabeled.shape[1]
+        if n_features != self.n_features_in_:
+            raise ValueError(
+                f"`X_unlabeled` has {n_features} features and `X` has "
+                f"{self.n_features_in_}; extract both with the same feature set."
+            )
+        if speakers_unlabeled is not None:
+            speakers_unlabeled = check_labels(
+                speakers_unlabeled,
+                "speakers_unlabeled",
+                len(X_unlabeled),
+                allow_missing=True,
+                rows_of="X_unlabeled",
+            )
+        return X_unlabeled, speakers_unlabeled
+
+    def _split(self, emotion, speakers, seed):
+        """Part the rows for training from those for validation.
+
+        The validation rows are all rows of some speakers, drawn at random.
+        """
+        codes = None if speakers is None else encode(speakers)[0]
+        if codes is not None and len(np.unique(codes)) > 1:
+            splitter = GroupShuffleSplit
+        else:
+            warn(
+                "`early_stopping=True` without two speakers at least: the validation "
+                "rows come from the training speakers, so they cannot show how the "
+                "network does on new ones. Pass `speakers` to fit.",
+                NoSpeakersWarning,
+                stacklevel=4,
+            )
+            splitter = StratifiedShuffleSplit
+        split = splitter(1, test_size=self.validation_fraction, random_state=seed)
+        return next(split.split(emotion, emotion, codes))
+
+
+def to_numpy(y):
+    """Return labels as a NumPy array: pandas' Arrow-backed strings trip scikit-learn."""
+    return y.to_numpy() if isinstance(y, pd.Series | pd.DataFrame) else y
+
+
+def standardization(X, weight):
+    """Return the layer that standardises by the weighted statistics of the rows."""
+    scaler = StandardScaler()
+    for rows in gen_batches(len(X), CHUNK):
+        scaler.partial_fit(X[rows], sample_weight=weight[rows])
+    return Standardize(scaler.mean_, scaler.scale_)
+
+
+def label_tensors(codes, weight, weights):
+    """Return the codes of each task as tensors, with weights where they matter.
+
+    Parameters
+    ----------
+    codes : dict of ndarray of shape (n,)
+        Codes by task, -1 for an unknown label.
+
+    weight : ndarray of shape (n,)
+        Weight of each row.
+
+    weights : dict of ndarray of shape (n,)
+        Other weights for some of the tasks.
+
+    Returns
+    -------
+    y : dict of Tensor of shape (n,)
+        See `advser.layers.weighted_mean`.
+    """
+    y = {}
+    for task, labels in codes.items():
+        y[task] = torch.from_numpy(labels)
+        task_weight = weights.get(task, weight) * (labels >= 0)
+        if np.ptp(task_weight) > 0:
+            normalized = task_weight / task_weight.mean()
+            y[f"{task}_weight"] = torch.from_numpy(normalized.astype(np.float32))
+    return y

@@ -1,0 +1,155 @@
+r"""The plain network, and what the adversarial ones add to it.
+
+The plain network is empirical risk minimisation, the baseline of every method here:
+
+.. math:: \min_{E, C} \; \mathrm{CE}(C(E(x)), e)
+
+The adversarial networks add a speaker head :math:`A`, and differ only in the game that
+it plays with the encoder.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .layers import classification_loss, linear, mlp, ramp
+
+__all__ = ["EmotionNetwork", "SpeakerHead", "SpeakerNetwork"]
+
+
+class EmotionNetwork(nn.Module):
+    """Encoder and emotion head, trained on the emotion alone.
+
+    Parameters
+    ----------
+    encoder : Module
+        Maps features to the embedding: (n, d) to (n, embedding_dim).
+
+    emotion_head : Module
+        Maps the embedding to logits: (n, embedding_dim) to (n, n_emotions).
+    """
+
+    steps = ("train",)
+
+    def __init__(self, encoder, emotion_head):
+        super().__init__()
+        self.encoder = encoder
+        self.emotion_head = emotion_head
+
+    def forward(self, x):
+        """Return the emotion logits: (n, d) to (n, n_emotions)."""
+        return self.emotion_head(self.encoder(x))
+
+    def step_parameters(self, step):
+        """Return the parameters that a move may change."""
+        return [*self.encoder.parameters(), *self.emotion_head.parameters()]
+
+    def loss(self, step, x, y, progress):
+        """Return the terms of a move: the cross-entropy of the emotion."""
+        return {"emotion": classification_loss(self(x), y, "emotion")}
+
+
+class SpeakerHead(nn.Module):
+    r"""Tells the speaker from the embedding: the adversary.
+
+    The conditional head plays its game within each emotion, as the conditional
+    adversary of Long et al. (2018), arXiv 1705.10667, does: it sees
+    :math:`\mathrm{vec}(q \otimes h)` with the emotion :math:`q` (one-hot where it is
+    known, the detached prediction elsewhere), and chooses among the speakers who were
+    heard with that emotion. What the emotion alone says of the speaker then gives the
+    encoder nothing to remove.
+
+    Parameters
+    ----------
+    embedding_dim : int
+
+    hidden_layer_sizes : sequence of int
+        Hidden layers of the head; none for a linear one.
+
+    n_speakers : int
+
+    generator : torch.Generator
+        Source of the initial weights.
+
+    support : Tensor of shape (n_emotions, n_speakers) or None, default=None
+        1 where a speaker was heard with an emotion, 0 elsewhere. None for the
+        unconditional head.
+    """
+
+    excluded_logit = -1e4  # a probability of exactly 0 in float32, and no NaN
+
+    def __init__(
+        self, embedding_dim, hidden_layer_sizes, n_speakers, generator, support=None
+    ):
+        super().__init__()
+        self.conditional = support is not None
+        n_emotions = len(support) if self.conditional else 1
+        sizes = (embedding_dim * n_emotions, *hidden_layer_sizes)
+        self.layers = nn.Sequential(
+            *mlp(sizes, generator), linear(sizes[-1], n_speakers, None)
+        )
+        everyone = torch.ones(1, n_speakers)  # code -1, an unknown emotion: the last row
+        support = torch.cat([support, everyone]) if self.conditional else everyone
+        self.register_buffer("support", support)  # (n_emotions + 1 or 1, n_speakers)
+
+    def candidates(self, emotion):
+        """Return the speakers whom each row chooses among, of 0 and 1.
+
+        Parameters
+        ----------
+        emotion : Tensor of shape (n,)
+
+        Returns
+        -------
+        candidates : Tensor of shape (n, n_speakers) or (1, n_speakers)
+        """
+        return self.support[emotion] if self.conditional else self.support
+
+    def forward(self, h, emotion_logits, emotion):
+        """Return the speaker logits: (n, n_speakers).
+
+        Parameters
+        ----------
+        h : Tensor of shape (n, embedding_dim)
+
+        emotion_logits : Tensor of shape (n, n_emotions)
+
+        emotion : Tensor of shape (n,)
+            Emotion codes, -1 where the emotion is unknown.
+        """
+        if not self.conditional:
+            return self.layers(h)
+        n_emotions = emotion_logits.shape[1]
+        known = F.one_hot(emotion.clamp(min=0), n_emotions).to(h.dtype)
+        predicted = emotion_logits.detach().softmax(1)
+        q = torch.where(emotion[:, None] >= 0, known, predicted)  # (n, n_emotions)
+        joint = (q[:, :, None] * h[:, None, :]).flatten(1)
+        return self.layers(joint) + (1 - self.candidates(emotion)) * self.excluded_logit
+
+
+class SpeakerNetwork(EmotionNetwork):
+    """The plain network with a speaker head: the parent of the adversarial ones.
+
+    Parameters
+    ----------
+    encoder, emotion_head : Module
+        As in `EmotionNetwork`.
+
+    speaker_head : SpeakerHead
+
+    weight : float
+        Weight of the speaker term in what the encoder minimises.
+
+    steepness : float
+        How fast that weight ramps up, see `advser.layers.ramp`.
+    """
+
+    def __init__(self, encoder, emotion_head, speaker_head, *, weight, steepness):
+        super().__init__(encoder, emotion_head)
+        self.speaker_head = speaker_head
+        self.steepness = steepness
+        self.register_buffer("weight", torch.tensor(float(weight)), persistent=False)
+
+    def weight_at(self, progress):
+        """Return the weight of the speaker term at this point of the training."""
+        return self.weight * ramp(progress, self.steepness)

@@ -1,0 +1,375 @@
+"""The training engine: a skorch net that plays the moves of a game on whole batches.
+
+A module names its moves and their losses; the engine knows nothing else about it:
+
+``steps``
+    Names of the moves that one batch goes through, in order.
+``step_parameters(step)``
+    The parameters that a move may change.
+``loss(step, x, y, progress)``
+    Dict of named scalar terms; the move descends their sum.
+``forward(x)``, ``encoder(x)``
+    Emotion output and embedding, for prediction.
+
+Adding a method takes a module with these five members, and no line here.
+"""
+
+from contextlib import contextmanager
+from itertools import repeat
+
+import numpy as np
+import skorch
+import torch
+from skorch.callbacks import Callback, EpochTimer, PrintLog
+
+from .layers import Dropout
+
+__all__ = ["Rows", "StepwiseNet", "as_tensor"]
+
+
+def as_tensor(array):
+    """Return a tensor on the memory of `array`, read-only arrays included.
+
+    torch warns of tensors on read-only memory, since writing to them would crash.
+    Training only reads its rows, so a memory-mapped corpus needs no copy.
+    """
+    if array.flags.writeable:
+        return torch.from_numpy(array)
+    return torch.from_numpy(np.asarray(_Writeable(array)))
+
+
+class _Writeable:
+    """An array interface that calls the memory of a read-only array writeable."""
+
+    def __init__(self, array):
+        self.array = array  # keeps the memory alive
+        address, _ = array.__array_interface__["data"]
+        self.__array_interface__ = {
+            **array.__array_interface__,
+            "data": (address, False),
+        }
+
+
+class Rows:
+    """The training rows as tensors that stay on the device: no per-sample work.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, d)
+
+    y : dict of Tensor of shape (n, ...)
+        Labels and weights of the rows by name.
+
+    n_labeled : int or None, default=None
+        The first `n_labeled` rows carry an emotion label, the others do not. None
+        stands for all.
+    """
+
+    def __init__(self, x, y, n_labeled=None):
+        self.x = x
+        self.y = y
+        self.n_labeled = len(x) if n_labeled is None else n_labeled
+
+    def __len__(self):
+        return len(self.x)
+
+    def to(self, device):
+        """Return these rows on `device`."""
+        y = {name: values.to(device) for name, values in self.y.items()}
+        return Rows(self.x.to(device), y, self.n_labeled)
+
+    def take(self, index):
+        """Return the rows at `index` (a tensor of positions, or a slice)."""
+        y = {name: values[index] for name, values in self.y.items()}
+        return Rows(self.x[index], y)
+
+    def shuffled_order(self, generator):
+        """Return a random order that spreads the unlabelled rows evenly: (n,)."""
+        n, n_labeled = len(self), self.n_labeled
+        if n_labeled == n:
+            return torch.randperm(n, generator=generator)
+        place = torch.cat(
+            [
+                (torch.randperm(size, generator=generator) + 0.5) / size
+                for size in (n_labeled, n - n_labeled)
+            ]
+        )
+        return place.argsort(stable=True)
+
+
+class BatchIterator:
+    """Whole batches in random order, as slices of rows gathered a block at a time.
+
+    Parameters
+    ----------
+    rows : Rows
+
+    batch_size : int
+
+    generator : torch.Generator
+        Source of the order.
+
+    device : str or torch.device
+        Where the rows live during training.
+
+    block : int, default=64
+        Batches gathered by one indexing operation: the fewer operations the faster,
+        while no second copy of the data is held.
+    """
+
+    def __init__(self, rows, batch_size, generator, device="cpu", block=64):
+        self.rows = rows.to(device)
+        self.batch_size = batch_size
+        self.generator = generator
+        self.block = block
+
+    def __len__(self):
+        return -(-len(self.rows) // self.batch_size)
+
+    def __iter__(self):
+        order = self.rows.shuffled_order(self.generator).to(self.rows.x.device)
+        for positions in order.split(self.batch_size * self.block):
+            rows = self.rows.take(positions)
+            for start in range(0, len(rows), self.batch_size):
+                batch = rows.take(slice(start, start + self.batch_size))
+                yield batch.x, batch.y
+
+
+class Move:
+    """One move of the game: the parameters it may change, and their share of Adam.
+
+    The parameters of a bound module are views of one long vector, so those of a move
+    are a few runs of it. Updating a long run is several times faster than updating
+    many short parameters, and it is the same update.
+
+    Parameters
+    ----------
+    parameters : list of Parameter
+        Those that the move changes, in the order of the vector.
+
+    runs : list of Parameter
+        The stretches of the vector that hold `parameters`, known to the optimizer.
+    """
+
+    def __init__(self, parameters, runs):
+        self.parameters = parameters
+        self.runs = runs
+        self.gradients = [torch.zeros_like(run) for run in runs]
+        self.slices = []  # where each run's parameters stand in the list
+        stop = 0
+        for run in runs:
+            start, size = stop, 0
+            while size < run.numel():
+                size += parameters[stop].numel()
+                stop += 1
+            self.slices.append(slice(start, stop))
+
+    def compute_gradient(self, losses):
+        """Write the gradient of the sum of `losses` into the runs' gradients."""
+        gradients = torch.autograd.grad(losses, self.parameters)
+        flat = [gradient.reshape(-1) for gradient in gradients]
+        for run, out, part in zip(self.runs, self.gradients, self.slices):
+            torch.cat(flat[part], out=out)
+            run.grad = out
+
+    def release_gradient(self):
+        """Hide the gradient, so that the optimizer skips this move's runs."""
+        for run in self.runs:
+            run.grad = None
+
+
+def flatten_parameters(module):
+    """Make the parameters of `module` views of one vector, in their own order."""
+    parameters = list(module.parameters())
+    vector = torch.cat([parameter.detach().reshape(-1) for parameter in parameters])
+    start = 0
+    for parameter in parameters:
+        stop = start + parameter.numel()
+        parameter.data = vector[start:stop].view(parameter.shape)
+        start = stop
+    return vector
+
+
+def contiguous_runs(parameters, vector):
+    """Return the stretches of `vector` that the views `parameters` cover, in order."""
+    bounds = []
+    for parameter in parameters:
+        start = parameter.storage_offset()
+        stop = start + parameter.numel()
+        if bounds and bounds[-1][1] == start:
+            bounds[-1][1] = stop
+        else:
+            bounds.append([start, stop])
+    return [vector[start:stop] for start, stop in bounds]
+
+
+class StepwiseNet(skorch.NeuralNet):
+    """A skorch net whose batches go through the moves of its module.
+
+    Callbacks, history, devices, warm start and `set_params` are skorch's. Different
+    are the data (`Rows`, already on the device and cut into whole batches), the loss
+    (the module's own), and the bookkeeping: the terms of the loss are read once an
+    epoch, and batch callbacks cost nothing where no callback has any.
+
+    The training and the validation rows enter together, as
+    ``net.fit((train_rows, valid_rows))``, with None for no validation rows.
+    """
+
+    @property
+    def _default_callbacks(self):
+        return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
+
+    def initialize_optimizer(self, triggered_directly=None):
+        """Give each move a parameter group, and so an optimizer state, of its own."""
+        vector = flatten_parameters(self.module_)
+        groups = [
+            {
+                "params": [
+                    torch.nn.Parameter(run)
+                    for run in contiguous_runs(self._parameters_of(step), vector)
+                ],
+                "step": step,
+            }
+            for step in dict.fromkeys(self.module_.steps)
+        ]
+        _, kwargs = self.get_params_for_optimizer("optimizer", ())
+        self.optimizer_ = self.optimizer(groups, **kwargs)
+        return self
+
+    def get_split_datasets(self, X, y=None):
+        """Return the training and the validation rows, which come as one pair."""
+        return X
+
+    def get_iterator(self, dataset, training=False):
+        """Return the batches of the training rows; validation is left to callbacks."""
+        if not training:
+            return None
+        kwargs = self.get_params_for("iterator_train")
+        batch_size = min(self.batch_size, len(dataset))
+        return BatchIterator(dataset, batch_size, device=self.device, **kwargs)
+
+    def fit_loop(self, X, y=None, epochs=None, *, _routing_method="fit"):
+        """Bind the moves to the module, then train as skorch does."""
+        self._moves = self._bind_moves()
+        self._n_epochs = self.max_epochs if epochs is None else epochs
+        self._n_batches_done = 0
+        try:
+            return super().fit_loop(X, y, epochs, _routing_method=_routing_method)
+        finally:
+            del self._moves, self._n_epochs, self._n_batches_done
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn):
+        """Play every move on every batch and record the mean of each loss term."""
+        if iterator is None:
+            return
+        self._listened = any(map(_listens_to_batches, self.callbacks_))
+        n_batches = self._n_epochs * len(iterator)
+        history = {}
+        self.module_.train()
+        with _dropout_masks(self.module_, len(iterator), iterator.generator) as advance:
+            for batch in iterator:
+                advance()
+                terms = step_fn(batch, progress=self._n_batches_done / n_batches)
+                for name, loss in terms.items():
+                    history.setdefault(name, []).append(loss)
+                self._n_batches_done += 1
+        self.module_.eval()
+        for name, losses in history.items():
+            self.history.record(name, torch.stack(losses).mean().item())
+        self.history.record("train_batch_count", len(iterator))
+
+    def train_step(self, batch, progress):
+        """Play the moves on one batch; return the terms of all of them, detached.
+
+        Their sum in the last move, the one that trains the emotion head, goes by the
+        name that skorch's callbacks expect: `train_loss`.
+        """
+        x, y = batch
+        if self._listened:
+            self.notify("on_batch_begin", batch=batch, training=True)
+        played = {}
+        for step in self.module_.steps:
+            move = self._moves[step]
+            terms = self.module_.loss(step, x, y, progress)
+            move.compute_gradient(list(terms.values()))
+            if self._listened:
+                self._notify_gradient(move, batch)
+            self.optimizer_.step()
+            move.release_gradient()
+            losses = [loss.detach() for loss in terms.values()]
+            played.update(zip([f"train_{name}_loss" for name in terms], losses))
+        played["train_loss"] = sum(losses[1:], start=losses[0])
+        if self._listened:
+            self.history.record_batch("train_loss", played["train_loss"].item())
+            self.history.record_batch("train_batch_size", len(x))
+            self.notify(
+                "on_batch_end", batch=batch, training=True, loss=played["train_loss"]
+            )
+        return played
+
+    def _parameters_of(self, step):
+        """Return the parameters of a move in the order of the module's own list."""
+        wanted = {id(parameter) for parameter in self.module_.step_parameters(step)}
+        return [p for p in self.module_.parameters() if id(p) in wanted]
+
+    def _bind_moves(self):
+        """Tie parameters, runs and optimizer together, and return the moves.
+
+        The parameters and runs of an unpickled or copied net no longer share their
+        memory, so this is done at every start of the training.
+        """
+        vector = flatten_parameters(self.module_)
+        moves = {}
+        for group in self.optimizer_.param_groups:
+            parameters = self._parameters_of(group["step"])
+            runs = contiguous_runs(parameters, vector)
+            for run, values in zip(group["params"], runs, strict=True):
+                run.data = values
+            moves[group["step"]] = Move(parameters, group["params"])
+        return moves
+
+    def _notify_gradient(self, move, batch):
+        """Show the gradient of a move to the callbacks, which may change it."""
+        names = {id(p): name for name, p in self.module_.named_parameters()}
+        start = 0
+        with torch.no_grad():
+            flat = torch.cat(move.gradients)
+            for parameter in move.parameters:
+                stop = start + parameter.numel()
+                parameter.grad = flat[start:stop].view(parameter.shape)
+                start = stop
+            self.notify(
+                "on_grad_computed",
+                named_parameters=[(names[id(p)], p) for p in move.parameters],
+                batch=batch,
+                training=True,
+            )
+            for out, part in zip(move.gradients, flat.split([len(g) for g in move.gradients])):
+                out.copy_(part)
+            for parameter in move.parameters:
+                parameter.grad = None
+
+
+def _listens_to_batches(named_callback):
+    """Whether a callback overrides a hook that is called for every batch."""
+    hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+    _, callback = named_callback
+    return any(
+        getattr(type(callback), hook) is not getattr(Callback, hook) for hook in hooks
+    )
+
+
+@contextmanager
+def _dropout_masks(module, n_batches, generator):
+    """Draw an epoch's dropout masks at once; yield a function that goes to the next."""
+    layers = [layer for layer in module.modules() if isinstance(layer, Dropout)]
+    masks = [layer.draw_masks(n_batches, generator) for layer in layers]
+    rows = zip(*masks) if masks else repeat(())
+
+    def advance():
+        for layer, mask in zip(layers, next(rows)):
+            layer.mask = mask
+
+    yield advance
+    for layer in layers:
+        layer.mask = torch.ones_like(layer.mask)
