@@ -61,11 +61,10 @@ def check_labels(labels, name, n_rows, *, allow_missing=False, rows_of="X"):
                 f"in row {np.flatnonzero(missing)[0]}; give every row a label or drop "
                 "those rows."
             )
-        labels = np.array(
+        return np.array(
             [None if gone else label for label, gone in zip(labels, missing)],
             dtype=object,
         )
-        return labels
     labels = np.asarray(labels)
     return labels if labels.dtype.kind in "biu" else labels.astype(object)
 
@@ -84,7 +83,7 @@ def check_speakers(speakers, groups, n_rows, *, allow_missing=False):
 
 
 def encode(labels):
-    """Number the labels in order of first appearance, -1 for a missing one.
+    """Return codes of the labels by order of first appearance, -1 for a missing one.
 
     The order of appearance, unlike the sorted order, does not depend on what the
     labels are called: renaming speakers or emotions then changes no bit of a fit.

@@ -36,7 +36,7 @@ from torch import nn
 
 from ._validation import check_labels, check_speakers, encode
 from .exceptions import NoSpeakersWarning
-from .layers import Standardize, linear, mlp
+from .layers import Standardize, mlp
 from .training import Rows, StepwiseNet, as_tensor
 
 __all__ = ["BaseSERClassifier"]
@@ -144,7 +144,8 @@ class BaseSERClassifier(
         -------
         y : ndarray of shape (n_samples,)
         """
-        return self.classes_[self._logits(X).argmax(axis=1)]
+        best = self._logits(X).argmax(axis=1)
+        return self.classes_[best]
 
     def predict_proba(self, X):
         """Return the probability of each emotion.
@@ -155,8 +156,8 @@ class BaseSERClassifier(
 
         Returns
         -------
-        probability : ndarray of shape (n_samples, n_classes), dtype float32
-            The columns are in the order of `classes_`.
+        probability : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
         """
         return torch.from_numpy(self._logits(X)).softmax(1).numpy()
 
@@ -169,9 +170,14 @@ class BaseSERClassifier(
 
         Returns
         -------
-        embedding : ndarray of shape (n_samples, embedding_dim), dtype float32
+        embedding : ndarray of shape (n_samples, embedding_dim)
         """
         return self._apply("encoder", X)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
 
     @property
     def _n_features_out(self):
@@ -183,7 +189,7 @@ class BaseSERClassifier(
     def _apply(self, part, X):
         """Run X through a part of the module: (n, d) to (n, n_outputs)."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float32, order="C", reset=False)
+        X = validate_data(self, X, dtype=self._dtype, order="C", reset=False)
         function = getattr(self.net_.module_, part)
         with torch.inference_mode():
             chunks = [
@@ -205,8 +211,14 @@ class BaseSERClassifier(
         self._validate_params()
         again = self.warm_start and hasattr(self, "net_")
         X, y = validate_data(
-            self, X, to_numpy(y), dtype=np.float32, order="C", reset=not again
+            self,
+            X,
+            to_numpy(y),
+            dtype=self._dtype if again else [np.float64, np.float32],
+            order="C",
+            reset=not again,
         )
+        self._dtype = X.dtype
         check_classification_targets(y)
         emotion = self._encode_emotions(column_or_1d(y, warn=True), again)  # (n,)
         speakers = check_speakers(speakers, groups, len(X), allow_missing=True)
@@ -214,13 +226,14 @@ class BaseSERClassifier(
         X_unlabeled, speakers_unlabeled = self._check_unlabeled(
             X_unlabeled, speakers_unlabeled
         )
-        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=4)
+        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=5)
 
         valid_rows = None
         if self.early_stopping:
             train, valid = self._split(emotion, speakers, seeds[0])
             valid_rows = Rows(
-                torch.from_numpy(X[valid]), {"emotion": torch.from_numpy(emotion[valid])}
+                torch.from_numpy(X[valid]),
+                {"emotion": torch.from_numpy(emotion[valid])},
             )
             X, emotion, weight = X[train], emotion[train], weight[train]
             speakers = None if speakers is None else speakers[train]
@@ -238,7 +251,8 @@ class BaseSERClassifier(
         if n_speakers > 1:
             codes["speaker"] = speaker
         weights = {"emotion": weight * self._class_weights(emotion, weight)}
-        rows = Rows(as_tensor(X), label_tensors(codes, weight, weights), n_labeled)
+        y = label_tensors(codes, weight, weights, X.dtype)
+        rows = Rows(as_tensor(X), y, n_labeled)
 
         if again:
             self.net_.set_params(lr=self.lr, max_epochs=self.max_epochs)
@@ -248,7 +262,7 @@ class BaseSERClassifier(
             module = self._build_module(
                 standardize, codes, len(self.classes_), n_speakers, generators[:2]
             )
-            self.net_ = self._build_net(module, generators[2])
+            self.net_ = self._build_net(module.to(rows.x.dtype), generators[2:])
             self.net_.fit((rows, valid_rows))
         history = pd.DataFrame(self.net_.history.to_list())
         self.history_ = history.drop(columns="batches")
@@ -259,11 +273,9 @@ class BaseSERClassifier(
         """Return the encoder: standardisation, hidden layers, embedding."""
         n_features = len(standardize.mean)
         sizes = (n_features, *self.hidden_layer_sizes, self.embedding_dim)
-        return nn.Sequential(
-            standardize, *mlp(sizes, generator, dropout=self.dropout)
-        )
+        return nn.Sequential(standardize, *mlp(sizes, generator, dropout=self.dropout))
 
-    def _build_net(self, module, generator):
+    def _build_net(self, module, generators):
         callbacks = copy.deepcopy(self.callbacks or [])
         if self.early_stopping:
             stop = EarlyStopping(
@@ -282,7 +294,8 @@ class BaseSERClassifier(
             lr=self.lr,
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,
-            iterator_train__generator=generator,
+            iterator_train__generator=generators[0],
+            dropout_generator=generators[1],
             train_split=None,
             callbacks=callbacks,
             verbose=self.verbose,
@@ -290,7 +303,7 @@ class BaseSERClassifier(
         )
 
     def _encode_emotions(self, y, again):
-        """Number the emotions in order of first appearance, and set `classes_`.
+        """Return codes by order of first appearance, and set `classes_`: (n,).
 
         That order, unlike the sorted one, does not depend on the names: renaming
         the emotions changes no bit of a fit.
@@ -313,7 +326,7 @@ class BaseSERClassifier(
         return self._column_of_class[inverse]
 
     def _encode_speakers(self, speakers, speakers_unlabeled, n_labeled, n_rows, again):
-        """Number the speakers of all rows, -1 where unknown, and set `speakers_`.
+        """Return the speaker codes of all rows, -1 where unknown; set `speakers_`.
 
         Unlabelled rows of no known speaker form one domain of their own, the last.
         Returns the codes, (n_rows,), and the number of domains.
@@ -387,7 +400,7 @@ class BaseSERClassifier(
                 "features in the same order."
             )
         X_unlabeled = check_array(
-            X_unlabeled, dtype=np.float32, order="C", input_name="X_unlabeled"
+            X_unlabeled, dtype=self._dtype, order="C", input_name="X_unlabeled"
         )
         n_features = X_unlabeled.shape[1]
         if n_features != self.n_features_in_:
@@ -427,7 +440,7 @@ class BaseSERClassifier(
 
 
 def to_numpy(y):
-    """Return labels as a NumPy array: pandas' Arrow-backed strings trip scikit-learn."""
+    """Return labels as a NumPy array: Arrow-backed strings trip scikit-learn."""
     return y.to_numpy() if isinstance(y, pd.Series | pd.DataFrame) else y
 
 
@@ -439,7 +452,7 @@ def standardization(X, weight):
     return Standardize(scaler.mean_, scaler.scale_)
 
 
-def label_tensors(codes, weight, weights):
+def label_tensors(codes, weight, weights, dtype):
     """Return the codes of each task as tensors, with weights where they matter.
 
     Parameters
@@ -453,6 +466,9 @@ def label_tensors(codes, weight, weights):
     weights : dict of ndarray of shape (n,)
         Other weights for some of the tasks.
 
+    dtype : dtype
+        Of the weights.
+
     Returns
     -------
     y : dict of Tensor of shape (n,)
@@ -464,5 +480,5 @@ def label_tensors(codes, weight, weights):
         task_weight = weights.get(task, weight) * (labels >= 0)
         if np.ptp(task_weight) > 0:
             normalized = task_weight / task_weight.mean()
-            y[f"{task}_weight"] = torch.from_numpy(normalized.astype(np.float32))
+            y[f"{task}_weight"] = torch.from_numpy(normalized.astype(dtype))
     return y

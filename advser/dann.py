@@ -80,7 +80,7 @@ class DomainAdversarialNetwork(SpeakerNetwork):
         self.steps = ("adversary",) * (n_adversary_steps - 1) + ("train",)
 
     def step_parameters(self, step):
-        """Return the speaker head's own parameters, or those of all players."""
+        """Return the parameters that a move may change."""
         return list(
             self.parameters() if step == "train" else self.speaker_head.parameters()
         )

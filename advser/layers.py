@@ -1,5 +1,7 @@
 """Building blocks that every method shares; nothing here belongs to one paper."""
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -33,8 +35,8 @@ class Standardize(nn.Module):
     def __init__(self, mean, scale):
         super().__init__()
         scale = np.where(np.asarray(scale) > 0, scale, 1.0)
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
-        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
+        self.register_buffer("mean", torch.as_tensor(mean))
+        self.register_buffer("scale", torch.as_tensor(scale))
 
     def forward(self, x):
         """Return the standardised rows: (n, d) to (n, d)."""
@@ -66,7 +68,8 @@ class Dropout(nn.Module):
     def draw_masks(self, n_masks, generator):
         """Draw the masks of `n_masks` training steps: (n_masks, n_units)."""
         uniform = torch.rand((n_masks, self.n_units), generator=generator)
-        return (uniform.to(self.mask) >= self.p) / (1 - self.p)
+        kept = uniform.to(self.mask) >= self.p
+        return kept / (1 - self.p)
 
     def forward(self, x):
         """Return the thinned rows: (n, n_units) to (n, n_units)."""
@@ -84,9 +87,7 @@ def linear(n_in, n_out, generator):
     if generator is None:
         nn.init.zeros_(layer.weight)
     else:
-        nn.init.kaiming_uniform_(
-            layer.weight, nonlinearity="relu", generator=generator
-        )
+        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", generator=generator)
     nn.init.zeros_(layer.bias)
     return layer
 
@@ -111,7 +112,7 @@ def mlp(sizes, generator, *, dropout=0.0):
         Maps (n, sizes[0]) to (n, sizes[-1]).
     """
     layers = []
-    for n_in, n_out in zip(sizes, sizes[1:]):
+    for n_in, n_out in pairwise(sizes):
         layers += [linear(n_in, n_out, generator), nn.ReLU()]
         if dropout:
             layers.append(Dropout(n_out, dropout))

@@ -107,7 +107,7 @@ class MaxEntropyNetwork(SpeakerNetwork):
         self.objective = objective
 
     def step_parameters(self, step):
-        """Return the speaker head's parameters, or those of encoder and emotion head."""
+        """Return the parameters that a move may change."""
         if step == "adversary":
             return list(self.speaker_head.parameters())
         return super().step_parameters(step)

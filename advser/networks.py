@@ -88,7 +88,9 @@ class SpeakerHead(nn.Module):
         self.layers = nn.Sequential(
             *mlp(sizes, generator), linear(sizes[-1], n_speakers, None)
         )
-        everyone = torch.ones(1, n_speakers)  # code -1, an unknown emotion: the last row
+        everyone = torch.ones(
+            1, n_speakers
+        )  # code -1, an unknown emotion: the last row
         support = torch.cat([support, everyone]) if self.conditional else everyone
         self.register_buffer("support", support)  # (n_emotions + 1 or 1, n_speakers)
 

@@ -213,7 +213,20 @@ class StepwiseNet(skorch.NeuralNet):
 
     The training and the validation rows enter together, as
     ``net.fit((train_rows, valid_rows))``, with None for no validation rows.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        Those of `skorch.NeuralNet`.
+
+    dropout_generator : torch.Generator
+        Source of the dropout masks: not that of the order of the rows, so that the
+        masks do not depend on their number.
     """
+
+    def __init__(self, *args, dropout_generator=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.dropout_generator = dropout_generator
 
     @property
     def _default_callbacks(self):
@@ -266,7 +279,9 @@ class StepwiseNet(skorch.NeuralNet):
         n_batches = self._n_epochs * len(iterator)
         history = {}
         self.module_.train()
-        with _dropout_masks(self.module_, len(iterator), iterator.generator) as advance:
+        with _dropout_masks(
+            self.module_, len(iterator), self.dropout_generator
+        ) as advance:
             for batch in iterator:
                 advance()
                 terms = step_fn(batch, progress=self._n_batches_done / n_batches)
@@ -344,7 +359,9 @@ class StepwiseNet(skorch.NeuralNet):
                 batch=batch,
                 training=True,
             )
-            for out, part in zip(move.gradients, flat.split([len(g) for g in move.gradients])):
+            for out, part in zip(
+                move.gradients, flat.split([len(g) for g in move.gradients])
+            ):
                 out.copy_(part)
             for parameter in move.parameters:
                 parameter.grad = None
