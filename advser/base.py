@@ -12,7 +12,6 @@ from warnings import warn
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
@@ -31,46 +30,18 @@ from sklearn.utils.validation import (
     column_or_1d,
     validate_data,
 )
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import EarlyStopping
 from torch import nn
 
 from ._validation import check_labels, check_speakers, encode
 from .exceptions import NoSpeakersWarning
 from .layers import Standardize, mlp
-from .training import Rows, StepwiseNet, as_tensor
+from .stacking import fit as fit_net
+from .training import Rows, StepwiseNet, ValidationScores, as_tensor
 
 __all__ = ["BaseSERClassifier"]
 
 CHUNK = 8192  # rows standardised or predicted at once: bounds the memory
-
-
-class ValidationScores(Callback):
-    """Record what the network makes of the validation rows after each epoch."""
-
-    def on_epoch_end(self, net, dataset_valid=None, **kwargs):
-        """Record `valid_loss` and `valid_uar`, and whether they are the best so far."""
-        rows = dataset_valid.to(net.device)
-        with torch.inference_mode():
-            logits = net.module_(rows.x)
-        emotion = rows.y["emotion"]
-        scores = {
-            "valid_loss": F.cross_entropy(logits, emotion).item(),
-            "valid_uar": unweighted_average_recall(emotion, logits.argmax(1)),
-        }
-        for name, score in scores.items():
-            past = net.history[:-1, name] if len(net.history) > 1 else []
-            sign = -1 if name == "valid_loss" else 1
-            is_best = all(sign * score > sign * earlier for earlier in past)
-            net.history.record(name, score)
-            net.history.record(f"{name}_best", is_best)
-
-
-def unweighted_average_recall(emotion, predicted):
-    """Return the mean recall of the emotions that occur: (n,) and (n,) to float."""
-    counts = emotion.bincount()
-    hits = emotion[emotion == predicted].bincount(minlength=len(counts))
-    occurs = counts > 0
-    return (hits[occurs] / counts[occurs]).mean().item()
 
 
 class BaseSERClassifier(
@@ -263,7 +234,7 @@ class BaseSERClassifier(
                 standardize, codes, len(self.classes_), n_speakers, generators[:2]
             )
             self.net_ = self._build_net(module.to(rows.x.dtype), generators[2:])
-            self.net_.fit((rows, valid_rows))
+            fit_net(self.net_, rows, valid_rows)
         history = pd.DataFrame(self.net_.history.to_list())
         self.history_ = history.drop(columns="batches")
         self.n_iter_ = len(history)

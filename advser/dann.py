@@ -87,11 +87,10 @@ class DomainAdversarialNetwork(SpeakerNetwork):
 
     def loss(self, step, x, y, progress):
         """Return the terms of a move."""
+        if step == "adversary":
+            return self.adversary_loss(x, y)
         h = self.encoder(x)  # (n, embedding_dim)
         emotion_logits = self.emotion_head(h)
-        if step == "adversary":
-            speaker_logits = self.speaker_head(h.detach(), emotion_logits, y["emotion"])
-            return {"speaker": classification_loss(speaker_logits, y, "speaker")}
         reversed_h = reverse_gradient(h, self.weight_at(progress))
         speaker_logits = self.speaker_head(reversed_h, emotion_logits, y["emotion"])
         return domain_adversarial_loss(emotion_logits, speaker_logits, y)

@@ -1,7 +1,11 @@
 """The warnings that advser raises."""
 
-__all__ = ["NoSpeakersWarning"]
+__all__ = ["NoSpeakersWarning", "NotStackedWarning"]
 
 
 class NoSpeakersWarning(UserWarning):
     """The method has no speakers to work with, so it leaves out its speaker part."""
+
+
+class NotStackedWarning(UserWarning):
+    """Networks that should be trained together are trained one by one."""

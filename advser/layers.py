@@ -144,7 +144,7 @@ def ramp(progress, steepness):
 
     Parameters
     ----------
-    progress : float
+    progress : float or Tensor of shape ()
         Share of the training that is over, :math:`p` in [0, 1].
 
     steepness : float
@@ -153,9 +153,12 @@ def ramp(progress, steepness):
 
     Returns
     -------
-    share : float in [0, 1]
+    share : float or Tensor of shape ()
+        In [0, 1].
     """
-    return float(np.tanh(steepness * progress / 2)) if steepness else 1.0
+    if not steepness:
+        return 1.0
+    return torch.tanh(torch.as_tensor(steepness * progress / 2))
 
 
 def weighted_mean(losses, y, task):

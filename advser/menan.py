@@ -106,6 +106,10 @@ class MaxEntropyNetwork(SpeakerNetwork):
         self.steps = ("adversary",) * n_adversary_steps + ("train",)
         self.objective = objective
 
+    def extra_repr(self):
+        """Show the settings that are no parameters or buffers."""
+        return f"{super().extra_repr()}, objective={self.objective!r}"
+
     def step_parameters(self, step):
         """Return the parameters that a move may change."""
         if step == "adversary":
@@ -114,13 +118,11 @@ class MaxEntropyNetwork(SpeakerNetwork):
 
     def loss(self, step, x, y, progress):
         """Return the terms of a move."""
+        if step == "adversary":
+            return self.adversary_loss(x, y)
         h = self.encoder(x)  # (n, embedding_dim)
         emotion_logits = self.emotion_head(h)
-        if step == "adversary":
-            h = h.detach()
         speaker_logits = self.speaker_head(h, emotion_logits, y["emotion"])
-        if step == "adversary":
-            return {"speaker": classification_loss(speaker_logits, y, "speaker")}
         candidates = self.speaker_head.candidates(y["emotion"])
         if self.objective == "entropy":
             losses = -speaker_entropy(speaker_logits, candidates)  # (n,)

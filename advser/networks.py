@@ -88,11 +88,12 @@ class SpeakerHead(nn.Module):
         self.layers = nn.Sequential(
             *mlp(sizes, generator), linear(sizes[-1], n_speakers, None)
         )
-        everyone = torch.ones(
-            1, n_speakers
-        )  # code -1, an unknown emotion: the last row
-        support = torch.cat([support, everyone]) if self.conditional else everyone
+        # The last row is for the emotion code -1: who might speak if it is unknown.
+        support = torch.ones(0, n_speakers) if support is None else support
+        support = torch.cat([support, torch.ones(1, n_speakers)])
         self.register_buffer("support", support)  # (n_emotions + 1 or 1, n_speakers)
+        self.n_speakers = n_speakers
+        self.n_outputs = None  # unless padded
 
     def candidates(self, emotion):
         """Return the speakers whom each row chooses among, of 0 and 1.
@@ -119,14 +120,45 @@ class SpeakerHead(nn.Module):
         emotion : Tensor of shape (n,)
             Emotion codes, -1 where the emotion is unknown.
         """
-        if not self.conditional:
-            return self.layers(h)
-        n_emotions = emotion_logits.shape[1]
-        known = F.one_hot(emotion.clamp(min=0), n_emotions).to(h.dtype)
-        predicted = emotion_logits.detach().softmax(1)
-        q = torch.where(emotion[:, None] >= 0, known, predicted)  # (n, n_emotions)
-        joint = (q[:, :, None] * h[:, None, :]).flatten(1)
-        return self.layers(joint) + (1 - self.candidates(emotion)) * self.excluded_logit
+        if self.conditional:
+            n_emotions = emotion_logits.shape[1]
+            known = F.one_hot(emotion.clamp(min=0), n_emotions).to(h.dtype)
+            predicted = emotion_logits.detach().softmax(1)
+            q = torch.where(emotion[:, None] >= 0, known, predicted)  # (n, n_emotions)
+            h = (q[:, :, None] * h[:, None, :]).flatten(1)
+        logits = self.layers(h)
+        if self.conditional or self.n_outputs is not None:
+            logits = logits + (1 - self.candidates(emotion)) * self.excluded_logit
+        return logits
+
+    def pad(self, n_outputs):
+        """Add outputs without a speaker, so that heads of several sizes can be stacked.
+
+        No row chooses among them: their logits are excluded, their weights stay 0.
+        """
+        self.n_outputs = n_outputs
+        self._resize(n_outputs)
+
+    def unpad(self):
+        """Take the added outputs away."""
+        self.n_outputs = None
+        self._resize(self.n_speakers)
+
+    def extra_repr(self):
+        """Show the settings that are no parameters or buffers."""
+        return f"conditional={self.conditional}, n_outputs={self.n_outputs}"
+
+    @torch.no_grad()
+    def _resize(self, n_outputs):
+        old = self.layers[-1]
+        kept = min(n_outputs, old.out_features)
+        new = linear(old.in_features, n_outputs, None).to(old.weight)
+        new.weight[:kept] = old.weight[:kept]
+        new.bias[:kept] = old.bias[:kept]
+        self.layers[-1] = new
+        support = self.support.new_zeros(len(self.support), n_outputs)
+        support[:, :kept] = self.support[:, :kept]
+        self.support = support
 
 
 class SpeakerNetwork(EmotionNetwork):
@@ -155,3 +187,18 @@ class SpeakerNetwork(EmotionNetwork):
     def weight_at(self, progress):
         """Return the weight of the speaker term at this point of the training."""
         return self.weight * ramp(progress, self.steepness)
+
+    def extra_repr(self):
+        """Show the settings that are no parameters or buffers."""
+        return f"steps={self.steps}, steepness={self.steepness}"
+
+    def adversary_loss(self, x, y):
+        """Return the term of the adversary's own move: it learns who speaks.
+
+        The embedding stands still, so that this moves the speaker head alone.
+        """
+        with torch.no_grad():
+            h = self.encoder(x)  # (n, embedding_dim)
+            emotion_logits = self.emotion_head(h)
+        speaker_logits = self.speaker_head(h, emotion_logits, y["emotion"])
+        return {"speaker": classification_loss(speaker_logits, y, "speaker")}

@@ -20,11 +20,12 @@ from itertools import repeat
 import numpy as np
 import skorch
 import torch
+import torch.nn.functional as F
 from skorch.callbacks import Callback, EpochTimer, PrintLog
 
 from .layers import Dropout
 
-__all__ = ["Rows", "StepwiseNet", "as_tensor"]
+__all__ = ["Rows", "StepwiseNet", "ValidationScores", "as_tensor"]
 
 
 def as_tensor(array):
@@ -365,6 +366,35 @@ class StepwiseNet(skorch.NeuralNet):
                 out.copy_(part)
             for parameter in move.parameters:
                 parameter.grad = None
+
+
+class ValidationScores(Callback):
+    """Record what the network makes of the validation rows after each epoch."""
+
+    def on_epoch_end(self, net, dataset_valid=None, **kwargs):
+        """Record `valid_loss` and `valid_uar`, and whether they are the best so far."""
+        rows = dataset_valid.to(net.device)
+        with torch.inference_mode():
+            logits = net.module_(rows.x)
+        emotion = rows.y["emotion"]
+        scores = {
+            "valid_loss": F.cross_entropy(logits, emotion).item(),
+            "valid_uar": unweighted_average_recall(emotion, logits.argmax(1)),
+        }
+        for name, score in scores.items():
+            past = net.history[:-1, name] if len(net.history) > 1 else []
+            sign = -1 if name == "valid_loss" else 1
+            is_best = all(sign * score > sign * earlier for earlier in past)
+            net.history.record(name, score)
+            net.history.record(f"{name}_best", is_best)
+
+
+def unweighted_average_recall(emotion, predicted):
+    """Return the mean recall of the emotions that occur: (n,) and (n,) to float."""
+    counts = emotion.bincount()
+    hits = emotion[emotion == predicted].bincount(minlength=len(counts))
+    occurs = counts > 0
+    return (hits[occurs] / counts[occurs]).mean().item()
 
 
 def _listens_to_batches(named_callback):

@@ -1,0 +1,557 @@
+"""Many networks of one architecture, trained as one: the models are a leading axis.
+
+Folds, seeds and numeric hyper-parameters of a search differ in their numbers, not in
+what is computed. `fit_stacked` therefore stacks the parameters, buffers and rows of
+many nets, and plays each move of the game on all of them at once: `torch.func.vmap`
+over the very loss of their module. Each net ends as if it had been fitted alone. It
+draws its batches and dropout masks from its own generators, and has an optimizer
+state, a history and an early stop of its own.
+
+`Rendezvous` brings the nets together: fits that run in the threads of a search wait
+for each other there, and one of them trains the nets of all.
+"""
+
+import copy
+import threading
+from contextlib import contextmanager
+from itertools import groupby
+from typing import NamedTuple
+
+import torch
+from skorch.callbacks import EarlyStopping
+from torch import nn
+from torch.func import functional_call
+
+from .layers import Dropout
+from .networks import SpeakerHead
+from .training import Rows, StepwiseNet, ValidationScores
+
+__all__ = ["Job", "Rendezvous", "fit", "fit_stacked", "stacking_key"]
+
+_thread = threading.local()
+
+
+class Job(NamedTuple):
+    """A net that is to be fitted, and its rows."""
+
+    net: StepwiseNet
+    rows: Rows
+    valid_rows: Rows | None
+
+    def notify_epoch(self, event):
+        """Tell the callbacks of the net that an epoch begins or ends."""
+        self.net.notify(event, dataset_train=self.rows, dataset_valid=self.valid_rows)
+
+    def stops(self):
+        """End an epoch; return whether a callback ends the training with it."""
+        try:
+            self.notify_epoch("on_epoch_end")
+        except KeyboardInterrupt:  # skorch's way to say so
+            return True
+        return False
+
+    def update_key(self):
+        """Return what decides the size and the number of the net's updates."""
+        batch_size = min(self.net.batch_size, len(self.rows))
+        n_batches = -(-len(self.rows) // batch_size)
+        return self.net.lr, self.net.optimizer__weight_decay, n_batches
+
+
+def fit(net, rows, valid_rows):
+    """Fit a net: with others at the rendezvous of this thread, or else alone."""
+    rendezvous = getattr(_thread, "rendezvous", None)
+    if rendezvous is None:
+        net.fit((rows, valid_rows))
+    else:
+        rendezvous.fit(Job(net, rows, valid_rows))
+
+
+def stacking_key(job):
+    """Return what jobs must share to be stacked, or None for one that cannot be."""
+    net, rows, _ = job
+    known = (ValidationScores, EarlyStopping)
+    if net.warm_start or any(type(callback) not in known for callback in net.callbacks):
+        return None
+    return (
+        repr(net.module),
+        [(name, value.shape) for name, value in net.module.state_dict().items()],
+        net.max_epochs,
+        net.batch_size,
+        str(net.device),
+        rows.x.dtype,
+        rows.x.shape[1:],
+        sorted(name for name in rows.y if not name.endswith("_weight")),
+    )
+
+
+def fit_stacked(jobs):
+    """Fit nets of one architecture together.
+
+    Parameters
+    ----------
+    jobs : list of Job
+        Jobs with equal `stacking_key`. They are fitted in place.
+    """
+    jobs = sorted(jobs, key=Job.update_key)
+    for job in jobs:
+        job.net.initialize()
+        job.net.notify("on_train_begin", X=None, y=None)
+    stack = Stack(jobs)
+    training = jobs
+    for _ in range(jobs[0].net.max_epochs):
+        for job in training:
+            job.notify_epoch("on_epoch_begin")
+        for job, records in zip(training, stack.play_epoch()):
+            for name, value in records.items():
+                job.net.history.record(name, value)
+        going_on = [not job.stops() for job in training]
+        if not all(going_on):
+            stack.keep(torch.tensor(going_on))
+            training = [job for job, goes_on in zip(training, going_on) if goes_on]
+        if not training:
+            break
+    stack.release(training)
+    for job in jobs:
+        job.net.notify("on_train_end", X=None, y=None)
+
+
+class Rendezvous:
+    """Where fits that run in threads wait for each other, to be trained together.
+
+    A fit that arrives waits until no other can arrive before it goes on. The first to
+    notice trains all that wait.
+
+    Parameters
+    ----------
+    max_stack : int
+        Largest number of nets trained together, and number of threads that run.
+    """
+
+    settle_seconds = 0.05  # how long no task may begin before the last are trained
+
+    def __init__(self, max_stack):
+        self.max_stack = max_stack
+        self.changed = threading.Condition()
+        self.n_tasks = 0  # begun or about to begin
+        self.waiting = []
+        self.training = False
+        self.closed = False
+
+    def announce(self):
+        """Count a task that is about to begin."""
+        with self.changed:
+            self.n_tasks += 1
+            self.changed.notify_all()
+
+    @contextmanager
+    def task(self):
+        """Let the fits of this thread wait here; the task was announced before."""
+        _thread.rendezvous = self
+        try:
+            yield
+        finally:
+            del _thread.rendezvous
+            with self.changed:
+                self.n_tasks -= 1
+                self.changed.notify_all()
+
+    def fit(self, job):
+        """Fit a job, together with all that arrive meanwhile and can be stacked."""
+        entry = _Entry(job)
+        with self.changed:
+            self.waiting.append(entry)
+            self.changed.notify_all()
+            while not entry.done and not self.closed:
+                if self._is_full() or self._is_settled():
+                    self._train_all_that_wait()
+                elif not entry.done:
+                    self.changed.wait(self.settle_seconds)
+        if entry.error is not None:
+            raise entry.error
+        if not entry.done:
+            raise RuntimeError("The search was interrupted.")
+
+    def close(self):
+        """Send those that wait away."""
+        with self.changed:
+            self.closed = True
+            self.changed.notify_all()
+
+    def _is_full(self):
+        return not self.training and len(self.waiting) >= self.max_stack
+
+    def _is_settled(self):
+        """Wait a moment; return whether all tasks wait, and none has begun meanwhile."""
+        if self.training or not 0 < self.n_tasks <= len(self.waiting):
+            return False
+        notified = self.changed.wait(self.settle_seconds)
+        return (
+            not notified and not self.training and 0 < self.n_tasks <= len(self.waiting)
+        )
+
+    def _train_all_that_wait(self):
+        entries, self.waiting = self.waiting, []
+        self.training = True
+        self.changed.release()  # others may arrive meanwhile
+        try:
+            for group in _stackable_groups(entries):
+                _train(group)
+        finally:
+            self.changed.acquire()
+            self.training = False
+            self.changed.notify_all()
+
+
+class _Entry:
+    """A job at the rendezvous, and how it ended."""
+
+    def __init__(self, job):
+        self.job = job
+        self.done = False
+        self.error = None
+
+    def speaker_heads(self):
+        """Return the speaker heads in the module: the sizes that differ between folds."""
+        modules = self.job.net.module.modules()
+        return [module for module in modules if isinstance(module, SpeakerHead)]
+
+
+def _stackable_groups(entries):
+    """Part the entries into lists that can be stacked."""
+    sizes = {head.n_speakers for entry in entries for head in entry.speaker_heads()}
+    if len(sizes) > 1:
+        for entry in entries:
+            for head in entry.speaker_heads():
+                head.pad(max(sizes))
+    groups = {}
+    for entry in entries:
+        key = stacking_key(entry.job)
+        groups.setdefault(id(entry) if key is None else repr(key), []).append(entry)
+    return groups.values()
+
+
+def _train(entries):
+    """Fit the jobs of a group, together if there are several."""
+    try:
+        if len(entries) == 1:
+            net, rows, valid_rows = entries[0].job
+            net.fit((rows, valid_rows))
+        else:
+            fit_stacked([entry.job for entry in entries])
+    except Exception as error:  # belongs to the fits, not to the thread that trains
+        for entry in entries:
+            entry.error = error
+    for entry in entries:
+        for head in entry.speaker_heads():
+            if head.n_outputs is not None:
+                head.unpad()
+        entry.done = True
+
+
+class Stack:
+    """Networks that train together, their parameters as rows of matrices.
+
+    Parameters
+    ----------
+    jobs : list of Job
+        Initialised, and sorted by `Job.update_key`.
+    """
+
+    def __init__(self, jobs):
+        self.jobs = jobs
+        self.game = _Game(copy.deepcopy(jobs[0].net.module_)).train()
+        self.steps = self.game.module.steps
+        self.n_epochs = jobs[0].net.max_epochs
+        self.n_epochs_done = 0
+        self.blocks = [
+            Block(moves, names, [job.net.module_ for job in jobs])
+            for moves, names in _names_by_moves(self.game.module).items()
+        ]
+        self.optimizer = self._make_optimizer()
+        self._stack_rows_and_buffers()
+
+    def play_epoch(self):
+        """Play every move on every batch; return the mean losses of each net.
+
+        Returns
+        -------
+        records : list of dict of float
+            As `StepwiseNet` records them, one dict per net.
+        """
+        n_batches = self.batches.n_batches  # (n_nets,)
+        masks = self._draw_dropout_masks()
+        played = {}
+        for i, (x, y) in enumerate(self.batches):
+            self.buffers.update({name: mask[i] for name, mask in masks.items()})
+            progress = (self.n_epochs_done + i / n_batches) / self.n_epochs
+            for step in self.steps:
+                terms = self._play_move(step, i, x, y, progress.to(x))
+                for name, losses in terms.items():
+                    played.setdefault(f"train_{name}_loss", []).append(losses)
+            last = sum(terms.values())
+            played.setdefault("train_loss", []).append(last)
+        self.n_epochs_done += 1
+
+        columns = {}
+        takes_part = torch.arange(max(n_batches))[:, None] < n_batches
+        for name, losses in played.items():
+            # (n_batches, n_moves of that name, n_nets): the last move of a batch counts
+            losses = (
+                torch.stack(losses).unflatten(0, (len(takes_part), -1))[:, -1].cpu()
+            )
+            columns[name] = ((losses * takes_part).sum(0) / n_batches).tolist()
+        columns["train_batch_count"] = n_batches.tolist()
+        return [dict(zip(columns, values)) for values in zip(*columns.values())]
+
+    def keep(self, goes_on):
+        """Part with the nets that stop: (n_nets,) of bool."""
+        old_groups = self.optimizer.param_groups
+        old_state = self.optimizer.state
+        old_slices = [group["nets"] for group in old_groups]
+        self.release([job for job, stays in zip(self.jobs, goes_on) if not stays])
+        self.jobs = [job for job, stays in zip(self.jobs, goes_on) if stays]
+        if not self.jobs:
+            return
+        for block in self.blocks:
+            block.values = block.values[goes_on]
+        self.optimizer = self._make_optimizer()
+        new_groups = iter(self.optimizer.param_groups)
+        for old_group, nets in zip(old_groups, old_slices):
+            stays = goes_on[nets]
+            if not stays.any():
+                continue
+            for old, new in zip(old_group["params"], next(new_groups)["params"]):
+                self.optimizer.state[new] = {
+                    name: value[stays] if value.shape == old.shape else value
+                    for name, value in old_state[old].items()
+                }
+        self._stack_rows_and_buffers()
+
+    def release(self, jobs):
+        """Give nets back their parameters, in memory of their own."""
+        for job in jobs:
+            for parameter in job.net.module_.parameters():
+                parameter.data = parameter.data.clone()
+
+    def _play_move(self, step, i_batch, x, y, progress):
+        """Play a move on one batch of all nets; return its terms: (n_nets,) each."""
+
+        def play(parameters, buffers, x, y, progress):
+            state = {**parameters, **buffers}
+            return functional_call(self.game, state, (step, x, y, progress))
+
+        terms = torch.func.vmap(play)(self.parameters, self.buffers, x, y, progress)
+        blocks = [block for block in self.blocks if step in block.moves]
+        names = [name for block in blocks for name in block.names]
+        losses = [loss.sum() for loss in terms.values()]
+        gradients = torch.autograd.grad(
+            losses, [self.parameters[name] for name in names]
+        )
+        gradients = dict(zip(names, gradients))
+        for block in blocks:
+            block.gather_gradient(gradients)
+        groups = [
+            group
+            for group in self.optimizer.param_groups
+            if group["move"] == step and i_batch < group["n_batches"]
+        ]
+        for group in groups:
+            for run, block in zip(group["params"], blocks):
+                run.grad = block.gradient[group["nets"]]
+        self.optimizer.step()
+        for group in groups:
+            for run in group["params"]:
+                run.grad = None
+        return {name: loss.detach() for name, loss in terms.items()}
+
+    def _make_optimizer(self):
+        """Return an optimizer with a group per move and per run of equal updates."""
+        net = self.jobs[0].net
+        _, settings = net.get_params_for_optimizer("optimizer", ())
+        groups = []
+        start = 0
+        for key, jobs in groupby(self.jobs, key=Job.update_key):
+            nets = slice(start, start + len(list(jobs)))
+            start = nets.stop
+            lr, weight_decay, n_batches = key
+            for step in dict.fromkeys(self.steps):
+                values = [b.values[nets] for b in self.blocks if step in b.moves]
+                groups.append(
+                    {
+                        "params": [nn.Parameter(rows) for rows in values],
+                        "lr": lr,
+                        "weight_decay": weight_decay,
+                        "move": step,
+                        "nets": nets,
+                        "n_batches": n_batches,
+                    }
+                )
+        return net.optimizer(groups, **settings)
+
+    def _stack_rows_and_buffers(self):
+        """Stack what changes with the nets, and make their parameters views of ours."""
+        modules = [job.net.module_ for job in self.jobs]
+        self.batches = StackedBatches(self.jobs)
+        self.parameters = {}
+        for block in self.blocks:
+            self.parameters.update(block.bind(modules))
+        buffers = [dict(_Game(module).named_buffers()) for module in modules]
+        self.buffers = {
+            name: torch.stack([values[name] for values in buffers])
+            for name in buffers[0]
+        }
+
+    def _draw_dropout_masks(self):
+        """Draw the masks of an epoch: {buffer: (n_batches, n_nets, n_units)}."""
+        masks = {}
+        n_batches = self.batches.n_batches.tolist()
+        for job, n in zip(self.jobs, n_batches):
+            for name, layer in _Game(job.net.module_).named_modules():
+                if isinstance(layer, Dropout):
+                    mask = layer.draw_masks(n, job.net.dropout_generator)
+                    padding = mask.new_ones(max(n_batches) - n, layer.n_units)
+                    mask = torch.cat([mask, padding])
+                    masks.setdefault(f"{name}.mask", []).append(mask)
+        return {name: torch.stack(values, 1) for name, values in masks.items()}
+
+
+class Block:
+    """Parameters that the same moves change: a matrix with a row per net.
+
+    Parameters
+    ----------
+    moves : tuple of str
+
+    names : list of str
+        Names of the parameters in `_Game`.
+
+    modules : list of Module
+    """
+
+    def __init__(self, moves, names, modules):
+        self.moves = moves
+        self.names = names
+        template = dict(_Game(modules[0]).named_parameters())
+        self.shapes = [template[name].shape for name in names]
+        rows = []
+        for module in modules:
+            parameters = dict(_Game(module).named_parameters())
+            rows.append(
+                torch.cat([parameters[name].detach().ravel() for name in names])
+            )
+        self.values = torch.stack(rows)  # (n_nets, n_parameters)
+
+    def bind(self, modules):
+        """Return the stacked parameters by name, and make those of modules views."""
+        parts = self.values.split([shape.numel() for shape in self.shapes], dim=1)
+        stacked = {}
+        for name, shape, part in zip(self.names, self.shapes, parts):
+            part = part.unflatten(1, shape)
+            for module, values in zip(modules, part):
+                dict(_Game(module).named_parameters())[name].data = values
+            stacked[name] = part.detach().requires_grad_()
+        self.gradient = torch.empty_like(self.values)
+        return stacked
+
+    def gather_gradient(self, gradients):
+        """Collect the gradients of the stacked parameters in one matrix."""
+        flat = [gradients[name].flatten(1) for name in self.names]
+        torch.cat(flat, dim=1, out=self.gradient)
+
+
+class StackedBatches:
+    """The batches of many nets side by side, each net in its own order.
+
+    A net with fewer rows has smaller batches, or fewer; what is missing is filled with
+    rows of weight 0. The weights of the others are scaled such that the mean over a
+    filled batch is the mean over its own rows.
+
+    Parameters
+    ----------
+    jobs : list of Job
+    """
+
+    def __init__(self, jobs):
+        self.jobs = jobs
+        sizes = [len(job.rows) for job in jobs]
+        self.batch_sizes = [min(job.net.batch_size, n) for job, n in zip(jobs, sizes)]
+        n_batches = [-(-n // size) for n, size in zip(sizes, self.batch_sizes)]
+        self.n_batches = torch.tensor(n_batches)
+        self.shape = (max(n_batches), len(jobs), max(self.batch_sizes))
+        device = jobs[0].net.device
+
+        tables = {id(job.rows.x): job.rows.x for job in jobs}  # folds that share rows
+        first_row, start = {}, 0
+        for key, table in tables.items():
+            first_row[key] = start
+            start += len(table)
+        self.x = torch.cat(list(tables.values())).to(device)
+        self.x_start = [first_row[id(job.rows.x)] for job in jobs]
+
+        dtype = self.x.dtype
+        self.y_start = torch.tensor([0, *sizes[:-1]]).cumsum(0).tolist()
+        self.y = {}
+        for name in jobs[0].rows.y:
+            if name.endswith("_weight"):
+                continue
+            ys = [job.rows.y for job in jobs]
+            weights = [
+                y.get(f"{name}_weight", torch.ones(n, dtype=dtype))
+                for y, n in zip(ys, sizes)
+            ]
+            self.y[name] = torch.cat([y[name] for y in ys]).to(device)
+            self.y[f"{name}_weight"] = torch.cat(weights).to(device)
+
+        place = torch.zeros(self.shape, dtype=dtype)
+        for net, (n, size) in enumerate(zip(sizes, self.batch_sizes)):
+            share = torch.ones(n, dtype=dtype)
+            share[n - n % size :] *= size / max(n % size, 1)  # a last, smaller batch
+            self._place(place, net, share * self.shape[2] / size)
+        self.scale = place.to(device)
+
+    def _place(self, table, net, values):
+        """Lay the values of a net's rows out in batches: into table[:, net]."""
+        size = self.batch_sizes[net]
+        for batch, part in zip(table[:, net], values.split(size)):
+            batch[: len(part)] = part
+
+    def __iter__(self):
+        x_index = torch.zeros(self.shape, dtype=torch.int64)
+        y_index = torch.zeros(self.shape, dtype=torch.int64)
+        for net, job in enumerate(self.jobs):
+            order = job.rows.shuffled_order(job.net.iterator_train__generator)
+            self._place(x_index, net, order + self.x_start[net])
+            self._place(y_index, net, order + self.y_start[net])
+        x_index, y_index = x_index.to(self.x.device), y_index.to(self.x.device)
+        for rows, labels, scale in zip(x_index, y_index, self.scale):
+            y = {
+                name: values[labels] * scale
+                if name.endswith("_weight")
+                else values[labels]
+                for name, values in self.y.items()
+            }
+            yield self.x[rows], y
+
+
+class _Game(nn.Module):
+    """A module whose call plays a move: `functional_call` knows no other method."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, step, x, y, progress):
+        return self.module.loss(step, x, y, progress)
+
+
+def _names_by_moves(module):
+    """Group the names of the parameters in `_Game` by the moves that change them."""
+    groups = {}
+    players = {
+        step: {id(parameter) for parameter in module.step_parameters(step)}
+        for step in module.steps
+    }
+    for name, parameter in _Game(module).named_parameters():
+        moves = tuple(step for step, ids in players.items() if id(parameter) in ids)
+        groups.setdefault(moves, []).append(name)
+    return groups
