@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from ._validation import check_layer_sizes
 from .base import BaseSERClassifier
 from .dann import DomainAdversarialNetwork
 from .exceptions import NoSpeakersWarning
@@ -53,17 +54,18 @@ class AdversarialSER(BaseSERClassifier):
     adversary : {"grl", "entropy", "confusion"} or None, default="entropy"
         The game between encoder and speaker head.
 
-    adversary_weight : float, default=0.1
+    adversary_weight : float, default=0.5
         :math:`\lambda`, the weight of the speaker in what the encoder minimises. 0
         gives the very network that `adversary=None` gives. The papers print no value
-        for functionals.
+        for functionals. Gradient reversal has no bound to its loss and wants less than
+        the others, 0.1 for instance.
 
-    adversary_steps : int, default=1
+    adversary_steps : int, default=2
         Updates of the speaker head per update of the encoder. Gradient reversal has
         one in its joint step; further ones come before it.
 
-    adversary_hidden_layer_sizes : array-like of int, default=(64,)
-        Hidden layers of the speaker head; empty for a linear one.
+    adversary_hidden_layer_sizes : array-like of int, default=()
+        Hidden layers of the speaker head; none for a linear one.
 
     ramp : float, default=10.0
         :math:`\gamma` of the schedule
@@ -222,9 +224,9 @@ class AdversarialSER(BaseSERClassifier):
         self,
         adversary="entropy",
         *,
-        adversary_weight=0.1,
-        adversary_steps=1,
-        adversary_hidden_layer_sizes=(64,),
+        adversary_weight=0.5,
+        adversary_steps=2,
+        adversary_hidden_layer_sizes=(),
         ramp=10.0,
         conditional=False,
         hidden_layer_sizes=(128,),
@@ -334,6 +336,9 @@ class AdversarialSER(BaseSERClassifier):
                 stacklevel=4,
             )
             return EmotionNetwork(encoder, emotion_head)
+        check_layer_sizes(
+            self.adversary_hidden_layer_sizes, "adversary_hidden_layer_sizes"
+        )
         support = None
         if self.conditional:
             support = torch.zeros(n_emotions, n_speakers)

@@ -64,8 +64,8 @@ def stacked_fits(estimator, max_stack):
     last_step = estimator[-1] if isinstance(estimator, Pipeline) else estimator
     if not isinstance(last_step, BaseSERClassifier):
         warnings.warn(
-            f"{type(last_step).__name__} cannot be stacked; its fits run one by one, as "
-            "in scikit-learn's own search.",
+            f"{type(last_step).__name__} cannot be stacked; its fits run one by one, "
+            "as in scikit-learn's own search.",
             NotStackedWarning,
             stacklevel=3,
         )
@@ -80,20 +80,50 @@ def stacked_fits(estimator, max_stack):
             rendezvous.close()
 
 
-class StackedGridSearchCV(GridSearchCV):
+class _StackedSearch:
+    """What makes a search of scikit-learn's a stacked one."""
+
+    _max_stack_constraint: dict = {
+        "max_stack": [Interval(Integral, 1, None, closed="left")]
+    }
+
+    def fit(self, X, y=None, **params):
+        """Run the search.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        y : array-like of shape (n_samples,), default=None
+
+        **params : dict
+            As in :meth:`sklearn.model_selection.GridSearchCV.fit`: parameters of the
+            estimator's `fit`, of the scorer and of the splitter, `groups` for instance.
+
+        Returns
+        -------
+        self : object
+        """
+        self._validate_params()
+        with stacked_fits(self.estimator, self.max_stack):
+            return super().fit(X, y, **params)
+
+
+class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     """Grid search that trains its networks together.
 
-    See :class:`sklearn.model_selection.GridSearchCV`, whose parameters, attributes and
-    results it has.
+    Its parameters, attributes and results are those of
+    :class:`sklearn.model_selection.GridSearchCV`.
 
     Parameters
     ----------
     estimator : estimator object
         An estimator of this package, or a pipeline that ends with one. The steps
-        before are fitted for each fold. Others fall back to scikit-learn's search with
-        a `NotStackedWarning`.
+        before it are fitted for each fold. Others fall back to scikit-learn's search,
+        with a `NotStackedWarning`.
 
     param_grid : dict or list of dict
+        Parameters to try. Candidates of different architectures are stacked apart.
 
     scoring, refit, cv, verbose, pre_dispatch, error_score, return_train_score
         As in scikit-learn.
@@ -103,25 +133,42 @@ class StackedGridSearchCV(GridSearchCV):
         process, on torch's threads.
 
     max_stack : int, default=64
-        Largest number of networks trained together: bounds the memory. Candidates that
-        differ in their architecture are stacked apart.
+        Largest number of networks trained together: bounds the memory.
 
     See Also
     --------
-    sklearn.model_selection.GridSearchCV : Trains one network after the other.
+    StackedRandomizedSearchCV : The same for random candidates.
+    stacked_cross_validate : The same without a search.
 
     Notes
     -----
-    Every network gets the initial weights, batches and dropout masks that it gets from
-    a fit of its own, so that the results agree to the rounding of floating-point
+    Every network gets the initial weights, batches and dropout masks that it gets in a
+    fit of its own, so that the results agree to the rounding of floating-point
     numbers. `mean_fit_time` and `std_fit_time` are those of whole stacks.
 
-    A candidate with callbacks of the user's, or with `warm_start`, is fitted alone.
+    Candidates with callbacks, or with ``warm_start=True``, are fitted alone.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import GroupKFold
+    >>> from advser import AdversarialSER
+    >>> from advser.datasets import load_emodb
+    >>> from advser.model_selection import StackedGridSearchCV
+    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> search = StackedGridSearchCV(
+    ...     AdversarialSER(max_epochs=5, random_state=0),
+    ...     {"adversary_weight": [0, 0.1, 1]},
+    ...     cv=GroupKFold(3),
+    ...     scoring="balanced_accuracy",
+    ... )
+    >>> search = search.fit(X, y, groups=speakers, speakers=speakers)
+    >>> search.cv_results_["mean_test_score"].shape
+    (3,)
     """
 
     _parameter_constraints: dict = {
         **GridSearchCV._parameter_constraints,
-        "max_stack": [Interval(Integral, 1, None, closed="left")],
+        **_StackedSearch._max_stack_constraint,
     }
 
     def __init__(
@@ -153,7 +200,137 @@ class StackedGridSearchCV(GridSearchCV):
         )
         self.max_stack = max_stack
 
-    def fit(self, X, y=None, **params):
-        """Run the search, see :meth:`sklearn.model_selection.GridSearchCV.fit`."""
-        with stacked_fits(self.estimator, self.max_stack):
-            return super().fit(X, y, **params)
+
+class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
+    """Randomized search that trains its networks together.
+
+    Its parameters, attributes and results are those of
+    :class:`sklearn.model_selection.RandomizedSearchCV`; what is said of
+    :class:`StackedGridSearchCV` holds here as well.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        See :class:`StackedGridSearchCV`.
+
+    param_distributions : dict or list of dict
+        Parameters to draw.
+
+    n_iter, scoring, refit, cv, verbose, pre_dispatch, random_state, error_score, \
+return_train_score
+        As in scikit-learn.
+
+    n_jobs : int or None, default=None
+        Jobs of a search that falls back.
+
+    max_stack : int, default=64
+        Largest number of networks trained together: bounds the memory.
+
+    See Also
+    --------
+    StackedGridSearchCV : The same for all candidates of a grid.
+    """
+
+    _parameter_constraints: dict = {
+        **RandomizedSearchCV._parameter_constraints,
+        **_StackedSearch._max_stack_constraint,
+    }
+
+    def __init__(
+        self,
+        estimator,
+        param_distributions,
+        *,
+        n_iter=10,
+        scoring=None,
+        n_jobs=None,
+        refit=True,
+        cv=None,
+        verbose=0,
+        pre_dispatch="2*n_jobs",
+        random_state=None,
+        error_score=np.nan,
+        return_train_score=False,
+        max_stack=64,
+    ):
+        super().__init__(
+            estimator,
+            param_distributions,
+            n_iter=n_iter,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            random_state=random_state,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.max_stack = max_stack
+
+
+def stacked_cross_validate(
+    estimator,
+    X,
+    y=None,
+    *,
+    groups=None,
+    scoring=None,
+    cv=None,
+    n_jobs=None,
+    verbose=0,
+    params=None,
+    pre_dispatch="2*n_jobs",
+    return_train_score=False,
+    return_estimator=False,
+    return_indices=False,
+    error_score=np.nan,
+    max_stack=64,
+):
+    """Cross-validate an estimator, training the networks of all folds together.
+
+    Its parameters and results are those of
+    :func:`sklearn.model_selection.cross_validate`.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        See :class:`StackedGridSearchCV`.
+
+    X : array-like of shape (n_samples, n_features)
+
+    y : array-like of shape (n_samples,), default=None
+
+    groups, scoring, cv, verbose, params, pre_dispatch, return_train_score, \
+return_estimator, return_indices, error_score
+        As in scikit-learn.
+
+    n_jobs : int or None, default=None
+        Jobs of an estimator that cannot be stacked.
+
+    max_stack : int, default=64
+        Largest number of networks trained together: bounds the memory.
+
+    Returns
+    -------
+    scores : dict of ndarray of shape (n_splits,)
+        See scikit-learn. `fit_time` is that of whole stacks.
+    """
+    with stacked_fits(estimator, max_stack):
+        return cross_validate(
+            estimator,
+            X,
+            y,
+            groups=groups,
+            scoring=scoring,
+            cv=cv,
+            n_jobs=n_jobs,
+            verbose=verbose,
+            params=params,
+            pre_dispatch=pre_dispatch,
+            return_train_score=return_train_score,
+            return_estimator=return_estimator,
+            return_indices=return_indices,
+            error_score=error_score,
+        )

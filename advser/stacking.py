@@ -181,7 +181,7 @@ class Rendezvous:
         return not self.training and len(self.waiting) >= self.max_stack
 
     def _is_settled(self):
-        """Wait a moment; return whether all tasks wait, and none has begun meanwhile."""
+        """Wait a moment; return whether all tasks wait and none begins meanwhile."""
         if self.training or not 0 < self.n_tasks <= len(self.waiting):
             return False
         notified = self.changed.wait(self.settle_seconds)
@@ -211,7 +211,7 @@ class _Entry:
         self.error = None
 
     def speaker_heads(self):
-        """Return the speaker heads in the module: the sizes that differ between folds."""
+        """Return the speaker heads, whose sizes differ between folds."""
         modules = self.job.net.module.modules()
         return [module for module in modules if isinstance(module, SpeakerHead)]
 
@@ -400,18 +400,24 @@ class Stack:
             name: torch.stack([values[name] for values in buffers])
             for name in buffers[0]
         }
+        self.dropout_layers = [
+            {
+                f"{name}.mask": layer
+                for name, layer in _Game(module).named_modules()
+                if isinstance(layer, Dropout)
+            }
+            for module in modules
+        ]
 
     def _draw_dropout_masks(self):
         """Draw the masks of an epoch: {buffer: (n_batches, n_nets, n_units)}."""
         masks = {}
         n_batches = self.batches.n_batches.tolist()
-        for job, n in zip(self.jobs, n_batches):
-            for name, layer in _Game(job.net.module_).named_modules():
-                if isinstance(layer, Dropout):
-                    mask = layer.draw_masks(n, job.net.dropout_generator)
-                    padding = mask.new_ones(max(n_batches) - n, layer.n_units)
-                    mask = torch.cat([mask, padding])
-                    masks.setdefault(f"{name}.mask", []).append(mask)
+        for job, layers, n in zip(self.jobs, self.dropout_layers, n_batches):
+            for name, layer in layers.items():
+                mask = layer.draw_masks(n, job.net.dropout_generator)
+                padding = mask.new_ones(max(n_batches) - n, layer.n_units)
+                masks.setdefault(name, []).append(torch.cat([mask, padding]))
         return {name: torch.stack(values, 1) for name, values in masks.items()}
 
 

@@ -231,7 +231,10 @@ class StepwiseNet(skorch.NeuralNet):
 
     @property
     def _default_callbacks(self):
-        return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
+        callbacks = [("epoch_timer", EpochTimer())]
+        if self.verbose:  # a silent log would still lay its table out
+            callbacks.append(("print_log", PrintLog()))
+        return callbacks
 
     def initialize_optimizer(self, triggered_directly=None):
         """Give each move a parameter group, and so an optimizer state, of its own."""
@@ -270,6 +273,7 @@ class StepwiseNet(skorch.NeuralNet):
         try:
             return super().fit_loop(X, y, epochs, _routing_method=_routing_method)
         finally:
+            self._part_memory()
             del self._moves, self._n_epochs, self._n_batches_done
 
     def run_single_epoch(self, iterator, training, prefix, step_fn):
@@ -279,17 +283,15 @@ class StepwiseNet(skorch.NeuralNet):
         self._listened = any(map(_listens_to_batches, self.callbacks_))
         n_batches = self._n_epochs * len(iterator)
         history = {}
-        self.module_.train()
-        with _dropout_masks(
+        with _training_mode(
             self.module_, len(iterator), self.dropout_generator
-        ) as advance:
+        ) as next_masks:
             for batch in iterator:
-                advance()
+                next_masks()
                 terms = step_fn(batch, progress=self._n_batches_done / n_batches)
                 for name, loss in terms.items():
                     history.setdefault(name, []).append(loss)
                 self._n_batches_done += 1
-        self.module_.eval()
         for name, losses in history.items():
             self.history.record(name, torch.stack(losses).mean().item())
         self.history.record("train_batch_count", len(iterator))
@@ -344,6 +346,17 @@ class StepwiseNet(skorch.NeuralNet):
             moves[group["step"]] = Move(parameters, group["params"])
         return moves
 
+    def _part_memory(self):
+        """Give parameters and runs memory of their own.
+
+        As views, each would be pickled with all the memory that it is a part of.
+        """
+        runs = [
+            run for group in self.optimizer_.param_groups for run in group["params"]
+        ]
+        for tensor in [*self.module_.parameters(), *runs]:
+            tensor.data = tensor.data.clone()
+
     def _notify_gradient(self, move, batch):
         """Show the gradient of a move to the callbacks, which may change it."""
         names = {id(p): name for name, p in self.module_.named_parameters()}
@@ -360,6 +373,7 @@ class StepwiseNet(skorch.NeuralNet):
                 batch=batch,
                 training=True,
             )
+            flat = torch.cat([p.grad.reshape(-1) for p in move.parameters])
             for out, part in zip(
                 move.gradients, flat.split([len(g) for g in move.gradients])
             ):
@@ -407,16 +421,23 @@ def _listens_to_batches(named_callback):
 
 
 @contextmanager
-def _dropout_masks(module, n_batches, generator):
-    """Draw an epoch's dropout masks at once; yield a function that goes to the next."""
+def _training_mode(module, n_batches, generator):
+    """Let the module train for an epoch; yield what goes to the next dropout masks.
+
+    However the epoch ends, interrupted from the keyboard too, it predicts as a whole.
+    """
     layers = [layer for layer in module.modules() if isinstance(layer, Dropout)]
     masks = [layer.draw_masks(n_batches, generator) for layer in layers]
     rows = zip(*masks) if masks else repeat(())
 
-    def advance():
+    def next_masks():
         for layer, mask in zip(layers, next(rows)):
             layer.mask = mask
 
-    yield advance
-    for layer in layers:
-        layer.mask = torch.ones_like(layer.mask)
+    module.train()
+    try:
+        yield next_masks
+    finally:
+        module.eval()
+        for layer in layers:
+            layer.mask = torch.ones_like(layer.mask)
