@@ -33,7 +33,7 @@ from sklearn.utils.validation import (
 from skorch.callbacks import EarlyStopping
 from torch import nn
 
-from ._validation import check_labels, check_speakers, encode
+from ._validation import check_labels, check_layer_sizes, check_speakers, encode
 from .exceptions import NoSpeakersWarning
 from .layers import Standardize, mlp
 from .stacking import fit as fit_net
@@ -159,15 +159,34 @@ class BaseSERClassifier(
 
     def _apply(self, part, X):
         """Run X through a part of the module: (n, d) to (n, n_outputs)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=self._dtype, order="C", reset=False)
+        if not self._is_plain(X):
+            check_is_fitted(self)
+            X = validate_data(self, X, dtype=self._dtype, order="C", reset=False)
         function = getattr(self.net_.module_, part)
         with torch.inference_mode():
-            chunks = [
-                function(as_tensor(X[rows]).to(self.net_.device)).cpu()
-                for rows in gen_batches(len(X), CHUNK)
+            outputs = [
+                function(as_tensor(X[start : start + CHUNK]).to(self.net_.device)).cpu()
+                for start in range(0, len(X), CHUNK)
             ]
-        return (chunks[0] if len(chunks) == 1 else torch.cat(chunks)).numpy()
+        return (outputs[0] if len(outputs) == 1 else torch.cat(outputs)).numpy()
+
+    def _is_plain(self, X):
+        """Whether X is all that scikit-learn's checks, slow for one row, could ask for.
+
+        A finite sum shows that every value is finite.
+        """
+        if not (
+            type(X) is np.ndarray
+            and X.dtype == getattr(self, "_dtype", None)
+            and X.ndim == 2
+            and len(X) > 0
+            and X.shape[1] == self.n_features_in_
+            and X.flags.c_contiguous
+            and not hasattr(self, "feature_names_in_")
+        ):
+            return False
+        with np.errstate(all="ignore"):
+            return np.isfinite(X.sum())
 
     def _fit(
         self,
@@ -198,10 +217,12 @@ class BaseSERClassifier(
             X_unlabeled, speakers_unlabeled
         )
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=5)
+        if not again:
+            self._split_seed = seeds[0]  # a warm start keeps its validation speakers
 
         valid_rows = None
         if self.early_stopping:
-            train, valid = self._split(emotion, speakers, seeds[0])
+            train, valid = self._split(emotion, speakers, self._split_seed)
             valid_rows = Rows(
                 torch.from_numpy(X[valid]),
                 {"emotion": torch.from_numpy(emotion[valid])},
@@ -242,6 +263,7 @@ class BaseSERClassifier(
 
     def _build_encoder(self, standardize, generator):
         """Return the encoder: standardisation, hidden layers, embedding."""
+        check_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
         n_features = len(standardize.mean)
         sizes = (n_features, *self.hidden_layer_sizes, self.embedding_dim)
         return nn.Sequential(standardize, *mlp(sizes, generator, dropout=self.dropout))
@@ -323,7 +345,20 @@ class BaseSERClassifier(
         if len(strangers) and n_speakers:
             codes[strangers] = n_speakers
             n_speakers += 1
-        return codes.astype(np.int64), n_speakers
+        if not again:
+            self._n_domains = n_speakers
+        elif n_speakers > self._n_domains:
+            raise ValueError(
+                f"`warm_start=True`, but {len(strangers)} rows of `X_unlabeled` are of "
+                "unknown speakers and those of the first fit were of known ones; name "
+                "them in `speakers_unlabeled`, or start with `warm_start=False`."
+            )
+        elif n_speakers and codes.max() < 0:
+            raise ValueError(
+                f"`warm_start=True`, but no speaker is known and the first fit knew "
+                f"{len(self.speakers_)}; pass them as `speakers`."
+            )
+        return codes.astype(np.int64), self._n_domains
 
     def _class_weights(self, emotion, weight):
         """Return the weight of each row that `class_weight` asks for: (n,).
