@@ -177,7 +177,8 @@ class BaseSERClassifier(
         """
         if not (
             type(X) is np.ndarray
-            and X.dtype == getattr(self, "_dtype", None)
+            and hasattr(self, "net_")
+            and X.dtype == self._dtype
             and X.ndim == 2
             and len(X) > 0
             and X.shape[1] == self.n_features_in_
