@@ -1,13 +1,16 @@
-"""Checks of the label arrays that travel beside X: speakers, groups, genders.
+"""Checks of what scikit-learn does not check: above all the labels that go with X.
 
-They come as lists, NumPy arrays, pandas columns of any kind (categorical, nullable,
-Arrow-backed) and in any type; past this door they are one-dimensional NumPy arrays.
+Speakers, groups and genders come as lists, NumPy arrays, pandas columns of any kind
+(categorical, nullable, Arrow-backed) and in any type; past this door they are
+one-dimensional NumPy arrays.
 """
+
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["check_labels", "check_speakers", "encode"]
+__all__ = ["check_labels", "check_layer_sizes", "check_speakers", "encode"]
 
 
 def check_labels(labels, name, n_rows, *, allow_missing=False, rows_of="X"):
@@ -100,3 +103,9 @@ def encode(labels):
     """
     codes, names = pd.factorize(labels)
     return codes.astype(np.int64), np.asarray(names)
+
+
+def check_layer_sizes(sizes, name):
+    """Raise a ValueError unless all widths of layers are positive integers."""
+    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+        raise ValueError(f"`{name}` must hold integers of at least 1; got {sizes!r}.")

@@ -115,8 +115,8 @@ class BaseSERClassifier(
         -------
         y : ndarray of shape (n_samples,)
         """
-        best = self._logits(X).argmax(axis=1)
-        return self.classes_[best]
+        logits = self._apply("forward", X)[:, self._column_of_class]
+        return self.classes_[logits.argmax(axis=1)]
 
     def predict_proba(self, X):
         """Return the probability of each emotion.
@@ -130,7 +130,8 @@ class BaseSERClassifier(
         probability : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
-        return torch.from_numpy(self._logits(X)).softmax(1).numpy()
+        logits = torch.from_numpy(self._apply("forward", X))
+        return logits.softmax(1).numpy()[:, self._column_of_class]
 
     def transform(self, X):
         """Return the embedding of each row.
@@ -153,9 +154,6 @@ class BaseSERClassifier(
     @property
     def _n_features_out(self):
         return self.embedding_dim
-
-    def _logits(self, X):
-        return self._apply("forward", X)[:, self._column_of_class]
 
     def _apply(self, part, X):
         """Run X through a part of the module: (n, d) to (n, n_outputs)."""

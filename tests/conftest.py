@@ -1,5 +1,8 @@
 """Settings and data that all tests share."""
 
+from typing import NamedTuple
+
+import numpy as np
 import pytest
 import torch
 
@@ -8,3 +11,27 @@ import torch
 def _one_torch_thread():
     """Small networks are fastest, and repeatable, on one thread."""
     torch.set_num_threads(1)
+
+
+class Toy(NamedTuple):
+    """A corpus in miniature."""
+
+    X: np.ndarray
+    y: np.ndarray
+    speakers: np.ndarray
+
+
+@pytest.fixture
+def toy():
+    """Three emotions of four speakers, each with a direction of its own in X."""
+    rng = np.random.default_rng(0)
+    emotion = rng.permutation(np.arange(120) % 3)
+    speaker = rng.permutation(np.arange(120) % 4)
+    X = rng.normal(size=(120, 8))
+    X[np.arange(120), emotion] += 2.5
+    X[np.arange(120), 3 + speaker] += 2.5
+    return Toy(
+        X,
+        np.array(["sadness", "anger", "neutral"])[emotion],
+        np.array(["s3", "s10", "s1", "s2"])[speaker],
+    )

@@ -1,0 +1,53 @@
+# Every target is complete in itself: it makes a virtual environment, installs what it
+# needs with the versions of constraints.txt, and runs. What is up to date is kept.
+#
+#   make benchmark ARGS="--quick"      further arguments of `advser benchmark`
+#   make test ARGS="-k scaling"        further arguments of pytest
+#   make test PYTHON=python3.13 VENV=/tmp/py313
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+bin := $(VENV)/bin
+
+help:
+	@echo "make benchmark   compare the methods on the bundled corpus (about 4 minutes)"
+	@echo "make test        run the tests"
+	@echo "make docs        build the documentation in docs/_build/html"
+	@echo "make lint        check style, spelling and the generated tables"
+	@echo "make tables      copy the committed results into README.md and docs/"
+	@echo "make clean       remove the virtual environment and what was built"
+
+benchmark: $(VENV)/.installed-plots
+	$(bin)/advser benchmark $(ARGS)
+
+test: $(VENV)/.installed-test
+	$(bin)/python -m pytest $(ARGS)
+
+docs: $(VENV)/.installed-docs
+	$(bin)/python -m sphinx -W --keep-going -n -b html docs docs/_build/html
+
+lint: $(VENV)/.installed-dev
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/codespell
+	$(bin)/python benchmarks/update_tables.py --check
+
+tables: $(VENV)/.installed-dev
+	$(bin)/python benchmarks/update_tables.py
+
+clean:
+	rm -rf $(VENV) build dist docs/_build docs/api/generated docs/auto_examples
+
+$(VENV)/.installed-%: pyproject.toml constraints.txt | $(bin)/python
+	$(bin)/python -m pip install -c constraints.txt -e '.[$*]'
+	@touch $@
+
+$(bin)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	  f"advser needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}.\n" \
+	  "Name another one: make PYTHON=/path/to/python3")'
+	$(PYTHON) -m venv $(VENV)
+
+.PHONY: help benchmark test docs lint tables clean
+.PRECIOUS: $(VENV)/.installed-%

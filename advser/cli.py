@@ -1,0 +1,188 @@
+"""The `advser` command."""
+
+import argparse
+import os
+import signal
+import sys
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from . import __version__
+
+__all__ = ["main"]
+
+METHODS = ("grl", "entropy", "none", "svm", "logistic", "mlp")
+DESCRIPTION = """\
+Compare classifiers of emotion on speakers that they have not heard.
+
+Each speaker in turn is left out of the training and then recognised, by adversarial
+networks and by baselines, with features scaled globally and per speaker. An
+independent probe tells how much of the speaker each method keeps.
+
+Without --wavs, the bundled eGeMAPS features of EmoDB are used: acted German speech,
+ten speakers, four emotions."""
+
+EPILOG = """\
+methods:
+  grl       adversarial network with gradient reversal
+  entropy   adversarial network with maximum entropy
+  none      the same network without adversary
+  svm       linear SVM
+  logistic  logistic regression
+  mlp       scikit-learn's MLPClassifier
+
+examples:
+  advser benchmark
+  advser benchmark --quick --methods entropy svm
+  advser benchmark --wavs recordings --labels labels.csv --out results"""
+
+
+def main(arguments=None):
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments : list of str, default=None
+        The command line after the program's name; that of the process if None.
+
+    Returns
+    -------
+    status : int
+        0 if all went well, 2 if the input cannot be used, 130 if interrupted.
+    """
+    parser = argparse.ArgumentParser(
+        prog="advser",
+        description="Speech emotion recognition for speakers never heard before.",
+    )
+    parser.add_argument("--version", action="version", version=f"advser {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    add_benchmark(commands)
+    options = parser.parse_args(arguments)
+    try:
+        with interruptible():
+            return options.run(options)
+    except Interrupted:
+        print("interrupted; what was finished is kept", file=sys.stderr)
+        return 130
+
+
+class Interrupted(BaseException):
+    """Ctrl-C. Not a KeyboardInterrupt, which networks take for "stop training now"."""
+
+
+@contextmanager
+def interruptible():
+    """Let Ctrl-C raise `Interrupted`, so that no half-trained network is scored."""
+
+    def interrupt(signal_number, frame):
+        raise Interrupted
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def add_benchmark(commands):
+    """Add the command `benchmark` and its options."""
+    parser = commands.add_parser(
+        "benchmark",
+        help="compare methods on unheard speakers",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=lambda options: run_benchmark(options, parser))
+    parser.add_argument(
+        "--wavs", type=Path, metavar="DIR", help="folder of your audio files"
+    )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="TABLE.csv",
+        help="table of these files, with the columns file (relative to DIR), emotion "
+        "and speaker",
+    )
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        metavar="METHOD",
+        choices=METHODS,
+        default=METHODS,
+        help="methods to compare (default: all)",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=positive,
+        metavar="N",
+        help="number of random seeds (default: 5; with --quick 1)",
+    )
+    parser.add_argument(
+        "--n-jobs",
+        type=positive,
+        metavar="N",
+        help="number of processes, each on one thread (default: one per core, up to 8)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="new or empty folder for the results (default: advser-benchmark-<date>)",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="a single seed and the linear probe alone"
+    )
+
+
+def positive(text):
+    """Return a positive int, or let argparse say that it is none."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not positive")
+    return number
+
+
+def run_benchmark(options, parser):
+    """Check the options, load the recordings, compare, and report."""
+    if (options.wavs is None) != (options.labels is None):
+        parser.error("--wavs and --labels go together: pass both, or neither")
+    folder = options.out or Path(f"advser-benchmark-{datetime.now():%Y%m%d-%H%M%S}")
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        parser.error(f"{folder} exists and is not an empty folder; name another --out")
+
+    # Imported here, since torch takes seconds: --help and a slip are answered at once.
+    from joblib import cpu_count
+
+    from .benchmark import NOTES, benchmark, format_table, save_figures
+    from .recordings import load_recordings
+
+    n_jobs = options.n_jobs or min(8, cpu_count())
+    try:
+        recordings = load_recordings(
+            options.wavs, options.labels, n_jobs=n_jobs, verbose=1
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    for _, failure in recordings.failures.iterrows():
+        print(f"left out: {failure['file']} {failure['reason']}", file=sys.stderr)
+    methods = tuple(dict.fromkeys(options.methods))
+    print(f"results go to {folder}{os.sep}", file=sys.stderr)
+    comparison = benchmark(
+        recordings,
+        folder,
+        methods=methods,
+        seeds=options.seeds or (1 if options.quick else 5),
+        probes=("logistic",) if options.quick else ("logistic", "mlp"),
+        n_jobs=n_jobs,
+        verbose=1,
+    )
+    print(format_table(comparison), NOTES, sep="\n\n")
+    try:
+        save_figures(comparison, recordings, folder, methods=methods)
+    except ImportError as error:
+        print(f"\nNo figures: {error}")
+    print(f"\nAll results are in {folder}{os.sep}")
+    return 0

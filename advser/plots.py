@@ -1,0 +1,496 @@
+"""Figures of a comparison, as scikit-learn's Displays: computed once, drawn anywhere.
+
+matplotlib is imported when something is drawn, not before. Colours are those of Okabe
+and Ito, which the colour-blind tell apart; shapes say the same once more, for print.
+"""
+
+from importlib.util import find_spec
+
+import numpy as np
+import pandas as pd
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_array
+
+from ._routing import call
+from ._validation import check_labels
+
+__all__ = ["ComparisonDisplay", "EmbeddingDisplay", "LeakageDisplay"]
+
+BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
+COLORS = (BLUE, VERMILION, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v")
+GREY = "0.55"
+KNOWLEDGE = {
+    False: "knows nothing of the test speaker",
+    True: "transductive: uses the test speaker's unlabelled utterances",
+}
+
+
+def require_matplotlib(caller):
+    """Raise an ImportError that says what to install, if matplotlib is missing."""
+    if find_spec("matplotlib") is None:
+        raise ImportError(
+            f"{caller} needs matplotlib, which is not installed; add it by "
+            "`pip install 'advser[plots]'`."
+        )
+
+
+def subplots(caller, n_axes=1):
+    """Return the axes of a new figure."""
+    require_matplotlib(caller)
+    from matplotlib import pyplot
+
+    size = (4.6 * n_axes + 2.4, 4.2)
+    return pyplot.subplots(1, n_axes, figsize=size, layout="constrained")[1]
+
+
+def styles(names):
+    """Return a colour and a marker for each name, no two alike up to 35 names."""
+    return {
+        name: {
+            "color": COLORS[number % len(COLORS)],
+            "marker": MARKERS[number % len(MARKERS)],
+        }
+        for number, name in enumerate(names)
+    }
+
+
+def despine(ax):
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def by_row(comparison, rows):
+    """Return the results of each seed, with the row that its estimator belongs to."""
+    transductive = comparison.scores.groupby("estimator")["transductive"].first()
+    table = comparison.by_seed().reset_index()
+    table["transductive"] = table["estimator"].map(transductive)
+    table["row"] = [(rows or {}).get(name, name) for name in table["estimator"]]
+    return table
+
+
+class ComparisonDisplay:
+    """Recall of several estimators, with its spread over seeds and over speakers.
+
+    Use :meth:`from_comparison` to make one.
+
+    Parameters
+    ----------
+    results : DataFrame
+        One row per estimator and seed: `estimator`, `row`, `transductive`, `uar`.
+
+    speakers : DataFrame of shape (n_speakers, n_estimators)
+        Recall of each test speaker.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure containing it.
+
+    Examples
+    --------
+    >>> from advser.plots import ComparisonDisplay
+    >>> display = ComparisonDisplay.from_comparison(comparison)  # doctest: +SKIP
+    """
+
+    def __init__(self, results, speakers):
+        self.results = results
+        self.speakers = speakers
+
+    @classmethod
+    def from_comparison(cls, comparison, *, rows=None, ax=None):
+        """Draw the unweighted average recall of each estimator.
+
+        Parameters
+        ----------
+        comparison : Comparison
+            What :func:`advser.evaluation.compare` returns.
+
+        rows : dict of str to str, default=None
+            Name of the row that an estimator belongs to, where one row shall hold
+            several, such as a classifier with and without a normalisation. By default
+            each has its own.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : ComparisonDisplay
+        """
+        return cls(by_row(comparison, rows), comparison.by_speaker()).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw it.
+
+        A large mark stands for the mean over seeds of the recall pooled over folds, its
+        bar for one standard deviation, a small stroke for a test speaker.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : ComparisonDisplay
+        """
+        ax = subplots("ComparisonDisplay") if ax is None else ax
+        rows = list(dict.fromkeys(self.results["row"]))
+        groups = self.results.groupby(["row", "transductive", "estimator"], sort=False)
+        shares = self.results.groupby("row")["transductive"].nunique()
+        labelled = set()
+        for (row, transductive, estimator), seeds in groups:
+            color = VERMILION if transductive else BLUE
+            offset = (0.17 if transductive else -0.17) * (shares[row] > 1)
+            height = rows.index(row) + offset
+            ax.plot(
+                self.speakers[estimator],
+                np.full(len(self.speakers), height),
+                linestyle="none",
+                marker="|",
+                markersize=8,
+                color=color,
+                alpha=0.5,
+                zorder=1,
+            )
+            ax.errorbar(
+                seeds["uar"].mean(),
+                height,
+                xerr=seeds["uar"].std() if len(seeds) > 1 else None,
+                label=None if transductive in labelled else KNOWLEDGE[transductive],
+                color=color,
+                marker="D" if transductive else "o",
+                markerfacecolor="white" if transductive else color,
+                markersize=7,
+                markeredgewidth=1.5,
+                capsize=3.5,
+                zorder=3,
+            )
+            labelled.add(transductive)
+        ax.plot([], [], "|", color=GREY, markersize=8, label="a single test speaker")
+        ax.set_yticks(range(len(rows)), rows)
+        ax.set_ylim(len(rows) - 0.5, -0.5)
+        ax.set_xlabel(
+            "Unweighted average recall (mean over seeds ± standard deviation)"
+        )
+        ax.grid(axis="x", color="0.9")
+        ax.set_axisbelow(True)
+        ax.tick_params(axis="y", length=0)
+        despine(ax)
+        ax.figure.legend(loc="outside upper left", frameon=False)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+class LeakageDisplay:
+    """What estimators know of the speaker, against what they know of the emotion.
+
+    Use :meth:`from_comparison` to make one.
+
+    Parameters
+    ----------
+    results : DataFrame
+        One row per estimator and seed: `estimator`, `row`, `transductive`, `uar` and
+        `leakage`.
+
+    chance : float
+        Leakage of a representation that knows no speaker.
+
+    probe : str
+        Name of the probe.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure containing it.
+
+    Examples
+    --------
+    >>> from advser.plots import LeakageDisplay
+    >>> display = LeakageDisplay.from_comparison(comparison)  # doctest: +SKIP
+    """
+
+    def __init__(self, results, chance, probe):
+        self.results = results
+        self.chance = chance
+        self.probe = probe
+
+    @classmethod
+    def from_comparison(cls, comparison, *, probe="logistic", rows=None, ax=None):
+        """Draw the leakage of each estimator against its recall.
+
+        Parameters
+        ----------
+        comparison : Comparison
+            What :func:`advser.evaluation.compare` returns.
+
+        probe : str, default="logistic"
+            The probe that judges.
+
+        rows : dict of str to str, default=None
+            Name that an estimator shares with others, and so their colour. By default
+            each has its own.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : LeakageDisplay
+
+        Raises
+        ------
+        ValueError
+            If the comparison was made without this probe.
+        """
+        results = by_row(comparison, rows)
+        if f"leakage_{probe}" not in results:
+            probes = sorted(comparison.leakage["probe"].unique())
+            raise ValueError(
+                f"`probe` is {probe!r}; the comparison was made with {probes}."
+            )
+        results["leakage"] = results[f"leakage_{probe}"]
+        chance = comparison.leakage["chance"].iloc[0]
+        return cls(results, chance, probe).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw it: a mark per estimator, bars of one standard deviation over seeds.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : LeakageDisplay
+        """
+        ax = subplots("LeakageDisplay") if ax is None else ax
+        style = styles(dict.fromkeys(self.results["row"]))
+        groups = self.results.groupby(["row", "transductive", "estimator"], sort=False)
+        for (row, transductive, _), seeds in groups:
+            ax.errorbar(
+                seeds["leakage"].mean(),
+                seeds["uar"].mean(),
+                xerr=seeds["leakage"].std() if len(seeds) > 1 else None,
+                yerr=seeds["uar"].std() if len(seeds) > 1 else None,
+                **style[row],
+                markerfacecolor="white" if transductive else style[row]["color"],
+                markersize=8,
+                markeredgewidth=1.5,
+                elinewidth=1,
+            )
+        ax.axvline(self.chance, color=GREY, linestyle="--", linewidth=1)
+        ax.set_xlim(left=0)
+        ax.set_xlabel(
+            f"Speaker leakage: balanced accuracy of the {self.probe} probe\n"
+            f"(dashed: chance, {self.chance:.2f}; bars: standard deviation over seeds)"
+        )
+        ax.set_ylabel("Unweighted average recall")
+        ax.grid(color="0.92")
+        ax.set_axisbelow(True)
+        despine(ax)
+        for row in style:
+            ax.plot([], [], linestyle="none", **style[row], markersize=8, label=row)
+        ax.figure.legend(loc="outside right center", frameon=False)
+        known = [
+            ax.plot(
+                [],
+                [],
+                linestyle="none",
+                marker="o",
+                color=GREY,
+                markerfacecolor="white" if transductive else GREY,
+                markersize=8,
+                label=KNOWLEDGE[transductive],
+            )[0]
+            for transductive in sorted(self.results["transductive"].unique())
+        ]
+        ax.figure.legend(handles=known, loc="outside upper left", frameon=False)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+class EmbeddingDisplay:
+    """A representation in the plane, coloured by speaker and by emotion.
+
+    Use :meth:`from_embedding` or :meth:`from_estimator` to make one.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_samples, 2)
+        The utterances in the plane.
+
+    y : ndarray of shape (n_samples,)
+        Emotions.
+
+    speakers : ndarray of shape (n_samples,)
+        Speakers.
+
+    axis_names : tuple of two str
+        Names of the two axes.
+
+    Attributes
+    ----------
+    axes_ : ndarray of two matplotlib Axes
+        Coloured by speaker and by emotion.
+
+    figure_ : matplotlib Figure
+        Figure containing them.
+
+    Examples
+    --------
+    >>> from advser.plots import EmbeddingDisplay
+    >>> EmbeddingDisplay.from_embedding(embedding, y, speakers)  # doctest: +SKIP
+    """
+
+    def __init__(self, points, y, speakers, axis_names):
+        self.points = points
+        self.y = y
+        self.speakers = speakers
+        self.axis_names = axis_names
+
+    @classmethod
+    def from_embedding(
+        cls, embedding, y, speakers, *, method="tsne", random_state=0, axes=None
+    ):
+        """Bring an embedding to the plane and draw it twice.
+
+        Parameters
+        ----------
+        embedding : array-like of shape (n_samples, n_dimensions)
+            Any representation of the utterances. It is standardised first.
+
+        y : array-like of shape (n_samples,)
+            Emotions.
+
+        speakers : array-like of shape (n_samples,)
+            Speaker of each row.
+
+        method : {"tsne", "pca"}, default="tsne"
+            "tsne" keeps neighbours together, and its distances mean nothing else;
+            "pca" shows the two directions of the largest variance.
+
+        random_state : int, default=0
+            Seed of t-SNE.
+
+        axes : array-like of two matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : EmbeddingDisplay
+
+        Raises
+        ------
+        ValueError
+            If `method` is unknown or an array has the wrong length.
+        """
+        embedding = check_array(embedding, input_name="embedding")
+        y = check_labels(y, "y", len(embedding), rows_of="embedding")
+        speakers = check_labels(
+            speakers, "speakers", len(embedding), rows_of="embedding"
+        )
+        embedding = StandardScaler().fit_transform(embedding)
+        if method == "pca":
+            pca = PCA(2, svd_solver="full").fit(embedding)
+            points = pca.transform(embedding)
+            shares = pca.explained_variance_ratio_
+            names = tuple(
+                f"Principal component {number} ({share:.0%} of the variance)"
+                for number, share in enumerate(shares, start=1)
+            )
+        elif method == "tsne":
+            perplexity = min(30, (len(embedding) - 1) / 3)
+            tsne = TSNE(2, init="pca", perplexity=perplexity, random_state=random_state)
+            points = tsne.fit_transform(embedding)
+            names = ("t-SNE 1", "t-SNE 2")
+        else:
+            raise ValueError(f"`method` is {method!r}; it must be 'tsne' or 'pca'.")
+        return cls(points, y, speakers, names).plot(axes)
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, y, speakers, *, method="tsne", random_state=0, axes=None
+    ):
+        """Embed utterances by a fitted estimator and draw them twice.
+
+        Parameters
+        ----------
+        estimator : estimator with `transform`
+            Fitted; best on other utterances than these.
+
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        y : array-like of shape (n_samples,)
+            Emotions.
+
+        speakers : array-like of shape (n_samples,)
+            Speaker of each row, passed on to the estimator if it requests them.
+
+        method : {"tsne", "pca"}, default="tsne"
+            As in :meth:`from_embedding`.
+
+        random_state : int, default=0
+            Seed of t-SNE.
+
+        axes : array-like of two matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : EmbeddingDisplay
+        """
+        embedding = call(estimator, "transform", X, speakers=speakers)
+        return cls.from_embedding(
+            embedding, y, speakers, method=method, random_state=random_state, axes=axes
+        )
+
+    def plot(self, axes=None):
+        """Draw it.
+
+        Parameters
+        ----------
+        axes : array-like of two matplotlib Axes, default=None
+            Axes to draw on, for the speakers and for the emotions. If None, those of
+            a new figure.
+
+        Returns
+        -------
+        display : EmbeddingDisplay
+        """
+        axes = subplots("EmbeddingDisplay", 2) if axes is None else axes
+        for ax, labels, title in zip(
+            axes, (self.speakers, self.y), ("speaker", "emotion"), strict=True
+        ):
+            for name, style in styles(pd.unique(labels)).items():
+                chosen = labels == name
+                ax.scatter(
+                    *self.points[chosen].T,
+                    s=28,
+                    linewidths=0.4,
+                    edgecolors="white",
+                    label=name,
+                    **style,
+                )
+            ax.set(xlabel=self.axis_names[0], ylabel=self.axis_names[1])
+            ax.set(xticks=[], yticks=[])
+            ax.legend(
+                title=title,
+                loc="center left",
+                bbox_to_anchor=(1, 0.5),
+                frameon=False,
+                handletextpad=0.2,
+            )
+            despine(ax)
+        self.axes_, self.figure_ = np.asarray(axes), axes[0].figure
+        return self

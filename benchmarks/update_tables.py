@@ -1,0 +1,122 @@
+"""Copy the committed results into the README and the documentation.
+
+A table is never typed: it stands between the lines "NAME: begin" and "NAME: end" of a
+page, and comes from the folder `results` beside this file.
+
+    python benchmarks/update_tables.py            # write
+    python benchmarks/update_tables.py --check    # tell which pages are out of date
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from advser.benchmark import NOTES
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def main(arguments):
+    pages = {}
+    for path, name, render in (
+        ("README.md", "benchmark", benchmark_markdown),
+        ("docs/benchmark.rst", "benchmark", benchmark_rst),
+        ("docs/guide/speaker_scaling.rst", "enrolment", enrolment_rst),
+    ):
+        text = pages.get(path) or (ROOT / path).read_text(encoding="utf-8")
+        pages[path] = replace(text, name, render(), path)
+    stale = [
+        path
+        for path, text in pages.items()
+        if text != (ROOT / path).read_text(encoding="utf-8")
+    ]
+    if "--check" in arguments:
+        if stale:
+            sys.exit(f"out of date: {', '.join(stale)}; run `make tables`")
+        return
+    for path in stale:
+        (ROOT / path).write_text(pages[path], encoding="utf-8")
+        print(f"updated {path}")
+
+
+def replace(text, name, content, path):
+    """Return the text with new content between the marker lines."""
+    lines = text.split("\n")
+    bounds = []
+    for end in (f"{name}: begin", f"{name}: end"):
+        found = [number for number, line in enumerate(lines) if end in line]
+        if len(found) != 1:
+            sys.exit(f"{path} has {len(found)} lines with {end!r}; it must have one")
+        bounds += found
+    lines[bounds[0] + 1 : bounds[1]] = ["", *content.split("\n"), ""]
+    return "\n".join(lines)
+
+
+def benchmark_markdown():
+    table = (RESULTS / "emodb" / "table.md").read_text(encoding="utf-8").strip()
+    return "\n\n".join([table, NOTES, origin()])
+
+
+def benchmark_rst():
+    lines = (RESULTS / "emodb" / "table.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines]
+    del rows[1]  # the rule below the header
+    return "\n\n".join([list_table(rows), NOTES, origin()])
+
+
+def origin():
+    """Return a sentence on how the benchmark was run."""
+    settings = json.loads((RESULTS / "emodb" / "settings.json").read_text("utf-8"))
+    versions = settings["versions"]
+    packages = ", ".join(
+        f"{name} {versions[name]}" for name in ("torch", "scikit-learn", "opensmile")
+    )
+    return (
+        f"{settings['corpus']}: {settings['n_samples']} recordings, "
+        f"{len(settings['speakers'])} speakers, {len(settings['emotions'])} emotions; "
+        f"{len(settings['seeds'])} seeds.\n"
+        f"Run in {settings['seconds']:.0f} s by {settings['n_jobs']} processes of one "
+        f"thread each; Python {settings['python']},\n{packages}."
+    )
+
+
+def enrolment_rst():
+    """Return the recall by the kind and the number of the utterances enrolled."""
+    report = json.loads((RESULTS / "enrolment.json").read_text("utf-8"))
+    kinds, cells = {}, {}
+    for row in report["nested"]:
+        kinds.setdefault(row["enrolled"])
+        spread = f" ± {row['std']:.3f}" if row["std"] else ""
+        cells[row["enrolled"], row["k"]] = f"{row['uar']:.3f}{spread}"
+    counts = sorted({k for _, k in cells if k is not None})
+    rows = [["enrolled", *map(str, counts)]]
+    for kind in kinds:
+        if (kind, None) in cells:
+            continue
+        rows.append([kind, *(cells.get((kind, k), "") for k in counts)])
+    everything = next(key for key in cells if key[1] is None)
+    return "\n\n".join(
+        [
+            list_table(rows),
+            f"Unweighted average recall on {report['corpus']} by the number of "
+            f"utterances enrolled: mean ± standard\ndeviation over "
+            f"{report['settings']['repeats']} draws of them; logistic regression, its "
+            "settings chosen by the other speakers. Enrolled\nutterances are not "
+            f"scored. {everything[0].capitalize()}: {cells[everything]}.",
+        ]
+    )
+
+
+def list_table(rows):
+    """Return rows of cells, the first of them the header, as a reST table."""
+    lines = [".. list-table::", "   :header-rows: 1", "   :class: results", ""]
+    for row in rows:
+        for number, cell in enumerate(row):
+            bullet = "*" if number == 0 else " "
+            lines.append(f"   {bullet} - {cell}".rstrip())
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,894 @@
+"""AdversarialSER: what it promises, whatever the game."""
+
+import copy
+import random
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+import torch
+from games import tensor
+from sklearn.base import clone
+from sklearn.datasets import make_classification
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils._param_validation import InvalidParameterError
+from skorch.callbacks import Callback, Checkpoint, GradientNormClipping, LRScheduler
+
+from advser import AdversarialSER
+from advser.datasets import load_emodb
+from advser.exceptions import NoSpeakersWarning
+
+GAMES = ["grl", "entropy", "confusion"]
+ADVERSARIES = [*GAMES, None]
+
+
+def small(adversary="entropy", **settings):
+    settings = {"max_epochs": 4, "random_state": 0, **settings}
+    return AdversarialSER(adversary, **settings)
+
+
+def assert_same_fit(ours, theirs, X):
+    """Check that two estimators agree in every bit of what they learned."""
+    np.testing.assert_array_equal(ours.predict_proba(X), theirs.predict_proba(X))
+    np.testing.assert_array_equal(ours.transform(X), theirs.transform(X))
+
+
+def state_of(estimator):
+    return estimator.net_.module_.state_dict()
+
+
+# What a fit learns
+
+
+@pytest.mark.parametrize("adversary", ADVERSARIES)
+def test_fit_learns_emotions_and_shows_what_it_knows(toy, adversary):
+    estimator = small(adversary, max_epochs=30)
+    assert estimator.fit(*toy) is estimator
+    assert estimator.score(toy.X, toy.y) > 0.9
+    assert list(estimator.classes_) == ["anger", "neutral", "sadness"]
+    assert list(estimator.speakers_) == list(pd.unique(toy.speakers))
+    assert estimator.n_features_in_ == 8
+    assert estimator.n_iter_ == len(estimator.history_) == 30
+
+    probability = estimator.predict_proba(toy.X)
+    assert probability.shape == (120, 3)
+    np.testing.assert_allclose(probability.sum(1), 1)
+    best = estimator.classes_[probability.argmax(1)]
+    np.testing.assert_array_equal(estimator.predict(toy.X), best)
+
+
+@pytest.mark.parametrize("adversary", ADVERSARIES)
+@pytest.mark.parametrize("conditional", [False, True])
+def test_fit_moves_every_player_and_keeps_the_embedding_alive(
+    toy, adversary, conditional
+):
+    few = small(adversary, conditional=conditional, max_epochs=1).fit(*toy)
+    many = small(adversary, conditional=conditional, max_epochs=20).fit(*toy)
+    earlier = state_of(few)
+    for name, values in state_of(many).items():
+        if name.endswith((".weight", ".bias")):
+            assert not torch.equal(values, earlier[name]), name
+    assert any("speaker_head" in name for name in earlier) == (adversary is not None)
+    assert (many.transform(toy.X).std(axis=0) > 0.01).mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("adversary", "terms"),
+    [
+        ("grl", {"emotion", "speaker"}),
+        ("entropy", {"emotion", "speaker", "entropy"}),
+        ("confusion", {"emotion", "speaker", "confusion"}),
+        (None, {"emotion"}),
+    ],
+)
+def test_history_holds_every_term(toy, adversary, terms):
+    history = small(adversary, adversary_steps=1, max_epochs=20).fit(*toy).history_
+    found = {name for name in history if name.endswith("_loss")}
+    assert found == {"train_loss", *(f"train_{term}_loss" for term in terms)}
+    assert np.isfinite(history[list(found)]).all(axis=None)
+    assert list(history["epoch"]) == list(range(1, 21))
+    losses = history["train_emotion_loss"]
+    assert losses.iloc[-1] < losses.iloc[0]
+
+
+def test_embedding_has_the_width_asked_for(toy):
+    estimator = small(embedding_dim=5, hidden_layer_sizes=(7, 6)).fit(*toy)
+    assert estimator.transform(toy.X).shape == (120, 5)
+    assert len(estimator.get_feature_names_out()) == 5
+    linear = small(embedding_dim=5, hidden_layer_sizes=()).fit(*toy)
+    assert linear.transform(toy.X).shape == (120, 5)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("adversary", GAMES)
+def test_adversary_steps_are_updates_of_the_adversary(toy, adversary, steps):
+    estimator = small(adversary, adversary_steps=steps).fit(*toy)
+    optimizer = estimator.net_.optimizer_
+    updates = {
+        group["step"]: optimizer.state[group["params"][0]]["step"].item()
+        for group in optimizer.param_groups
+        if group["params"][0] in optimizer.state
+    }
+    n_batches = 4 * 2
+    assert updates["train"] == n_batches
+    in_joint_step = adversary == "grl"
+    expected = (steps - in_joint_step) * n_batches
+    assert updates.get("adversary", 0) == expected
+
+
+# The game it plays on confounded and on real speech
+
+
+def confounded_speech(n_rows, *, one_emotion_each, seed):
+    """Return features, emotions and speakers of made-up speech.
+
+    The first feature tells the emotion, each other one a speaker. Where they have
+    `one_emotion_each`, who speaks tells it as well.
+    """
+    rng = np.random.default_rng(seed)
+    speaker = rng.integers(8, size=n_rows)
+    emotion = speaker % 2 if one_emotion_each else rng.integers(2, size=n_rows)
+    X = rng.normal(size=(n_rows, 9))
+    X[:, 0] += 5 * emotion
+    X[np.arange(n_rows), 1 + speaker] += 3
+    return X, emotion, speaker
+
+
+@pytest.mark.parametrize("adversary", GAMES)
+def test_conditional_adversary_keeps_an_emotion_that_speakers_tell(adversary):
+    train = confounded_speech(320, one_emotion_each=True, seed=1)
+    X, y, _ = confounded_speech(320, one_emotion_each=False, seed=20)
+    scores = {}
+    for conditional in (False, True):
+        estimator = AdversarialSER(
+            adversary,
+            adversary_weight=10.0,
+            adversary_steps=3,
+            adversary_hidden_layer_sizes=(64,),
+            conditional=conditional,
+            max_epochs=30,
+            random_state=0,
+        )
+        scores[conditional] = estimator.fit(*train).score(X, y)
+    assert scores[True] > 0.7
+    assert scores[False] < 0.6
+
+
+def test_entropy_hides_the_speakers_of_real_speech():
+    """An independent probe, on held-out utterances of the training speakers."""
+    X, y, speakers = load_emodb(return_X_y_speakers=True)
+    leakage, recall = {}, {}
+    for adversary in ("entropy", None):
+        found = []
+        for seed in (0, 1):
+            train, test = train_test_split(
+                np.arange(len(X)), stratify=speakers, test_size=1 / 3, random_state=seed
+            )
+            ser = AdversarialSER(
+                adversary,
+                adversary_weight=2.0,
+                adversary_steps=3,
+                adversary_hidden_layer_sizes=(),
+                max_epochs=40,
+                random_state=seed,
+            ).fit(X[train], y[train], speakers[train])
+            probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+            probe.fit(ser.transform(X[train]), speakers[train])
+            heard = probe.predict(ser.transform(X[test]))
+            found.append(
+                [
+                    balanced_accuracy_score(speakers[test], heard),
+                    balanced_accuracy_score(y[test], ser.predict(X[test])),
+                ]
+            )
+        leakage[adversary], recall[adversary] = np.mean(found, axis=0)
+    assert leakage["entropy"] < leakage[None] - 0.08
+    assert recall["entropy"] > recall[None] - 0.05
+
+
+# Weight 0 is the plain network
+
+
+@pytest.mark.parametrize("adversary", GAMES)
+@pytest.mark.parametrize("conditional", [False, True])
+def test_weight_0_is_the_plain_network_bit_for_bit(toy, adversary, conditional):
+    more = {
+        "sample_weight": np.linspace(0, 1, 120),
+        "X_unlabeled": toy.X[:33] + 0.1,
+        "speakers_unlabeled": toy.speakers[:33],
+    }
+    settings = {"conditional": conditional, "early_stopping": True, "ramp": 0.0}
+    ours = small(adversary, adversary_weight=0.0, **settings).fit(*toy, **more)
+    plain = small(None, **settings).fit(*toy, **more)
+    assert_same_fit(ours, plain, toy.X)
+    np.testing.assert_array_equal(
+        ours.history_["train_emotion_loss"], plain.history_["train_emotion_loss"]
+    )
+
+
+@pytest.mark.parametrize("adversary", GAMES)
+def test_weight_reaches_the_encoder(toy, adversary):
+    plain = small(None).fit(*toy)
+    ours = small(adversary).fit(*toy)
+    assert np.abs(ours.transform(toy.X) - plain.transform(toy.X)).max() > 1e-6
+
+
+# Names, refits and global state
+
+
+@pytest.mark.parametrize("adversary", GAMES)
+@pytest.mark.parametrize("conditional", [False, True])
+def test_renamed_speakers_change_no_bit(toy, adversary, conditional):
+    settings = {"conditional": conditional, "early_stopping": True}
+    names = {"s1": "z", "s2": "m", "s3": "a", "s10": "k"}
+    renamed = np.array([names[speaker] for speaker in toy.speakers])
+    ours = small(adversary, **settings).fit(toy.X, toy.y, renamed)
+    theirs = small(adversary, **settings).fit(*toy)
+    assert_same_fit(ours, theirs, toy.X)
+    assert list(ours.speakers_) == [names[speaker] for speaker in theirs.speakers_]
+
+
+@pytest.mark.parametrize("adversary", ADVERSARIES)
+@pytest.mark.parametrize("names", [["w", "v", "u"], [3, 1, 2], [10.0, 0.0, -7.0]])
+def test_renamed_emotions_change_no_bit(toy, adversary, names):
+    new_name = dict(zip(["anger", "neutral", "sadness"], names, strict=True))
+    renamed = np.array([new_name[emotion] for emotion in toy.y])
+    settings = {"conditional": True, "early_stopping": True}
+    ours = small(adversary, **settings).fit(toy.X, renamed, toy.speakers)
+    theirs = small(adversary, **settings).fit(*toy)
+    np.testing.assert_array_equal(ours.transform(toy.X), theirs.transform(toy.X))
+    np.testing.assert_array_equal(
+        ours.predict(toy.X), [new_name[emotion] for emotion in theirs.predict(toy.X)]
+    )
+    column = [list(ours.classes_).index(new_name[name]) for name in theirs.classes_]
+    np.testing.assert_array_equal(
+        ours.predict_proba(toy.X)[:, column], theirs.predict_proba(toy.X)
+    )
+
+
+@pytest.mark.parametrize("adversary", ADVERSARIES)
+def test_refit_gives_the_same_bits(toy, adversary):
+    estimator = small(adversary).fit(*toy)
+    first = clone(estimator).fit(*toy)
+    torch.rand(3), np.random.rand(3)  # noqa: NPY002 - must not matter
+    assert_same_fit(estimator.fit(*toy), first, toy.X)
+    other = small(adversary, random_state=1).fit(*toy)
+    assert not np.array_equal(other.transform(toy.X), first.transform(toy.X))
+
+
+def test_random_state_may_be_a_generator(toy):
+    draws = [
+        small(random_state=np.random.RandomState(3)).fit(*toy).transform(toy.X)
+        for _ in range(2)
+    ]
+    np.testing.assert_array_equal(*draws)
+    rng = np.random.RandomState(3)
+    draws = [small(random_state=rng).fit(*toy).transform(toy.X) for _ in range(2)]
+    assert not np.array_equal(*draws)
+
+
+def test_random_state_left_open_differs_between_fits(toy):
+    draws = [small(random_state=None).fit(*toy).transform(toy.X) for _ in range(2)]
+    assert not np.array_equal(*draws)
+
+
+@pytest.mark.parametrize("adversary", ADVERSARIES)
+def test_fit_touches_no_global_state_and_no_input(toy, adversary):
+    def everything():
+        kind, keys, *rest = np.random.get_state()  # noqa: NPY002 - the global one
+        return [
+            torch.get_rng_state().tolist(),
+            [kind, keys.tolist(), *rest],
+            random.getstate(),
+            torch.get_num_threads(),
+            torch.is_grad_enabled(),
+            torch.get_default_dtype(),
+            torch.are_deterministic_algorithms_enabled(),
+            sklearn.get_config(),
+        ]
+
+    weight = np.ones(120)
+    inputs = [*toy, weight]
+    copies = copy.deepcopy(inputs)
+    before = everything()
+    estimator = small(adversary, early_stopping=True)
+    parameters = estimator.get_params()
+    estimator.fit(*toy, sample_weight=weight, X_unlabeled=toy.X).predict(toy.X)
+    estimator.transform(toy.X)
+    assert everything() == before
+    assert estimator.get_params() == parameters
+    for ours, theirs in zip(inputs, copies, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+# X of every kind
+
+
+@pytest.mark.parametrize("adversary", ADVERSARIES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_raw_features_work_as_scaled_ones_do(toy, adversary, dtype):
+    scale = np.array([1e-5, 1e5, 1.0, 1e3, 1e-3, 1e4, 1e-4, 10.0])
+    X = (toy.X * scale + 100 * scale).astype(dtype)
+    X = np.column_stack([X, np.full(120, 7e4), np.zeros(120)]).astype(dtype)
+    scaled = StandardScaler().fit_transform(X.astype(np.float64)).astype(dtype)
+    raw = small(adversary, max_epochs=20).fit(X, toy.y, toy.speakers)
+    expected = small(adversary, max_epochs=20).fit(scaled, toy.y, toy.speakers)
+    tolerance = 1e-10 if dtype is np.float64 else 2e-3
+    np.testing.assert_allclose(
+        raw.predict_proba(X), expected.predict_proba(scaled), atol=tolerance
+    )
+    assert raw.transform(X).dtype == dtype
+
+
+@pytest.mark.parametrize("adversary", ADVERSARIES)
+@pytest.mark.parametrize("factor", [0.0, 1e-300, 1e30, 1e150])
+def test_extreme_features_never_give_nan(toy, adversary, factor):
+    X = toy.X * factor
+    estimator = small(adversary, conditional=True).fit(X, toy.y, toy.speakers)
+    assert np.isfinite(estimator.predict_proba(X)).all()
+    assert np.isfinite(estimator.transform(X)).all()
+
+
+def test_float32_agrees_with_float64(toy):
+    single = small().fit(toy.X.astype(np.float32), toy.y, toy.speakers)
+    double = small().fit(*toy)
+    np.testing.assert_allclose(
+        single.predict_proba(toy.X), double.predict_proba(toy.X), atol=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pd.DataFrame,
+        np.ndarray.tolist,
+        np.asfortranarray,
+        lambda X: np.repeat(X, 2, axis=0)[::2],
+        lambda X: X.astype(">f8"),
+    ],
+    ids=["frame", "lists", "fortran", "strided", "big-endian"],
+)
+def test_x_of_any_kind_gives_the_same_bits(toy, kind):
+    ours = small().fit(kind(toy.X), toy.y, toy.speakers)
+    assert_same_fit(ours, small().fit(*toy), toy.X)
+    np.testing.assert_array_equal(ours.predict(kind(toy.X)), ours.predict(toy.X))
+
+
+def test_read_only_memory_map(toy, tmp_path):
+    np.save(tmp_path / "X.npy", toy.X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    ours = small().fit(mapped, toy.y, toy.speakers, X_unlabeled=mapped)
+    theirs = small().fit(*toy, X_unlabeled=toy.X)
+    assert_same_fit(ours, theirs, toy.X)
+    np.testing.assert_array_equal(ours.predict(mapped), theirs.predict(toy.X))
+
+
+def test_prediction_does_not_depend_on_the_rows_around(toy):
+    estimator = small().fit(*toy)
+    X = np.tile(toy.X, (80, 1))  # 9600 rows: more than are predicted at once
+    many = estimator.predict_proba(X)
+    np.testing.assert_allclose(many, np.tile(many[:120], (80, 1)), atol=1e-12)
+    one = estimator.predict_proba(toy.X[:1])
+    np.testing.assert_allclose(one, many[:1], atol=1e-12)
+
+
+# Labels of every kind
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        list,
+        tuple,
+        pd.Series,
+        pd.Categorical,
+        pd.Index,
+        lambda labels: pd.Series(labels, index=range(7, 127)),
+        lambda labels: pd.Series(labels, dtype="category"),
+        lambda labels: pd.Series(labels, dtype="string"),
+        lambda labels: pd.Series(labels, dtype=object),
+        lambda labels: labels.astype(object),
+    ],
+)
+@pytest.mark.parametrize("what", ["y", "speakers"])
+def test_labels_of_any_kind_give_the_same_bits(toy, kind, what):
+    labels = {"y": toy.y, "speakers": toy.speakers}
+    labels[what] = kind(labels[what])
+    ours = small().fit(toy.X, **labels)
+    assert_same_fit(ours, small().fit(*toy), toy.X)
+    assert ours.predict(toy.X).tolist() == small().fit(*toy).predict(toy.X).tolist()
+
+
+@pytest.mark.parametrize(
+    "kind", [list, np.float64, lambda n: pd.Series(n, dtype="Int64"), np.uint8]
+)
+def test_speakers_may_be_numbers(toy, kind):
+    numbers = pd.factorize(toy.speakers)[0] + 5
+    ours = small().fit(toy.X, toy.y, kind(numbers))
+    assert_same_fit(ours, small().fit(*toy), toy.X)
+    assert list(ours.speakers_) == [5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_speakers_may_be_unknown(toy, missing):
+    unknown = np.arange(120) % 5 == 0
+    speakers = toy.speakers.astype(object)
+    speakers[unknown] = missing
+    ours = small().fit(toy.X, toy.y, speakers)
+    assert set(ours.speakers_) == {"s1", "s2", "s3", "s10"}
+    # such a row takes part in learning the emotion, but tells nothing of the speaker
+    plain = small(None).fit(*toy)
+    np.testing.assert_array_equal(
+        small(adversary_weight=0).fit(toy.X, toy.y, speakers).transform(toy.X),
+        plain.transform(toy.X),
+    )
+    assert not np.array_equal(ours.transform(toy.X), plain.transform(toy.X))
+
+
+def test_groups_are_the_speakers_unless_those_are_given(toy):
+    by_groups = small().fit(toy.X, toy.y, groups=toy.speakers)
+    assert_same_fit(by_groups, small().fit(*toy), toy.X)
+    both = small().fit(*toy, groups=np.zeros(120))
+    assert_same_fit(both, by_groups, toy.X)
+
+
+# Without speakers
+
+
+@pytest.mark.parametrize("adversary", GAMES)
+@pytest.mark.parametrize("speakers", [None, ["one"] * 120, [None] * 120])
+def test_without_two_speakers_the_network_is_the_plain_one(toy, adversary, speakers):
+    with pytest.warns(NoSpeakersWarning, match=f"`adversary='{adversary}'`") as caught:
+        ours = small(adversary).fit(toy.X, toy.y, speakers)
+    assert [warning.filename for warning in caught] == [__file__]
+    assert_same_fit(ours, small(None).fit(toy.X, toy.y), toy.X)
+
+
+def test_without_adversary_no_speakers_are_missed(toy):
+    ours = small(None).fit(toy.X, toy.y)
+    assert list(ours.speakers_) == []
+    assert_same_fit(ours, small(None).fit(*toy), toy.X)
+
+
+# Weights
+
+
+@pytest.mark.parametrize("adversary", ADVERSARIES)
+def test_sample_weight_of_0_is_like_a_row_left_out(toy, adversary):
+    """One batch an epoch, so that the batches cannot differ."""
+    kept = np.arange(120) % 3 > 0
+    settings = {"batch_size": 200, "dropout": 0.0, "max_epochs": 10}
+    weighted = small(adversary, **settings).fit(*toy, sample_weight=kept)
+    left_out = small(adversary, **settings).fit(*(part[kept] for part in toy))
+    np.testing.assert_allclose(
+        weighted.predict_proba(toy.X), left_out.predict_proba(toy.X), atol=1e-8
+    )
+
+
+@pytest.mark.parametrize("adversary", ADVERSARIES)
+@pytest.mark.parametrize(
+    "class_weight", ["balanced", None, {"anger": 3.0, "neutral": 1, "sadness": 0.2}]
+)
+def test_sample_weight_of_2_is_like_a_row_twice(toy, adversary, class_weight):
+    weight = 1 + np.arange(120) % 2
+    settings = {
+        "batch_size": 500,
+        "dropout": 0.0,
+        "max_epochs": 10,
+        "class_weight": class_weight,
+    }
+    weighted = small(adversary, **settings).fit(*toy, sample_weight=weight)
+    repeated = small(adversary, **settings).fit(
+        *(np.repeat(part, weight, axis=0) for part in toy)
+    )
+    np.testing.assert_allclose(
+        weighted.predict_proba(toy.X), repeated.predict_proba(toy.X), atol=1e-8
+    )
+
+
+def test_sample_weight_alike_for_all_changes_no_bit(toy):
+    weighted = small().fit(*toy, sample_weight=np.full(120, 0.25))
+    assert_same_fit(weighted, small().fit(*toy), toy.X)
+
+
+def test_class_weight_balanced_lifts_the_recall_of_rare_emotions():
+    X, y = make_classification(
+        600, 6, weights=[0.9], class_sep=0.6, flip_y=0.1, random_state=0
+    )
+    recall = {}
+    for class_weight in ("balanced", None):
+        ser = AdversarialSER(
+            None, class_weight=class_weight, max_epochs=15, random_state=0
+        )
+        recall[class_weight] = (ser.fit(X, y).predict(X) == 1)[y == 1].mean()
+    assert recall["balanced"] > recall[None] + 0.2
+
+
+def test_class_weight_balanced_by_hand(toy):
+    rows = np.r_[
+        np.flatnonzero(toy.y == "anger")[:10], np.flatnonzero(toy.y != "anger")
+    ]
+    X, y, speakers = (part[rows] for part in toy)
+    # 10 anger, 40 neutral, 40 sadness: n / (classes · count)
+    weights = {"anger": 90 / 30, "neutral": 90 / 120, "sadness": 90 / 120}
+    balanced = small(class_weight="balanced").fit(X, y, speakers)
+    by_hand = small(class_weight=weights).fit(X, y, speakers)
+    np.testing.assert_allclose(
+        balanced.predict_proba(X), by_hand.predict_proba(X), atol=1e-12
+    )
+
+
+# Unlabelled rows
+
+
+@pytest.mark.parametrize("adversary", GAMES)
+def test_unlabelled_rows_enter_the_game(toy, adversary):
+    X_unlabeled = toy.X[::2] + 1
+    ours = small(adversary).fit(
+        *toy, X_unlabeled=X_unlabeled, speakers_unlabeled=["new"] * 60
+    )
+    assert list(ours.speakers_) == [*pd.unique(toy.speakers), "new"]
+    assert ours.net_.module_.speaker_head.n_speakers == 5
+    alone = small(adversary).fit(*toy)
+    assert not np.array_equal(ours.transform(toy.X), alone.transform(toy.X))
+    # raw features are standardised by the labelled rows alone
+    layer = ours.net_.module_.encoder[0]
+    torch.testing.assert_close(layer.mean, tensor(toy.X.mean(0).tolist()))
+
+
+@pytest.mark.parametrize("unknown", ["all", "some"])
+def test_unlabelled_rows_of_unknown_speakers_are_one_domain_more(toy, unknown):
+    speakers_unlabeled = None if unknown == "all" else [None, "s1", np.nan] * 10
+    ours = small().fit(
+        *toy, X_unlabeled=toy.X[:30], speakers_unlabeled=speakers_unlabeled
+    )
+    assert list(ours.speakers_) == list(pd.unique(toy.speakers))
+    assert ours.net_.module_.speaker_head.n_speakers == 5
+
+
+def test_unlabelled_speakers_alone_make_a_game(toy):
+    ours = small().fit(toy.X, toy.y, X_unlabeled=toy.X, speakers_unlabeled=toy.speakers)
+    assert list(ours.speakers_) == list(pd.unique(toy.speakers))
+    assert ours.net_.module_.speaker_head.n_speakers == 4
+
+
+def test_unlabelled_rows_of_one_known_and_strangers_make_a_game(toy):
+    ours = small().fit(toy.X, toy.y, ["me"] * 120, X_unlabeled=toy.X)
+    assert ours.net_.module_.speaker_head.n_speakers == 2
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize("adversary", GAMES)
+def test_unlabelled_rows_teach_no_emotion(toy, adversary, conditional):
+    """Far more of them than of labelled ones, and the emotions are still learned."""
+    X_unlabeled = np.random.default_rng(1).normal(size=(1000, 8))
+    ours = small(adversary, conditional=conditional, max_epochs=20).fit(
+        *toy, X_unlabeled=X_unlabeled
+    )
+    assert ours.score(toy.X, toy.y) > 0.9
+    assert np.isfinite(ours.predict_proba(toy.X)).all()
+
+
+def test_unlabelled_rows_as_frames(toy):
+    names = [f"f{i}" for i in range(8)]
+    frame = pd.DataFrame(toy.X, columns=names)
+    ours = small().fit(frame, toy.y, toy.speakers, X_unlabeled=frame)
+    theirs = small().fit(*toy, X_unlabeled=toy.X)
+    np.testing.assert_array_equal(ours.transform(frame), theirs.transform(toy.X))
+    with pytest.raises(ValueError, match="columns of `X_unlabeled` are not those of"):
+        small().fit(frame, toy.y, toy.speakers, X_unlabeled=frame[names[::-1]])
+
+
+@pytest.mark.parametrize(
+    ("unlabeled", "message"),
+    [
+        (
+            {"X_unlabeled": np.zeros((5, 3))},
+            r"`X_unlabeled` has 3 features and `X` has 8",
+        ),
+        ({"X_unlabeled": np.full((5, 8), np.nan)}, "X_unlabeled contains NaN"),
+        (
+            {"X_unlabeled": np.zeros((5, 8)), "speakers_unlabeled": ["a"] * 4},
+            r"`speakers_unlabeled` has 4 entries and `X_unlabeled` has 5 rows",
+        ),
+        (
+            {"speakers_unlabeled": ["a"] * 4},
+            r"`speakers_unlabeled` is given without `X_unlabeled`",
+        ),
+    ],
+)
+def test_unlabelled_rows_that_do_not_fit(toy, unlabeled, message):
+    with pytest.raises(ValueError, match=message):
+        small().fit(*toy, **unlabeled)
+
+
+# Early stopping
+
+
+@pytest.mark.parametrize("adversary", ADVERSARIES)
+def test_early_stopping_sets_speakers_aside(toy, adversary):
+    ours = small(adversary, early_stopping=True, validation_fraction=0.5).fit(*toy)
+    assert len(ours.speakers_) == 2
+    aside = ~np.isin(toy.speakers, ours.speakers_)
+    assert set(toy.speakers[aside]).isdisjoint(ours.speakers_)
+    # the statistics of the features do not know them either
+    layer = ours.net_.module_.encoder[0]
+    torch.testing.assert_close(layer.mean, tensor(toy.X[~aside].mean(0).tolist()))
+
+    last = ours.history_.iloc[-1]
+    module = ours.net_.module_
+    if last["valid_uar_best"]:
+        predicted = ours.predict(toy.X[aside])
+        expected = balanced_accuracy_score(toy.y[aside], predicted)
+        assert last["valid_uar"] == pytest.approx(expected)
+    assert not module.training
+
+
+def test_early_stopping_restores_the_best_epoch(toy):
+    ours = small(early_stopping=True, n_iter_no_change=3, max_epochs=200, lr=0.005).fit(
+        *toy
+    )
+    uar = ours.history_["valid_uar"].to_numpy()
+    assert len(uar) == ours.n_iter_ < 200
+    assert ours.n_iter_ == uar.argmax() + 1 + 3
+    assert list(np.flatnonzero(ours.history_["valid_uar_best"]))[-1] == uar.argmax()
+    aside = ~np.isin(toy.speakers, ours.speakers_)
+    found = balanced_accuracy_score(toy.y[aside], ours.predict(toy.X[aside]))
+    assert found == pytest.approx(uar.max())
+
+
+def test_early_stopping_draws_other_speakers_for_other_seeds(toy):
+    aside = set()
+    for seed in range(12):
+        ours = small(early_stopping=True, max_epochs=1, random_state=seed).fit(*toy)
+        aside |= set(toy.speakers) - set(ours.speakers_)
+    assert len(aside) > 1
+
+
+def test_early_stopping_without_speakers_says_that_it_proves_little(toy):
+    ours = small(None, early_stopping=True)
+    with pytest.warns(NoSpeakersWarning, match="early_stopping=True") as caught:
+        ours.fit(toy.X, toy.y)
+    assert [warning.filename for warning in caught] == [__file__]
+    assert ours.history_["valid_uar"].between(0, 1).all()
+
+
+# Warm start
+
+
+@pytest.mark.parametrize("adversary", ADVERSARIES)
+def test_warm_start_goes_on(toy, adversary):
+    ours = small(adversary, warm_start=True).fit(*toy)
+    before = ours.transform(toy.X)
+    loss = ours.history_["train_emotion_loss"].iloc[-1]
+    ours.set_params(max_epochs=6, lr=0.002).fit(*toy)
+    assert ours.n_iter_ == len(ours.history_) == 10
+    assert ours.history_["train_emotion_loss"].iloc[-1] < loss
+    assert not np.array_equal(ours.transform(toy.X), before)
+    assert ours.net_.optimizer_.param_groups[0]["lr"] == 0.002
+
+
+def test_warm_start_with_early_stopping_keeps_its_validation_speakers(toy):
+    ours = small(warm_start=True, early_stopping=True, random_state=None).fit(*toy)
+    known = list(ours.speakers_)
+    for _ in range(4):
+        assert list(ours.fit(*toy).speakers_) == known
+
+
+def test_cold_start_begins_anew(toy):
+    ours = small().fit(*toy)
+    first = ours.transform(toy.X)
+    np.testing.assert_array_equal(ours.fit(*toy).transform(toy.X), first)
+    assert ours.n_iter_ == 4
+    ours.fit(toy.X[:, :5], np.where(toy.y == "anger", 1, 0), toy.speakers)
+    assert ours.n_features_in_ == 5
+    assert list(ours.classes_) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            lambda toy: (toy.X, np.where(toy.y == "anger", "joy", toy.y), toy.speakers),
+            r"holds the classes .*joy.* the first fit knew .*anger",
+        ),
+        (
+            lambda toy: (toy.X, toy.y, np.where(toy.speakers == "s1", "s9", "s2")),
+            r"the speakers \['s9'\] were not in the first fit",
+        ),
+        (lambda toy: (toy.X, toy.y), "no speaker is known and the first fit knew 4"),
+        (lambda toy: (toy.X[:, :5], toy.y, toy.speakers), "5 features.* 8 features"),
+    ],
+)
+def test_warm_start_on_something_else(toy, changed, message):
+    ours = small(warm_start=True).fit(*toy)
+    with pytest.raises(ValueError, match=message):
+        ours.fit(*changed(toy))
+
+
+def test_warm_start_with_strangers_that_the_first_fit_had_not(toy):
+    ours = small(warm_start=True).fit(*toy)
+    with pytest.raises(ValueError, match=r"5 rows of `X_unlabeled`.*unknown speakers"):
+        ours.fit(*toy, X_unlabeled=toy.X[:5])
+    ours = small(warm_start=True).fit(*toy, X_unlabeled=toy.X[:5])
+    assert ours.fit(*toy).n_iter_ == 8
+
+
+# Callbacks and output
+
+
+class Count(Callback):
+    """Count the calls; the final underscores tell skorch that these are results."""
+
+    def __init__(self):
+        self.n_batches_ = 0
+        self.n_epochs_ = 0
+
+    def on_batch_end(self, net, **kwargs):
+        """Count a batch."""
+        self.n_batches_ += 1
+
+    def on_epoch_end(self, net, **kwargs):
+        """Count an epoch."""
+        self.n_epochs_ += 1
+
+
+@pytest.mark.parametrize("adversary", ADVERSARIES)
+def test_callbacks_are_copied_and_called(toy, adversary):
+    count = Count()
+    ours = small(adversary, callbacks=[("count", count)]).fit(*toy)
+    assert (count.n_batches_, count.n_epochs_) == (0, 0)
+    called = dict(ours.net_.callbacks_)["count"]
+    assert (called.n_batches_, called.n_epochs_) == (8, 4)
+    assert_same_fit(ours, small(adversary).fit(*toy), toy.X)
+    assert ours.callbacks == [("count", count)]
+    assert ours.fit(*toy).n_iter_ == 4
+    assert isinstance(clone(ours).callbacks[0][1], Count)
+
+
+def test_callbacks_of_skorch(toy, tmp_path):
+    callbacks = [
+        LRScheduler(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5),
+        GradientNormClipping(1e-3),
+        Checkpoint(dirname=tmp_path, monitor="valid_uar_best"),
+    ]
+    ours = small(callbacks=callbacks, early_stopping=True).fit(*toy)
+    history = ours.history_
+    assert list(history["event_lr"]) == pytest.approx([1e-3, 5e-4, 2.5e-4, 1.25e-4])
+    saved = torch.load(tmp_path / "params.pt", weights_only=True)
+    assert set(saved) == set(state_of(ours))
+    best = history["valid_uar"].argmax()
+    assert list(np.flatnonzero(history["event_cp"]))[-1] == best
+    for name, values in state_of(ours).items():
+        torch.testing.assert_close(saved[name], values)
+
+
+def test_gradient_clipping_slows_nobody_else(toy):
+    """Adam forgets the scale of a gradient, so only the epsilon tells."""
+    clipped = small(callbacks=[GradientNormClipping(1e-12)]).fit(*toy)
+    free = small().fit(*toy)
+    start = small(lr=1e-12).fit(*toy).transform(toy.X)
+    ours, theirs = (
+        np.abs(ser.transform(toy.X) - start).max() for ser in (clipped, free)
+    )
+    assert ours < 0.1 * theirs
+
+
+def test_verbose_prints_a_line_per_epoch(toy, capsys):
+    small(early_stopping=True).fit(*toy)
+    assert capsys.readouterr().out == ""
+    small(early_stopping=True, verbose=1).fit(*toy)
+    lines = capsys.readouterr().out.splitlines()
+    epochs = [line.split()[0] for line in lines if line.split()[0].isdigit()]
+    assert epochs == ["1", "2", "3", "4"]
+    for name in ("epoch", "train_emotion_loss", "train_speaker_loss", "valid_uar"):
+        assert name in lines[0]
+
+
+def test_interrupted_fit_is_ready_to_predict(toy):
+    class Interrupt(Callback):
+        def on_batch_end(self, net, **kwargs):
+            if len(net.history) == 2:
+                raise KeyboardInterrupt
+
+    ours = small(callbacks=[Interrupt()], dropout=0.5).fit(*toy)
+    assert ours.n_iter_ == 2
+    np.testing.assert_array_equal(ours.predict_proba(toy.X), ours.predict_proba(toy.X))
+    assert not ours.net_.module_.training
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("adversary", "gan"),
+        ("adversary_weight", -0.1),
+        ("adversary_steps", 0),
+        ("ramp", -1.0),
+        ("conditional", "yes"),
+        ("dropout", 1.0),
+        ("embedding_dim", 0),
+        ("hidden_layer_sizes", 128),
+        ("lr", 0.0),
+        ("max_epochs", 0),
+        ("batch_size", 0),
+        ("alpha", -1.0),
+        ("class_weight", "even"),
+        ("validation_fraction", 1.0),
+        ("n_iter_no_change", 0),
+        ("callbacks", "all"),
+        ("random_state", "now"),
+    ],
+)
+def test_parameter_out_of_range(toy, parameter, value):
+    with pytest.raises(InvalidParameterError, match=f"'{parameter}' parameter of Adv"):
+        small().set_params(**{parameter: value}).fit(*toy)
+
+
+@pytest.mark.parametrize("sizes", [(0,), (-3,), (2.5,), ("a",)])
+@pytest.mark.parametrize(
+    "parameter", ["hidden_layer_sizes", "adversary_hidden_layer_sizes"]
+)
+def test_layer_of_no_width(toy, parameter, sizes):
+    with pytest.raises(ValueError, match=f"`{parameter}` must hold integers of at"):
+        small(**{parameter: sizes}).fit(*toy)
+
+
+@pytest.mark.parametrize("what", ["speakers", "groups"])
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["a", "b"] * 59, "has 118 entries and `X` has 120 rows"),
+        ([["a", "b"]] * 120, r"must be one-dimensional.*got shape \(120, 2\)"),
+    ],
+)
+def test_speakers_of_a_wrong_shape(toy, what, labels, message):
+    with pytest.raises(ValueError, match=f"`{what}` {message}"):
+        small().fit(toy.X, toy.y, **{what: labels})
+
+
+def test_one_emotion_only(toy):
+    with pytest.raises(ValueError, match=r"`y` holds one class only, .*'joy'"):
+        small().fit(toy.X, ["joy"] * 120, toy.speakers)
+
+
+@pytest.mark.parametrize(
+    "weight", [np.r_[-1.0, np.ones(119)], np.zeros(120)], ids=["negative", "zero"]
+)
+def test_sample_weight_that_weighs_nothing(toy, weight):
+    with pytest.raises(ValueError, match=r"(?i)sample.weight.*(negative|non-zero)"):
+        small().fit(*toy, sample_weight=weight)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("values", [[np.nan], [np.inf], [np.inf, -np.inf], [-np.inf]])
+def test_prediction_of_rows_that_are_not_finite(toy, values, dtype):
+    X = toy.X.astype(dtype)
+    estimator = small().fit(X, toy.y, toy.speakers)
+    X[: len(values), 3] = values
+    with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
+        estimator.predict(X)
+
+
+def test_prediction_of_rows_of_another_shape(toy):
+    estimator = small().fit(*toy)
+    with pytest.raises(ValueError, match="has 7 features, but .* 8 features"):
+        estimator.predict(toy.X[:, :7].copy())
+    with pytest.raises(ValueError, match="Expected 2D array, got 1D"):
+        estimator.predict(toy.X[0])
+    with pytest.raises(ValueError, match="0 sample"):
+        estimator.predict(toy.X[:0])
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "transform"])
+def test_not_fitted(toy, method):
+    with pytest.raises(NotFittedError):
+        getattr(small(), method)(toy.X)

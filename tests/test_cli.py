@@ -1,0 +1,176 @@
+"""The command, as its users run it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+from speech import write_corpus
+
+import advser
+from advser import benchmark, cli
+
+TABLES = ["scores.csv", "predictions.csv", "leakage.csv", "summary.csv"]
+FIGURES = ["uar.png", "leakage.png", "confusion.png", "embedding.png"]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Options that name a small corpus with a file that is no audio."""
+    folder = tmp_path_factory.mktemp("corpus")
+    table = write_corpus(folder, n_takes=2, seconds=0.3)
+    table["file"] = [file.split("/")[-1] for file in table["file"]]
+    (folder / "bad.wav").write_bytes(b"no audio")
+    table.loc[len(table)] = ["bad.wav", "00", "anger", 0]
+    table.to_csv(folder / "labels.csv", index=False)
+    return ["--wavs", str(folder), "--labels", str(folder / "labels.csv")]
+
+
+def run(*arguments):
+    return cli.main(["benchmark", "--n-jobs", "1", *map(str, arguments)])
+
+
+def error_of(arguments, capsys):
+    """Return what the command says when it ends for a wrong option."""
+    with pytest.raises(SystemExit) as exit_:
+        run(*arguments)
+    assert exit_.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_benchmark_of_the_bundled_corpus_fills_the_folder(tmp_path, capsys):
+    folder = tmp_path / "results"
+    assert run("--quick", "--methods", "svm", "--out", folder) == 0
+    scores = pd.read_csv(folder / "scores.csv", dtype={"test_speakers": str})
+    assert list(scores.groupby("estimator").size()) == [10, 10]
+    assert scores["test_speakers"].nunique() == 10
+    assert scores["transductive"].mean() == 0.5
+    summary = pd.read_csv(folder / "summary.csv", index_col="estimator")
+    assert (
+        summary["uar"]["linear SVM, per speaker"] > summary["uar"]["linear SVM"] > 0.7
+    )
+    settings = json.loads((folder / "settings.json").read_text())
+    assert settings["seeds"] == [0]
+    assert settings["versions"]["scikit-learn"]
+    assert settings["seconds"] > 0
+    for name in FIGURES:
+        assert imread(folder / name).std() > 0.05
+    printed = capsys.readouterr().out
+    assert (folder / "table.md").read_text().strip() in printed
+    assert "transductive" in printed
+    assert str(folder) in printed
+
+
+def test_benchmark_of_own_files_drops_the_bad_one(corpus, tmp_path, capsys):
+    folder = tmp_path / "results"
+    options = ["--methods", "none", "svm", "--seeds", 2, "--out", folder]
+    assert run(*corpus, *options) == 0
+    predictions = pd.read_csv(folder / "predictions.csv")
+    per_run = predictions.groupby(["estimator", "seed"]).size()
+    assert list(per_run.unique()) == [24]
+    assert len(per_run) == 6  # two seeds of two networks, one of two machines
+    assert "bad.wav" not in set(predictions["sample"])
+    assert pd.read_csv(folder / "failures.csv")["file"].tolist() == ["bad.wav"]
+    assert "left out: bad.wav" in capsys.readouterr().err
+    assert all((folder / name).exists() for name in TABLES + FIGURES)
+
+
+def test_benchmark_of_few_utterances_goes_without_leakage(tmp_path):
+    table = write_corpus(tmp_path, seconds=0.3)
+    table = table[table["take"].eq(0) & ~table["emotion"].eq("neutral")]
+    table.to_csv(tmp_path / "labels.csv", index=False)
+    folder = tmp_path / "results"
+    corpus = ["--wavs", tmp_path, "--labels", tmp_path / "labels.csv"]
+    assert run(*corpus, "--quick", "--methods", "logistic", "--out", folder) == 0
+    assert pd.read_csv(folder / "leakage.csv").empty
+    assert {file.name for file in folder.glob("*.png")} == {"uar.png", "confusion.png"}
+
+
+def test_benchmark_without_matplotlib_finishes_and_says_what_to_install(
+    corpus, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    folder = tmp_path / "results"
+    assert run(*corpus, "--quick", "--methods", "svm", "--out", folder) == 0
+    assert "pip install 'advser[plots]'" in capsys.readouterr().out
+    assert all((folder / name).exists() for name in TABLES)
+    assert not any((folder / name).exists() for name in FIGURES)
+
+
+def test_benchmark_never_writes_into_a_folder_with_something_in_it(tmp_path, capsys):
+    (tmp_path / "scores.csv").write_text("precious")
+    assert "not an empty folder" in error_of(["--out", tmp_path], capsys)
+    file = tmp_path / "scores.csv"
+    assert "not an empty folder" in error_of(["--out", file], capsys)
+    assert file.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--wavs", "folder"], "--wavs and --labels go together"),
+        (["--wavs", "nowhere", "--labels", "none.csv"], "none.csv"),
+        (["--methods", "rf"], "invalid choice: 'rf'"),
+        (["--seeds", "0"], "0 is not positive"),
+        (["--seeds", "many"], "invalid"),
+    ],
+)
+def test_wrong_options_end_with_2_and_a_reason(
+    options, message, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert message in error_of(options, capsys)
+    assert not any(tmp_path.iterdir())
+
+
+def test_methods_of_the_command_are_those_of_the_benchmark():
+    assert tuple(benchmark.METHODS) == cli.METHODS
+    assert all(f"  {method}" in cli.EPILOG for method in cli.METHODS)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["benchmark", "--help"]])
+def test_help_names_the_options(arguments, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(arguments)
+    assert exit_.value.code == 0
+    printed = capsys.readouterr().out
+    assert "benchmark" in printed
+    assert ("--quick" in printed) == (len(arguments) == 2)
+
+
+def test_version_by_python_m():
+    command = [sys.executable, "-m", "advser", "--version"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed == f"advser {advser.__version__}\n"
+
+
+def test_ctrl_c_keeps_what_was_finished_and_scores_no_half_trained_network(tmp_path):
+    folder = tmp_path / "results"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "advser", "benchmark", "--methods", "none"),
+            *("--n-jobs", "1", "--seeds", "50", "--out", str(folder)),
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        while not (folder / "scores.csv").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        error = process.communicate(timeout=30)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "what was finished is kept" in error
+    assert "Traceback" not in error
+    n_scored = pd.read_csv(folder / "scores.csv")["n_samples"].sum()
+    assert 0 < n_scored == len(pd.read_csv(folder / "predictions.csv"))
+    assert json.loads((folder / "settings.json").read_text())["seconds"] is None

@@ -1,0 +1,77 @@
+"""Every example of the README, the documentation and the docstrings runs as it is."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import sklearn
+from speech import write_corpus
+
+import advser
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.rst")]
+PAGES += (ROOT / "docs" / "guide").glob("*.rst")
+MODULES = [
+    module.name
+    for module in pkgutil.iter_modules(advser.__path__, "advser.")
+    if not module.name.endswith("__main__")
+]
+# A line that opens a block of Python, then the block, in Markdown or in reST.
+BLOCK = re.compile(
+    r"^(?:```python\n(?P<markdown>(?:(?!```).*\n)*)"
+    r"|\.\. code-block:: python\n\n(?P<rest>(?:   .*\n|\n)+))",
+    re.MULTILINE,
+)
+
+
+def blocks(page):
+    """Return the blocks of Python of a page: the code, on the lines it has there."""
+    text = page.read_text(encoding="utf-8")
+    found = []
+    for match in BLOCK.finditer(text):
+        code = match["markdown"] or re.sub("^   ", "", match["rest"], flags=re.M)
+        n_lines_before = text.count("\n", 0, match.start(match.lastgroup))
+        found.append(compile("\n" * n_lines_before + code, page, "exec"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Return a folder of recordings with the table that the pages speak of."""
+    folder = tmp_path_factory.mktemp("corpus")
+    table = write_corpus(folder)
+    table["file"] = [Path(file).name for file in table["file"]]
+    table[["file", "emotion", "speaker"]].to_csv(folder / "labels.csv", index=False)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=page.stem) for page in PAGES if blocks(page)]
+)
+def test_page_runs_from_top_to_bottom(page, corpus, tmp_path, monkeypatch):
+    shutil.copytree(corpus, tmp_path / "corpus")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    with sklearn.config_context():
+        for code in blocks(page):
+            exec(code, names)
+
+
+def test_pages_have_examples():
+    assert sum(len(blocks(page)) for page in PAGES) > 20
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_docstrings_show_what_comes_out(module):
+    failed, _ = doctest.testmod(importlib.import_module(module))
+    assert not failed
+
+
+def test_every_exported_name_is_in_the_reference():
+    reference = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8").split()
+    assert set(advser.__all__) <= set(reference)

@@ -1,0 +1,747 @@
+"""EGeMAPS: right features for every usable recording, a reason for all others."""
+
+import os
+import pickle
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import audresample
+import joblib
+import numpy as np
+import opensmile
+import pandas as pd
+import pytest
+import sklearn
+import soundfile
+from sklearn.base import clone
+from sklearn.exceptions import SkipTestWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils import estimator_checks
+from speech import utterance, write_corpus
+
+from advser.features import EGeMAPS
+
+RATE = 16000
+LOUD_AND_PITCH = ["loudness_sma3_amean", "F0semitoneFrom27.5Hz_sma3nz_amean"]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Table of 12 files: three speakers with four emotions."""
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def files(corpus):
+    return corpus["file"].tolist()[:4]
+
+
+@pytest.fixture(scope="module")
+def expected(files):
+    return EGeMAPS().transform(files)
+
+
+@pytest.fixture(scope="module")
+def smile():
+    """Bare openSMILE, without any guard."""
+    return opensmile.Smile(
+        feature_set=opensmile.FeatureSet.eGeMAPSv02,
+        feature_level=opensmile.FeatureLevel.Functionals,
+    )
+
+
+@pytest.fixture
+def signal():
+    return utterance(seconds=0.5)
+
+
+def features_of(signal, rate=RATE, **parameters):
+    return EGeMAPS(**parameters).transform([(signal, rate)])
+
+
+def share_moved(features, others, by=0.01):
+    """Return the share of features that differ by more than a part of their size."""
+    return np.mean(~np.isclose(features, others, rtol=by, atol=1e-6))
+
+
+# What comes out
+
+
+def test_functionals_equal_those_of_opensmile(signal, smile):
+    features = features_of(signal)
+    assert features.shape == (1, 88)
+    assert features.dtype == np.float32
+    np.testing.assert_array_equal(features, smile(signal, RATE)[0].T)
+
+
+def test_functionals_in_pandas_have_names(files, expected, smile):
+    extractor = EGeMAPS().set_output(transform="pandas")
+    table = extractor.transform(pd.Series(files, index=list("abcd")))
+    assert list(table.columns) == smile.feature_names
+    assert list(extractor.get_feature_names_out()) == smile.feature_names
+    np.testing.assert_array_equal(table, expected)
+
+
+def test_functionals_follow_pitch_and_loudness():
+    table = (
+        EGeMAPS()
+        .set_output(transform="pandas")
+        .transform([(utterance(0, "sadness"), RATE), (utterance(1, "anger"), RATE)])
+    )
+    assert table[LOUD_AND_PITCH].diff().iloc[1].gt([0.2, 10]).all()
+
+
+def test_lld_one_array_per_recording(files):
+    signals = [(utterance(seconds=seconds), RATE) for seconds in (0.3, 0.5)]
+    extractor = EGeMAPS(level="lld")
+    features = extractor.transform(signals)
+    assert features.shape == (2,)
+    assert features.dtype == object
+    assert [frames.shape[1] for frames in features] == [25, 25]
+    assert len(features[1]) - len(features[0]) == 20  # one row every 10 ms
+    assert features[0].dtype == np.float32
+    assert len(extractor.feature_names) == 25
+    # recordings of equal length remain separate, too
+    assert extractor.transform(files).shape == (4,)
+
+
+def test_lld_is_no_table(signal):
+    extractor = EGeMAPS(level="lld")
+    assert not hasattr(extractor, "get_feature_names_out")
+    assert not hasattr(extractor, "set_output")
+    with sklearn.config_context(transform_output="pandas"):
+        assert isinstance(extractor.transform([(signal, RATE)]), np.ndarray)
+
+
+def test_lld_means_in_pipeline(files):
+    pipeline = make_pipeline(
+        EGeMAPS(level="lld"),
+        FunctionTransformer(lambda X: np.stack([frames.mean(axis=0) for frames in X])),
+        StandardScaler(),
+    )
+    assert pipeline.fit_transform(files).shape == (4, 25)
+
+
+# What goes in
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        tuple,
+        iter,
+        np.array,
+        pd.Series,
+        pd.Categorical,
+        lambda files: [Path(file) for file in files],
+        lambda files: [np.str_(file) for file in files],
+        lambda files: np.array(files, dtype=object)[:, np.newaxis],
+        lambda files: pd.Series(files, dtype="string", index=[7, 7, 2, 1]),
+        lambda files: pd.Series(files, dtype="category"),
+        lambda files: pd.DataFrame({"file": files}),
+        lambda files: [os.path.relpath(file) for file in files],
+    ],
+)
+def test_transform_of_paths_in_any_container(hold, files, expected):
+    np.testing.assert_array_equal(EGeMAPS().transform(hold(files)), expected)
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        tuple,
+        pd.Series,
+        lambda pairs: [list(pair) for pair in pairs],
+        lambda pairs: [(signal.tolist(), float(rate)) for signal, rate in pairs],
+        lambda pairs: [(signal, np.int64(rate)) for signal, rate in pairs],
+        lambda pairs: np.array(pairs, dtype=object),
+        lambda pairs: pd.DataFrame({"pair": pairs}),
+    ],
+)
+def test_transform_of_pairs_in_any_container(hold, files, expected):
+    pairs = [soundfile.read(file, dtype="float32") for file in files]
+    np.testing.assert_array_equal(EGeMAPS().transform(hold(pairs)), expected)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([], "`X` is empty"),
+        (np.array([], dtype=str), "`X` is empty"),
+        (pd.Series([], dtype="str"), "`X` is empty"),
+        ("a.wav", r"got one path; pass \['a.wav'\]"),
+        (Path("a.wav"), "got one path"),
+        ((np.zeros(RATE), RATE), "got one pair"),
+        (np.zeros(88), r"got an array of shape \(88,\) and dtype float64"),
+        (np.zeros((5, 88)), r"got an array of shape \(5, 88\)"),
+        (np.array([["a"] * 3]), r"got an array of shape \(1, 3\)"),
+        (np.array("a.wav"), r"got an array of shape \(\)"),
+        (
+            pd.DataFrame({"file": ["a"], "label": ["b"]}),
+            r"one column, .* got 2: \['file', 'label'\]",
+        ),
+        ([3.0], r"`X\[0\]` is of type float; pass a path or a pair"),
+        ([np.zeros(RATE)], r"`X\[0\]` is of type ndarray"),
+        ([None], r"`X\[0\]` is a missing value"),
+        (pd.Series([pd.NA], dtype="string"), r"`X\[0\]` is a missing value"),
+        ([np.nan], r"`X\[0\]` is a missing value"),
+    ],
+)
+def test_transform_of_no_recordings(X, message):
+    with pytest.raises(ValueError, match=message):
+        EGeMAPS().transform(X)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "aiff", "au", "w64", "rf64"])
+def test_transform_of_lossless_formats_is_identical(suffix, files, expected, tmp_path):
+    samples, _ = soundfile.read(files[0], dtype="int16")
+    path = tmp_path / f"speech.{suffix}"
+    soundfile.write(path, samples, RATE)
+    np.testing.assert_array_equal(EGeMAPS().transform([path]), expected[:1])
+
+
+@pytest.mark.parametrize(
+    ("suffix", "subtype"),
+    [
+        ("wav", "FLOAT"),
+        ("wav", "PCM_24"),
+        ("wav", "ULAW"),
+        ("ogg", "VORBIS"),
+        ("ogg", "OPUS"),
+        ("mp3", "MPEG_LAYER_III"),
+    ],
+)
+def test_transform_of_other_formats_is_alike(suffix, subtype, tmp_path):
+    signal = utterance(emotion="happiness")
+    path = tmp_path / f"speech.{suffix}"
+    soundfile.write(path, signal, RATE, subtype=subtype)
+    extractor = EGeMAPS().set_output(transform="pandas")
+    table = extractor.transform([path, (signal, RATE)])[LOUD_AND_PITCH]
+    np.testing.assert_allclose(table.iloc[0], table.iloc[1], rtol=0.1)
+
+
+# Where openSMILE is silent: a right answer
+
+
+def test_full_scale_sample_does_not_wrap(signal, smile):
+    loudest = signal / np.abs(signal).max()
+    loudest *= np.sign(loudest[np.abs(loudest).argmax()])  # reaches +1
+    clipped = np.clip(loudest, -1, 1 - 2**-15)
+    right = smile(clipped, RATE)[0].T
+    assert share_moved(smile(loudest, RATE)[0].T, right) > 0.2  # openSMILE wraps it
+    np.testing.assert_array_equal(features_of(loudest), right)
+
+
+def test_full_scale_in_files(signal, smile, tmp_path):
+    loudest = 1.2 * signal / np.abs(signal).max()
+    soundfile.write(tmp_path / "over.wav", loudest, RATE, subtype="FLOAT")
+    right = smile(np.clip(loudest, -1, 1 - 2**-15), RATE)[0].T
+    features = EGeMAPS().transform([tmp_path / "over.wav"])
+    np.testing.assert_array_equal(features, right)
+
+
+def test_full_scale_overshot_by_resampling(smile):
+    square = 0.999 * np.sign(utterance(sampling_rate=44100, seconds=0.5))
+    square = square.astype(np.float32)
+    resampled = audresample.resample(square, 44100, RATE)
+    assert resampled.max() > 1.05
+    right = smile(np.clip(resampled, -1, 1 - 2**-15), RATE)[0].T
+    np.testing.assert_array_equal(features_of(square, 44100), right)
+
+
+def test_channels_are_mixed_or_picked(tmp_path):
+    left, right = utterance(0, seconds=0.5), utterance(1, seconds=0.5)
+    path = tmp_path / "stereo.wav"
+    soundfile.write(path, np.column_stack([left, right]), RATE, subtype="FLOAT")
+
+    def features(**parameters):
+        return EGeMAPS(**parameters).transform([path])
+
+    np.testing.assert_array_equal(features(), features_of((left + right) / 2))
+    np.testing.assert_array_equal(features(channel=0), features_of(left))
+    np.testing.assert_array_equal(features(channel=1), features_of(right))
+    with pytest.raises(
+        ValueError, match=r"stereo.wav` has 2 channels and `channel` is 2"
+    ):
+        features(channel=2)
+
+
+def test_channels_that_cancel_out(signal):
+    with pytest.raises(ValueError, match=r"`X\[0\]` holds only digital silence"):
+        features_of(np.stack([signal, -signal]))
+
+
+def test_signal_in_either_orientation(signal):
+    stereo = np.stack([signal, 0.5 * signal])
+    expected = features_of(0.75 * signal)
+    np.testing.assert_array_equal(features_of(stereo), expected)
+    np.testing.assert_array_equal(features_of(stereo.T), expected)
+    np.testing.assert_array_equal(
+        features_of(signal[:, np.newaxis]), features_of(signal)
+    )
+
+
+@pytest.mark.parametrize("shape", [(), (80, 300), (2, 2, 8000)])
+def test_signal_of_no_known_orientation(shape):
+    with pytest.raises(ValueError, match=r"`X\[0\]` has shape .* a signal has shape"):
+        features_of(np.zeros(shape))
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int32"])
+def test_signal_of_integers_is_scaled(dtype, signal):
+    bits = 8 * np.dtype(dtype).itemsize
+    integers = np.round(signal * 2**15).astype(dtype) * 2 ** (bits - 16)
+    expected = features_of(np.round(signal * 2**15) / 2**15)
+    np.testing.assert_array_equal(features_of(integers), expected)
+
+
+def test_signal_of_bytes_is_scaled(signal):
+    quantised = np.round(signal * 128)
+    expected = features_of(quantised / 128)
+    signal = (quantised + 128).astype(np.uint8)
+    np.testing.assert_array_equal(features_of(signal), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint16, bool, complex, "U1"])
+def test_signal_of_other_types(dtype):
+    with pytest.raises(ValueError, match=r"`X\[0\]` has dtype .* no known full scale"):
+        features_of(np.ones(RATE).astype(dtype))
+
+
+def test_signal_is_not_changed(signal):
+    loud = 1.2 * signal / np.abs(signal).max()
+    before = loud.copy()
+    loud.flags.writeable = False
+    features_of(loud)
+    np.testing.assert_array_equal(loud, before)
+
+
+@pytest.mark.parametrize("rate", [32000, 44100, 48000])
+def test_sampling_rates_become_comparable(rate):
+    signal = utterance(sampling_rate=48000)
+    at_16k = features_of(audresample.resample(signal, 48000, RATE)[0])
+    other = audresample.resample(signal, 48000, rate)[0]
+    assert share_moved(features_of(other, rate, sampling_rate=None), at_16k, 0.1) > 0.2
+    assert share_moved(features_of(other, rate), at_16k, 0.1) < 0.02
+
+
+def test_sampling_rate_none_keeps_native(smile):
+    signal = utterance(sampling_rate=44100, seconds=0.5)
+    features = features_of(signal, 44100, sampling_rate=None)
+    np.testing.assert_array_equal(features, smile(signal, 44100)[0].T)
+
+
+# Where openSMILE is silent: a reason
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_samples_not_finite(value, signal, tmp_path):
+    signal[[100, 200]] = value
+    message = "has 2 NaN or infinite samples, the first at index 100"
+    with pytest.raises(ValueError, match=message):
+        features_of(signal)
+    soundfile.write(tmp_path / "nan.wav", signal, RATE, subtype="DOUBLE")
+    with pytest.raises(ValueError, match=f"nan.wav` {message}"):
+        EGeMAPS().transform([tmp_path / "nan.wav"])
+
+
+def test_samples_as_floats_in_integer_range(signal, tmp_path):
+    signal = np.round(32768 * signal)
+    message = f"reaches {np.abs(signal).max():.0f} where full scale is 1; divide"
+    with pytest.raises(ValueError, match=message):
+        features_of(signal)
+    soundfile.write(tmp_path / "loud.wav", signal, RATE, subtype="FLOAT")
+    with pytest.raises(ValueError, match=f"loud.wav` {message}"):
+        EGeMAPS().transform([tmp_path / "loud.wav"])
+
+
+@pytest.mark.parametrize("level", [0.0, 1e-6, 0.25])
+def test_silence(level, tmp_path):
+    soundfile.write(tmp_path / "still.wav", np.full(RATE, level), RATE, subtype="FLOAT")
+    with pytest.raises(ValueError, match=r"still.wav` holds only digital silence"):
+        EGeMAPS().transform([tmp_path / "still.wav"])
+
+
+@pytest.mark.parametrize("sampling_rate", [8000, 16000, 44100])
+def test_duration_under_60_ms(sampling_rate, tmp_path):
+    path = tmp_path / "short.wav"
+    signal = utterance(sampling_rate=sampling_rate)[::-1]
+    soundfile.write(path, signal[: int(0.060 * sampling_rate)], sampling_rate)
+    assert np.isfinite(EGeMAPS().transform([path])).all()
+    soundfile.write(path, signal[: int(0.055 * sampling_rate)], sampling_rate)
+    with pytest.raises(ValueError, match=r"short.wav` lasts 5\d\.\d ms; .* 60 ms"):
+        EGeMAPS().transform([path])
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 2), (2, 0)])
+def test_signal_without_samples(shape):
+    with pytest.raises(ValueError, match=r"`X\[0\]` holds no samples"):
+        features_of(np.zeros(shape))
+
+
+def test_file_without_samples(tmp_path):
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0), RATE)
+    with pytest.raises(ValueError, match=r"empty.wav` holds no samples"):
+        EGeMAPS().transform([tmp_path / "empty.wav"])
+
+
+@pytest.mark.parametrize(
+    "suffix", ["wav", "aiff", "au", "w64", "rf64", "voc", "flac", "mp3", "ogg"]
+)
+def test_file_cut_short(suffix, tmp_path):
+    path = tmp_path / f"cut.{suffix}"
+    soundfile.write(path, utterance(seconds=6), RATE)
+    content = path.read_bytes()
+    assert np.isfinite(EGeMAPS().transform([path])).all()
+    path.write_bytes(content[: int(0.6 * len(content))])
+    message = f"cut.{suffix}` (is cut short: it ends after|cannot be read as audio)"
+    with pytest.raises(ValueError, match=message):
+        EGeMAPS().transform([path])
+
+
+def with_chunk_size(file, size):
+    """Return the content of a WAV file with another size of its data in the header."""
+    content = Path(file).read_bytes()
+    start = content.index(b"data") + 4
+    return content[:start] + struct.pack("<I", size) + content[start + 4 :]
+
+
+def test_file_cut_short_to_its_header(signal, tmp_path):
+    path = tmp_path / "cut.wav"
+    soundfile.write(path, signal, RATE)
+    path.write_bytes(with_chunk_size(path, 2 * len(signal) + 400))
+    with pytest.raises(ValueError, match=r"cut.wav` is cut short: .* after 0.500 s"):
+        EGeMAPS().transform([path])
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        0xFFFFFFFF,  # written to a pipe
+        0x7FFFFFFF,
+        2 * RATE // 2 + 44,  # counts the header, too
+    ],
+)
+def test_file_whole_with_wrong_size_in_header(size, files, expected, tmp_path):
+    path = tmp_path / "odd.wav"
+    path.write_bytes(with_chunk_size(files[0], size))
+    np.testing.assert_array_equal(EGeMAPS().transform([path]), expected[:1])
+
+
+@pytest.mark.parametrize(
+    "sampling_rate",
+    [16, 0, -16000, 16000.5, np.nan, np.inf, 10**6, True, "16000", None],
+)
+def test_sampling_rate_that_cannot_be(sampling_rate, signal):
+    message = r"`X\[0\]` has the sampling rate .* from 4000 to 768000"
+    with pytest.raises(ValueError, match=message):
+        features_of(signal, sampling_rate)
+
+
+def test_sampling_rate_of_file_that_cannot_be(signal, tmp_path):
+    soundfile.write(tmp_path / "khz.wav", signal, 16)
+    with pytest.raises(ValueError, match=r"khz.wav` has the sampling rate 16;"):
+        EGeMAPS().transform([tmp_path / "khz.wav"])
+
+
+def test_pair_in_wrong_order(signal):
+    with pytest.raises(ValueError, match=r"`X\[1\]` has shape \(\)"):
+        EGeMAPS().transform([(signal, RATE), (RATE, signal)])
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "video.m4a", "bare.raw", "text.wav"])
+def test_file_that_is_no_audio(name, tmp_path):
+    (tmp_path / name).write_text("It was the best of times" * 100)
+    with pytest.raises(ValueError, match=f"{name}` cannot be read as audio: .* WAV"):
+        EGeMAPS().transform([tmp_path / name])
+
+
+def test_file_that_is_missing(files, tmp_path):
+    path = tmp_path / "gone.wav"
+    with pytest.raises(FileNotFoundError, match=f"`{path}` cannot be opened: No such"):
+        EGeMAPS().transform([*files, path])
+
+
+def test_file_that_is_a_directory(tmp_path):
+    with pytest.raises(IsADirectoryError, match=f"`{tmp_path}` cannot be opened: Is a"):
+        EGeMAPS().transform([tmp_path])
+
+
+# Some bad among good ones
+
+
+def test_on_error_nan_keeps_the_good(files, expected, tmp_path):
+    gone = tmp_path / "gone.wav"
+    X = [files[0], gone, files[1], (np.zeros(RATE), RATE), files[2]]
+    extractor = EGeMAPS(on_error="nan", n_jobs=2)
+    message = "2 of 5 recordings cannot be used.*gone.wav` cannot be.*`X.3.` holds only"
+    with pytest.warns(UserWarning, match=message) as caught:
+        features = extractor.transform(X)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    np.testing.assert_array_equal(features[[0, 2, 4]], expected[:3])
+    assert np.isnan(features[[1, 3]]).all()
+    assert features.dtype == np.float32
+
+    failures = extractor.failures_
+    assert list(failures.columns) == ["row", "file", "error", "reason"]
+    assert list(failures["row"]) == [1, 3]
+    assert list(failures["error"]) == ["FileNotFoundError", "ValueError"]
+    assert failures["file"][0] == str(gone)
+    assert failures["file"].isna().tolist() == [False, True]
+    assert "silence" in failures["reason"][1]
+
+
+def test_on_error_nan_without_failures(files, expected):
+    extractor = EGeMAPS(on_error="nan")
+    np.testing.assert_array_equal(extractor.transform(files), expected)
+    assert extractor.failures_.empty
+    assert list(extractor.failures_.columns) == ["row", "file", "error", "reason"]
+
+
+def test_on_error_nan_forgets_earlier_failures(files):
+    extractor = EGeMAPS(on_error="nan")
+    with pytest.warns(UserWarning, match="1 of 1"):
+        features = extractor.transform([None])
+    assert np.isnan(features).all()
+    extractor.transform(files[:1])
+    assert extractor.failures_.empty
+
+
+def test_on_error_nan_with_lld(files):
+    extractor = EGeMAPS(level="lld", on_error="nan")
+    with pytest.warns(UserWarning, match="1 of 2"):
+        features = extractor.transform([files[0], "gone.wav"])
+    assert np.isfinite(features[0]).all()
+    assert features[1].shape == (1, 25)
+    assert np.isnan(features[1]).all()
+
+
+def test_on_error_raise_sets_nothing(files):
+    extractor = EGeMAPS()
+    extractor.fit(files).transform(files)
+    assert vars(extractor) == vars(EGeMAPS())
+
+
+# Many at once
+
+
+@pytest.mark.parametrize("level", ["functionals", "lld"])
+def test_n_jobs_changes_no_bit(level, corpus):
+    alone = EGeMAPS(level=level).transform(corpus["file"])
+    together = EGeMAPS(level=level, n_jobs=3).transform(corpus["file"])
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_n_jobs_in_processes(files, expected, tmp_path):
+    pairs = [soundfile.read(file, dtype="float32") for file in files]
+    with joblib.parallel_config(backend="loky", n_jobs=2):
+        features = EGeMAPS(memory=tmp_path).transform([*files, *pairs])
+        with pytest.raises(FileNotFoundError, match=r"gone\.wav` cannot be opened"):
+            EGeMAPS().transform([*files, "gone.wav"])
+    np.testing.assert_array_equal(features, np.concatenate([expected, expected]))
+
+
+def test_verbose_shows_progress(files, expected, capfd):
+    EGeMAPS().transform(files)
+    assert capfd.readouterr() == ("", "")
+    np.testing.assert_array_equal(EGeMAPS(verbose=1).transform(files), expected)
+    output = capfd.readouterr()
+    assert output.out == ""
+    assert "4/4" in output.err
+
+
+# Memory
+
+
+def spoil(path):
+    """Make a file useless without a trace in its size and modification time."""
+    status = os.stat(path)
+    Path(path).write_bytes(bytes(status.st_size))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.fixture
+def own_files(tmp_path):
+    (tmp_path / "corpus").mkdir()
+    return write_corpus(tmp_path / "corpus", n_speakers=1)["file"].tolist()
+
+
+@pytest.mark.parametrize("make", [str, Path, joblib.Memory])
+def test_memory_spares_second_extraction(make, own_files, tmp_path):
+    memory = make(tmp_path / "cache")
+    if isinstance(memory, joblib.Memory):
+        memory.verbose = 0
+    first = EGeMAPS(memory=memory, n_jobs=2).transform(own_files)
+    for file in own_files:
+        spoil(file)
+    second = EGeMAPS(memory=memory).transform(own_files)
+    np.testing.assert_array_equal(first, second)
+    with pytest.raises(ValueError, match="cannot be read"):
+        EGeMAPS().transform(own_files)
+
+
+def test_memory_notices_changed_file(own_files, tmp_path):
+    extractor = EGeMAPS(memory=tmp_path / "cache")
+    first = extractor.transform(own_files)
+    for file in own_files:
+        spoil(file)
+    signal = utterance(5, seconds=0.5)
+    soundfile.write(own_files[1], signal, RATE, subtype="FLOAT")
+    second = extractor.transform(own_files)
+    np.testing.assert_array_equal(first[[0, 2, 3]], second[[0, 2, 3]])
+    np.testing.assert_array_equal(second[1:2], features_of(signal))
+    os.utime(own_files[0])
+    with pytest.raises(ValueError, match="cannot be read"):
+        extractor.transform(own_files)
+
+
+def test_memory_resumes_after_interruption(own_files, tmp_path):
+    extractor = EGeMAPS(memory=tmp_path / "cache")
+    expected = EGeMAPS().transform(own_files)
+    with pytest.raises(FileNotFoundError):
+        extractor.transform([*own_files[:3], tmp_path / "gone.wav", own_files[3]])
+    for file in own_files[:3]:
+        spoil(file)
+    np.testing.assert_array_equal(extractor.transform(own_files), expected)
+
+
+def test_memory_keeps_settings_apart(own_files, tmp_path):
+    memory = tmp_path / "cache"
+    EGeMAPS(memory=memory).transform(own_files)
+    for other in ({"sampling_rate": 8000}, {"channel": 0}, {"level": "lld"}):
+        kept = EGeMAPS(memory=memory, **other).transform(own_files)
+        fresh = EGeMAPS(**other).transform(own_files)
+        for one, another in zip(kept, fresh, strict=True):
+            np.testing.assert_array_equal(one, another)
+
+
+def test_memory_knows_signals_by_content(signal, tmp_path):
+    extractor = EGeMAPS(memory=tmp_path)
+
+    def count():
+        return len(list(tmp_path.rglob("output.pkl")))
+
+    extractor.transform([(signal, RATE), (signal.copy(), RATE)])
+    assert count() == 1
+    extractor.transform([(signal, 8000), (0.5 * signal, RATE)])
+    assert count() == 3
+
+
+def test_memory_knows_files_by_absolute_path(tmp_path, monkeypatch):
+    extractor = EGeMAPS(memory=tmp_path / "cache")
+    for speaker in range(2):
+        folder = tmp_path / str(speaker)
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        signal = utterance(speaker, seconds=0.5)
+        soundfile.write("speech.wav", signal, RATE, subtype="FLOAT")
+        os.utime("speech.wav", (0, 0))
+        features = extractor.transform(["speech.wav"])
+        np.testing.assert_array_equal(features, features_of(signal))
+
+
+def test_memory_keeps_no_failures(signal, tmp_path):
+    path = tmp_path / "late.wav"
+    extractor = EGeMAPS(memory=tmp_path / "cache", on_error="nan")
+    with pytest.warns(UserWarning, match=r"late.wav` cannot be opened"):
+        extractor.transform([path])
+    soundfile.write(path, signal, RATE)
+    assert np.isfinite(extractor.transform([path])).all()
+
+
+# Among scikit-learn's
+
+
+def test_egemaps_passes_check_estimator():
+    # scikit-learn skips what needs a table of numbers, as for its text vectorizers
+    with pytest.warns(SkipTestWarning, match="Can't test estimator EGeMAPS"):
+        results = estimator_checks.check_estimator(EGeMAPS())
+    assert {result["status"] for result in results} <= {"passed"}
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "check_do_not_raise_errors_in_init_or_set_params",
+        "check_estimator_repr",
+        "check_estimator_tags_renamed",
+        "check_get_params_invariance",
+        "check_mixin_order",
+        "check_no_attributes_set_in_init",
+        "check_parameters_default_constructible",
+        "check_set_params",
+        "check_valid_tag_types",
+    ],
+)
+def test_egemaps_passes_checks_without_data(check):
+    getattr(estimator_checks, check)("EGeMAPS", EGeMAPS())
+
+
+def test_egemaps_needs_no_fit(files, expected):
+    np.testing.assert_array_equal(EGeMAPS().fit_transform(files), expected)
+    np.testing.assert_array_equal(make_pipeline(EGeMAPS()).transform(files), expected)
+    extractor = EGeMAPS()
+    assert extractor.fit(files) is extractor
+
+
+def test_egemaps_cloned_and_pickled(files, expected):
+    extractor = EGeMAPS(n_jobs=2)
+    extractor.transform(files)
+    for copy in (clone(extractor), pickle.loads(pickle.dumps(extractor))):
+        assert copy.get_params() == extractor.get_params()
+        np.testing.assert_array_equal(copy.transform(files), expected)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("level", "lowlevel"),
+        ("channel", -1),
+        ("channel", "left"),
+        ("sampling_rate", 16),
+        ("sampling_rate", 16000.0),
+        ("n_jobs", 1.5),
+        ("memory", 3),
+        ("on_error", "ignore"),
+    ],
+)
+def test_egemaps_with_invalid_parameter(parameter, value, files):
+    extractor = EGeMAPS(**{parameter: value})
+    message = f"The '{parameter}' parameter of EGeMAPS must be"
+    with pytest.raises(ValueError, match=message):
+        extractor.fit(files)
+    with pytest.raises(ValueError, match=message):
+        extractor.transform(files)
+
+
+def test_egemaps_in_pipeline_and_search(corpus, tmp_path):
+    pipeline = make_pipeline(
+        EGeMAPS(memory=tmp_path), StandardScaler(), LogisticRegression()
+    )
+    X, y = corpus["file"], corpus["emotion"]
+    scores = cross_val_score(
+        pipeline, X, y, groups=corpus["speaker"], cv=GroupKFold(3), error_score="raise"
+    )
+    assert scores.mean() > 0.5  # chance is 0.25
+    search = GridSearchCV(
+        pipeline, {"egemaps__channel": ["mix", 0]}, cv=3, n_jobs=2, error_score="raise"
+    )
+    search.fit(X.tolist(), y)
+    assert search.predict([X[0]]).shape == (1,)
+    names = search.best_estimator_[:-1].get_feature_names_out()
+    assert list(names) == EGeMAPS().feature_names
+
+
+def test_import_stays_lazy():
+    code = (
+        "import sys, advser.features\n"
+        "assert not {'opensmile', 'soundfile', 'audresample'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

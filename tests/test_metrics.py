@@ -1,0 +1,74 @@
+"""Metrics per speaker."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from sklearn.dummy import DummyClassifier
+from sklearn.metrics import make_scorer, recall_score
+from sklearn.model_selection import GroupKFold, cross_val_score
+
+from advser.metrics import (
+    speaker_gap,
+    speaker_uar,
+    unweighted_average_recall,
+    worst_speaker_uar,
+)
+
+# Speaker a: anger 1 of 2, sadness 1 of 1. Speaker b: anger 1 of 2, no sadness.
+Y_TRUE = ["anger", "anger", "sadness", "anger", "anger"]
+Y_PRED = ["anger", "sadness", "sadness", "anger", "neutral"]
+SPEAKERS = ["a", "a", "a", "b", "b"]
+
+
+def test_uar_with_all_emotions_is_macro_recall():
+    rng = np.random.default_rng(0)
+    y_true, y_pred = rng.integers(3, size=(2, 50))
+    expected = recall_score(y_true, y_pred, average="macro")
+    assert unweighted_average_recall(y_true, y_pred) == pytest.approx(expected)
+
+
+def test_uar_ignores_an_emotion_that_was_only_predicted():
+    assert unweighted_average_recall(["anger", "anger"], ["anger", "sadness"]) == 0.5
+
+
+def test_speaker_uar_equals_hand_count():
+    uar = speaker_uar(Y_TRUE, Y_PRED, speakers=SPEAKERS)
+    assert uar.to_dict() == {"a": 0.75, "b": 0.5}
+    assert worst_speaker_uar(Y_TRUE, Y_PRED, speakers=SPEAKERS) == 0.5
+    assert speaker_gap(Y_TRUE, Y_PRED, speakers=SPEAKERS) == 0.25
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        np.array,
+        pd.Series,
+        lambda labels: pd.Series(labels, dtype="category"),
+        lambda labels: pd.Series(labels, index=range(10, 15), dtype="str"),
+    ],
+)
+def test_speaker_uar_does_not_depend_on_the_kind_of_labels(kind):
+    uar = speaker_uar(kind(Y_TRUE), kind(Y_PRED), speakers=kind(SPEAKERS))
+    assert uar.to_dict() == {"a": 0.75, "b": 0.5}
+
+
+def test_speaker_uar_of_wrong_length_names_both_lengths():
+    with pytest.raises(ValueError, match=r"`speakers` has 2 entries .* 5 rows"):
+        speaker_uar(Y_TRUE, Y_PRED, speakers=["a", "b"])
+    with pytest.raises(ValueError, match="`y_true` has no rows"):
+        speaker_uar([], [], speakers=[])
+
+
+def test_worst_speaker_uar_is_a_scorer_with_routing(toy):
+    with sklearn.config_context(enable_metadata_routing=True):
+        scorer = make_scorer(worst_speaker_uar).set_score_request(speakers=True)
+        scores = cross_val_score(
+            DummyClassifier(),
+            toy.X,
+            toy.y,
+            cv=GroupKFold(2),
+            scoring=scorer,
+            params={"groups": toy.speakers, "speakers": toy.speakers},
+        )
+    np.testing.assert_allclose(scores, 1 / 3)

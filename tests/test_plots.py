@@ -1,0 +1,141 @@
+"""Displays of a comparison and of an embedding."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from matplotlib import pyplot
+from matplotlib.figure import Figure
+from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from advser.evaluation import compare
+from advser.plots import ComparisonDisplay, EmbeddingDisplay, LeakageDisplay
+from advser.scaling import SpeakerScaler
+
+
+@pytest.fixture
+def comparison(toy):
+    model = LogisticRegression(random_state=0)
+    estimators = {
+        "guess": DummyClassifier(strategy="stratified"),
+        "LR": make_pipeline(StandardScaler(), model),
+        "LR, per speaker": make_pipeline(SpeakerScaler(unknown="batch"), model),
+    }
+    return compare(estimators, *toy, seeds=3, probes=["logistic"])
+
+
+def axes(n_axes=1):
+    return Figure().subplots(1, n_axes)
+
+
+def texts(legends):
+    return [text.get_text() for legend in legends for text in legend.get_texts()]
+
+
+def marks(ax):
+    """Return where the error bars have their centre, by position on the y axis."""
+    lines = [container[0] for container in ax.containers]
+    return [(line.get_xdata()[0], line.get_ydata()[0]) for line in lines]
+
+
+def test_comparison_display_shows_the_recall_of_each_estimator(comparison):
+    display = ComparisonDisplay.from_comparison(comparison, ax=axes())
+    summary = comparison.summary()
+    assert [uar for uar, _ in marks(display.ax_)] == pytest.approx(list(summary["uar"]))
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert labels == list(summary.index)
+    assert "recall" in display.ax_.get_xlabel()
+    legend = texts(display.figure_.legends)
+    assert any(text.startswith("transductive") for text in legend)
+
+
+def test_comparison_display_puts_estimators_in_a_common_row(comparison):
+    rows = {"LR, per speaker": "LR"}
+    display = ComparisonDisplay.from_comparison(comparison, rows=rows, ax=axes())
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert labels == ["guess", "LR"]
+    heights = [height for _, height in marks(display.ax_)]
+    assert list(np.round(heights)) == [0, 1, 1]
+    assert heights[1] != heights[2]
+
+
+def test_leakage_display_shows_leakage_against_recall(comparison):
+    display = LeakageDisplay.from_comparison(comparison, ax=axes())
+    summary = comparison.summary()
+    expected = list(zip(summary["leakage_logistic"], summary["uar"], strict=True))
+    assert np.array(marks(display.ax_)) == pytest.approx(np.array(expected))
+    assert "0.25" in display.ax_.get_xlabel()
+    assert set(summary.index) <= set(texts(display.figure_.legends))
+
+
+def test_leakage_display_of_a_probe_that_did_not_run_names_those_that_did(comparison):
+    with pytest.raises(ValueError, match=r"`probe` is 'mlp'; .* \['logistic'\]"):
+        LeakageDisplay.from_comparison(comparison, probe="mlp", ax=axes())
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+def test_embedding_display_draws_each_row_by_speaker_and_by_emotion(method, toy):
+    display = EmbeddingDisplay.from_embedding(
+        toy.X, toy.y, toy.speakers, method=method, axes=axes(2)
+    )
+    for ax, labels in zip(display.axes_, (toy.speakers, toy.y), strict=True):
+        drawn = {
+            points.get_label(): len(points.get_offsets()) for points in ax.collections
+        }
+        names, counts = np.unique(labels, return_counts=True)
+        assert drawn == dict(zip(names, counts, strict=True))
+        styles = {
+            (tuple(points.get_facecolor()[0]), len(points.get_paths()[0].vertices))
+            for points in ax.collections
+        }
+        assert len(styles) == len(names)
+
+
+def test_embedding_display_of_an_estimator_embeds_first(toy):
+    estimator = PCA(2).fit(StandardScaler().fit_transform(toy.X))
+    X = StandardScaler().fit_transform(toy.X)
+    arguments = {"method": "pca", "axes": axes(2)}
+    one = EmbeddingDisplay.from_estimator(
+        estimator, X, toy.y, toy.speakers, **arguments
+    )
+    other = EmbeddingDisplay.from_embedding(
+        estimator.transform(X), toy.y, toy.speakers, **arguments
+    )
+    np.testing.assert_allclose(one.points, other.points)
+
+
+def test_embedding_display_of_bad_input_says_what_is_wrong(toy):
+    with pytest.raises(ValueError, match="`method` is 'umap'"):
+        EmbeddingDisplay.from_embedding(toy.X, toy.y, toy.speakers, method="umap")
+    with pytest.raises(ValueError, match="`speakers` has 1 entries"):
+        EmbeddingDisplay.from_embedding(toy.X, toy.y, ["s1"])
+
+
+def test_display_makes_a_figure_where_it_is_given_no_axes(comparison, toy):
+    before = pyplot.get_fignums()
+    try:
+        displays = [
+            ComparisonDisplay.from_comparison(comparison),
+            LeakageDisplay.from_comparison(comparison),
+            EmbeddingDisplay.from_embedding(toy.X, toy.y, toy.speakers, method="pca"),
+        ]
+        assert len({display.figure_ for display in displays}) == 3
+    finally:
+        for number in set(pyplot.get_fignums()) - set(before):
+            pyplot.close(number)
+
+
+def test_display_without_matplotlib_says_what_to_install(comparison, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"pip install 'advser\[plots\]'"):
+        ComparisonDisplay.from_comparison(comparison)
+
+
+def test_import_of_plots_does_not_import_matplotlib():
+    code = "import sys, advser.plots; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

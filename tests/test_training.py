@@ -1,0 +1,514 @@
+"""The engine: it plays the moves of any module, on every row, and nothing else."""
+
+import copy
+import pickle
+from itertools import chain
+
+import numpy as np
+import pytest
+import torch
+from games import random_batch, random_network
+from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
+from torch import nn
+
+from advser.dann import DomainAdversarialNetwork
+from advser.layers import Dropout, linear, mlp
+from advser.menan import MaxEntropyNetwork
+from advser.networks import EmotionNetwork
+from advser.training import Rows, StepwiseNet, ValidationScores, as_tensor
+
+
+class Duel(nn.Module):
+    """Two players who share a middle layer, and remember what they were shown."""
+
+    steps = ("attack", "attack", "defend")
+
+    def __init__(self):
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.front = linear(1, 2, generator)
+        self.middle = linear(2, 2, generator)
+        self.back = linear(2, 1, generator)
+        self.seen = []
+
+    def step_parameters(self, step):
+        """Return the players of a move."""
+        players = {
+            "attack": [self.middle, self.front],
+            "defend": [self.back, self.middle],
+        }
+        return [p for player in players[step] for p in player.parameters()]
+
+    def loss(self, step, x, y, progress):
+        """Return the term of a move: one wants an output of 1, the other of 0."""
+        self.seen.append((step, x.flatten().tolist(), y, progress))
+        out = self.back(self.middle(self.front(x))).mean()
+        return {"win": (out - 1) ** 2} if step == "attack" else {"lose": out**2 / 2}
+
+
+def rows(n, n_labeled=None):
+    x = torch.arange(float(n))[:, None]
+    return Rows(x, {"emotion": torch.arange(n)}, n_labeled)
+
+
+def net_of(module, *, seed=0, **settings):
+    settings = {"max_epochs": 3, "batch_size": 4, "lr": 0.01, "verbose": 0, **settings}
+    return StepwiseNet(
+        module,
+        criterion=nn.Identity,
+        optimizer=torch.optim.AdamW,
+        optimizer__weight_decay=0.01,
+        iterator_train__generator=torch.Generator().manual_seed(seed),
+        dropout_generator=torch.Generator().manual_seed(seed + 1),
+        train_split=None,
+        **settings,
+    )
+
+
+def state_of(module):
+    return copy.deepcopy(module.state_dict())
+
+
+def moved(module, state):
+    """Return the names of the parameters that differ from an earlier state."""
+    now = module.state_dict()
+    return {name for name in now if not torch.equal(now[name], state[name])}
+
+
+# Batches
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 5, 100])
+def test_batches_hold_each_row_once_an_epoch(batch_size):
+    net = net_of(Duel(), batch_size=batch_size).fit((rows(11), None))
+    shown = [x for step, x, _, _ in net.module_.seen if step == "defend"]
+    n_batches = -(-11 // batch_size)
+    assert len(shown) == 3 * n_batches
+    assert {len(x) for x in shown[: n_batches - 1]} <= {batch_size}
+    epochs = [
+        list(chain(*shown[i : i + n_batches])) for i in range(0, len(shown), n_batches)
+    ]
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(11))
+    assert epochs[0] != epochs[1] != epochs[2]
+
+
+def test_batches_keep_rows_and_labels_together():
+    net = net_of(Duel()).fit((rows(11), None))
+    for _, x, y, _ in net.module_.seen:
+        assert y["emotion"].tolist() == x
+
+
+def test_batches_of_more_rows_than_one_block():
+    net = net_of(Duel(), batch_size=2, max_epochs=1).fit((rows(301), None))
+    shown = [x for step, x, _, _ in net.module_.seen if step == "defend"]
+    assert len(shown) == 151
+    assert sorted(chain(*shown)) == list(range(301))
+
+
+@pytest.mark.parametrize("n_labeled", [10, 32, 50])
+def test_batches_share_the_unlabelled_rows_evenly(n_labeled):
+    net = net_of(Duel(), batch_size=8).fit((rows(64, n_labeled), None))
+    for _, x, _, _ in net.module_.seen:
+        n_unlabeled = sum(value >= n_labeled for value in x)
+        assert abs(n_unlabeled - 8 * (64 - n_labeled) / 64) <= 1
+
+
+def test_order_follows_the_generator():
+    orders = [
+        rows(50, n_labeled).shuffled_order(torch.Generator().manual_seed(seed)).tolist()
+        for n_labeled in (50, 20)
+        for seed in (0, 0, 1)
+    ]
+    assert orders[0] == orders[1] != orders[2]
+    assert orders[3] == orders[4] != orders[5]
+
+
+# Moves
+
+
+def test_moves_are_played_in_order_on_every_batch():
+    net = net_of(Duel()).fit((rows(11), None))
+    seen = net.module_.seen
+    assert [step for step, *_ in seen] == ["attack", "attack", "defend"] * 9
+    for i in range(0, len(seen), 3):
+        assert seen[i][1] == seen[i + 1][1] == seen[i + 2][1]
+
+
+def test_progress_runs_from_0_towards_1():
+    net = net_of(Duel()).fit((rows(11), None))
+    progress = [float(p) for step, *_, p in net.module_.seen if step == "defend"]
+    assert progress == pytest.approx([i / 9 for i in range(9)])
+
+
+@pytest.mark.parametrize(
+    ("steps", "players"),
+    [
+        (("attack",), {"front", "middle"}),
+        (("defend",), {"back", "middle"}),
+        (("attack", "defend"), {"front", "middle", "back"}),
+    ],
+)
+def test_moves_change_their_own_parameters_alone(steps, players):
+    module = Duel()
+    module.steps = steps
+    before = state_of(module)
+    net = net_of(module).fit((rows(8), None))
+    assert moved(net.module_, before) == {
+        f"{player}.{name}" for player in players for name in ("weight", "bias")
+    }
+
+
+def plain_training(module, batches, n_epochs, lr=0.01):
+    """Train as the engine should, with torch's own means: an optimizer per move."""
+    optimizers = {
+        step: torch.optim.AdamW(module.step_parameters(step), lr=lr, weight_decay=0.01)
+        for step in module.steps
+    }
+    losses = []
+    for i, (x, y) in enumerate(batches):
+        for step in module.steps:
+            optimizers[step].zero_grad()
+            terms = module.loss(step, x, y, i / len(batches))
+            parameters = module.step_parameters(step)
+            gradients = torch.autograd.grad(sum(terms.values()), parameters)
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = gradient
+            optimizers[step].step()
+        losses.append({name: loss.item() for name, loss in terms.items()})
+    n_batches = len(batches) // n_epochs
+    return [
+        {
+            name: np.mean([loss[name] for loss in losses[i : i + n_batches]])
+            for name in terms
+        }
+        for i in range(0, len(losses), n_batches)
+    ]
+
+
+def batches_seen(module):
+    """Return the batches of a Duel that was trained."""
+    return [
+        (torch.tensor(x)[:, None], y)
+        for step, x, y, _ in module.seen
+        if step == "defend"
+    ]
+
+
+def test_training_is_that_of_one_optimizer_per_move():
+    theirs = Duel()
+    net = net_of(Duel()).fit((rows(11), None))
+    losses = plain_training(theirs, batches_seen(net.module_), 3)
+    for ours, expected in zip(net.module_.parameters(), theirs.parameters()):
+        torch.testing.assert_close(ours.detach(), expected.detach())
+    recorded = net.history[:, "train_lose_loss"]
+    assert recorded == pytest.approx([epoch["lose"] for epoch in losses], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("network", "settings"),
+    [
+        (EmotionNetwork, {}),
+        (DomainAdversarialNetwork, {"n_adversary_steps": 2, "steepness": 10.0}),
+        (MaxEntropyNetwork, {"n_adversary_steps": 2, "steepness": 10.0}),
+        (MaxEntropyNetwork, {"objective": "confusion", "conditional": True}),
+    ],
+)
+def test_training_of_the_games_is_that_of_one_optimizer_per_move(network, settings):
+    x, y = random_batch(9)
+    if network is EmotionNetwork:
+        y = {name: values for name, values in y.items() if name.startswith("emotion")}
+    ours, theirs = (random_network(network, **settings) for _ in range(2))
+    # one batch an epoch: the order of its rows changes no mean
+    net_of(ours, batch_size=9, max_epochs=20).fit((Rows(x, y), None))
+    plain_training(theirs, [(x, y)] * 20, 20)
+    for name, values in theirs.state_dict().items():
+        torch.testing.assert_close(ours.state_dict()[name], values)
+
+
+def test_history_holds_every_term_of_the_loss():
+    net = net_of(Duel()).fit((rows(11), None))
+    assert len(net.history) == 3
+    for epoch in net.history:
+        # the last move's terms make up the loss that callbacks look for
+        assert epoch["train_loss"] == epoch["train_lose_loss"]
+        assert np.isfinite(epoch["train_win_loss"])
+        assert epoch["train_batch_count"] == 3
+
+
+# Copies go on as the original
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))]
+)
+def test_copied_net_trains_on_as_the_original(copied):
+    net = net_of(Duel()).fit((rows(11), None))
+    other = copied(net)
+    before = state_of(net.module_)
+    for trained in (net, other):
+        trained.partial_fit((rows(11), None))
+    assert moved(net.module_, before) == set(before)
+    assert not moved(other.module_, net.module_.state_dict())
+    assert len(other.history) == 6
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_pickled_net_is_no_larger_than_it_must_be(copied):
+    x = torch.zeros(8, 100)
+    encoder = mlp((100, 100, 100, 100), torch.Generator())
+    module = EmotionNetwork(encoder, linear(100, 3, None))
+    net = net_of(module, max_epochs=1)
+    net.fit((Rows(x, {"emotion": torch.zeros(8, dtype=torch.int64)}), None))
+    if copied:
+        net = copy.deepcopy(net)
+    n_bytes = 4 * sum(parameter.numel() for parameter in module.parameters())
+    # skorch pickles the module twice; the optimizer holds its runs and two moments
+    assert len(pickle.dumps(net)) < 5.5 * n_bytes
+
+
+def test_training_goes_on_where_it_stopped():
+    # two optimizer states, so that a forgotten one would show
+    whole = net_of(Duel(), max_epochs=4).fit((rows(11), None))
+    parts = net_of(Duel(), max_epochs=2).fit((rows(11), None))
+    parts.partial_fit((rows(11), None))
+    assert not moved(parts.module_, whole.module_.state_dict())
+
+
+def test_copied_net_leaves_the_original_alone():
+    net = net_of(Duel()).fit((rows(11), None))
+    before = state_of(net.module_)
+    copy.deepcopy(net).partial_fit((rows(11), None))
+    assert not moved(net.module_, before)
+
+
+# Callbacks
+
+
+class Listener(Callback):
+    """Write down what happens."""
+
+    def __init__(self):
+        self.heard = []
+
+    def on_batch_begin(self, net, batch, training, **kwargs):
+        """Write the batch down."""
+        self.heard.append(("begin", len(batch[0]), training))
+
+    def on_grad_computed(self, net, named_parameters, **kwargs):
+        """Write the gradient down."""
+        self.heard.append(
+            ("gradient", {name: p.grad.clone() for name, p in named_parameters})
+        )
+
+    def on_batch_end(self, net, batch, training, loss, **kwargs):
+        """Write the loss down."""
+        self.heard.append(
+            ("end", loss.item(), net.history[-1, "batches", -1, "train_loss"])
+        )
+
+
+def test_batch_callbacks_hear_every_batch_and_move():
+    listener = Listener()
+    net_of(Duel(), max_epochs=1, callbacks=[listener]).fit((rows(6), None))
+    kinds = [kind for kind, *_ in listener.heard]
+    assert kinds == ["begin", "gradient", "gradient", "gradient", "end"] * 2
+    assert [size for kind, size, *_ in listener.heard if kind == "begin"] == [4, 2]
+    for kind, *facts in listener.heard:
+        if kind == "end":
+            assert facts[0] == facts[1]
+
+
+def test_gradient_callbacks_see_each_move_its_own_gradient():
+    listener = Listener()
+    module = Duel()
+    x = rows(4).x
+    expected = torch.autograd.grad(
+        module.loss("attack", x, {}, 0.0)["win"], list(module.front.parameters())
+    )
+    net_of(module, max_epochs=1, callbacks=[listener]).fit((rows(4), None))
+    gradients = [facts[0] for kind, *facts in listener.heard if kind == "gradient"]
+    attack = {"front.weight", "front.bias", "middle.weight", "middle.bias"}
+    defend = {"back.weight", "back.bias", "middle.weight", "middle.bias"}
+    assert [set(gradient) for gradient in gradients] == [attack, attack, defend]
+    torch.testing.assert_close(gradients[0]["front.weight"], expected[0])
+    torch.testing.assert_close(gradients[0]["front.bias"], expected[1])
+
+
+def test_batch_callbacks_change_no_bit_of_the_training():
+    quiet = net_of(Duel()).fit((rows(11), None))
+    heard = net_of(Duel(), callbacks=[Listener()]).fit((rows(11), None))
+    assert not moved(heard.module_, quiet.module_.state_dict())
+    assert heard.history[:, "train_loss"] == quiet.history[:, "train_loss"]
+
+
+class Deafen(Callback):
+    """Take the gradient of one layer away: in place, or by another one."""
+
+    def __init__(self, layer, in_place):
+        self.layer = layer
+        self.in_place = in_place
+
+    def on_grad_computed(self, net, named_parameters, **kwargs):
+        """Replace the gradient of the layer by 0."""
+        for name, parameter in named_parameters:
+            if name.startswith(self.layer):
+                if self.in_place:
+                    parameter.grad.zero_()
+                else:
+                    parameter.grad = torch.zeros_like(parameter)
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_gradient_callbacks_may_change_the_gradient(in_place):
+    module = Duel()
+    before = state_of(module)
+    net = net_of(module, callbacks=[Deafen("front", in_place)])
+    net.set_params(optimizer__weight_decay=0.0)
+    net.fit((rows(11), None))
+    assert moved(net.module_, before) == {
+        f"{player}.{name}"
+        for player in ("middle", "back")
+        for name in ("weight", "bias")
+    }
+
+
+def test_gradient_norm_clipping_bounds_every_move():
+    class Norms(Listener):
+        def on_grad_computed(self, net, named_parameters, **kwargs):
+            gradients = [p.grad.flatten() for _, p in named_parameters]
+            self.heard.append(torch.cat(gradients).norm().item())
+
+    free, bound = Norms(), Norms()
+    net_of(Duel(), callbacks=[free]).fit((rows(11), None))
+    clip = GradientNormClipping(0.01)
+    net_of(Duel(), callbacks=[clip, bound]).fit((rows(11), None))
+    norms = [[h for h in n.heard if isinstance(h, float)] for n in (free, bound)]
+    assert max(norms[0]) > 0.1
+    assert max(norms[1]) <= 0.01 * (1 + 1e-5)
+
+
+def test_lr_scheduler_reaches_every_move():
+    scheduler = LRScheduler(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.1)
+    net = net_of(Duel(), callbacks=[scheduler]).fit((rows(11), None))
+    assert net.history[:, "event_lr"] == pytest.approx([0.01, 0.001, 0.0001])
+    assert len(net.optimizer_.param_groups) == 2
+    for group in net.optimizer_.param_groups:
+        assert group["lr"] == pytest.approx(1e-5)
+
+
+class Interrupt(Callback):
+    """Stop the training in the middle of an epoch, as Ctrl-C does."""
+
+    def on_batch_end(self, net, **kwargs):
+        """Interrupt the second epoch."""
+        if len(net.history) == 2:
+            raise KeyboardInterrupt
+
+
+def thinned_network():
+    network = random_network(EmotionNetwork)
+    network.encoder.append(Dropout(4, 0.5))
+    return network.double()
+
+
+def test_interrupted_training_leaves_a_network_ready_to_predict():
+    x, y = random_batch(20)
+    del y["speaker"], y["speaker_weight"]
+    network = thinned_network()
+    net_of(network, callbacks=[Interrupt()]).fit((Rows(x, y), None))
+    assert not network.training
+    dropout = network.encoder[-1]
+    assert (dropout.mask == 1).all()
+
+
+# Dropout
+
+
+class Watch(Callback):
+    """Write the mask of the dropout down after every batch."""
+
+    def __init__(self):
+        self.masks = []
+
+    def on_batch_end(self, net, **kwargs):
+        """Write the mask down."""
+        self.masks.append(tuple((net.module_.encoder[-1].mask > 0).tolist()))
+
+
+def test_every_batch_has_a_dropout_mask_of_its_own():
+    x, y = random_batch(40)
+    del y["speaker"], y["speaker_weight"]
+    watch = Watch()
+    net = net_of(thinned_network(), callbacks=[watch], max_epochs=4)
+    net.fit((Rows(x, y), None))
+    assert len(watch.masks) == 40
+    assert len(set(watch.masks)) > 10
+    assert net.module_.encoder[-1].mask.tolist() == [1.0] * 4
+
+
+def test_dropout_masks_do_not_depend_on_the_order_of_the_rows():
+    x, y = random_batch(40)
+    del y["speaker"], y["speaker_weight"]
+    found = []
+    for seed in (0, 5):
+        watch = Watch()
+        net = net_of(thinned_network(), callbacks=[watch])
+        generator = torch.Generator().manual_seed(seed)
+        net.set_params(iterator_train__generator=generator)
+        net.fit((Rows(x, y), None))
+        found.append(watch.masks)
+    assert found[0] == found[1]
+
+
+# Validation
+
+
+def test_validation_scores_by_hand():
+    network = random_network(EmotionNetwork)
+    x, y = random_batch(20)
+    valid = Rows(
+        torch.eye(5, dtype=torch.float64), {"emotion": torch.tensor([0, 0, 0, 1, 1])}
+    )
+    net = net_of(network, callbacks=[ValidationScores()], max_epochs=5)
+    y = {name: values for name, values in y.items() if name.startswith("emotion")}
+    net.fit((Rows(x, y), valid))
+    with torch.no_grad():
+        probability = network(valid.x).softmax(1)
+    right = probability[torch.arange(5), valid.y["emotion"]]
+    hits = (probability.argmax(1) == valid.y["emotion"]).double()
+    last = net.history[-1]
+    assert last["valid_loss"] == pytest.approx(-right.log().mean().item())
+    expected = (hits[:3].mean().item() + hits[3:].mean().item()) / 2
+    assert last["valid_uar"] == pytest.approx(expected)
+    for name, best in [("valid_loss", np.minimum), ("valid_uar", np.maximum)]:
+        scores = net.history[:, name]
+        records = np.r_[
+            True, best.accumulate(scores)[1:] != best.accumulate(scores)[:-1]
+        ]
+        assert net.history[:, f"{name}_best"] == records.tolist()
+
+
+# Memory
+
+
+def test_rows_of_a_read_only_array_need_no_copy(tmp_path):
+    array = np.arange(6.0).reshape(3, 2)
+    array.flags.writeable = False
+    tensor = as_tensor(array)
+    assert tensor.data_ptr() == array.ctypes.data
+    assert tensor.tolist() == array.tolist()
+
+    np.save(tmp_path / "rows.npy", array)
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    tensor = as_tensor(mapped)
+    assert tensor.data_ptr() == mapped.ctypes.data
+    del mapped  # the tensor keeps the file open
+    assert tensor.tolist() == array.tolist()
+
+
+def test_rows_of_a_writeable_array_share_its_memory():
+    array = np.zeros((3, 2), dtype=np.float32)
+    tensor = as_tensor(array)
+    array[0, 0] = 5
+    assert tensor[0, 0].item() == 5
