@@ -273,7 +273,7 @@ def compare(
             raise ValueError(
                 f"`probes` has {probe!r}; it must be one of {sorted(PROBES)}."
             )
-    folds = _speaker_disjoint_folds(cv, X, y, speakers)
+    folds = _speaker_disjoint_folds(cv, y, speakers)
     found = _Tables(folder)
     jobs = []
     for seed, (name, estimator) in product(seeds, estimators.items()):
@@ -397,7 +397,7 @@ def _is_transductive(estimator):
     )
 
 
-def _speaker_disjoint_folds(cv, X, y, speakers):
+def _speaker_disjoint_folds(cv, y, speakers):
     """Return the training and test rows of each fold."""
     n_speakers = len(pd.unique(speakers))
     if n_speakers < 2:

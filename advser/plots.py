@@ -93,8 +93,16 @@ class ComparisonDisplay:
 
     Examples
     --------
+    >>> from matplotlib.figure import Figure
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from advser.datasets import load_emodb
+    >>> from advser.evaluation import compare
+    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> comparison = compare({"Bayes": GaussianNB()}, X, y, speakers, probes=())
     >>> from advser.plots import ComparisonDisplay
-    >>> display = ComparisonDisplay.from_comparison(comparison)  # doctest: +SKIP
+    >>> ax = Figure().add_subplot()
+    >>> display = ComparisonDisplay.from_comparison(comparison, ax=ax)
+    >>> display.figure_.savefig("uar.png")  # doctest: +SKIP
     """
 
     def __init__(self, results, speakers):
@@ -214,8 +222,17 @@ class LeakageDisplay:
 
     Examples
     --------
+    >>> from matplotlib.figure import Figure
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from advser.datasets import load_emodb
+    >>> from advser.evaluation import compare
+    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> models = {"Bayes": GaussianNB()}
+    >>> comparison = compare(models, X, y, speakers, probes=["logistic"])
     >>> from advser.plots import LeakageDisplay
-    >>> display = LeakageDisplay.from_comparison(comparison)  # doctest: +SKIP
+    >>> ax = Figure().add_subplot()
+    >>> display = LeakageDisplay.from_comparison(comparison, ax=ax)
+    >>> display.figure_.savefig("leakage.png")  # doctest: +SKIP
     """
 
     def __init__(self, results, chance, probe):
@@ -348,8 +365,16 @@ class EmbeddingDisplay:
 
     Examples
     --------
+    >>> from matplotlib.figure import Figure
+    >>> from advser.datasets import load_emodb
     >>> from advser.plots import EmbeddingDisplay
-    >>> EmbeddingDisplay.from_embedding(embedding, y, speakers)  # doctest: +SKIP
+    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> axes = Figure().subplots(1, 2)
+    >>> display = EmbeddingDisplay.from_embedding(
+    ...     X, y, speakers, method="pca", axes=axes
+    ... )
+    >>> display.points.shape
+    (339, 2)
     """
 
     def __init__(self, points, y, speakers, axis_names):

@@ -15,6 +15,7 @@ import copy
 import threading
 from contextlib import contextmanager
 from itertools import groupby
+from time import perf_counter
 from typing import NamedTuple
 
 import torch
@@ -26,7 +27,7 @@ from .layers import Dropout
 from .networks import SpeakerHead
 from .training import Rows, StepwiseNet, ValidationScores
 
-__all__ = ["Job", "Rendezvous", "fit", "fit_stacked", "stacking_key"]
+__all__ = ["Job", "Rendezvous", "Stopwatch", "fit", "fit_stacked", "stacking_key"]
 
 _thread = threading.local()
 
@@ -64,6 +65,26 @@ def fit(net, rows, valid_rows):
         net.fit((rows, valid_rows))
     else:
         rendezvous.fit(Job(net, rows, valid_rows))
+
+
+class Stopwatch:
+    """Measure the seconds of a fit; nets trained together share theirs equally.
+
+    Examples
+    --------
+    >>> with Stopwatch() as watch:
+    ...     total = sum(range(10))
+    >>> watch.seconds < 1
+    True
+    """
+
+    def __enter__(self):
+        self._start = perf_counter() - getattr(_thread, "seconds_of_others", 0.0)
+        return self
+
+    def __exit__(self, *exception):
+        stop = perf_counter() - getattr(_thread, "seconds_of_others", 0.0)
+        self.seconds = stop - self._start
 
 
 def stacking_key(job):
@@ -158,6 +179,7 @@ class Rendezvous:
     def fit(self, job):
         """Fit a job, together with all that arrive meanwhile and can be stacked."""
         entry = _Entry(job)
+        start = perf_counter()
         with self.changed:
             self.waiting.append(entry)
             self.changed.notify_all()
@@ -165,7 +187,9 @@ class Rendezvous:
                 if self._is_full() or self._is_settled():
                     self._train_all_that_wait()
                 elif not entry.done:
-                    self.changed.wait(self.settle_seconds)
+                    self.changed.wait()
+        waited = perf_counter() - start - entry.seconds
+        _thread.seconds_of_others = getattr(_thread, "seconds_of_others", 0.0) + waited
         if entry.error is not None:
             raise entry.error
         if not entry.done:
@@ -209,6 +233,7 @@ class _Entry:
         self.job = job
         self.done = False
         self.error = None
+        self.seconds = 0.0  # its share of the training
 
     def speaker_heads(self):
         """Return the speaker heads, whose sizes differ between folds."""
@@ -232,6 +257,7 @@ def _stackable_groups(entries):
 
 def _train(entries):
     """Fit the jobs of a group, together if there are several."""
+    start = perf_counter()
     try:
         if len(entries) == 1:
             net, rows, valid_rows = entries[0].job
@@ -245,6 +271,7 @@ def _train(entries):
         for head in entry.speaker_heads():
             if head.n_outputs is not None:
                 head.unpad()
+        entry.seconds = (perf_counter() - start) / len(entries)
         entry.done = True
 
 
