@@ -253,8 +253,8 @@ class BaseSERClassifier(
             module = self._build_module(
                 standardize, codes, len(self.classes_), n_speakers, generators[:2]
             )
-            self.net_ = self._build_net(module.to(rows.x.dtype), generators[2:])
-            fit_net(self.net_, rows, valid_rows)
+            net = self._build_net(module.to(rows.x.dtype), generators[2:])
+            self.net_ = fit_net(net, rows, valid_rows)
         history = pd.DataFrame(self.net_.history.to_list())
         self.history_ = history.drop(columns="batches")
         self.n_iter_ = len(history)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import product
 from numbers import Integral
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 import pandas as pd
@@ -23,11 +22,14 @@ from tqdm import tqdm
 from ._routing import call, seeded, unseeded
 from ._validation import check_labels
 from .metrics import speaker_uar, unweighted_average_recall
+from .model_selection import is_stackable, stacked_fits
 from .probes import PROBES, held_out_embeddings, leakage_of_parts
 from .scaling import SpeakerScaler
+from .stacking import Stopwatch
 
 __all__ = ["Comparison", "compare"]
 
+MAX_STACK = 64  # networks trained together
 TABLES = {
     "scores": ["estimator", "seed", "fold"],
     "predictions": ["estimator", "seed", "fold"],
@@ -132,7 +134,8 @@ class Comparison:
             chance
                 The same of a probe that knows nothing: one by the number of speakers.
             fit_seconds
-                Median over seeds and folds, on one thread.
+                Median over seeds and folds, CPU seconds. Networks that were trained
+                together share theirs equally.
         """
         by_seed = self.by_seed().groupby("estimator", sort=False)
         by_speaker = self.by_speaker()
@@ -220,8 +223,9 @@ def compare(
         so that an interruption loses nothing that was finished.
 
     n_jobs : int, default=None
-        Number of fits at once; -1 for one per core. None means 1 unless in a
-        :obj:`joblib.parallel_config` context. A fit uses one thread.
+        Number of processes, each on one thread; -1 for one per core. None means 1
+        unless in a :obj:`joblib.parallel_config` context. Networks of this package are
+        trained in stacks, see :mod:`advser.model_selection`.
 
     verbose : int, default=0
         Whether to show a progress bar.
@@ -275,24 +279,37 @@ def compare(
             )
     folds = _speaker_disjoint_folds(cv, y, speakers)
     found = _Tables(folder)
-    jobs = []
+    together, alone = [], []  # networks that are trained in stacks, and all else
+    n_probed_later = 0
     for seed, (name, estimator) in product(seeds, estimators.items()):
         if seed != seeds[0] and not unseeded(estimator):
             continue
-        if probes:
-            jobs.append(
-                delayed(_leakage)(name, estimator, seed, probes, X, y, speakers)
-            )
-        jobs += [
-            delayed(_fold)(name, estimator, seed, number, *rows, X, y, speakers)
+        fits = [
+            (_fold, name, estimator, seed, number, *rows, X, y, speakers)
             for number, rows in enumerate(folds)
         ]
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    # The limit that a job sets itself is undone wrongly where workers are threads.
-    with tqdm(total=len(jobs), disable=not verbose) as progress, threadpool_limits(1):
-        for tables in parallel(jobs):
-            found.add(tables)
-            progress.update()
+        embedding = (_embed, name, estimator, seed, X, y, speakers)
+        if is_stackable(estimator):
+            together += fits + [embedding] * bool(probes)
+            n_probed_later += bool(probes)
+        else:
+            alone += fits + [(_leakage, probes, *embedding[1:])] * bool(probes)
+
+    n_jobs_in_all = len(together) + len(alone) + n_probed_later
+    with tqdm(total=n_jobs_in_all, disable=not verbose) as progress:
+        if together:
+            with stacked_fits(MAX_STACK, n_jobs):
+                for result in _unordered(together):
+                    if isinstance(result, dict):
+                        found.add(result)
+                    else:
+                        alone.append((_probe, probes, *result, y, speakers))
+                    progress.update()
+        # The limit that a job sets itself is undone wrongly where workers are threads.
+        with threadpool_limits(1):
+            for tables in _unordered([(_on_one_thread, *job) for job in alone], n_jobs):
+                found.add(tables)
+                progress.update()
     comparison = found.comparison(list(estimators))
     if folder is not None:
         comparison.save(folder)
@@ -336,20 +353,29 @@ class _Tables:
         return self.folder / f"{name}.csv"
 
 
+def _unordered(jobs, n_jobs=None):
+    """Run jobs, each a function and its arguments; yield the results as they come."""
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    return parallel(delayed(function)(*arguments) for function, *arguments in jobs)
+
+
+def _on_one_thread(function, *arguments):
+    with threadpool_limits(1):
+        return function(*arguments)
+
+
 def _fold(name, estimator, seed, number, train, test, X, y, speakers):
     """Fit on one fold's training rows and predict its test rows."""
     model = seeded(estimator, seed)
     X_train, X_test = _safe_indexing(X, train), _safe_indexing(X, test)
-    with threadpool_limits(1):
-        start = perf_counter()
-        try:
+    try:
+        with Stopwatch() as fit:
             call(model, "fit", X_train, y[train], speakers=speakers[train])
-            fitted = perf_counter()
+        with Stopwatch() as predict:
             y_pred = call(model, "predict", X_test, speakers=speakers[test])
-            predicted = perf_counter()
-        except Exception as error:
-            error.add_note(f"This was {name!r} with seed {seed} in fold {number}.")
-            raise
+    except Exception as error:
+        error.add_note(f"This was {name!r} with seed {seed} in fold {number}.")
+        raise
     score = {
         "estimator": name,
         "transductive": _is_transductive(model),
@@ -359,8 +385,8 @@ def _fold(name, estimator, seed, number, train, test, X, y, speakers):
         "n_samples": len(test),
         "uar": unweighted_average_recall(y[test], y_pred),
         "weighted_accuracy": accuracy_score(y[test], y_pred),
-        "fit_seconds": fitted - start,
-        "predict_seconds": predicted - fitted,
+        "fit_seconds": fit.seconds,
+        "predict_seconds": predict.seconds,
     }
     predictions = {
         "estimator": name,
@@ -377,16 +403,26 @@ def _fold(name, estimator, seed, number, train, test, X, y, speakers):
     }
 
 
-def _leakage(name, estimator, seed, probes, X, y, speakers):
-    """Probe the estimator's embedding of held-out utterances of known speakers."""
-    with threadpool_limits(1):
-        parts = list(held_out_embeddings(estimator, X, y, speakers, random_state=seed))
-        found = [
-            leakage_of_parts(parts, speakers, y, probe, random_state=seed)
-            for probe in probes
-        ]
+def _embed(name, estimator, seed, X, y, speakers):
+    """Return the estimator's embedding of held-out utterances of known speakers."""
+    parts = held_out_embeddings(estimator, X, y, speakers, random_state=seed)
+    return name, seed, list(parts)
+
+
+def _probe(probes, name, seed, parts, y, speakers):
+    """Probe embeddings for the speaker."""
+    found = [
+        leakage_of_parts(parts, speakers, y, probe, random_state=seed)
+        for probe in probes
+    ]
     rows = [{"estimator": name, "seed": seed, **leakage.as_row()} for leakage in found]
     return {"leakage": pd.DataFrame(rows)}
+
+
+def _leakage(probes, name, estimator, seed, X, y, speakers):
+    """Probe the estimator's embedding of held-out utterances of known speakers."""
+    embedded = _embed(name, estimator, seed, X, y, speakers)
+    return _probe(probes, *embedded, y, speakers)
 
 
 def _is_transductive(estimator):

@@ -6,11 +6,11 @@ the others, and all are trained as one stacked model, see `advser.stacking`.
 """
 
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from numbers import Integral
 
 import numpy as np
-from joblib import parallel_config
+from joblib import effective_n_jobs, parallel_config
 from joblib.parallel import ThreadingBackend
 from sklearn.model_selection import (
     GridSearchCV,
@@ -58,26 +58,48 @@ class StackingBackend(ThreadingBackend):
         return super().submit(task, callback)
 
 
-@contextmanager
-def stacked_fits(estimator, max_stack):
-    """Let scikit-learn's parallel fits of an estimator be trained together."""
+def is_stackable(estimator):
+    """Whether the fits of an estimator can be trained together."""
     last_step = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    if not isinstance(last_step, BaseSERClassifier):
-        warnings.warn(
-            f"{type(last_step).__name__} cannot be stacked; its fits run one by one, "
-            "as in scikit-learn's own search.",
-            NotStackedWarning,
-            stacklevel=3,
-        )
-        yield
-        return
-    rendezvous = Rendezvous(max_stack)
+    return isinstance(last_step, BaseSERClassifier)
+
+
+@contextmanager
+def stacked_fits(max_stack, n_jobs=None):
+    """Let the fits of stackable estimators be trained together.
+
+    They are the tasks of scikit-learn's parallel functions, or of `joblib.Parallel`
+    itself.
+
+    Parameters
+    ----------
+    max_stack : int
+        Largest number of networks trained together.
+
+    n_jobs : int or None, default=None
+        Number of processes, each on one thread, that share the training of a stack.
+    """
+    rendezvous = Rendezvous(max_stack, effective_n_jobs(n_jobs))
     # Threads that set warning filters leave them behind, so restore them at the end.
     with warnings.catch_warnings(), parallel_config(StackingBackend(rendezvous)):
         try:
             yield
         finally:
             rendezvous.close()
+
+
+def stacked_or_fall_back(estimator, max_stack, n_jobs):
+    """Return the context in which to cross-validate an estimator."""
+    if is_stackable(estimator):
+        return stacked_fits(max_stack, n_jobs)
+    last_step = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    warnings.warn(
+        f"{type(last_step).__name__} cannot be stacked; its fits run one by one, as in "
+        "scikit-learn's own search.",
+        NotStackedWarning,
+        stacklevel=3,
+    )
+    return nullcontext()
 
 
 class _StackedSearch:
@@ -105,7 +127,7 @@ class _StackedSearch:
         self : object
         """
         self._validate_params()
-        with stacked_fits(self.estimator, self.max_stack):
+        with stacked_or_fall_back(self.estimator, self.max_stack, self.n_jobs):
             return super().fit(X, y, **params)
 
 
@@ -129,8 +151,9 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
         As in scikit-learn.
 
     n_jobs : int or None, default=None
-        Jobs of a search that falls back. The networks of a stack are trained in this
-        process, on torch's threads.
+        Number of processes, each on one thread, that share the training of a stack;
+        -1 for one per core. None means 1 unless in a :obj:`joblib.parallel_config`
+        context.
 
     max_stack : int, default=64
         Largest number of networks trained together: bounds the memory.
@@ -221,7 +244,7 @@ return_train_score
         As in scikit-learn.
 
     n_jobs : int or None, default=None
-        Jobs of a search that falls back.
+        See :class:`StackedGridSearchCV`.
 
     max_stack : int, default=64
         Largest number of networks trained together: bounds the memory.
@@ -307,7 +330,7 @@ return_estimator, return_indices, error_score
         As in scikit-learn.
 
     n_jobs : int or None, default=None
-        Jobs of an estimator that cannot be stacked.
+        See :class:`StackedGridSearchCV`.
 
     max_stack : int, default=64
         Largest number of networks trained together: bounds the memory.
@@ -317,7 +340,7 @@ return_estimator, return_indices, error_score
     scores : dict of ndarray of shape (n_splits,)
         See scikit-learn. `fit_time` is that of whole stacks.
     """
-    with stacked_fits(estimator, max_stack):
+    with stacked_or_fall_back(estimator, max_stack, n_jobs):
         return cross_validate(
             estimator,
             X,

@@ -15,11 +15,13 @@ import copy
 import threading
 from contextlib import contextmanager
 from itertools import groupby
-from time import perf_counter
+from time import thread_time
 from typing import NamedTuple
 
 import torch
+from joblib import Parallel, delayed
 from skorch.callbacks import EarlyStopping
+from threadpoolctl import threadpool_limits
 from torch import nn
 from torch.func import functional_call
 
@@ -59,16 +61,15 @@ class Job(NamedTuple):
 
 
 def fit(net, rows, valid_rows):
-    """Fit a net: with others at the rendezvous of this thread, or else alone."""
+    """Return the fitted net: with others at the rendezvous of this thread, or alone."""
     rendezvous = getattr(_thread, "rendezvous", None)
     if rendezvous is None:
-        net.fit((rows, valid_rows))
-    else:
-        rendezvous.fit(Job(net, rows, valid_rows))
+        return net.fit((rows, valid_rows))
+    return rendezvous.fit(Job(net, rows, valid_rows))
 
 
 class Stopwatch:
-    """Measure the seconds of a fit; nets trained together share theirs equally.
+    """Measure the CPU seconds of a fit; nets trained together share theirs equally.
 
     Examples
     --------
@@ -79,11 +80,11 @@ class Stopwatch:
     """
 
     def __enter__(self):
-        self._start = perf_counter() - getattr(_thread, "seconds_of_others", 0.0)
+        self._start = thread_time() - getattr(_thread, "seconds_of_others", 0.0)
         return self
 
     def __exit__(self, *exception):
-        stop = perf_counter() - getattr(_thread, "seconds_of_others", 0.0)
+        stop = thread_time() - getattr(_thread, "seconds_of_others", 0.0)
         self.seconds = stop - self._start
 
 
@@ -145,13 +146,17 @@ class Rendezvous:
     Parameters
     ----------
     max_stack : int
-        Largest number of nets trained together, and number of threads that run.
+        Largest number of nets trained together, and number of fits that wait.
+
+    n_jobs : int, default=1
+        Number of processes, each on one thread, that share the training of a stack.
     """
 
     settle_seconds = 0.05  # how long no task may begin before the last are trained
 
-    def __init__(self, max_stack):
+    def __init__(self, max_stack, n_jobs=1):
         self.max_stack = max_stack
+        self.n_jobs = n_jobs
         self.changed = threading.Condition()
         self.n_tasks = 0  # begun or about to begin
         self.waiting = []
@@ -177,9 +182,9 @@ class Rendezvous:
                 self.changed.notify_all()
 
     def fit(self, job):
-        """Fit a job, together with all that arrive meanwhile and can be stacked."""
+        """Return the fitted net of a job, trained with all others that arrive."""
         entry = _Entry(job)
-        start = perf_counter()
+        start = thread_time()
         with self.changed:
             self.waiting.append(entry)
             self.changed.notify_all()
@@ -188,12 +193,16 @@ class Rendezvous:
                     self._train_all_that_wait()
                 elif not entry.done:
                     self.changed.wait()
-        waited = perf_counter() - start - entry.seconds
-        _thread.seconds_of_others = getattr(_thread, "seconds_of_others", 0.0) + waited
-        if entry.error is not None:
-            raise entry.error
+        spent = thread_time() - start  # on all, by the thread that trains
+        of_others = spent - (entry.seconds if entry.done else 0)
+        _thread.seconds_of_others = (
+            getattr(_thread, "seconds_of_others", 0.0) + of_others
+        )
         if not entry.done:
             raise RuntimeError("The search was interrupted.")
+        if entry.error is not None:
+            raise entry.error
+        return entry.net
 
     def close(self):
         """Send those that wait away."""
@@ -218,8 +227,18 @@ class Rendezvous:
         self.training = True
         self.changed.release()  # others may arrive meanwhile
         try:
-            for group in _stackable_groups(entries):
-                _train(group)
+            parts = [
+                part
+                for group in _stackable_groups(entries)
+                for part in _shared_out(group, self.n_jobs)
+            ]
+            parallel = Parallel(self.n_jobs, backend="loky")
+            results = parallel(
+                delayed(_fit_jobs)([entry.job for entry in part]) for part in parts
+            )
+            for part, result in zip(parts, results):
+                for entry, net in zip(part, result.nets):
+                    entry.finish(net, result.seconds / len(part), result.error)
         finally:
             self.changed.acquire()
             self.training = False
@@ -232,22 +251,42 @@ class _Entry:
     def __init__(self, job):
         self.job = job
         self.done = False
-        self.error = None
-        self.seconds = 0.0  # its share of the training
 
-    def speaker_heads(self):
-        """Return the speaker heads, whose sizes differ between folds."""
-        modules = self.job.net.module.modules()
-        return [module for module in modules if isinstance(module, SpeakerHead)]
+    def finish(self, net, seconds, error):
+        """Take the fitted net, or the error, and this net's share of the time."""
+        for head in _speaker_heads(net):
+            if head.n_outputs is not None:
+                head.unpad()
+        self.net, self.seconds, self.error = net, seconds, error
+        self.done = True
+
+
+class _Result(NamedTuple):
+    """What came of some jobs."""
+
+    nets: list
+    seconds: float
+    error: Exception | None
+
+
+def _speaker_heads(net):
+    """Return the speaker heads of a net, whose sizes differ between folds."""
+    modules = {net.module, getattr(net, "module_", net.module)}
+    return [
+        part
+        for module in modules
+        for part in module.modules()
+        if isinstance(part, SpeakerHead)
+    ]
 
 
 def _stackable_groups(entries):
     """Part the entries into lists that can be stacked."""
-    sizes = {head.n_speakers for entry in entries for head in entry.speaker_heads()}
+    heads = [head for entry in entries for head in _speaker_heads(entry.job.net)]
+    sizes = {head.n_speakers for head in heads}
     if len(sizes) > 1:
-        for entry in entries:
-            for head in entry.speaker_heads():
-                head.pad(max(sizes))
+        for head in heads:
+            head.pad(max(sizes))
     groups = {}
     for entry in entries:
         key = stacking_key(entry.job)
@@ -255,24 +294,26 @@ def _stackable_groups(entries):
     return groups.values()
 
 
-def _train(entries):
-    """Fit the jobs of a group, together if there are several."""
-    start = perf_counter()
+def _shared_out(entries, n_parts):
+    """Part a group into stacks of equal size, for as many processes."""
+    size = -(-len(entries) // n_parts)
+    return [entries[start : start + size] for start in range(0, len(entries), size)]
+
+
+def _fit_jobs(jobs):
+    """Fit jobs on one thread, together if there are several."""
+    start = thread_time()
+    error = None
     try:
-        if len(entries) == 1:
-            net, rows, valid_rows = entries[0].job
-            net.fit((rows, valid_rows))
-        else:
-            fit_stacked([entry.job for entry in entries])
-    except Exception as error:  # belongs to the fits, not to the thread that trains
-        for entry in entries:
-            entry.error = error
-    for entry in entries:
-        for head in entry.speaker_heads():
-            if head.n_outputs is not None:
-                head.unpad()
-        entry.seconds = (perf_counter() - start) / len(entries)
-        entry.done = True
+        with threadpool_limits(1):
+            if len(jobs) == 1:
+                net, rows, valid_rows = jobs[0]
+                net.fit((rows, valid_rows))
+            else:
+                fit_stacked(jobs)
+    except Exception as caught:  # belongs to the fits, not to the thread that trains
+        error = caught
+    return _Result([job.net for job in jobs], thread_time() - start, error)
 
 
 class Stack:
