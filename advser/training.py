@@ -14,6 +14,7 @@ A module names its moves and their losses; the engine knows nothing else about i
 Adding a method takes a module with these five members, and no line here.
 """
 
+import warnings
 from contextlib import contextmanager
 from itertools import repeat
 
@@ -283,15 +284,23 @@ class StepwiseNet(skorch.NeuralNet):
         self._listened = any(map(_listens_to_batches, self.callbacks_))
         n_batches = self._n_epochs * len(iterator)
         history = {}
-        with _training_mode(
-            self.module_, len(iterator), self.dropout_generator
-        ) as next_masks:
-            for batch in iterator:
-                next_masks()
-                terms = step_fn(batch, progress=self._n_batches_done / n_batches)
-                for name, loss in terms.items():
-                    history.setdefault(name, []).append(loss)
-                self._n_batches_done += 1
+        mode = _training_mode(self.module_, len(iterator), self.dropout_generator)
+        try:
+            with mode as next_masks:
+                for batch in iterator:
+                    next_masks()
+                    terms = step_fn(batch, progress=self._n_batches_done / n_batches)
+                    for name, loss in terms.items():
+                        history.setdefault(name, []).append(loss)
+                    self._n_batches_done += 1
+        except KeyboardInterrupt:  # skorch takes it for an early stop
+            warnings.warn(
+                f"The training was interrupted in epoch {len(self.history)} of "
+                f"{self._n_epochs}; the network is kept as it is.",
+                UserWarning,
+                stacklevel=2,
+            )
+            raise
         for name, losses in history.items():
             self.history.record(name, torch.stack(losses).mean().item())
         self.history.record("train_batch_count", len(iterator))

@@ -68,7 +68,7 @@ def test_benchmark_of_the_bundled_corpus_fills_the_folder(tmp_path, capsys):
 
 def test_benchmark_of_own_files_drops_the_bad_one(corpus, tmp_path, capsys):
     folder = tmp_path / "results"
-    options = ["--methods", "none", "svm", "--seeds", 2, "--out", folder]
+    options = ["--quick", "--seeds", 2, "--methods", "none", "svm", "--out", folder]
     assert run(*corpus, *options) == 0
     predictions = pd.read_csv(folder / "predictions.csv")
     per_run = predictions.groupby(["estimator", "seed"]).size()

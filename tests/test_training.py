@@ -416,7 +416,9 @@ def test_interrupted_training_leaves_a_network_ready_to_predict():
     x, y = random_batch(20)
     del y["speaker"], y["speaker_weight"]
     network = thinned_network()
-    net_of(network, callbacks=[Interrupt()]).fit((Rows(x, y), None))
+    net = net_of(network, callbacks=[Interrupt()])
+    with pytest.warns(UserWarning, match="interrupted in epoch 2 of"):
+        net.fit((Rows(x, y), None))
     assert not network.training
     dropout = network.encoder[-1]
     assert (dropout.mask == 1).all()
