@@ -117,7 +117,8 @@ class AdversarialSER(BaseSERClassifier):
 
     warm_start : bool, default=False
         Whether a further `fit` goes on from the last, with the same emotions and
-        speakers.
+        speakers. It takes up a change of `lr` and `max_epochs`; what else is set stays
+        as it was. The ramp starts anew.
 
     device : str or torch.device, default="cpu"
         Where the network and its training rows live.
@@ -322,8 +323,8 @@ class AdversarialSER(BaseSERClassifier):
             X, y, speakers, groups, sample_weight, X_unlabeled, speakers_unlabeled
         )
 
-    def _build_module(self, standardize, y, n_emotions, n_speakers, generators):
-        encoder = self._build_encoder(standardize, generators[0])
+    def _build_module(self, standardize, y, n_emotions, n_speakers, generator):
+        encoder = self._build_encoder(standardize, generator)
         emotion_head = linear(self.embedding_dim, n_emotions, None)
         if self.adversary is None:
             return EmotionNetwork(encoder, emotion_head)
@@ -348,7 +349,7 @@ class AdversarialSER(BaseSERClassifier):
             self.embedding_dim,
             self.adversary_hidden_layer_sizes,
             n_speakers,
-            generators[1],
+            generator,
             support,
         )
         return GAMES[self.adversary](

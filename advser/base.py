@@ -27,7 +27,6 @@ from sklearn.utils.validation import (
     _check_sample_weight,
     check_array,
     check_is_fitted,
-    column_or_1d,
     validate_data,
 )
 from skorch.callbacks import EarlyStopping
@@ -84,7 +83,7 @@ class BaseSERClassifier(
     }
 
     @abstractmethod
-    def _build_module(self, standardize, y, n_emotions, n_speakers, generators):
+    def _build_module(self, standardize, y, n_emotions, n_speakers, generator):
         """Return the module that the method trains.
 
         Parameters
@@ -99,9 +98,9 @@ class BaseSERClassifier(
             Numbers of codes. Fewer than two speakers leave nothing to be learnt of
             them.
 
-        generators : tuple of two torch.Generator
-            Sources of the initial weights: of the network that every method has, and
-            of what the method adds.
+        generator : torch.Generator
+            Source of the initial weights. What every method has comes first, so that
+            it is the same in all.
         """
 
     def predict(self, X):
@@ -132,6 +131,21 @@ class BaseSERClassifier(
         """
         logits = torch.from_numpy(self._apply("forward", X))
         return logits.softmax(1).numpy()[:, self._column_of_class]
+
+    def predict_log_proba(self, X):
+        """Return the logarithm of the probability of each emotion.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_probability : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        logits = torch.from_numpy(self._apply("forward", X))
+        return logits.log_softmax(1).numpy()[:, self._column_of_class]
 
     def transform(self, X):
         """Return the embedding of each row.
@@ -209,13 +223,13 @@ class BaseSERClassifier(
         )
         self._dtype = X.dtype
         check_classification_targets(y)
-        emotion = self._encode_emotions(column_or_1d(y, warn=True), again)  # (n,)
+        emotion = self._encode_emotions(y, again)  # (n,)
         speakers = check_speakers(speakers, groups, len(X), allow_missing=True)
         weight = self._check_weights(sample_weight, X)
         X_unlabeled, speakers_unlabeled = self._check_unlabeled(
             X_unlabeled, speakers_unlabeled
         )
-        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=5)
+        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=4)
         if not again:
             self._split_seed = seeds[0]  # a warm start keeps its validation speakers
 
@@ -226,6 +240,10 @@ class BaseSERClassifier(
                 torch.from_numpy(X[valid]),
                 {"emotion": torch.from_numpy(emotion[valid])},
             )
+            if speakers_unlabeled is not None and speakers is not None:
+                others = ~np.isin(speakers_unlabeled, speakers[valid])
+                X_unlabeled = X_unlabeled[others]
+                speakers_unlabeled = speakers_unlabeled[others]
             X, emotion, weight = X[train], emotion[train], weight[train]
             speakers = None if speakers is None else speakers[train]
         standardize = standardization(X, weight)
@@ -251,9 +269,9 @@ class BaseSERClassifier(
         else:
             generators = [torch.Generator().manual_seed(int(s)) for s in seeds[1:]]
             module = self._build_module(
-                standardize, codes, len(self.classes_), n_speakers, generators[:2]
+                standardize, codes, len(self.classes_), n_speakers, generators[0]
             )
-            net = self._build_net(module.to(rows.x.dtype), generators[2:])
+            net = self._build_net(module.to(rows.x.dtype), *generators[1:])
             self.net_ = fit_net(net, rows, valid_rows)
         history = pd.DataFrame(self.net_.history.to_list())
         self.history_ = history.drop(columns="batches")
@@ -267,7 +285,7 @@ class BaseSERClassifier(
         sizes = (n_features, *self.hidden_layer_sizes, self.embedding_dim)
         return nn.Sequential(standardize, *mlp(sizes, generator, dropout=self.dropout))
 
-    def _build_net(self, module, generators):
+    def _build_net(self, module, order_generator, dropout_generator):
         callbacks = copy.deepcopy(self.callbacks or [])
         if self.early_stopping:
             stop = EarlyStopping(
@@ -286,8 +304,8 @@ class BaseSERClassifier(
             lr=self.lr,
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,
-            iterator_train__generator=generators[0],
-            dropout_generator=generators[1],
+            iterator_train__generator=order_generator,
+            dropout_generator=dropout_generator,
             train_split=None,
             callbacks=callbacks,
             verbose=self.verbose,
@@ -375,6 +393,11 @@ class BaseSERClassifier(
             of_class = compute_class_weight(
                 self.class_weight, classes=self.classes_, y=self.classes_
             )
+            if of_class.min() < 0 or of_class.max() <= 0:
+                raise ValueError(
+                    "`class_weight` must not be negative, nor zero throughout; it is "
+                    f"{self.class_weight!r}."
+                )
             of_code = np.empty(len(codes))
             of_code[self._column_of_class] = of_class
         return np.where(labeled, of_code[emotion], 0.0)
@@ -426,12 +449,17 @@ class BaseSERClassifier(
     def _split(self, emotion, speakers, seed):
         """Part the rows for training from those for validation.
 
-        The validation rows are all rows of some speakers, drawn at random.
+        The validation rows are all rows of some speakers, drawn at random. Rows of an
+        unknown speaker may be of any, and are for training.
         """
-        codes = None if speakers is None else encode(speakers)[0]
-        if codes is not None and len(np.unique(codes)) > 1:
+        rows = np.arange(len(emotion))
+        codes = np.full(len(rows), -1) if speakers is None else encode(speakers)[0]
+        known, unknown = rows[codes >= 0], rows[codes < 0]
+        groups = codes[known]
+        if len(np.unique(groups)) > 1:
             splitter = GroupShuffleSplit
         else:
+            known, unknown, groups = rows, rows[:0], None
             warn(
                 "`early_stopping=True` without two speakers at least: the validation "
                 "rows come from the training speakers, so they cannot show how the "
@@ -441,7 +469,8 @@ class BaseSERClassifier(
             )
             splitter = StratifiedShuffleSplit
         split = splitter(1, test_size=self.validation_fraction, random_state=seed)
-        return next(split.split(emotion, emotion, codes))
+        train, valid = next(split.split(known, emotion[known], groups))
+        return np.sort(np.concatenate([known[train], unknown])), known[valid]
 
 
 def to_numpy(y):

@@ -266,13 +266,13 @@ class StepwiseNet(skorch.NeuralNet):
         batch_size = min(self.batch_size, len(dataset))
         return BatchIterator(dataset, batch_size, device=self.device, **kwargs)
 
-    def fit_loop(self, X, y=None, epochs=None, *, _routing_method="fit"):
+    def fit_loop(self, X, y=None, epochs=None, **fit_params):
         """Bind the moves to the module, then train as skorch does."""
         self._moves = self._bind_moves()
         self._n_epochs = self.max_epochs if epochs is None else epochs
         self._n_batches_done = 0
         try:
-            return super().fit_loop(X, y, epochs, _routing_method=_routing_method)
+            return super().fit_loop(X, y, epochs, **fit_params)
         finally:
             self._part_memory()
             del self._moves, self._n_epochs, self._n_batches_done

@@ -175,7 +175,7 @@ def test_entropy_hides_the_speakers_of_real_speech():
     leakage, recall = {}, {}
     for adversary in ("entropy", None):
         found = []
-        for seed in (0, 1):
+        for seed in range(4):
             train, test = train_test_split(
                 np.arange(len(X)), stratify=speakers, test_size=1 / 3, random_state=seed
             )
@@ -197,7 +197,7 @@ def test_entropy_hides_the_speakers_of_real_speech():
                 ]
             )
         leakage[adversary], recall[adversary] = np.mean(found, axis=0)
-    assert leakage["entropy"] < leakage[None] - 0.08
+    assert leakage["entropy"] < leakage[None] - 0.05
     assert recall["entropy"] > recall[None] - 0.05
 
 
@@ -944,3 +944,32 @@ def test_prediction_of_rows_of_another_shape(toy):
 def test_not_fitted(toy, method):
     with pytest.raises(NotFittedError):
         getattr(small(), method)(toy.X)
+
+
+def test_early_stopping_leaves_unlabeled_rows_of_validation_speakers_out(toy):
+    ours = small(early_stopping=True, validation_fraction=0.5)
+    ours.fit(*toy, X_unlabeled=toy.X, speakers_unlabeled=toy.speakers)
+    assert len(ours.speakers_) == 2
+
+
+def test_early_stopping_trains_on_rows_of_unknown_speakers(toy):
+    speakers = np.where(np.arange(len(toy.y)) < 60, None, toy.speakers)
+    for seed in range(5):
+        ours = small(
+            None, early_stopping=True, validation_fraction=0.7, random_state=seed
+        ).fit(toy.X, toy.y, speakers)
+        assert len(ours.speakers_) == 1
+
+
+def test_log_probability_is_the_logarithm_of_the_probability(toy):
+    ours = small().fit(*toy)
+    np.testing.assert_allclose(
+        np.exp(ours.predict_log_proba(toy.X)), ours.predict_proba(toy.X)
+    )
+
+
+@pytest.mark.parametrize("weights", [(0, 0, 0), (1, -1, 1)])
+def test_class_weight_must_be_positive_somewhere_and_negative_nowhere(toy, weights):
+    class_weight = dict(zip(["anger", "neutral", "sadness"], weights))
+    with pytest.raises(ValueError, match="`class_weight` must not be negative"):
+        small(class_weight=class_weight).fit(*toy)
