@@ -60,7 +60,7 @@ def benchmark_markdown():
 
 def benchmark_rst():
     lines = (RESULTS / "emodb" / "table.md").read_text(encoding="utf-8").splitlines()
-    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
     del rows[1]  # the rule below the header
     return "\n\n".join([list_table(rows), NOTES, origin()])
 
@@ -70,7 +70,8 @@ def origin():
     settings = json.loads((RESULTS / "emodb" / "settings.json").read_text("utf-8"))
     versions = settings["versions"]
     packages = ", ".join(
-        f"{name} {versions[name]}" for name in ("torch", "scikit-learn", "opensmile")
+        f"{name} {versions[name].split('+')[0]}"
+        for name in ("torch", "scikit-learn", "opensmile")
     )
     return (
         f"{settings['corpus']}: {settings['n_samples']} recordings, "
@@ -82,30 +83,25 @@ def origin():
 
 
 def enrolment_rst():
-    """Return the recall by the kind and the number of the utterances enrolled."""
+    """Return the recall by the number and the kind of the utterances enrolled."""
     report = json.loads((RESULTS / "enrolment.json").read_text("utf-8"))
-    kinds, cells = {}, {}
+    cells = {}
     for row in report["nested"]:
-        kinds.setdefault(row["enrolled"])
         spread = f" ± {row['std']:.3f}" if row["std"] else ""
         cells[row["enrolled"], row["k"]] = f"{row['uar']:.3f}{spread}"
+    kinds = dict.fromkeys(kind for kind, k in cells if k is not None)
     counts = sorted({k for _, k in cells if k is not None})
-    rows = [["enrolled", *map(str, counts)]]
-    for kind in kinds:
-        if (kind, None) in cells:
-            continue
-        rows.append([kind, *(cells.get((kind, k), "") for k in counts)])
-    everything = next(key for key in cells if key[1] is None)
-    return "\n\n".join(
-        [
-            list_table(rows),
-            f"Unweighted average recall on {report['corpus']} by the number of "
-            f"utterances enrolled: mean ± standard\ndeviation over "
-            f"{report['settings']['repeats']} draws of them; logistic regression, its "
-            "settings chosen by the other speakers. Enrolled\nutterances are not "
-            f"scored. {everything[0].capitalize()}: {cells[everything]}.",
-        ]
+    rows = [["number", *kinds]]
+    rows += [[str(k), *(cells.get((kind, k), "") for kind in kinds)] for k in counts]
+    everything = next(kind for kind, k in cells if k is None)
+    note = (
+        f"Unweighted average recall on {report['corpus']} by the number and the kind "
+        "of the utterances enrolled:\nmean ± standard deviation over "
+        f"{report['settings']['repeats']} draws of them. Logistic regression, its "
+        "settings chosen by\nthe other speakers; enrolled utterances are not scored. "
+        f"{everything.capitalize()}:\n{cells[everything, None]}."
     )
+    return "\n\n".join([list_table(rows), note])
 
 
 def list_table(rows):

@@ -4,7 +4,14 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
-import advser  # noqa: E402
+import torch
+from threadpoolctl import threadpool_limits
+
+import advser
+
+# The networks of the examples are small, and fastest on one thread.
+torch.set_num_threads(1)
+threadpool_limits(1)
 
 project = "advser"
 author = "the advser developers"
@@ -51,6 +58,8 @@ numpydoc_validation_exclude = {
     r"\.fit_transform$",
     r"\.score$",
     r"\.get_feature_names_out$",
+    # Parameters that are scikit-learn's go by name.
+    r"\.model_selection\.",
     # Dataclasses, whose attributes are what they are made from.
     r"\.Comparison$",
     r"\.SpeakerLeakage$",
@@ -70,6 +79,8 @@ sphinx_gallery_conf = {
     "min_reported_time": 3600,
     "plot_gallery": True,
 }
+
+toc_object_entries_show_parents = "hide"
 
 html_theme = "pydata_sphinx_theme"
 html_title = "advser"

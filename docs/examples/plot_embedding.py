@@ -27,15 +27,16 @@ X_train, X_test, y_train, y_test, speakers_train, speakers_test = train_test_spl
 )
 
 # %%
-# In the plane of the 88 features, voices form islands:
+# In the plane of the 88 features, utterances of one speaker lie side by side:
 
 EmbeddingDisplay.from_embedding(X_test, y_test, speakers_test)
 plt.show()
 
 # %%
-# In the embedding of a network that plays against a speaker head, emotions do:
+# In the embedding of a network that plays against a speaker head, those of one emotion
+# do:
 
-ser = AdversarialSER("entropy", adversary_weight=1.0, adversary_steps=3, random_state=0)
+ser = AdversarialSER("entropy", random_state=0)
 ser.fit(X_train, y_train, speakers=speakers_train)
 
 EmbeddingDisplay.from_estimator(ser, X_test, y_test, speakers_test)
@@ -49,11 +50,10 @@ plt.show()
 methods = {
     "88 features": make_pipeline(StandardScaler(), LinearSVC()),
     "no adversary": AdversarialSER(adversary=None),
-    "gradient reversal": AdversarialSER("grl"),
-    "entropy, as by default": AdversarialSER("entropy"),
-    "entropy, ten times the weight,\nthree adversary steps": AdversarialSER(
-        "entropy", adversary_weight=1.0, adversary_steps=3
-    ),
+    "gradient reversal": AdversarialSER("grl", adversary_weight=0.1),
+    "confusion": AdversarialSER("confusion"),
+    "entropy": AdversarialSER("entropy"),
+    "entropy, four times the weight": AdversarialSER("entropy", adversary_weight=2.0),
 }
 leakage = {
     name: [

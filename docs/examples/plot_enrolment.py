@@ -54,8 +54,8 @@ def answers_by_order(classifier, fit_params=lambda known: {}):
 # %%
 # Mean and standard deviation over the orders, for a linear model and for a network
 # with its adversary. One utterance moves the linear model more than the choice of an
-# adversary does, and ten are worth seven points. The network, which has learnt to
-# hear past the speaker to a degree, gains less.
+# adversary does, and ten are worth seven points. The network gains less, with its
+# adversary or without.
 
 methods = {
     "logistic regression": answers_by_order(
