@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import torch
 from joblib import Parallel, delayed
+from joblib.parallel import LokyBackend
 from skorch.callbacks import EarlyStopping
 from threadpoolctl import threadpool_limits
 from torch import nn
@@ -232,7 +233,9 @@ class Rendezvous:
                 for group in _stackable_groups(entries)
                 for part in _shared_out(group, self.n_jobs)
             ]
-            parallel = Parallel(self.n_jobs, backend="loky")
+            # From a thread, joblib lets only the outermost loop have processes.
+            backend = LokyBackend(nesting_level=0) if self.n_jobs > 1 else "sequential"
+            parallel = Parallel(self.n_jobs, backend=backend)
             results = parallel(
                 delayed(_fit_jobs)([entry.job for entry in part]) for part in parts
             )

@@ -331,3 +331,15 @@ def test_dummy_in_pipeline_falls_back(corpus):
     pipeline = make_pipeline(StandardScaler(), DummyClassifier())
     with pytest.warns(NotStackedWarning, match="DummyClassifier"):
         stacked_cross_validate(pipeline, X, y, cv=3)
+
+
+def test_processes_share_a_stack_out(corpus):
+    X, y, speakers = corpus
+    grid = {"adversary_weight": [0.1, 1], "random_state": [0, 1]}
+    cv = GroupKFold(4)  # leaves two speakers out, or three
+    settings = {"cv": cv, "scoring": "neg_log_loss", "refit": False}
+    expected = GridSearchCV(small(), grid, **settings)
+    shared = StackedGridSearchCV(small(), grid, n_jobs=2, **settings)
+    for search in (expected, shared):
+        search.fit(X, y, groups=speakers, speakers=speakers)
+    np.testing.assert_allclose(split_scores(shared), split_scores(expected), rtol=1e-6)
