@@ -4,6 +4,7 @@ Every estimator is fitted and tested on the same folds, which share no speaker w
 their training rows, over several seeds. The results are tidy tables.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 from numbers import Integral
@@ -332,6 +333,11 @@ class _Tables:
                     )
 
     def add(self, tables):
+        """Take the rows of a result: a thread does, which Ctrl-C does not cut short."""
+        with ThreadPoolExecutor(1) as writer:
+            writer.submit(self._add, tables).result()
+
+    def _add(self, tables):
         for name, rows in tables.items():
             is_first = not self.found[name]
             self.found[name].append(rows)

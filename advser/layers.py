@@ -1,5 +1,6 @@
 """Building blocks that every method shares; nothing here belongs to one paper."""
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -158,7 +159,8 @@ def ramp(progress, steepness):
     """
     if not steepness:
         return 1.0
-    return torch.tanh(torch.as_tensor(steepness * progress / 2))
+    tanh = torch.tanh if isinstance(progress, torch.Tensor) else math.tanh
+    return tanh(steepness * progress / 2)
 
 
 def weighted_mean(losses, y, task):

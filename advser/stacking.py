@@ -32,6 +32,8 @@ from .training import Rows, StepwiseNet, ValidationScores
 
 __all__ = ["Job", "Rendezvous", "Stopwatch", "fit", "fit_stacked", "stacking_key"]
 
+CALLED_OFF = "The search was interrupted."
+
 _thread = threading.local()
 
 
@@ -107,13 +109,16 @@ def stacking_key(job):
     )
 
 
-def fit_stacked(jobs):
+def fit_stacked(jobs, is_called_off=lambda: False):
     """Fit nets of one architecture together.
 
     Parameters
     ----------
     jobs : list of Job
         Jobs with equal `stacking_key`. They are fitted in place.
+
+    is_called_off : callable
+        Asked before every epoch; ends the training with an error.
     """
     jobs = sorted(jobs, key=Job.update_key)
     for job in jobs:
@@ -122,6 +127,8 @@ def fit_stacked(jobs):
     stack = Stack(jobs)
     training = jobs
     for _ in range(jobs[0].net.max_epochs):
+        if is_called_off():
+            raise RuntimeError(CALLED_OFF)
         for job in training:
             job.notify_epoch("on_epoch_begin")
         for job, records in zip(training, stack.play_epoch()):
@@ -160,6 +167,7 @@ class Rendezvous:
         self.n_jobs = n_jobs
         self.changed = threading.Condition()
         self.n_tasks = 0  # begun or about to begin
+        self.n_begun = 0
         self.waiting = []
         self.training = False
         self.closed = False
@@ -174,12 +182,15 @@ class Rendezvous:
     def task(self):
         """Let the fits of this thread wait here; the task was announced before."""
         _thread.rendezvous = self
+        with self.changed:
+            self.n_begun += 1
         try:
             yield
         finally:
             del _thread.rendezvous
             with self.changed:
                 self.n_tasks -= 1
+                self.n_begun -= 1
                 self.changed.notify_all()
 
     def fit(self, job):
@@ -200,16 +211,20 @@ class Rendezvous:
             getattr(_thread, "seconds_of_others", 0.0) + of_others
         )
         if not entry.done:
-            raise RuntimeError("The search was interrupted.")
+            raise RuntimeError(CALLED_OFF)
         if entry.error is not None:
             raise entry.error
         return entry.net
 
     def close(self):
-        """Send those that wait away."""
+        """Send those that wait away, and wait for the tasks that have begun to end.
+
+        A thread that outlives the interpreter in the middle of a product aborts it.
+        """
         with self.changed:
             self.closed = True
             self.changed.notify_all()
+            self.changed.wait_for(lambda: self.n_begun == 0)
 
     def _is_full(self):
         return not self.training and len(self.waiting) >= self.max_stack
@@ -233,12 +248,17 @@ class Rendezvous:
                 for group in _stackable_groups(entries)
                 for part in _shared_out(group, self.n_jobs)
             ]
-            # From a thread, joblib lets only the outermost loop have processes.
-            backend = LokyBackend(nesting_level=0) if self.n_jobs > 1 else "sequential"
-            parallel = Parallel(self.n_jobs, backend=backend)
-            results = parallel(
-                delayed(_fit_jobs)([entry.job for entry in part]) for part in parts
-            )
+            if self.n_jobs == 1:
+                results = [
+                    _fit_jobs([entry.job for entry in part], lambda: self.closed)
+                    for part in parts
+                ]
+            else:
+                # From a thread, joblib lets only the outermost loop have processes.
+                parallel = Parallel(self.n_jobs, backend=LokyBackend(nesting_level=0))
+                results = parallel(
+                    delayed(_fit_jobs)([entry.job for entry in part]) for part in parts
+                )
             for part, result in zip(parts, results):
                 for entry, net in zip(part, result.nets):
                     entry.finish(net, result.seconds / len(part), result.error)
@@ -303,7 +323,7 @@ def _shared_out(entries, n_parts):
     return [entries[start : start + size] for start in range(0, len(entries), size)]
 
 
-def _fit_jobs(jobs):
+def _fit_jobs(jobs, *is_called_off):
     """Fit jobs on one thread, together if there are several."""
     start = thread_time()
     error = None
@@ -313,7 +333,7 @@ def _fit_jobs(jobs):
                 net, rows, valid_rows = jobs[0]
                 net.fit((rows, valid_rows))
             else:
-                fit_stacked(jobs)
+                fit_stacked(jobs, *is_called_off)
     except Exception as caught:  # belongs to the fits, not to the thread that trains
         error = caught
     return _Result([job.net for job in jobs], thread_time() - start, error)

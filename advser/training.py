@@ -81,9 +81,15 @@ class Rows:
         return Rows(self.x.to(device), y, self.n_labeled)
 
     def take(self, index):
-        """Return the rows at `index` (a tensor of positions, or a slice)."""
-        y = {name: values[index] for name, values in self.y.items()}
-        return Rows(self.x[index], y)
+        """Return the rows at `index`, a tensor of positions."""
+        y = {name: values.index_select(0, index) for name, values in self.y.items()}
+        return Rows(self.x.index_select(0, index), y)
+
+    def split(self, size):
+        """Yield the rows in batches of `size`, the last one maybe smaller."""
+        columns = [self.x, *self.y.values()]
+        for x, *y in zip(*(column.split(size) for column in columns)):
+            yield x, dict(zip(self.y, y))
 
     def shuffled_order(self, generator):
         """Return a random order that spreads the unlabelled rows evenly: (n,)."""
@@ -131,18 +137,16 @@ class BatchIterator:
     def __iter__(self):
         order = self.rows.shuffled_order(self.generator).to(self.rows.x.device)
         for positions in order.split(self.batch_size * self.block):
-            rows = self.rows.take(positions)
-            for start in range(0, len(rows), self.batch_size):
-                batch = rows.take(slice(start, start + self.batch_size))
-                yield batch.x, batch.y
+            yield from self.rows.take(positions).split(self.batch_size)
 
 
 class Move:
     """One move of the game: the parameters it may change, and their share of Adam.
 
-    The parameters of a bound module are views of one long vector, so those of a move
-    are a few runs of it. Updating a long run is several times faster than updating
-    many short parameters, and it is the same update.
+    The parameters of a bound module are views of one long vector, and their gradients
+    views of another; those of a move are a few runs of either. Updating a long run is
+    several times faster than updating many short parameters, and it is the same
+    update.
 
     Parameters
     ----------
@@ -151,28 +155,21 @@ class Move:
 
     runs : list of Parameter
         The stretches of the vector that hold `parameters`, known to the optimizer.
+
+    gradients : list of Tensor
+        The stretches of the gradient that belong to `runs`.
     """
 
-    def __init__(self, parameters, runs):
+    def __init__(self, parameters, runs, gradients):
         self.parameters = parameters
         self.runs = runs
-        self.gradients = [torch.zeros_like(run) for run in runs]
-        self.slices = []  # where each run's parameters stand in the list
-        stop = 0
-        for run in runs:
-            start, size = stop, 0
-            while size < run.numel():
-                size += parameters[stop].numel()
-                stop += 1
-            self.slices.append(slice(start, stop))
+        self.gradients = gradients
 
-    def compute_gradient(self, losses):
-        """Write the gradient of the sum of `losses` into the runs' gradients."""
-        gradients = torch.autograd.grad(losses, self.parameters)
-        flat = [gradient.reshape(-1) for gradient in gradients]
-        for run, out, part in zip(self.runs, self.gradients, self.slices):
-            torch.cat(flat[part], out=out)
-            run.grad = out
+    def compute_gradient(self, loss):
+        """Write the gradient of `loss` into that of the parameters and of the runs."""
+        for run, gradient in zip(self.runs, self.gradients):
+            run.grad = gradient.zero_()
+        torch.autograd.backward(loss, inputs=self.parameters)
 
     def release_gradient(self):
         """Hide the gradient, so that the optimizer skips this move's runs."""
@@ -181,15 +178,20 @@ class Move:
 
 
 def flatten_parameters(module):
-    """Make the parameters of `module` views of one vector, in their own order."""
+    """Make the parameters of `module` views of one vector, their gradients of another.
+
+    Returns both vectors, in the module's own order.
+    """
     parameters = list(module.parameters())
     vector = torch.cat([parameter.detach().reshape(-1) for parameter in parameters])
+    gradient = torch.zeros_like(vector)
     start = 0
     for parameter in parameters:
         stop = start + parameter.numel()
         parameter.data = vector[start:stop].view(parameter.shape)
+        parameter.grad = gradient[start:stop].view(parameter.shape)
         start = stop
-    return vector
+    return vector, gradient
 
 
 def contiguous_runs(parameters, vector):
@@ -239,7 +241,7 @@ class StepwiseNet(skorch.NeuralNet):
 
     def initialize_optimizer(self, triggered_directly=None):
         """Give each move a parameter group, and so an optimizer state, of its own."""
-        vector = flatten_parameters(self.module_)
+        vector, _ = flatten_parameters(self.module_)
         groups = [
             {
                 "params": [
@@ -287,12 +289,11 @@ class StepwiseNet(skorch.NeuralNet):
         mode = _training_mode(self.module_, len(iterator), self.dropout_generator)
         try:
             with mode as next_masks:
-                for batch in iterator:
+                for i, batch in enumerate(iterator, start=self._n_batches_done):
                     next_masks()
-                    terms = step_fn(batch, progress=self._n_batches_done / n_batches)
+                    terms = step_fn(batch, progress=i / n_batches)
                     for name, loss in terms.items():
                         history.setdefault(name, []).append(loss)
-                    self._n_batches_done += 1
         except KeyboardInterrupt:  # skorch takes it for an early stop
             warnings.warn(
                 f"The training was interrupted in epoch {len(self.history)} of "
@@ -301,6 +302,7 @@ class StepwiseNet(skorch.NeuralNet):
                 stacklevel=2,
             )
             raise
+        self._n_batches_done += len(iterator)
         for name, losses in history.items():
             self.history.record(name, torch.stack(losses).mean().item())
         self.history.record("train_batch_count", len(iterator))
@@ -318,14 +320,16 @@ class StepwiseNet(skorch.NeuralNet):
         for step in self.module_.steps:
             move = self._moves[step]
             terms = self.module_.loss(step, x, y, progress)
-            move.compute_gradient(list(terms.values()))
+            first, *others = terms.values()
+            loss = sum(others, start=first)
+            move.compute_gradient(loss)
             if self._listened:
                 self._notify_gradient(move, batch)
             self.optimizer_.step()
             move.release_gradient()
-            losses = [loss.detach() for loss in terms.values()]
-            played.update(zip([f"train_{name}_loss" for name in terms], losses))
-        played["train_loss"] = sum(losses[1:], start=losses[0])
+            for name, term in terms.items():
+                played[f"train_{name}_loss"] = term.detach()
+        played["train_loss"] = loss.detach()
         if self._listened:
             self.history.record_batch("train_loss", played["train_loss"].item())
             self.history.record_batch("train_batch_size", len(x))
@@ -345,14 +349,15 @@ class StepwiseNet(skorch.NeuralNet):
         The parameters and runs of an unpickled or copied net no longer share their
         memory, so this is done at every start of the training.
         """
-        vector = flatten_parameters(self.module_)
+        vector, gradient = flatten_parameters(self.module_)
         moves = {}
         for group in self.optimizer_.param_groups:
             parameters = self._parameters_of(group["step"])
             runs = contiguous_runs(parameters, vector)
             for run, values in zip(group["params"], runs, strict=True):
                 run.data = values
-            moves[group["step"]] = Move(parameters, group["params"])
+            gradients = contiguous_runs(parameters, gradient)
+            moves[group["step"]] = Move(parameters, group["params"], gradients)
         return moves
 
     def _part_memory(self):
@@ -365,30 +370,21 @@ class StepwiseNet(skorch.NeuralNet):
         ]
         for tensor in [*self.module_.parameters(), *runs]:
             tensor.data = tensor.data.clone()
+            tensor.grad = None
 
     def _notify_gradient(self, move, batch):
         """Show the gradient of a move to the callbacks, which may change it."""
         names = {id(p): name for name, p in self.module_.named_parameters()}
-        start = 0
-        with torch.no_grad():
-            flat = torch.cat(move.gradients)
-            for parameter in move.parameters:
-                stop = start + parameter.numel()
-                parameter.grad = flat[start:stop].view(parameter.shape)
-                start = stop
-            self.notify(
-                "on_grad_computed",
-                named_parameters=[(names[id(p)], p) for p in move.parameters],
-                batch=batch,
-                training=True,
-            )
-            flat = torch.cat([p.grad.reshape(-1) for p in move.parameters])
-            for out, part in zip(
-                move.gradients, flat.split([len(g) for g in move.gradients])
-            ):
-                out.copy_(part)
-            for parameter in move.parameters:
-                parameter.grad = None
+        gradients = [parameter.grad for parameter in move.parameters]
+        self.notify(
+            "on_grad_computed",
+            named_parameters=[(names[id(p)], p) for p in move.parameters],
+            batch=batch,
+            training=True,
+        )
+        for parameter, gradient in zip(move.parameters, gradients):
+            if parameter.grad is not gradient:
+                parameter.grad = gradient.copy_(parameter.grad)
 
 
 class ValidationScores(Callback):
