@@ -154,21 +154,21 @@ class AdversarialSER(BaseSERClassifier):
     n_features_in_ : int
         Number of features seen in `fit`.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, where X was a DataFrame with string columns.
 
     See Also
     --------
-    advser.SpeakerScaler : Statistics of the speaker, where some of her speech is at
-        hand: often worth more than any adversary.
-    advser.speaker_leakage : How much of the speaker an independent probe still finds
+    advser.SpeakerScaler : Statistics of the speaker; often worth more than any
+        adversary.
+    advser.probes.speaker_leakage : How much of the speaker an independent probe finds
         in the embedding.
 
     Notes
     -----
     **Judging invariance.** The adversary's own loss says little: a head that lost its
     game may have lost it to an encoder that still holds the speaker. Train a fresh
-    probe with `advser.speaker_leakage`.
+    probe with `advser.probes.speaker_leakage`.
 
     **Unlabelled rows** carry no emotion loss, but take part in the game under their
     speakers; those of no known speaker form one domain more. Rows of the very speakers

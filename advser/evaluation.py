@@ -226,7 +226,7 @@ def compare(
     n_jobs : int, default=None
         Number of processes, each on one thread; -1 for one per core. None means 1
         unless in a :obj:`joblib.parallel_config` context. Networks of this package are
-        trained in stacks, see :mod:`advser.model_selection`.
+        trained in stacks, see ``advser.model_selection``.
 
     verbose : int, default=0
         Whether to show a progress bar.
