@@ -273,9 +273,11 @@ class BaseSERClassifier(
             )
             net = self._build_net(module.to(rows.x.dtype), *generators[1:])
             self.net_ = fit_net(net, rows, valid_rows)
-        history = pd.DataFrame(self.net_.history.to_list())
-        self.history_ = history.drop(columns="batches")
-        self.n_iter_ = len(history)
+        self.history_ = pd.DataFrame(
+            {name: value for name, value in epoch.items() if name != "batches"}
+            for epoch in self.net_.history
+        )
+        self.n_iter_ = len(self.history_)
         return self
 
     def _build_encoder(self, standardize, generator):

@@ -69,22 +69,32 @@ class Dropout(nn.Module):
     def draw_masks(self, n_masks, generator):
         """Draw the masks of `n_masks` training steps: (n_masks, n_units)."""
         uniform = torch.rand((n_masks, self.n_units), generator=generator)
-        kept = uniform.to(self.mask) >= self.p
-        return kept / (1 - self.p)
+        return dropout_mask(uniform.to(self.mask), self.p)
 
     def forward(self, x):
         """Return the thinned rows: (n, n_units) to (n, n_units)."""
         return x * self.mask if self.training else x
 
 
+def dropout_mask(uniform, p):
+    """Return masks that leave a unit out where a random number is below `p`."""
+    return (uniform >= p) / (1 - p)
+
+
+class Linear(nn.Linear):
+    """A linear layer that leaves torch's global generator alone, see `linear`."""
+
+    def reset_parameters(self):
+        """Leave the parameters as they are."""
+
+
 def linear(n_in, n_out, generator):
     """Return a linear layer, He-initialised from `generator`, bias 0.
 
-    Unlike ``nn.Linear(n_in, n_out)`` it leaves torch's global generator alone. With
-    `generator=None` the weight is 0: an output layer that starts out undecided, and
-    treats all its classes alike whatever their order.
+    With `generator=None` the weight is 0: an output layer that starts out undecided,
+    and treats all its classes alike whatever their order.
     """
-    layer = nn.utils.skip_init(nn.Linear, n_in, n_out)
+    layer = Linear(n_in, n_out)
     if generator is None:
         nn.init.zeros_(layer.weight)
     else:

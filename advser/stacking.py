@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 from torch.func import functional_call
 
-from .layers import Dropout
+from .layers import Dropout, dropout_mask
 from .networks import SpeakerHead
 from .training import Rows, StepwiseNet, ValidationScores
 
@@ -491,25 +491,28 @@ class Stack:
             name: torch.stack([values[name] for values in buffers])
             for name in buffers[0]
         }
-        self.dropout_layers = [
-            {
-                f"{name}.mask": layer
-                for name, layer in _Game(module).named_modules()
-                if isinstance(layer, Dropout)
-            }
-            for module in modules
-        ]
+        self.dropout_layers = {
+            name: layer.n_units
+            for name, layer in self.game.named_modules()
+            if isinstance(layer, Dropout)
+        }
 
     def _draw_dropout_masks(self):
         """Draw the masks of an epoch: {buffer: (n_batches, n_nets, n_units)}."""
-        masks = {}
         n_batches = self.batches.n_batches.tolist()
-        for job, layers, n in zip(self.jobs, self.dropout_layers, n_batches):
-            for name, layer in layers.items():
-                mask = layer.draw_masks(n, job.net.dropout_generator)
-                padding = mask.new_ones(max(n_batches) - n, layer.n_units)
-                masks.setdefault(name, []).append(torch.cat([mask, padding]))
-        return {name: torch.stack(values, 1) for name, values in masks.items()}
+        uniform = {
+            name: torch.ones(max(n_batches), len(self.jobs), n_units)
+            for name, n_units in self.dropout_layers.items()
+        }
+        for net, (job, n) in enumerate(zip(self.jobs, n_batches)):
+            for values in uniform.values():
+                shape = (n, values.shape[2])
+                values[:n, net] = torch.rand(shape, generator=job.net.dropout_generator)
+        masks = {}
+        for name, values in uniform.items():
+            mask, p = self.buffers[f"{name}.mask"], self.buffers[f"{name}.p"]
+            masks[f"{name}.mask"] = dropout_mask(values.to(mask), p[:, None])
+        return masks
 
 
 class Block:
