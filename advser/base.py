@@ -287,7 +287,7 @@ class BaseSERClassifier(
         sizes = (n_features, *self.hidden_layer_sizes, self.embedding_dim)
         return nn.Sequential(standardize, *mlp(sizes, generator, dropout=self.dropout))
 
-    def _build_net(self, module, order_generator, dropout_generator):
+    def _build_net(self, module, order_generator, noise_generator):
         callbacks = copy.deepcopy(self.callbacks or [])
         if self.early_stopping:
             stop = EarlyStopping(
@@ -307,7 +307,7 @@ class BaseSERClassifier(
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,
             iterator_train__generator=order_generator,
-            dropout_generator=dropout_generator,
+            noise_generator=noise_generator,
             train_split=None,
             callbacks=callbacks,
             verbose=self.verbose,

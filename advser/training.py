@@ -11,12 +11,14 @@ A module names its moves and their losses; the engine knows nothing else about i
 ``forward(x)``, ``encoder(x)``
     Emotion output and embedding, for prediction.
 
-Adding a method takes a module with these five members, and no line here.
+Adding a method takes a module with these five members, and no line here. A sixth is
+optional: ``lr_scales``, a dict of factors of the learning rate, for moves that learn
+more slowly or faster than the others. Random numbers of a step come from layers of the
+kind `advser.layers.Noise`.
 """
 
 import warnings
 from contextlib import contextmanager
-from itertools import repeat
 
 import numpy as np
 import skorch
@@ -24,9 +26,11 @@ import torch
 import torch.nn.functional as F
 from skorch.callbacks import Callback, EpochTimer, PrintLog
 
-from .layers import Dropout
+from .layers import Noise
 
-__all__ = ["Rows", "StepwiseNet", "ValidationScores", "as_tensor"]
+__all__ = ["BLOCK", "Rows", "StepwiseNet", "ValidationScores", "as_tensor"]
+
+BLOCK = 64  # batches gathered, and steps whose noise is drawn, by one operation
 
 
 def as_tensor(array):
@@ -108,6 +112,8 @@ class Rows:
 class BatchIterator:
     """Whole batches in random order, as slices of rows gathered a block at a time.
 
+    A block takes one indexing operation, and no second copy of the data is held.
+
     Parameters
     ----------
     rows : Rows
@@ -119,24 +125,19 @@ class BatchIterator:
 
     device : str or torch.device
         Where the rows live during training.
-
-    block : int, default=64
-        Batches gathered by one indexing operation: the fewer operations the faster,
-        while no second copy of the data is held.
     """
 
-    def __init__(self, rows, batch_size, generator, device="cpu", block=64):
+    def __init__(self, rows, batch_size, generator, device="cpu"):
         self.rows = rows.to(device)
         self.batch_size = batch_size
         self.generator = generator
-        self.block = block
 
     def __len__(self):
         return -(-len(self.rows) // self.batch_size)
 
     def __iter__(self):
         order = self.rows.shuffled_order(self.generator).to(self.rows.x.device)
-        for positions in order.split(self.batch_size * self.block):
+        for positions in order.split(self.batch_size * BLOCK):
             yield from self.rows.take(positions).split(self.batch_size)
 
 
@@ -223,14 +224,14 @@ class StepwiseNet(skorch.NeuralNet):
     *args, **kwargs
         Those of `skorch.NeuralNet`.
 
-    dropout_generator : torch.Generator
-        Source of the dropout masks: not that of the order of the rows, so that the
-        masks do not depend on their number.
+    noise_generator : torch.Generator
+        Source of the noise, such as dropout masks: not that of the order of the rows,
+        so that the noise does not depend on their number.
     """
 
-    def __init__(self, *args, dropout_generator=None, **kwargs):
+    def __init__(self, *args, noise_generator=None, **kwargs):
         super().__init__(*args, **kwargs)
-        self.dropout_generator = dropout_generator
+        self.noise_generator = noise_generator
 
     @property
     def _default_callbacks(self):
@@ -249,12 +250,23 @@ class StepwiseNet(skorch.NeuralNet):
                     for run in contiguous_runs(self._parameters_of(step), vector)
                 ],
                 "step": step,
+                "lr": self.lr_of(step),
             }
             for step in dict.fromkeys(self.module_.steps)
         ]
         _, kwargs = self.get_params_for_optimizer("optimizer", ())
         self.optimizer_ = self.optimizer(groups, **kwargs)
         return self
+
+    def lr_of(self, step):
+        """Return the learning rate of a move."""
+        return self.lr * getattr(self.module_, "lr_scales", {}).get(step, 1.0)
+
+    def set_lr(self, lr):
+        """Change the learning rate of all moves of a net that has been trained."""
+        self.lr = lr
+        for group in self.optimizer_.param_groups:
+            group["lr"] = self.lr_of(group["step"])
 
     def get_split_datasets(self, X, y=None):
         """Return the training and the validation rows, which come as one pair."""
@@ -286,11 +298,11 @@ class StepwiseNet(skorch.NeuralNet):
         self._listened = any(map(_listens_to_batches, self.callbacks_))
         n_batches = self._n_epochs * len(iterator)
         history = {}
-        mode = _training_mode(self.module_, len(iterator), self.dropout_generator)
+        mode = _training_mode(self.module_, len(iterator), self.noise_generator)
         try:
-            with mode as next_masks:
+            with mode as lay_noise:
                 for i, batch in enumerate(iterator, start=self._n_batches_done):
-                    next_masks()
+                    lay_noise()
                     terms = step_fn(batch, progress=i / n_batches)
                     for name, loss in terms.items():
                         history.setdefault(name, []).append(loss)
@@ -427,22 +439,33 @@ def _listens_to_batches(named_callback):
 
 @contextmanager
 def _training_mode(module, n_batches, generator):
-    """Let the module train for an epoch; yield what goes to the next dropout masks.
+    """Let the module train for an epoch; yield what lays out the noise of a batch.
 
     However the epoch ends, interrupted from the keyboard too, it predicts as a whole.
     """
-    layers = [layer for layer in module.modules() if isinstance(layer, Dropout)]
-    masks = [layer.draw_masks(n_batches, generator) for layer in layers]
-    rows = zip(*masks) if masks else repeat(())
+    layers = [layer for layer in module.modules() if isinstance(layer, Noise)]
+    at_rest = [layer.noise for layer in layers]
+    drawn = _draw_noise(layers, n_batches, generator)
 
-    def next_masks():
-        for layer, mask in zip(layers, next(rows)):
-            layer.mask = mask
+    def lay_noise():
+        for layer, noise in zip(layers, next(drawn)):
+            layer.noise = noise
 
     module.train()
     try:
-        yield next_masks
+        yield lay_noise if layers else _lay_none
     finally:
         module.eval()
-        for layer in layers:
-            layer.mask = torch.ones_like(layer.mask)
+        for layer, noise in zip(layers, at_rest):
+            layer.noise = noise
+
+
+def _draw_noise(layers, n_batches, generator):
+    """Yield the noise of all layers, batch by batch."""
+    for start in range(0, n_batches, BLOCK):
+        n_steps = min(BLOCK, n_batches - start)
+        yield from zip(*[layer.draw(n_steps, generator) for layer in layers])
+
+
+def _lay_none():
+    """Lay out the noise of a module that has none."""

@@ -59,7 +59,7 @@ def net_of(module, *, seed=0, **settings):
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=0.01,
         iterator_train__generator=torch.Generator().manual_seed(seed),
-        dropout_generator=torch.Generator().manual_seed(seed + 1),
+        noise_generator=torch.Generator().manual_seed(seed + 1),
         train_split=None,
         **settings,
     )
@@ -421,7 +421,7 @@ def test_interrupted_training_leaves_a_network_ready_to_predict():
         net.fit((Rows(x, y), None))
     assert not network.training
     dropout = network.encoder[-1]
-    assert (dropout.mask == 1).all()
+    assert (dropout.noise == 1).all()
 
 
 # Dropout
@@ -435,7 +435,7 @@ class Watch(Callback):
 
     def on_batch_end(self, net, **kwargs):
         """Write the mask down."""
-        self.masks.append(tuple((net.module_.encoder[-1].mask > 0).tolist()))
+        self.masks.append(tuple((net.module_.encoder[-1].noise > 0).tolist()))
 
 
 def test_every_batch_has_a_dropout_mask_of_its_own():
@@ -446,7 +446,7 @@ def test_every_batch_has_a_dropout_mask_of_its_own():
     net.fit((Rows(x, y), None))
     assert len(watch.masks) == 40
     assert len(set(watch.masks)) > 10
-    assert net.module_.encoder[-1].mask.tolist() == [1.0] * 4
+    assert net.module_.encoder[-1].noise.tolist() == [1.0] * 4
 
 
 def test_dropout_masks_do_not_depend_on_the_order_of_the_rows():
