@@ -549,10 +549,12 @@ class StackedBatches:
             first_row[key] = start
             start += len(table)
         self.x = torch.cat(list(tables.values())).to(device)
-        self.x_start = [first_row[id(job.rows.x)] for job in jobs]
+        x_start = [first_row[id(job.rows.x)] for job in jobs]
+        self.x_start = torch.tensor(x_start, device=device)[:, None]  # (n_nets, 1)
 
         dtype = self.x.dtype
-        self.y_start = torch.tensor([0, *sizes[:-1]]).cumsum(0).tolist()
+        y_start = torch.tensor([0, *sizes[:-1]], device=device).cumsum(0)
+        self.y_start = y_start[:, None]  # (n_nets, 1)
         self.y = {}
         ys = [job.rows.y for job in jobs]
         tasks = [name for name in ys[0] if not name.endswith("_weight")]
@@ -575,25 +577,27 @@ class StackedBatches:
     def _place(self, table, net, values):
         """Lay the values of a net's rows out in batches: into table[:, net]."""
         size = self.batch_sizes[net]
-        for batch, part in zip(table[:, net], values.split(size)):
-            batch[: len(part)] = part
+        n_whole = len(values) // size
+        whole, rest = values.split([n_whole * size, len(values) - n_whole * size])
+        table[:n_whole, net, :size] = whole.view(n_whole, size)
+        if len(rest):
+            table[n_whole, net, : len(rest)] = rest
 
     def __iter__(self):
-        x_index = torch.zeros(self.shape, dtype=torch.int64)
-        y_index = torch.zeros(self.shape, dtype=torch.int64)
+        index = torch.zeros(self.shape, dtype=torch.int64)
         for net, job in enumerate(self.jobs):
             order = job.rows.shuffled_order(job.net.iterator_train__generator)
-            self._place(x_index, net, order + self.x_start[net])
-            self._place(y_index, net, order + self.y_start[net])
-        x_index, y_index = x_index.to(self.x.device), y_index.to(self.x.device)
-        for rows, labels, scale in zip(x_index, y_index, self.scale):
+            self._place(index, net, order)
+        index = index.to(self.x.device)
+        for order, scale in zip(index, self.scale):  # (n_nets, batch_size)
+            labels = order + self.y_start
             y = {
                 name: values[labels] * scale
                 if name.endswith("_weight")
                 else values[labels]
                 for name, values in self.y.items()
             }
-            yield self.x[rows], y
+            yield self.x[order + self.x_start], y
 
 
 class _Game(nn.Module):
