@@ -320,11 +320,17 @@ class AdversarialSER(BaseSERClassifier):
             without the adversary.
         """
         return self._fit(
-            X, y, speakers, groups, sample_weight, X_unlabeled, speakers_unlabeled
+            X,
+            y,
+            sample_weight,
+            {"speakers": speakers, "groups": groups},
+            X_unlabeled,
+            {"speakers_unlabeled": speakers_unlabeled},
         )
 
-    def _build_module(self, standardize, y, n_emotions, n_speakers, generator):
-        encoder = self._build_encoder(standardize, generator)
+    def _build_module(self, data, generator):
+        encoder = self._build_encoder(data.standardize, generator)
+        n_emotions, n_speakers = data.n_codes["emotion"], data.n_codes["speaker"]
         emotion_head = linear(self.embedding_dim, n_emotions, None)
         if self.adversary is None:
             return EmotionNetwork(encoder, emotion_head)
@@ -343,8 +349,9 @@ class AdversarialSER(BaseSERClassifier):
         support = None
         if self.conditional:
             support = torch.zeros(n_emotions, n_speakers)
-            known = np.minimum(y["emotion"], y["speaker"]) >= 0
-            support[y["emotion"][known], y["speaker"][known]] = 1
+            emotion, speaker = data.codes["emotion"], data.codes["speaker"]
+            known = np.minimum(emotion, speaker) >= 0
+            support[emotion[known], speaker[known]] = 1
         speaker_head = SpeakerHead(
             self.embedding_dim,
             self.adversary_hidden_layer_sizes,

@@ -19,8 +19,7 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
-from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_random_state, compute_class_weight, gen_batches
+from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -32,15 +31,22 @@ from sklearn.utils.validation import (
 from skorch.callbacks import EarlyStopping
 from torch import nn
 
-from ._validation import check_labels, check_layer_sizes, check_speakers, encode
+from ._validation import check_layer_sizes, encode
 from .exceptions import NoSpeakersWarning
-from .layers import Standardize, mlp
+from .layers import mlp
 from .stacking import fit as fit_net
 from .training import Rows, StepwiseNet, ValidationScores, as_tensor
+from .utterances import (
+    CHUNK,
+    TrainingData,
+    Utterances,
+    check_row_labels,
+    label_tensors,
+    standardization,
+    to_numpy,
+)
 
 __all__ = ["BaseSERClassifier"]
-
-CHUNK = 8192  # rows standardised or predicted at once: bounds the memory
 
 
 class BaseSERClassifier(
@@ -63,6 +69,9 @@ class BaseSERClassifier(
         "speakers_unlabeled": True,
     }
 
+    # Whether unlabelled rows of no known speaker are one speaker more to the network.
+    _strangers_are_a_domain = True
+
     _parameter_constraints: dict = {
         "hidden_layer_sizes": ["array-like"],
         "embedding_dim": [Interval(Integral, 1, None, closed="left")],
@@ -83,20 +92,12 @@ class BaseSERClassifier(
     }
 
     @abstractmethod
-    def _build_module(self, standardize, y, n_emotions, n_speakers, generator):
+    def _build_module(self, data, generator):
         """Return the module that the method trains.
 
         Parameters
         ----------
-        standardize : Standardize
-            First layer of the encoder.
-
-        y : dict of ndarray of shape (n_rows,)
-            Codes of the training rows, by name.
-
-        n_emotions, n_speakers : int
-            Numbers of codes. Fewer than two speakers leave nothing to be learnt of
-            them.
+        data : TrainingData
 
         generator : torch.Generator
             Source of the initial weights. What every method has comes first, so that
@@ -202,75 +203,49 @@ class BaseSERClassifier(
             return np.isfinite(X.sum())
 
     def _fit(
-        self,
-        X,
-        y,
-        speakers,
-        groups,
-        sample_weight,
-        X_unlabeled,
-        speakers_unlabeled,
+        self, X, y, sample_weight, labels, X_unlabeled=None, labels_unlabeled=None
     ):
+        """Fit the network; everything comes as the user passed it.
+
+        Parameters
+        ----------
+        labels, labels_unlabeled : dict of array-like or None
+            What is known of the rows of X and of X_unlabeled besides the emotion, by
+            the name of the parameter: "speakers", "groups", "genders",
+            "speakers_unlabeled" and so on.
+        """
         self._validate_params()
         again = self.warm_start and hasattr(self, "net_")
-        X, y = validate_data(
-            self,
-            X,
-            to_numpy(y),
-            dtype=self._dtype if again else [np.float64, np.float32],
-            order="C",
-            reset=not again,
-        )
-        self._dtype = X.dtype
-        check_classification_targets(y)
-        emotion = self._encode_emotions(y, again)  # (n,)
-        speakers = check_speakers(speakers, groups, len(X), allow_missing=True)
-        weight = self._check_weights(sample_weight, X)
-        X_unlabeled, speakers_unlabeled = self._check_unlabeled(
-            X_unlabeled, speakers_unlabeled
-        )
+        labeled = self._check_labeled(X, y, sample_weight, labels, again)
+        unlabeled = self._check_unlabeled(X_unlabeled, labels_unlabeled or {})
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=4)
         if not again:
             self._split_seed = seeds[0]  # a warm start keeps its validation speakers
-
         valid_rows = None
         if self.early_stopping:
-            train, valid = self._split(emotion, speakers, self._split_seed)
-            valid_rows = Rows(
-                torch.from_numpy(X[valid]),
-                {"emotion": torch.from_numpy(emotion[valid])},
-            )
-            if speakers_unlabeled is not None and speakers is not None:
-                others = ~np.isin(speakers_unlabeled, speakers[valid])
-                X_unlabeled = X_unlabeled[others]
-                speakers_unlabeled = speakers_unlabeled[others]
-            X, emotion, weight = X[train], emotion[train], weight[train]
-            speakers = None if speakers is None else speakers[train]
-        standardize = standardization(X, weight)
-        n_labeled = len(X)
-        if X_unlabeled is not None:
-            n_unlabeled = len(X_unlabeled)
-            X = np.concatenate([X, X_unlabeled])
-            emotion = np.concatenate([emotion, np.full(n_unlabeled, -1)])
-            weight = np.concatenate([weight, np.ones(n_unlabeled)])
-        codes = {"emotion": emotion}
-        speaker, n_speakers = self._encode_speakers(
-            speakers, speakers_unlabeled, n_labeled, len(X), again
+            train, valid = self._split(labeled)
+            valid_rows = labeled.take(valid).as_rows()
+            if unlabeled is not None:
+                unlabeled = unlabeled.without_speakers_of(labeled.take(valid))
+            labeled = labeled.take(train)
+        standardize = standardization(labeled.X, labeled.weight)
+        utterances = labeled if unlabeled is None else labeled.joined_by(unlabeled)
+        codes, n_codes = self._encode_labels(utterances, len(labeled), again)
+        data = TrainingData(
+            utterances.X, utterances.weight, codes, n_codes, standardize
         )
-        if n_speakers > 1:
-            codes["speaker"] = speaker
-        weights = {"emotion": weight * self._class_weights(emotion, weight)}
-        y = label_tensors(codes, weight, weights, X.dtype)
-        rows = Rows(as_tensor(X), y, n_labeled)
+        y = label_tensors(
+            codes, data.weight, {"emotion": self._class_weights(data)}, data.X.dtype
+        )
+        rows = Rows(as_tensor(data.X), y, len(labeled))
 
         if again:
-            self.net_.set_params(lr=self.lr, max_epochs=self.max_epochs)
+            self.net_.set_lr(self.lr)
+            self.net_.set_params(max_epochs=self.max_epochs)
             self.net_.partial_fit((rows, valid_rows))
         else:
             generators = [torch.Generator().manual_seed(int(s)) for s in seeds[1:]]
-            module = self._build_module(
-                standardize, codes, len(self.classes_), n_speakers, generators[0]
-            )
+            module = self._build_module(data, generators[0])
             net = self._build_net(module.to(rows.x.dtype), *generators[1:])
             self.net_ = fit_net(net, rows, valid_rows)
         self.history_ = pd.DataFrame(
@@ -337,55 +312,69 @@ class BaseSERClassifier(
             )
         return self._column_of_class[inverse]
 
-    def _encode_speakers(self, speakers, speakers_unlabeled, n_labeled, n_rows, again):
-        """Return the speaker codes of all rows, -1 where unknown; set `speakers_`.
+    def _encode_labels(self, utterances, n_labeled, again):
+        """Return the codes of every kind of label and their numbers, by task.
 
-        Unlabelled rows of no known speaker form one domain of their own, the last.
-        Returns the codes, (n_rows,), and the number of domains.
+        Sets `speakers_`, and `genders_` where the method has genders.
         """
-        labels = np.full(n_rows, None, dtype=object)
-        if speakers is not None:
-            labels[:n_labeled] = speakers
-        if speakers_unlabeled is not None:
-            labels[n_labeled:] = speakers_unlabeled
+        codes = {"emotion": utterances.emotion}
+        n_codes = {"emotion": len(self.classes_)}
+        for task, labels in utterances.labels.items():
+            found, n_codes[task] = self._encode_task(task, labels, again)
+            if n_codes[task]:
+                codes[task] = found
+        if self._strangers_are_a_domain and "speaker" in codes:
+            self._give_strangers_a_domain(codes, n_codes, n_labeled, again)
+        return codes, n_codes
+
+    def _encode_task(self, task, labels, again):
+        """Return codes by order of first appearance, and the number of labels.
+
+        A warm start knows those of the first fit.
+        """
         codes, names = encode(labels)
         if not again:
-            self.speakers_ = names
-        elif not set(names) <= set(self.speakers_):
+            setattr(self, f"{task}s_", names)
+            return codes, len(names)
+        known = getattr(self, f"{task}s_")
+        strange = sorted(set(names) - set(known), key=str)
+        if strange:
             raise ValueError(
-                f"`warm_start=True`, but the speakers "
-                f"{sorted(set(names) - set(self.speakers_), key=str)} were not in the "
-                "first fit; fit them from the start with `warm_start=False`."
+                f"`warm_start=True`, but the {task}s {strange} were not in the first "
+                "fit; fit them from the start with `warm_start=False`."
             )
-        else:
-            codes = pd.Index(self.speakers_).get_indexer(labels)
-        n_speakers = len(self.speakers_)
-        strangers = np.flatnonzero(codes[n_labeled:] == -1) + n_labeled
-        if len(strangers) and n_speakers:
-            codes[strangers] = n_speakers
-            n_speakers += 1
-        if not again:
-            self._n_domains = n_speakers
-        elif n_speakers > self._n_domains:
+        if len(known) and not len(names):
             raise ValueError(
-                f"`warm_start=True`, but {len(strangers)} rows of `X_unlabeled` are of "
-                "unknown speakers and those of the first fit were of known ones; name "
-                "them in `speakers_unlabeled`, or start with `warm_start=False`."
+                f"`warm_start=True`, but no {task} is known and the first fit knew "
+                f"{len(known)}; pass them as `{task}s`."
             )
-        elif n_speakers and codes.max() < 0:
-            raise ValueError(
-                f"`warm_start=True`, but no speaker is known and the first fit knew "
-                f"{len(self.speakers_)}; pass them as `speakers`."
-            )
-        return codes.astype(np.int64), self._n_domains
+        return pd.Index(known).get_indexer(labels).astype(np.int64), len(known)
 
-    def _class_weights(self, emotion, weight):
-        """Return the weight of each row that `class_weight` asks for: (n,).
+    def _give_strangers_a_domain(self, codes, n_codes, n_labeled, again):
+        """Let unlabelled rows of no known speaker be one speaker more, the last."""
+        speaker, n_speakers = codes["speaker"], n_codes["speaker"]
+        strangers = np.flatnonzero(speaker[n_labeled:] == -1) + n_labeled
+        if not again:
+            self._n_domains = n_speakers + (n_speakers > 0 and len(strangers) > 0)
+        if len(strangers) and self._n_domains:
+            if self._n_domains == n_speakers:
+                raise ValueError(
+                    f"`warm_start=True`, but {len(strangers)} rows of `X_unlabeled` "
+                    "are of unknown speakers and those of the first fit were of known "
+                    "ones; name them in `speakers_unlabeled`, or start with "
+                    "`warm_start=False`."
+                )
+            speaker[strangers] = n_speakers
+        n_codes["speaker"] = self._n_domains
+
+    def _class_weights(self, data):
+        """Return the weight of each row in the loss of the emotion: (n,).
 
         "balanced" gives each emotion the same total weight, sample weights included.
         """
+        emotion, weight = data.codes["emotion"], data.weight
         if self.class_weight is None:
-            return np.ones(len(emotion))
+            return weight
         labeled = emotion >= 0
         codes = np.arange(len(self.classes_))
         if self.class_weight == "balanced":
@@ -402,26 +391,40 @@ class BaseSERClassifier(
                 )
             of_code = np.empty(len(codes))
             of_code[self._column_of_class] = of_class
-        return np.where(labeled, of_code[emotion], 0.0)
+        return weight * of_code[emotion]
 
-    def _check_weights(self, sample_weight, X):
+    def _check_labeled(self, X, y, sample_weight, labels, again):
+        """Return the labelled utterances, checked, with their emotions encoded."""
+        X, y = validate_data(
+            self,
+            X,
+            to_numpy(y),
+            dtype=self._dtype if again else [np.float64, np.float32],
+            order="C",
+            reset=not again,
+        )
+        self._dtype = X.dtype
+        check_classification_targets(y)
+        emotion = self._encode_emotions(y, again)  # (n,)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64)  # (n,)
         if weight.min() < 0 or weight.max() <= 0:
             raise ValueError(
                 "`sample_weight` must not be negative, nor zero throughout; it runs "
                 f"from {weight.min()} to {weight.max()}."
             )
-        return weight
+        labels = check_row_labels(labels, len(X), "X")
+        return Utterances(X, emotion, weight, labels)
 
-    def _check_unlabeled(self, X_unlabeled, speakers_unlabeled):
-        """Return the unlabelled rows and their speakers, each of them maybe None."""
+    def _check_unlabeled(self, X_unlabeled, labels):
+        """Return the unlabelled utterances, checked, or None."""
         if X_unlabeled is None:
-            if speakers_unlabeled is not None:
+            given = [name for name, values in labels.items() if values is not None]
+            if given:
                 raise ValueError(
-                    "`speakers_unlabeled` is given without `X_unlabeled`; pass the "
+                    f"`{given[0]}` is given without `X_unlabeled`; pass the "
                     "rows that it describes, or leave it out."
                 )
-            return None, None
+            return None
         names = getattr(self, "feature_names_in_", None)
         columns = getattr(X_unlabeled, "columns", names)
         if names is not None and list(columns) != list(names):
@@ -432,30 +435,23 @@ class BaseSERClassifier(
         X_unlabeled = check_array(
             X_unlabeled, dtype=self._dtype, order="C", input_name="X_unlabeled"
         )
-        n_features = X_unlabeled.shape[1]
+        n, n_features = X_unlabeled.shape
         if n_features != self.n_features_in_:
             raise ValueError(
                 f"`X_unlabeled` has {n_features} features and `X` has "
                 f"{self.n_features_in_}; extract both with the same feature set."
             )
-        if speakers_unlabeled is not None:
-            speakers_unlabeled = check_labels(
-                speakers_unlabeled,
-                "speakers_unlabeled",
-                len(X_unlabeled),
-                allow_missing=True,
-                rows_of="X_unlabeled",
-            )
-        return X_unlabeled, speakers_unlabeled
+        labels = check_row_labels(labels, n, "X_unlabeled")
+        return Utterances(X_unlabeled, np.full(n, -1), np.ones(n), labels)
 
-    def _split(self, emotion, speakers, seed):
+    def _split(self, utterances):
         """Part the rows for training from those for validation.
 
         The validation rows are all rows of some speakers, drawn at random. Rows of an
         unknown speaker may be of any, and are for training.
         """
-        rows = np.arange(len(emotion))
-        codes = np.full(len(rows), -1) if speakers is None else encode(speakers)[0]
+        rows = np.arange(len(utterances))
+        codes, _ = encode(utterances.labels["speaker"])
         known, unknown = rows[codes >= 0], rows[codes < 0]
         groups = codes[known]
         if len(np.unique(groups)) > 1:
@@ -470,51 +466,8 @@ class BaseSERClassifier(
                 stacklevel=4,
             )
             splitter = StratifiedShuffleSplit
-        split = splitter(1, test_size=self.validation_fraction, random_state=seed)
-        train, valid = next(split.split(known, emotion[known], groups))
+        split = splitter(
+            1, test_size=self.validation_fraction, random_state=self._split_seed
+        )
+        train, valid = next(split.split(known, utterances.emotion[known], groups))
         return np.sort(np.concatenate([known[train], unknown])), known[valid]
-
-
-def to_numpy(y):
-    """Return labels as a NumPy array: Arrow-backed strings trip scikit-learn."""
-    return y.to_numpy() if isinstance(y, pd.Series | pd.DataFrame) else y
-
-
-def standardization(X, weight):
-    """Return the layer that standardises by the weighted statistics of the rows."""
-    scaler = StandardScaler()
-    for rows in gen_batches(len(X), CHUNK):
-        scaler.partial_fit(X[rows], sample_weight=weight[rows])
-    return Standardize(scaler.mean_, scaler.scale_)
-
-
-def label_tensors(codes, weight, weights, dtype):
-    """Return the codes of each task as tensors, with weights where they matter.
-
-    Parameters
-    ----------
-    codes : dict of ndarray of shape (n,)
-        Codes by task, -1 for an unknown label.
-
-    weight : ndarray of shape (n,)
-        Weight of each row.
-
-    weights : dict of ndarray of shape (n,)
-        Other weights for some of the tasks.
-
-    dtype : dtype
-        Of the weights.
-
-    Returns
-    -------
-    y : dict of Tensor of shape (n,)
-        See `advser.layers.weighted_mean`.
-    """
-    y = {}
-    for task, labels in codes.items():
-        y[task] = torch.from_numpy(labels)
-        task_weight = weights.get(task, weight) * (labels >= 0)
-        if np.ptp(task_weight) > 0:
-            normalized = task_weight / task_weight.mean()
-            y[f"{task}_weight"] = torch.from_numpy(normalized.astype(dtype))
-    return y

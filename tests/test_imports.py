@@ -27,7 +27,7 @@ FLOORS = [
         "scaling",
         "training",
     },
-    {"base", "datasets", "networks", "probes", "recordings", "stacking"},
+    {"base", "datasets", "networks", "probes", "recordings", "stacking", "utterances"},
     {"adversarial", "dann", "evaluation", "menan", "model_selection", "plots"},
     {"__init__", "__main__", "benchmark", "cli"},
 ]
