@@ -85,12 +85,11 @@ class DomainAdversarialNetwork(SpeakerNetwork):
             self.parameters() if step == "train" else self.speaker_head.parameters()
         )
 
-    def loss(self, step, x, y, progress):
+    def loss(self, step, shared, y, progress):
         """Return the terms of a move."""
         if step == "adversary":
-            return self.adversary_loss(x, y)
-        h = self.encoder(x)  # (n, embedding_dim)
-        emotion_logits = self.emotion_head(h)
+            return self.adversary_loss(shared, y)
+        h, emotion_logits = shared
         reversed_h = reverse_gradient(h, self.weight_at(progress))
         speaker_logits = self.speaker_head(reversed_h, emotion_logits, y["emotion"])
         return domain_adversarial_loss(emotion_logits, speaker_logits, y)

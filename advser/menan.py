@@ -116,12 +116,11 @@ class MaxEntropyNetwork(SpeakerNetwork):
             return list(self.speaker_head.parameters())
         return super().step_parameters(step)
 
-    def loss(self, step, x, y, progress):
+    def loss(self, step, shared, y, progress):
         """Return the terms of a move."""
         if step == "adversary":
-            return self.adversary_loss(x, y)
-        h = self.encoder(x)  # (n, embedding_dim)
-        emotion_logits = self.emotion_head(h)
+            return self.adversary_loss(shared, y)
+        h, emotion_logits = shared
         speaker_logits = self.speaker_head(h, emotion_logits, y["emotion"])
         candidates = self.speaker_head.candidates(y["emotion"])
         if self.objective == "entropy":

@@ -192,13 +192,16 @@ class SpeakerNetwork(EmotionNetwork):
         """Show the settings that are no parameters or buffers."""
         return f"steps={self.steps}, steepness={self.steepness}"
 
-    def adversary_loss(self, x, y):
+    def shared(self, x):
+        """Return what every move builds on: the embedding and the emotion logits."""
+        h = self.encoder(x)  # (n, embedding_dim)
+        return h, self.emotion_head(h)
+
+    def adversary_loss(self, shared, y):
         """Return the term of the adversary's own move: it learns who speaks.
 
         The embedding stands still, so that this moves the speaker head alone.
         """
-        with torch.no_grad():
-            h = self.encoder(x)  # (n, embedding_dim)
-            emotion_logits = self.emotion_head(h)
-        speaker_logits = self.speaker_head(h, emotion_logits, y["emotion"])
+        h, emotion_logits = shared
+        speaker_logits = self.speaker_head(h.detach(), emotion_logits, y["emotion"])
         return {"speaker": classification_loss(speaker_logits, y, "speaker")}

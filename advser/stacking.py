@@ -377,8 +377,9 @@ class Stack:
                 {name: drawn[i % BLOCK] for name, drawn in noise.items()}
             )
             progress = (self.n_epochs_done + i / n_batches) / self.n_epochs
+            shared = self._share(x)
             for step in self.steps:
-                terms = self._play_move(step, i, x, y, progress.to(x))
+                terms = self._play_move(step, i, shared, y, progress.to(x))
                 for name, losses in terms.items():
                     played.setdefault(f"train_{name}_loss", []).append(losses)
             last = sum(terms.values())
@@ -472,14 +473,27 @@ class Stack:
                 )
         return net.optimizer(groups, **settings)
 
-    def _play_move(self, step, i_batch, x, y, progress):
+    def _share(self, x):
+        """Return what all moves on a batch build on, see `advser.training`."""
+        if not hasattr(self.game.module, "shared"):
+            return x
+
+        def share(parameters, buffers, x):
+            return functional_call(self.game, {**parameters, **buffers}, ("shared", x))
+
+        return torch.func.vmap(share)(self.parameters, self.buffers, x)
+
+    def _play_move(self, step, i_batch, shared, y, progress):
         """Play a move on one batch of all nets; return its terms: (n_nets,) each."""
 
-        def play(parameters, buffers, x, y, progress):
+        def play(parameters, buffers, shared, y, progress):
             state = {**parameters, **buffers}
-            return functional_call(self.game, state, (step, x, y, progress))
+            args = "loss", step, shared, y, progress
+            return functional_call(self.game, state, args)
 
-        terms = torch.func.vmap(play)(self.parameters, self.buffers, x, y, progress)
+        terms = torch.func.vmap(play)(
+            self.parameters, self.buffers, shared, y, progress
+        )
         gradients = torch.autograd.grad(
             [losses.sum() for losses in terms.values()],
             [self.parameters[name] for name in self.players[step]],
@@ -601,14 +615,14 @@ class StackedBatches:
 
 
 class _Game(nn.Module):
-    """A module whose call plays a move: `functional_call` knows no other method."""
+    """A module whose call is that of a method: `functional_call` knows no other way."""
 
     def __init__(self, module):
         super().__init__()
         self.module = module
 
-    def forward(self, step, x, y, progress):
-        return self.module.loss(step, x, y, progress)
+    def forward(self, method, *args):
+        return getattr(self.module, method)(*args)
 
 
 def _names_of_players(module):

@@ -11,10 +11,17 @@ A module names its moves and their losses; the engine knows nothing else about i
 ``forward(x)``, ``encoder(x)``
     Emotion output and embedding, for prediction.
 
-Adding a method takes a module with these five members, and no line here. A sixth is
-optional: ``lr_scales``, a dict of factors of the learning rate, for moves that learn
-more slowly or faster than the others. Random numbers of a step come from layers of the
-kind `advser.layers.Noise`.
+Adding a method takes a module with these five members, and no line here. Two more are
+optional:
+
+``lr_scales``
+    Dict of factors of the learning rate, for moves that learn more slowly or faster
+    than the others.
+``shared(x)``
+    What all moves on a batch build on and none but the last changes, such as the
+    embedding; it is computed once, and `loss` gets it in place of ``x``.
+
+Random numbers of a step come from layers of the kind `advser.layers.Noise`.
 """
 
 import warnings
@@ -328,10 +335,11 @@ class StepwiseNet(skorch.NeuralNet):
         x, y = batch
         if self._listened:
             self.notify("on_batch_begin", batch=batch, training=True)
+        shared = getattr(self.module_, "shared", _as_it_is)(x)
         played = {}
         for step in self.module_.steps:
             move = self._moves[step]
-            terms = self.module_.loss(step, x, y, progress)
+            terms = self.module_.loss(step, shared, y, progress)
             first, *others = terms.values()
             loss = sum(others, start=first)
             move.compute_gradient(loss)
@@ -426,6 +434,11 @@ def unweighted_average_recall(emotion, predicted):
     hits = emotion[emotion == predicted].bincount(minlength=len(counts))
     occurs = counts > 0
     return (hits[occurs] / counts[occurs]).mean().item()
+
+
+def _as_it_is(x):
+    """Return what the moves of a module without `shared` build on: the rows."""
+    return x
 
 
 def _listens_to_batches(named_callback):

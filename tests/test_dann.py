@@ -7,6 +7,7 @@ import torch
 from games import (
     gradients,
     numeric_gradients,
+    play,
     random_batch,
     random_network,
     tensor,
@@ -75,7 +76,7 @@ def test_joint_step_by_hand():
     network = worked_by_hand(DomainAdversarialNetwork, weight=0.5)
     y = {"emotion": torch.tensor([0]), "speaker": torch.tensor([1])}
     x = tensor([[math.log(3), 0.0]])
-    terms = network.loss("train", x, y, 1.0)
+    terms = play(network, "train", x, y, 1.0)
     assert terms["emotion"].item() == pytest.approx(math.log(4 / 3), abs=1e-12)
     assert terms["speaker"].item() == pytest.approx(math.log(4), abs=1e-12)
     (to_encoder,) = gradients(terms.values(), network.encoder.parameters())
@@ -94,7 +95,7 @@ def test_speaker_gradient_is_flipped_and_scaled_for_the_encoder_alone(
         DomainAdversarialNetwork, conditional=conditional, weight=weight
     )
     x, y = random_batch()
-    term = network.loss("train", x, y, 0.5)["speaker"]
+    term = play(network, "train", x, y, 0.5)["speaker"]
     plain = speaker_loss(network, x, y)
     assert term.item() == pytest.approx(plain.item())
     for part, factor in [("encoder", -weight), ("speaker_head", 1.0)]:
@@ -115,7 +116,7 @@ def test_speaker_gradient_of_the_encoder_is_that_of_finite_differences_reversed(
     x, y = random_batch()
     parameters = list(network.encoder.parameters())
     numeric = numeric_gradients(lambda: speaker_loss(network, x, y), parameters)
-    term = network.loss("train", x, y, 1.0)["speaker"]
+    term = play(network, "train", x, y, 1.0)["speaker"]
     for ours, theirs in zip(gradients([term], parameters), numeric, strict=True):
         torch.testing.assert_close(ours, -0.7 * theirs, rtol=1e-6, atol=1e-8)
 
@@ -126,7 +127,7 @@ def test_encoder_starts_without_the_speaker_and_ends_with_its_full_weight():
     parameters = list(network.encoder.parameters())
     plain = gradients([speaker_loss(network, x, y)], parameters)
     for progress, share in [(0.0, 0.0), (0.1, math.tanh(0.5)), (1.0, math.tanh(5))]:
-        term = network.loss("train", x, y, progress)["speaker"]
+        term = play(network, "train", x, y, progress)["speaker"]
         for ours, theirs in zip(gradients([term], parameters), plain, strict=True):
             torch.testing.assert_close(ours, -share * theirs)
 
@@ -135,7 +136,7 @@ def test_rows_of_unknown_speakers_give_the_speaker_term_no_gradient():
     network = random_network(DomainAdversarialNetwork)
     x, y = random_batch()
     x.requires_grad_()
-    (to_x,) = gradients([network.loss("train", x, y, 1.0)["speaker"]], [x])
+    (to_x,) = gradients([play(network, "train", x, y, 1.0)["speaker"]], [x])
     assert not to_x[2].any()
     assert to_x[0].any()
 
@@ -149,7 +150,7 @@ def test_further_adversary_steps_come_before_the_joint_one():
 def test_adversary_step_moves_the_speaker_head_alone():
     network = random_network(DomainAdversarialNetwork, n_adversary_steps=2)
     x, y = random_batch()
-    terms = network.loss("adversary", x, y, 0.5)
+    terms = play(network, "adversary", x, y, 0.5)
     assert list(terms) == ["speaker"]
     plain = speaker_loss(network, x, y)
     assert terms["speaker"].item() == pytest.approx(plain.item())

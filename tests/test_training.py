@@ -169,7 +169,8 @@ def plain_training(module, batches, n_epochs, lr=0.01):
     for i, (x, y) in enumerate(batches):
         for step in module.steps:
             optimizers[step].zero_grad()
-            terms = module.loss(step, x, y, i / len(batches))
+            shared = module.shared(x) if hasattr(module, "shared") else x
+            terms = module.loss(step, shared, y, i / len(batches))
             parameters = module.step_parameters(step)
             gradients = torch.autograd.grad(sum(terms.values()), parameters)
             for parameter, gradient in zip(parameters, gradients, strict=True):
