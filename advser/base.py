@@ -31,6 +31,7 @@ from sklearn.utils.validation import (
 from skorch.callbacks import EarlyStopping
 from torch import nn
 
+from ._threads import limited_threads
 from ._validation import check_layer_sizes, encode
 from .exceptions import NoSpeakersWarning
 from .layers import mlp
@@ -130,8 +131,7 @@ class BaseSERClassifier(
         probability : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
-        logits = torch.from_numpy(self._apply("forward", X))
-        return logits.softmax(1).numpy()[:, self._column_of_class]
+        return self._apply("forward", X, torch.softmax)[:, self._column_of_class]
 
     def predict_log_proba(self, X):
         """Return the logarithm of the probability of each emotion.
@@ -145,8 +145,7 @@ class BaseSERClassifier(
         log_probability : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
-        logits = torch.from_numpy(self._apply("forward", X))
-        return logits.log_softmax(1).numpy()[:, self._column_of_class]
+        return self._apply("forward", X, torch.log_softmax)[:, self._column_of_class]
 
     def transform(self, X):
         """Return the embedding of each row.
@@ -170,18 +169,30 @@ class BaseSERClassifier(
     def _n_features_out(self):
         return self.embedding_dim
 
-    def _apply(self, part, X):
-        """Run X through a part of the module: (n, d) to (n, n_outputs)."""
+    def _apply(self, part, X, activation=None):
+        """Run X through a part of the module: (n, d) to (n, n_outputs).
+
+        An activation function is applied along the rows of the output.
+        """
         if not self._is_plain(X):
             check_is_fitted(self)
             X = validate_data(self, X, dtype=self._dtype, order="C", reset=False)
         function = getattr(self.net_.module_, part)
-        with torch.inference_mode():
-            outputs = [
-                function(as_tensor(X[start : start + CHUNK]).to(self.net_.device)).cpu()
-                for start in range(0, len(X), CHUNK)
-            ]
-        return (outputs[0] if len(outputs) == 1 else torch.cat(outputs)).numpy()
+        outputs = None
+        n_rows = min(len(X), CHUNK)
+        with limited_threads(n_rows * self.net_.n_parameters), torch.inference_mode():
+            for start in range(0, len(X), CHUNK):
+                rows = as_tensor(X[start : start + CHUNK]).to(self.net_.device)
+                output = function(rows)
+                if activation is not None:
+                    output = activation(output, 1)
+                output = output.cpu()
+                if len(output) == len(X):
+                    return output.numpy()
+                if outputs is None:  # all at once: pieces would fragment the memory
+                    outputs = output.new_empty(len(X), *output.shape[1:])
+                outputs[start : start + CHUNK] = output
+        return outputs.numpy()
 
     def _is_plain(self, X):
         """Whether X is all that scikit-learn's checks, slow for one row, could ask for.

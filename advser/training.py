@@ -33,11 +33,13 @@ import torch
 import torch.nn.functional as F
 from skorch.callbacks import Callback, EpochTimer, PrintLog
 
+from ._threads import limited_threads
 from .layers import Noise
 
 __all__ = ["BLOCK", "Rows", "StepwiseNet", "ValidationScores", "as_tensor"]
 
-BLOCK = 64  # batches gathered, and steps whose noise is drawn, by one operation
+BLOCK = 64  # steps whose noise is drawn, or whose losses are added, by one operation
+BLOCK_ROWS = 4096  # rows gathered by one operation, to be cut into batches
 
 
 def as_tensor(array):
@@ -144,7 +146,8 @@ class BatchIterator:
 
     def __iter__(self):
         order = self.rows.shuffled_order(self.generator).to(self.rows.x.device)
-        for positions in order.split(self.batch_size * BLOCK):
+        n_batches = max(1, BLOCK_ROWS // self.batch_size)
+        for positions in order.split(n_batches * self.batch_size):
             yield from self.rows.take(positions).split(self.batch_size)
 
 
@@ -215,6 +218,39 @@ def contiguous_runs(parameters, vector):
     return [vector[start:stop] for start, stop in bounds]
 
 
+class RunningMeans:
+    """The means of the terms of a loss over the batches of an epoch.
+
+    Reading a term, or adding it up, costs about as much as an operation of the
+    network does, so that many are added at a time; keeping them all would leave small
+    holes all over the memory, which then grows.
+    """
+
+    def __init__(self):
+        self.recent = []
+        self.sums = {}
+        self.n = 0
+
+    def add(self, terms):
+        """Take the terms of a batch: a dict of Tensor of shape ()."""
+        self.recent.append(terms)
+        if len(self.recent) == BLOCK:
+            self._add_up()
+
+    def compute(self):
+        """Return the means as a dict of float."""
+        if self.recent:
+            self._add_up()
+        return {name: total.item() / self.n for name, total in self.sums.items()}
+
+    def _add_up(self):
+        for name in self.recent[0]:
+            total = torch.stack([terms[name] for terms in self.recent]).sum()
+            self.sums[name] = self.sums.get(name, 0) + total
+        self.n += len(self.recent)
+        self.recent = []
+
+
 class StepwiseNet(skorch.NeuralNet):
     """A skorch net whose batches go through the moves of its module.
 
@@ -265,6 +301,12 @@ class StepwiseNet(skorch.NeuralNet):
         self.optimizer_ = self.optimizer(groups, **kwargs)
         return self
 
+    def initialize_module(self):
+        """Make the module, and count its parameters, which costs too much later on."""
+        super().initialize_module()
+        self.n_parameters = sum(p.numel() for p in self.module_.parameters())
+        return self
+
     def lr_of(self, step):
         """Return the learning rate of a move."""
         return self.lr * getattr(self.module_, "lr_scales", {}).get(step, 1.0)
@@ -293,7 +335,8 @@ class StepwiseNet(skorch.NeuralNet):
         self._n_epochs = self.max_epochs if epochs is None else epochs
         self._n_batches_done = 0
         try:
-            return super().fit_loop(X, y, epochs, **fit_params)
+            with limited_threads(self.batch_size * self.n_parameters):
+                return super().fit_loop(X, y, epochs, **fit_params)
         finally:
             self._part_memory()
             del self._moves, self._n_epochs, self._n_batches_done
@@ -304,15 +347,13 @@ class StepwiseNet(skorch.NeuralNet):
             return
         self._listened = any(map(_listens_to_batches, self.callbacks_))
         n_batches = self._n_epochs * len(iterator)
-        history = {}
+        means = RunningMeans()
         mode = _training_mode(self.module_, len(iterator), self.noise_generator)
         try:
             with mode as lay_noise:
                 for i, batch in enumerate(iterator, start=self._n_batches_done):
                     lay_noise()
-                    terms = step_fn(batch, progress=i / n_batches)
-                    for name, loss in terms.items():
-                        history.setdefault(name, []).append(loss)
+                    means.add(step_fn(batch, progress=i / n_batches))
         except KeyboardInterrupt:  # skorch takes it for an early stop
             warnings.warn(
                 f"The training was interrupted in epoch {len(self.history)} of "
@@ -322,8 +363,8 @@ class StepwiseNet(skorch.NeuralNet):
             )
             raise
         self._n_batches_done += len(iterator)
-        for name, losses in history.items():
-            self.history.record(name, torch.stack(losses).mean().item())
+        for name, loss in means.compute().items():
+            self.history.record(name, loss)
         self.history.record("train_batch_count", len(iterator))
 
     def train_step(self, batch, progress):

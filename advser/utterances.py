@@ -126,18 +126,18 @@ def check_row_labels(labels, n_rows, rows_of):
 
     Returns
     -------
-    labels : dict of ndarray of shape (n_rows,), dtype object
+    labels : dict of ndarray of shape (n_rows,)
     """
     checked = {}
     for name, values in labels.items():
         task = TASKS[name]
         if values is not None and task not in checked:
-            values = check_labels(
+            checked[task] = check_labels(
                 values, name, n_rows, allow_missing=True, rows_of=rows_of
             )
-            checked[task] = values.astype(object)
-    unknown = np.full(n_rows, None, dtype=object)
-    return {TASKS[name]: checked.get(TASKS[name], unknown) for name in labels}
+    for task in {TASKS[name]: None for name in labels if TASKS[name] not in checked}:
+        checked[task] = np.full(n_rows, None, dtype=object)
+    return checked
 
 
 def to_numpy(y):
@@ -177,11 +177,10 @@ def label_tensors(codes, weight, weights, dtype):
         is for terms that need no label.
     """
     y = {task: torch.from_numpy(labels) for task, labels in codes.items()}
-    masked = {
-        task: weights.get(task, weight) * (labels >= 0)
-        for task, labels in codes.items()
-    }
-    for task, task_weight in {**masked, "row": weight}.items():
+    for task in [*codes, "row"]:
+        task_weight = weights.get(task, weight)
+        if task in codes:
+            task_weight = task_weight * (codes[task] >= 0)
         if np.ptp(task_weight) > 0:
             normalized = task_weight / task_weight.mean()
             y[f"{task}_weight"] = torch.from_numpy(normalized.astype(dtype))
