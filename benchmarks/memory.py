@@ -74,18 +74,20 @@ def main():
         return
     parser = argument_parser(__doc__, "memory", rounds=3)
     options = parser.parse_args()
-    n = 10_000 if options.quick else MILLION
+    n, rounds, calls = MILLION, options.rounds, list(product(KINDS.items(), CALLS))
+    if options.quick:
+        n, rounds, calls = 10_000, 1, calls[:1]
     results = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "features.npy"
         write_features(path, n)
         print(f"{'':36}{'process':>10}{'without libraries':>20}")
-        for (kind, (dtype, is_mapped)), call in product(KINDS.items(), CALLS):
+        for (kind, (dtype, is_mapped)), call in calls:
             command = [sys.executable, __file__, "--case", str(path)]
             command += [dtype, str(is_mapped), call]
             found = [
                 json.loads(subprocess.check_output(command, text=True))
-                for _ in range(1 if options.quick else options.rounds)
+                for _ in range(rounds)
             ]
             row = {"case": f"{call}, {kind}", "X_bytes": found[0]["X"]}
             for name in ("peak", "own"):
@@ -97,7 +99,13 @@ def main():
             )
     write_report(
         options.out,
-        settings={"rows": n, "features": N_FEATURES, "epochs": 1, "batch_size": 1024},
+        settings={
+            "rounds": rounds,
+            "rows": n,
+            "features": N_FEATURES,
+            "epochs": 1,
+            "batch_size": 1024,
+        },
         packages=PACKAGES,
         results=results,
     )

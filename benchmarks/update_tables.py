@@ -23,6 +23,11 @@ def main(arguments):
         ("README.md", "benchmark", benchmark_markdown),
         ("docs/benchmark.rst", "benchmark", benchmark_rst),
         ("docs/guide/speaker_scaling.rst", "enrolment", enrolment_rst),
+        ("docs/speed.rst", "fit_speed", fit_speed_rst),
+        ("docs/speed.rst", "search_speed", search_speed_rst),
+        ("docs/speed.rst", "predict_latency", predict_latency_rst),
+        ("docs/speed.rst", "memory", memory_rst),
+        ("docs/speed.rst", "extraction_speed", extraction_speed_rst),
     ):
         text = pages.get(path) or (ROOT / path).read_text(encoding="utf-8")
         pages[path] = replace(text, name, render(), path)
@@ -102,6 +107,107 @@ def enrolment_rst():
         f"{everything.capitalize()}:\n{cells[everything, None]}."
     )
     return "\n\n".join([list_table(rows), note])
+
+
+def fit_speed_rst():
+    report = report_of("fit_speed")
+    rows = [["", "batches of", "seconds", "ratio", "to"]]
+    for batch_size, cases in report["results"].items():
+        rows += [
+            [
+                case["case"],
+                batch_size,
+                f"{case['seconds']['median']:.2f}",
+                ratio_of(case),
+                case["baseline"],
+            ]
+            for case in cases
+        ]
+    return "\n\n".join([list_table(rows), machine_of(report)])
+
+
+def search_speed_rst():
+    report = report_of("search_speed")
+    rows = [["", "task", "seconds per model", "ratio", "times as fast"]]
+    for task, cases in report["results"].items():
+        rows += [
+            [
+                case["case"],
+                task,
+                f"{case['seconds']['median']:.3f}",
+                ratio_of(case),
+                f"{1 / case['ratio']['median']:.1f}",
+            ]
+            for case in cases
+        ]
+    return "\n\n".join([list_table(rows), machine_of(report)])
+
+
+def predict_latency_rst():
+    report = report_of("predict_latency")
+    rows = [["", "rows", "milliseconds", "ratio"]]
+    for n_rows, cases in report["results"].items():
+        rows += [
+            [
+                case["case"],
+                n_rows,
+                f"{1000 * case['seconds']['median']:.3f}",
+                ratio_of(case),
+            ]
+            for case in cases
+        ]
+    return "\n\n".join([list_table(rows), machine_of(report)])
+
+
+def memory_rst():
+    report = report_of("memory")
+    rows = [["", "peak of the process", "without the libraries"]]
+    rows += [
+        [case["case"], f"{case['peak']['median']:.2f}", f"{case['own']['median']:.2f}"]
+        for case in report["results"]
+    ]
+    return "\n\n".join([list_table(rows), machine_of(report)])
+
+
+def extraction_speed_rst():
+    report = report_of("extraction_speed")
+    rows = [["", "milliseconds per recording", "ratio", "to"]]
+    rows += [
+        [
+            case["case"],
+            f"{1000 * case['seconds']['median']:.1f}",
+            ratio_of(case),
+            case["baseline"],
+        ]
+        for case in report["results"]
+    ]
+    return "\n\n".join([list_table(rows), machine_of(report)])
+
+
+def report_of(name):
+    return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+
+
+def ratio_of(case):
+    """Return the ratio of a case to its baseline, and its range over the rounds."""
+    ratio = case["ratio"]
+    if ratio["min"] == ratio["max"]:
+        return f"{ratio['median']:.2f}"
+    return f"{ratio['median']:.2f} ({ratio['min']:.2f} - {ratio['max']:.2f})"
+
+
+def machine_of(report):
+    """Return a sentence on what a speed benchmark ran on."""
+    machine, versions = report["machine"], report["versions"]
+    packages = ", ".join(
+        f"{name} {found.split('+')[0]}"
+        for name, found in versions.items()
+        if found and name != "advser"
+    )
+    return (
+        f"{machine['cpus']} cores, Python {machine['python']}, {packages}; "
+        f"rounds: {report['settings']['rounds']}."
+    )
 
 
 def list_table(rows):
