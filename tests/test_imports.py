@@ -20,6 +20,7 @@ FLOORS = [
     {
         "_routing",
         "_validation",
+        "distributed",
         "exceptions",
         "features",
         "layers",
@@ -110,7 +111,7 @@ def state():
 random.seed(0), numpy.random.seed(0)
 before = state()
 import advser
-heavy = {"opensmile", "audresample", "matplotlib", "IPython", "pytest"}
+heavy = {"opensmile", "audresample", "distributed", "matplotlib", "IPython", "pytest"}
 print(json.dumps([state() == before, sorted(heavy & set(sys.modules))]))
 """
     )
