@@ -45,7 +45,7 @@ class DurableClient(Client):
     ...     cv=GroupKFold(3),
     ... )
     >>> with (
-    ...     LocalCluster(n_workers=2, dashboard_address=None) as cluster,
+    ...     LocalCluster(processes=False, dashboard_address=None) as cluster,
     ...     DurableClient(cluster, set_as_default=False) as client,
     ...     parallel_config("dask", client=client),
     ... ):
@@ -90,6 +90,25 @@ class DurableClient(Client):
     async def _submit_data(self, data, is_pure):
         if type(data) is list:
             return [await self._submit_data(element, is_pure) for element in data]
-        # dask warns of large arguments, and advises what this replaces.
+        return self.submit(identity, data, pure=is_pure)
+
+    def submit(self, func, *args, **kwargs):
+        """Submit a task, without dask's warning of large arguments.
+
+        It advises to scatter them, so that the task would not have them again.
+
+        Parameters
+        ----------
+        func : callable
+
+        *args : tuple
+
+        **kwargs : dict
+            As in :meth:`distributed.Client.submit`.
+
+        Returns
+        -------
+        future : Future
+        """
         with dask.config.set({LARGE_ARGUMENT: "1TB"}):
-            return self.submit(identity, data, pure=is_pure)
+            return super().submit(func, *args, **kwargs)

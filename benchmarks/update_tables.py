@@ -22,6 +22,7 @@ def main(arguments):
     for path, name, render in (
         ("README.md", "benchmark", benchmark_markdown),
         ("docs/benchmark.rst", "benchmark", benchmark_rst),
+        ("docs/guide/distributed.rst", "distributed_scaling", distributed_scaling_rst),
         ("docs/guide/speaker_scaling.rst", "enrolment", enrolment_rst),
     ):
         text = pages.get(path) or (ROOT / path).read_text(encoding="utf-8")
@@ -100,6 +101,34 @@ def enrolment_rst():
         f"{report['settings']['repeats']} draws of them. Logistic regression, its "
         "settings chosen by\nthe other speakers; enrolled utterances are not scored. "
         f"{everything.capitalize()}:\n{cells[everything, None]}."
+    )
+    return "\n\n".join([list_table(rows), note])
+
+
+def distributed_scaling_rst():
+    """Return the time of a search by models, rows and workers."""
+    report = json.loads((RESULTS / "distributed_scaling.json").read_text("utf-8"))
+    settings, cells = report["settings"], {}
+    for row in report["results"]:
+        seconds, ratio = row["seconds"]["median"], row["ratio"]
+        cell = f"{seconds:.1f}"
+        if ratio["min"] < ratio["max"]:
+            cell += f" ({ratio['median']:.2f}: {ratio['min']:.2f} – {ratio['max']:.2f})"
+        cells[row["models"], row["rows"], row["case"]] = cell
+    cases = list(dict.fromkeys(case for _, _, case in cells))
+    rows = [["models", "rows", *cases]]
+    rows += [
+        [str(n_models), str(n_rows), *(cells[n_models, n_rows, case] for case in cases)]
+        for n_models, n_rows in dict.fromkeys(key[:2] for key in cells)
+    ]
+    note = (
+        "Seconds of a search, and in brackets how many times those of "
+        f"``{cases[0]}`` in one process they are: medians\nof {settings['rounds']} "
+        "rounds, in which all sizes and ways take turns, with the smallest and the "
+        f"largest ratio. Models\nare {settings['folds']} folds of as many settings as "
+        f"that takes, each of {settings['epochs']} epochs with batches of "
+        f"{settings['batch_size']}. The\nworkers are on the same machine, which has "
+        f"{report['machine']['cpus']} cores; each fit has one thread."
     )
     return "\n\n".join([list_table(rows), note])
 

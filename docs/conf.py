@@ -31,7 +31,7 @@ default_role = "literal"
 
 # Other projects' objects are named, but not linked: that would need the network.
 nitpick_ignore_regex = [
-    ("py:.*", r"(sklearn|joblib|skorch|torch|numpy|pandas|matplotlib)\..*"),
+    ("py:.*", r"(sklearn|joblib|skorch|torch|numpy|pandas|matplotlib|distributed)\..*"),
 ]
 
 autosummary_generate = True

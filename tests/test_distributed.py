@@ -145,6 +145,17 @@ def test_extraction(level, any_client, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+def test_killed_worker_loses_nothing_of_an_extraction(any_client, tmp_path):
+    files = 6 * write_corpus(tmp_path)["file"].tolist()
+    extractor = EGeMAPS()
+    with (
+        one_worker_killed(any_client, task="_attempt"),
+        parallel_config("dask", client=any_client),
+    ):
+        there = extractor.transform(files)
+    np.testing.assert_array_equal(there, extractor.transform(files))
+
+
 def test_search_over_recordings(client, tmp_path):
     table = write_corpus(tmp_path, seconds=0.3)
     model = make_pipeline(EGeMAPS(), AdversarialSER(max_epochs=2, random_state=0))
@@ -192,3 +203,9 @@ def test_data_are_sent(client):
     np.testing.assert_array_equal(first, numbers)
     assert second == name
     assert client.scatter(numbers).result().sum() == 10
+
+
+def test_large_data_raise_no_warning(client):
+    large = np.ones(2_000_000)  # 16 MB; dask warns from 10 MB on
+    assert client.submit(np.sum, large).result() == 2_000_000
+    assert client.scatter(large).result().shape == large.shape
