@@ -108,29 +108,45 @@ def enrolment_rst():
 def distributed_scaling_rst():
     """Return the time of a search by models, rows and workers."""
     report = json.loads((RESULTS / "distributed_scaling.json").read_text("utf-8"))
-    settings, cells = report["settings"], {}
+    settings, found = report["settings"], {}
     for row in report["results"]:
-        seconds, ratio = row["seconds"]["median"], row["ratio"]
-        cell = f"{seconds:.1f}"
-        if ratio["min"] < ratio["max"]:
-            cell += f" ({ratio['median']:.2f}: {ratio['min']:.2f} – {ratio['max']:.2f})"
-        cells[row["models"], row["rows"], row["case"]] = cell
-    cases = list(dict.fromkeys(case for _, _, case in cells))
-    rows = [["models", "rows", *cases]]
-    rows += [
-        [str(n_models), str(n_rows), *(cells[n_models, n_rows, case] for case in cases)]
-        for n_models, n_rows in dict.fromkeys(key[:2] for key in cells)
-    ]
-    note = (
-        "Seconds of a search, and in brackets how many times those of "
-        f"``{cases[0]}`` in one process they are: medians\nof {settings['rounds']} "
-        "rounds, in which all sizes and ways take turns, with the smallest and the "
-        f"largest ratio. Models\nare {settings['folds']} folds of as many settings as "
-        f"that takes, each of {settings['epochs']} epochs with batches of "
-        f"{settings['batch_size']}. The\nworkers are on the same machine, which has "
-        f"{report['machine']['cpus']} cores; each fit has one thread."
+        found[row["models"], row["rows"], row["case"]] = row
+    cases = list(dict.fromkeys(case for _, _, case in found))
+    sizes = list(dict.fromkeys((models, rows) for models, rows, _ in found))
+    table = [["models", "rows", *cases]]
+    for models, rows in sizes:
+        cells = [timing(found[models, rows, case]) for case in cases]
+        table.append([str(models), str(rows), *cells])
+    reference = tuple(settings["reference"].values())
+    growth = ",\n".join(
+        f"× {found[*size, cases[0]]['growth']['median']:.2f} with "
+        f"{size[0]} models on {size[1]} rows"
+        for size in sizes
+        if size != reference
     )
-    return "\n\n".join([list_table(rows), note])
+    machine = report["machine"]
+    note = (
+        f"Seconds of a search, and how many times those of ``{cases[0]}`` in one\n"
+        f"process they are: medians of {settings['rounds']} rounds, in which all sizes "
+        "and ways take turns,\nand the smallest and the largest ratio. Models are "
+        f"settings × {settings['folds']} folds, each of\n{settings['epochs']} epochs "
+        f"with batches of {settings['batch_size']}, on one thread. The workers are on "
+        f"the same machine,\nwhich has {machine['cpus']} cores and had other work as "
+        f"well: the load average was {machine['load_after']:.1f} at the end.\n\n"
+        f"Beside {reference[0]} models on {reference[1]} rows, ``{cases[0]}`` in one "
+        f"process takes\n{growth}."
+    )
+    return "\n\n".join([list_table(table), note])
+
+
+def timing(row):
+    """Return the seconds of a case, and its ratio to the baseline unless it is that."""
+    seconds, ratio = f"{row['seconds']['median']:.1f}", row["ratio"]
+    if ratio["min"] == ratio["max"] == 1:
+        return seconds
+    return (
+        f"{seconds}; × {ratio['median']:.2f} ({ratio['min']:.2f} – {ratio['max']:.2f})"
+    )
 
 
 def list_table(rows):
