@@ -71,11 +71,14 @@ class DurableClient(Client):
         data : object or list
             What to send; of a list each element on its own.
 
-        workers, broadcast, direct, timeout
+        workers, broadcast, direct : object
             Ignored: where the data are is up to the scheduler.
 
         hash : bool, default=True
             Whether equal data are sent once.
+
+        timeout : object
+            Ignored: the data are on their way at once.
 
         asynchronous : bool or None, default=None
             Whether to return an awaitable; None for what the client is.

@@ -60,6 +60,8 @@ numpydoc_validation_exclude = {
     r"\.get_feature_names_out$",
     # Parameters that are scikit-learn's go by name.
     r"\.model_selection\.",
+    # Its constructor is dask's.
+    r"\.DurableClient$",
     # Dataclasses, whose attributes are what they are made from.
     r"\.Comparison$",
     r"\.SpeakerLeakage$",
