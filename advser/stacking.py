@@ -161,13 +161,18 @@ class Rendezvous:
 
     n_jobs : int, default=1
         Number of processes, each on one thread, that share the training of a stack.
+
+    backend : joblib backend or None, default=None
+        Where these processes are; None for this machine.
     """
 
     settle_seconds = 0.05  # how long no task may begin before the last are trained
 
-    def __init__(self, max_stack, n_jobs=1):
+    def __init__(self, max_stack, n_jobs=1, backend=None):
         self.max_stack = max_stack
         self.n_jobs = n_jobs
+        # From a thread, joblib lets only the outermost loop have processes.
+        self.backend = backend or LokyBackend(nesting_level=0)
         self.changed = threading.Condition()
         self.n_tasks = 0  # begun or about to begin
         self.n_begun = 0
@@ -257,14 +262,17 @@ class Rendezvous:
                     for part in parts
                 ]
             else:
-                # From a thread, joblib lets only the outermost loop have processes.
-                parallel = Parallel(self.n_jobs, backend=LokyBackend(nesting_level=0))
+                parallel = Parallel(self.n_jobs, backend=self.backend)
                 results = parallel(
                     delayed(_fit_jobs)([entry.job for entry in part]) for part in parts
                 )
             for part, result in zip(parts, results):
                 for entry, net in zip(part, result.nets):
                     entry.finish(net, result.seconds / len(part), result.error)
+        except Exception as error:  # of the processes: the others wait for an answer
+            for entry in entries:
+                if not entry.done:
+                    entry.finish(entry.job.net, 0.0, error)
         finally:
             self.changed.acquire()
             self.training = False

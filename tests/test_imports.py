@@ -21,6 +21,7 @@ FLOORS = [
         "_routing",
         "_threads",
         "_validation",
+        "distributed",
         "exceptions",
         "features",
         "layers",
@@ -111,7 +112,7 @@ def state():
 random.seed(0), numpy.random.seed(0)
 before = state()
 import advser
-heavy = {"opensmile", "audresample", "matplotlib", "IPython", "pytest"}
+heavy = {"opensmile", "audresample", "distributed", "matplotlib", "IPython", "pytest"}
 print(json.dumps([state() == before, sorted(heavy & set(sys.modules))]))
 """
     )
