@@ -24,7 +24,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
+    _check_y,
     check_array,
+    check_consistent_length,
     check_is_fitted,
     validate_data,
 )
@@ -36,7 +38,7 @@ from ._validation import check_layer_sizes, encode
 from .exceptions import NoSpeakersWarning
 from .layers import mlp
 from .stacking import fit as fit_net
-from .training import Rows, StepwiseNet, ValidationScores, as_tensor
+from .training import EmotionScores, Rows, StepwiseNet, as_tensor
 from .utterances import (
     CHUNK,
     TrainingData,
@@ -47,19 +49,19 @@ from .utterances import (
     to_numpy,
 )
 
-__all__ = ["BaseSERClassifier"]
+__all__ = ["BaseSER", "BaseSERClassifier"]
 
 
-class BaseSERClassifier(
-    ClassifierMixin,
+class BaseSER(
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,
     metaclass=ABCMeta,
 ):
-    """Parent of the classifiers: owns a `StepwiseNet`, and speaks scikit-learn.
+    """Parent of the estimators: owns a `StepwiseNet`, and speaks scikit-learn.
 
-    A method adds its parameters, its `fit` and the hook `_build_module`.
+    A method adds its parameters, its `fit` and the hook `_build_module`; what is to be
+    told of an utterance is left to `BaseSERClassifier` and `BaseSERRegressor`.
     """
 
     # With metadata routing on, these reach `fit` without a call of set_fit_request.
@@ -81,7 +83,6 @@ class BaseSERClassifier(
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="left")],
-        "class_weight": [StrOptions({"balanced"}), dict, None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -105,47 +106,28 @@ class BaseSERClassifier(
             it is the same in all.
         """
 
-    def predict(self, X):
-        """Return the most probable emotion of each row.
+    @abstractmethod
+    def _check_targets(self, y, n_rows, again):
+        """Return what is to be told of each labelled row, encoded: (n, ...)."""
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
+    @abstractmethod
+    def _no_targets(self, n_rows):
+        """Return what stands for the unknown targets of some rows: (n_rows, ...)."""
 
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
+    @abstractmethod
+    def _encode_targets(self, targets):
+        """Return codes of the rows by what is to be told of them, and their number.
+
+        Both are dicts by task, like those of the speakers.
         """
-        logits = self._apply("forward", X)[:, self._column_of_class]
-        return self.classes_[logits.argmax(axis=1)]
 
-    def predict_proba(self, X):
-        """Return the probability of each emotion.
+    @abstractmethod
+    def _tensors(self, data):
+        """Return codes, targets and their weights as tensors, see `advser.training`."""
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        probability : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`.
-        """
-        return self._apply("forward", X, torch.softmax)[:, self._column_of_class]
-
-    def predict_log_proba(self, X):
-        """Return the logarithm of the probability of each emotion.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        log_probability : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`.
-        """
-        return self._apply("forward", X, torch.log_softmax)[:, self._column_of_class]
+    @abstractmethod
+    def _validation_rows(self, utterances):
+        """Return the rows that early stopping watches."""
 
     def transform(self, X):
         """Return the embedding of each row.
@@ -235,20 +217,15 @@ class BaseSERClassifier(
         valid_rows = None
         if self.early_stopping:
             train, valid = self._split(labeled)
-            valid_rows = labeled.take(valid).as_rows()
+            valid_rows = self._validation_rows(labeled.take(valid))
             if unlabeled is not None:
                 unlabeled = unlabeled.without_speakers_of(labeled.take(valid))
             labeled = labeled.take(train)
         standardize = standardization(labeled.X, labeled.weight)
         utterances = labeled if unlabeled is None else labeled.joined_by(unlabeled)
         codes, n_codes = self._encode_labels(utterances, len(labeled), again)
-        data = TrainingData(
-            utterances.X, utterances.weight, codes, n_codes, standardize
-        )
-        y = label_tensors(
-            codes, data.weight, {"emotion": self._class_weights(data)}, data.X.dtype
-        )
-        rows = Rows(as_tensor(data.X), y, len(labeled))
+        data = TrainingData(*utterances[:3], codes, n_codes, standardize)
+        rows = Rows(as_tensor(data.X), self._tensors(data), len(labeled))
 
         if again:
             self.net_.set_lr(self.lr)
@@ -276,13 +253,14 @@ class BaseSERClassifier(
     def _build_net(self, module, order_generator, noise_generator):
         callbacks = copy.deepcopy(self.callbacks or [])
         if self.early_stopping:
+            scores = self._validation_scores()
             stop = EarlyStopping(
-                "valid_uar",
+                scores.monitored,
                 lower_is_better=False,
                 patience=self.n_iter_no_change,
                 load_best=True,
             )
-            callbacks = [ValidationScores(), *callbacks, stop]
+            callbacks = [scores, *callbacks, stop]
         return StepwiseNet(
             module,
             criterion=nn.Identity,  # the loss is the module's own
@@ -300,36 +278,12 @@ class BaseSERClassifier(
             device=self.device,
         )
 
-    def _encode_emotions(self, y, again):
-        """Return codes by order of first appearance, and set `classes_`: (n,).
-
-        That order, unlike the sorted one, does not depend on the names: renaming
-        the emotions changes no bit of a fit.
-        """
-        classes, first, inverse = np.unique(y, return_index=True, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(
-                f"`y` holds one class only, {classes[0]!r}; a classifier needs at "
-                "least 2 classes."
-            )
-        if not again:
-            self.classes_ = classes
-            self._column_of_class = first.argsort().argsort()
-        elif not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                f"`warm_start=True`, but `y` holds the classes {list(classes)} and "
-                f"the first fit knew {list(self.classes_)}; fit them from the start "
-                "with `warm_start=False`."
-            )
-        return self._column_of_class[inverse]
-
     def _encode_labels(self, utterances, n_labeled, again):
-        """Return the codes of every kind of label and their numbers, by task.
+        """Return the codes of the rows and the numbers of codes, by task.
 
         Sets `speakers_`, and `genders_` where the method has genders.
         """
-        codes = {"emotion": utterances.emotion}
-        n_codes = {"emotion": len(self.classes_)}
+        codes, n_codes = self._encode_targets(utterances.targets)
         for task, labels in utterances.labels.items():
             found, n_codes[task] = self._encode_task(task, labels, again)
             if n_codes[task]:
@@ -378,45 +332,19 @@ class BaseSERClassifier(
             speaker[strangers] = n_speakers
         n_codes["speaker"] = self._n_domains
 
-    def _class_weights(self, data):
-        """Return the weight of each row in the loss of the emotion: (n,).
-
-        "balanced" gives each emotion the same total weight, sample weights included.
-        """
-        emotion, weight = data.codes["emotion"], data.weight
-        if self.class_weight is None:
-            return weight
-        labeled = emotion >= 0
-        codes = np.arange(len(self.classes_))
-        if self.class_weight == "balanced":
-            totals = np.bincount(emotion[labeled], weight[labeled], len(codes))
-            of_code = totals.sum() / (len(codes) * np.where(totals > 0, totals, 1))
-        else:
-            of_class = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=self.classes_
-            )
-            if of_class.min() < 0 or of_class.max() <= 0:
-                raise ValueError(
-                    "`class_weight` must not be negative, nor zero throughout; it is "
-                    f"{self.class_weight!r}."
-                )
-            of_code = np.empty(len(codes))
-            of_code[self._column_of_class] = of_class
-        return weight * of_code[emotion]
-
     def _check_labeled(self, X, y, sample_weight, labels, again):
-        """Return the labelled utterances, checked, with their emotions encoded."""
-        X, y = validate_data(
+        """Return the labelled utterances, checked, with their targets encoded."""
+        if y is None:
+            validate_data(self, X, y)  # which says what is missing, as everywhere
+        X = validate_data(
             self,
             X,
-            to_numpy(y),
             dtype=self._dtype if again else [np.float64, np.float32],
             order="C",
             reset=not again,
         )
         self._dtype = X.dtype
-        check_classification_targets(y)
-        emotion = self._encode_emotions(y, again)  # (n,)
+        targets = self._check_targets(to_numpy(y), len(X), again)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64)  # (n,)
         if weight.min() < 0 or weight.max() <= 0:
             raise ValueError(
@@ -424,7 +352,7 @@ class BaseSERClassifier(
                 f"from {weight.min()} to {weight.max()}."
             )
         labels = check_row_labels(labels, len(X), "X")
-        return Utterances(X, emotion, weight, labels)
+        return Utterances(X, targets, weight, labels)
 
     def _check_unlabeled(self, X_unlabeled, labels):
         """Return the unlabelled utterances, checked, or None."""
@@ -453,7 +381,7 @@ class BaseSERClassifier(
                 f"{self.n_features_in_}; extract both with the same feature set."
             )
         labels = check_row_labels(labels, n, "X_unlabeled")
-        return Utterances(X_unlabeled, np.full(n, -1), np.ones(n), labels)
+        return Utterances(X_unlabeled, self._no_targets(n), np.ones(n), labels)
 
     def _split(self, utterances):
         """Part the rows for training from those for validation.
@@ -476,9 +404,129 @@ class BaseSERClassifier(
                 NoSpeakersWarning,
                 stacklevel=4,
             )
-            splitter = StratifiedShuffleSplit
+            splitter = self._row_splitter
         split = splitter(
             1, test_size=self.validation_fraction, random_state=self._split_seed
         )
-        train, valid = next(split.split(known, utterances.emotion[known], groups))
+        train, valid = next(split.split(known, utterances.targets[known], groups))
         return np.sort(np.concatenate([known[train], unknown])), known[valid]
+
+
+class BaseSERClassifier(ClassifierMixin, BaseSER):
+    """Parent of the classifiers, which name the emotion of an utterance."""
+
+    _parameter_constraints: dict = {
+        **BaseSER._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
+
+    _row_splitter = StratifiedShuffleSplit
+    _validation_scores = EmotionScores
+
+    def predict(self, X):
+        """Return the most probable emotion of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        logits = self._apply("forward", X)[:, self._column_of_class]
+        return self.classes_[logits.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Return the probability of each emotion.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        probability : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        return self._apply("forward", X, torch.softmax)[:, self._column_of_class]
+
+    def predict_log_proba(self, X):
+        """Return the logarithm of the probability of each emotion.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_probability : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        return self._apply("forward", X, torch.log_softmax)[:, self._column_of_class]
+
+    def _check_targets(self, y, n_rows, again):
+        """Return codes by order of first appearance, and set `classes_`: (n,).
+
+        That order, unlike the sorted one, does not depend on the names: renaming
+        the emotions changes no bit of a fit.
+        """
+        y = _check_y(y, estimator=self)
+        check_consistent_length(y, range(n_rows))
+        check_classification_targets(y)
+        classes, first, inverse = np.unique(y, return_index=True, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"`y` holds one class only, {classes[0]!r}; a classifier needs at "
+                "least 2 classes."
+            )
+        if not again:
+            self.classes_ = classes
+            self._column_of_class = first.argsort().argsort()
+        elif not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"`warm_start=True`, but `y` holds the classes {list(classes)} and "
+                f"the first fit knew {list(self.classes_)}; fit them from the start "
+                "with `warm_start=False`."
+            )
+        return self._column_of_class[inverse]
+
+    def _no_targets(self, n_rows):
+        return np.full(n_rows, -1)
+
+    def _encode_targets(self, targets):
+        return {"emotion": targets}, {"emotion": len(self.classes_)}
+
+    def _tensors(self, data):
+        weights = {"emotion": self._class_weights(data)}
+        return label_tensors(data.codes, data.weight, weights, data.X.dtype)
+
+    def _validation_rows(self, utterances):
+        emotion = torch.from_numpy(utterances.targets)
+        return Rows(as_tensor(utterances.X), {"emotion": emotion})
+
+    def _class_weights(self, data):
+        """Return the weight of each row in the loss of the emotion: (n,).
+
+        "balanced" gives each emotion the same total weight, sample weights included.
+        """
+        emotion, weight = data.codes["emotion"], data.weight
+        if self.class_weight is None:
+            return weight
+        labeled = emotion >= 0
+        codes = np.arange(len(self.classes_))
+        if self.class_weight == "balanced":
+            totals = np.bincount(emotion[labeled], weight[labeled], len(codes))
+            of_code = totals.sum() / (len(codes) * np.where(totals > 0, totals, 1))
+        else:
+            of_class = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=self.classes_
+            )
+            if of_class.min() < 0 or of_class.max() <= 0:
+                raise ValueError(
+                    "`class_weight` must not be negative, nor zero throughout; it is "
+                    f"{self.class_weight!r}."
+                )
+            of_code = np.empty(len(codes))
+            of_code[self._column_of_class] = of_class
+        return weight * of_code[emotion]

@@ -97,8 +97,11 @@ class Stopwatch:
 def stacking_key(job):
     """Return what jobs must share to be stacked, or None for one that cannot be."""
     net, rows, _ = job
-    known = (ValidationScores, EarlyStopping)
-    if net.warm_start or any(type(callback) not in known for callback in net.callbacks):
+    known = all(
+        type(callback) is EarlyStopping or isinstance(callback, ValidationScores)
+        for callback in net.callbacks
+    )
+    if net.warm_start or not known:
         return None
     return (
         repr(net.module),
@@ -588,6 +591,7 @@ class StackedBatches:
                 for y, n in zip(ys, sizes)
             ]
             self.y[f"{task}_weight"] = torch.cat(weights).to(device)
+        self.weights = [name for name in self.y if name.endswith("_weight")]
 
         place = torch.zeros(self.shape, dtype=dtype)
         for net, (n, size) in enumerate(zip(sizes, self.batch_sizes)):
@@ -613,12 +617,10 @@ class StackedBatches:
         index = index.to(self.x.device)
         for order, scale in zip(index, self.scale):  # (n_nets, batch_size)
             labels = order + self.y_start
-            y = {
-                name: values[labels] * scale
-                if name.endswith("_weight")
-                else values[labels]
-                for name, values in self.y.items()
-            }
+            y = {name: values[labels] for name, values in self.y.items()}
+            for name in self.weights:
+                of_row = scale.view(*scale.shape, *(1,) * (y[name].dim() - 2))
+                y[name] = y[name] * of_row
             yield self.x[order + self.x_start], y
 
 

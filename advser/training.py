@@ -36,7 +36,14 @@ from skorch.callbacks import Callback, EpochTimer, PrintLog
 from ._threads import limited_threads
 from .layers import Noise
 
-__all__ = ["BLOCK", "Rows", "StepwiseNet", "ValidationScores", "as_tensor"]
+__all__ = [
+    "BLOCK",
+    "EmotionScores",
+    "Rows",
+    "StepwiseNet",
+    "ValidationScores",
+    "as_tensor",
+]
 
 BLOCK = 64  # steps whose noise is drawn, or whose losses are added, by one operation
 BLOCK_ROWS = 4096  # rows gathered by one operation, to be cut into batches
@@ -449,24 +456,42 @@ class StepwiseNet(skorch.NeuralNet):
 
 
 class ValidationScores(Callback):
-    """Record what the network makes of the validation rows after each epoch."""
+    """Record what the network makes of the validation rows after each epoch.
+
+    A kind of output has a class of its own, which knows the `scores`, and which of them
+    is `monitored`: the one whose best epoch is kept.
+    """
+
+    monitored = ""
+
+    def scores(self, output, y):
+        """Return the scores by name: a dict of float."""
+        raise NotImplementedError
 
     def on_epoch_end(self, net, dataset_valid=None, **kwargs):
-        """Record `valid_loss` and `valid_uar`, and whether they are the best so far."""
+        """Record the scores, and whether they are the best so far."""
         rows = dataset_valid.to(net.device)
         with torch.inference_mode():
-            logits = net.module_(rows.x)
-        emotion = rows.y["emotion"]
-        scores = {
-            "valid_loss": F.cross_entropy(logits, emotion).item(),
-            "valid_uar": unweighted_average_recall(emotion, logits.argmax(1)),
-        }
-        for name, score in scores.items():
+            output = net.module_(rows.x)
+        for name, score in self.scores(output, rows.y).items():
             past = net.history[:-1, name] if len(net.history) > 1 else []
             sign = -1 if name == "valid_loss" else 1
             is_best = all(sign * score > sign * earlier for earlier in past)
             net.history.record(name, score)
             net.history.record(f"{name}_best", is_best)
+
+
+class EmotionScores(ValidationScores):
+    """Cross-entropy and recall of the emotions."""
+
+    monitored = "valid_uar"
+
+    def scores(self, output, y):
+        """Return `valid_loss` and `valid_uar`: (n, n_emotions) and codes to float."""
+        return {
+            "valid_loss": F.cross_entropy(output, y["emotion"]).item(),
+            "valid_uar": unweighted_average_recall(y["emotion"], output.argmax(1)),
+        }
 
 
 def unweighted_average_recall(emotion, predicted):

@@ -10,7 +10,6 @@ from sklearn.utils import gen_batches
 
 from ._validation import check_labels
 from .layers import Standardize
-from .training import Rows, as_tensor
 
 __all__ = [
     "CHUNK",
@@ -39,8 +38,8 @@ class Utterances(NamedTuple):
     ----------
     X : ndarray of shape (n, n_features)
 
-    emotion : ndarray of shape (n,)
-        Codes, -1 for an unknown emotion.
+    targets : ndarray of shape (n,) or (n, n_targets)
+        Codes of the emotions, -1 for an unknown one; or ratings, NaN for unknown ones.
 
     weight : ndarray of shape (n,)
 
@@ -50,7 +49,7 @@ class Utterances(NamedTuple):
     """
 
     X: np.ndarray
-    emotion: np.ndarray
+    targets: np.ndarray
     weight: np.ndarray
     labels: dict
 
@@ -60,7 +59,7 @@ class Utterances(NamedTuple):
     def take(self, rows):
         """Return some of the utterances: (n_taken,) positions, or (n,) of bool."""
         labels = {task: values[rows] for task, values in self.labels.items()}
-        return Utterances(self.X[rows], self.emotion[rows], self.weight[rows], labels)
+        return Utterances(self.X[rows], self.targets[rows], self.weight[rows], labels)
 
     def joined_by(self, others):
         """Return these utterances and others behind them."""
@@ -76,10 +75,6 @@ class Utterances(NamedTuple):
         heard = pd.Series(others.labels["speaker"]).dropna()
         return self.take(~pd.Series(self.labels["speaker"]).isin(heard).to_numpy())
 
-    def as_rows(self):
-        """Return features and emotions as tensors."""
-        return Rows(as_tensor(self.X), {"emotion": torch.from_numpy(self.emotion)})
-
 
 class TrainingData(NamedTuple):
     """What a network is trained on, and built for.
@@ -89,12 +84,15 @@ class TrainingData(NamedTuple):
     X : ndarray of shape (n, n_features)
         The labelled rows, and the unlabelled ones behind them.
 
+    targets : ndarray of shape (n,) or (n, n_targets)
+        As in `Utterances`.
+
     weight : ndarray of shape (n,)
         Weight of each row.
 
     codes : dict of ndarray of shape (n,)
         Codes by task, -1 for an unknown label: "emotion", "speaker", and "gender"
-        where the method has genders.
+        where the method has genders. A task of which no label is known is left out.
 
     n_codes : dict of int
         Number of codes by task.
@@ -104,6 +102,7 @@ class TrainingData(NamedTuple):
     """
 
     X: np.ndarray
+    targets: np.ndarray
     weight: np.ndarray
     codes: dict
     n_codes: dict

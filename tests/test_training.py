@@ -15,7 +15,7 @@ from advser.dann import DomainAdversarialNetwork
 from advser.layers import Dropout, linear, mlp
 from advser.menan import MaxEntropyNetwork
 from advser.networks import EmotionNetwork
-from advser.training import Rows, StepwiseNet, ValidationScores, as_tensor
+from advser.training import EmotionScores, Rows, StepwiseNet, as_tensor
 
 
 class Duel(nn.Module):
@@ -473,7 +473,7 @@ def test_validation_scores_by_hand():
     valid = Rows(
         torch.eye(5, dtype=torch.float64), {"emotion": torch.tensor([0, 0, 0, 1, 1])}
     )
-    net = net_of(network, callbacks=[ValidationScores()], max_epochs=5)
+    net = net_of(network, callbacks=[EmotionScores()], max_epochs=5)
     y = {name: values for name, values in y.items() if name.startswith("emotion")}
     net.fit((Rows(x, y), valid))
     with torch.no_grad():
