@@ -16,9 +16,15 @@ from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
     ClassNamePrefixFeaturesOutMixin,
+    MultiOutputMixin,
+    RegressorMixin,
     TransformerMixin,
 )
-from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
+from sklearn.model_selection import (
+    GroupShuffleSplit,
+    ShuffleSplit,
+    StratifiedShuffleSplit,
+)
 from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
@@ -37,8 +43,9 @@ from ._threads import limited_threads
 from ._validation import check_layer_sizes, encode
 from .exceptions import NoSpeakersWarning
 from .layers import mlp
+from .outputs import Emotions, EmotionScores, Ratings, RatingScores
 from .stacking import fit as fit_net
-from .training import EmotionScores, Rows, StepwiseNet, as_tensor
+from .training import Rows, StepwiseNet, as_tensor
 from .utterances import (
     CHUNK,
     TrainingData,
@@ -49,7 +56,7 @@ from .utterances import (
     to_numpy,
 )
 
-__all__ = ["BaseSER", "BaseSERClassifier"]
+__all__ = ["BaseSER", "BaseSERClassifier", "BaseSERRegressor"]
 
 
 class BaseSER(
@@ -128,6 +135,10 @@ class BaseSER(
     @abstractmethod
     def _validation_rows(self, utterances):
         """Return the rows that early stopping watches."""
+
+    @abstractmethod
+    def _build_outputs(self, data):
+        """Return what the network tells, see `advser.outputs`, and its width."""
 
     def transform(self, X):
         """Return the embedding of each row.
@@ -208,7 +219,7 @@ class BaseSER(
             "speakers_unlabeled" and so on.
         """
         self._validate_params()
-        again = self.warm_start and hasattr(self, "net_")
+        again = self._goes_on
         labeled = self._check_labeled(X, y, sample_weight, labels, again)
         unlabeled = self._check_unlabeled(X_unlabeled, labels_unlabeled or {})
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=4)
@@ -242,6 +253,11 @@ class BaseSER(
         )
         self.n_iter_ = len(self.history_)
         return self
+
+    @property
+    def _goes_on(self):
+        """Whether the next fit goes on from the last."""
+        return self.warm_start and hasattr(self, "net_")
 
     def _build_encoder(self, standardize, generator):
         """Return the encoder: standardisation, hidden layers, embedding."""
@@ -505,6 +521,9 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
         emotion = torch.from_numpy(utterances.targets)
         return Rows(as_tensor(utterances.X), {"emotion": emotion})
 
+    def _build_outputs(self, data):
+        return Emotions(), len(self.classes_)
+
     def _class_weights(self, data):
         """Return the weight of each row in the loss of the emotion: (n,).
 
@@ -530,3 +549,106 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
             of_code = np.empty(len(codes))
             of_code[self._column_of_class] = of_class
         return weight * of_code[emotion]
+
+
+class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
+    """Parent of the regressors, which rate an utterance on one scale or several."""
+
+    _parameter_constraints: dict = {
+        **BaseSER._parameter_constraints,
+        "loss": [StrOptions({"ccc", "mse", "huber"})],
+        "huber_delta": [Interval(Real, 0, None, closed="neither")],
+        "target_weights": ["array-like", None],
+    }
+
+    _row_splitter = ShuffleSplit
+    _validation_scores = RatingScores
+
+    def predict(self, X):
+        """Return the ratings of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            On the scales of the ratings in `fit`, in one dimension where those came in
+            one.
+        """
+        ratings = self._apply("forward", X)
+        return ratings[:, 0] if self._has_one_column else ratings
+
+    def _check_targets(self, y, n_rows, again):
+        y = check_array(
+            y,
+            dtype=np.float64,
+            ensure_2d=False,
+            ensure_all_finite="allow-nan",
+            input_name="y",
+        )
+        check_consistent_length(y, range(n_rows))
+        ratings = y.reshape(n_rows, -1)  # (n, n_outputs)
+        unrated = np.flatnonzero(np.isnan(ratings).all(0))
+        if len(unrated):
+            raise ValueError(
+                f"Input y contains NaN only in column {unrated[0]}; give it one rating "
+                "at least, or leave the column out."
+            )
+        if again and ratings.shape[1] != self.n_outputs_:
+            raise ValueError(
+                f"`warm_start=True`, but `y` has {ratings.shape[1]} columns and had "
+                f"{self.n_outputs_} in the first fit; start with `warm_start=False`."
+            )
+        self.n_outputs_ = ratings.shape[1]
+        self._has_one_column = y.ndim == 1
+        return ratings
+
+    def _no_targets(self, n_rows):
+        return np.full((n_rows, self.n_outputs_), np.nan)
+
+    def _encode_targets(self, targets):
+        return {}, {}
+
+    def _tensors(self, data):
+        y = label_tensors(data.codes, data.weight, {}, data.X.dtype)
+        is_rated = ~np.isnan(data.targets)
+        weight = data.weight[:, None] * is_rated  # (n, n_outputs)
+        weight = weight / np.where(weight.any(0), weight.mean(0), 1)
+        ratings = np.where(is_rated, data.targets, 0)
+        if not self._goes_on:
+            mean = (weight * ratings).mean(0)
+            scale = np.sqrt((weight * (ratings - mean) ** 2).mean(0))
+            self._mean, self._scale = mean, np.where(scale > 0, scale, 1)
+        standardized = np.where(is_rated, (ratings - self._mean) / self._scale, 0)
+        y["ratings"] = torch.from_numpy(standardized.astype(data.X.dtype))
+        y["ratings_weight"] = torch.from_numpy(weight.astype(data.X.dtype))
+        return y
+
+    def _validation_rows(self, utterances):
+        ratings = torch.from_numpy(utterances.targets.astype(utterances.X.dtype))
+        return Rows(as_tensor(utterances.X), {"ratings": ratings})
+
+    def _build_outputs(self, data):
+        weights = self.target_weights
+        weights = np.ones(self.n_outputs_) if weights is None else np.asarray(weights)
+        if weights.shape != (self.n_outputs_,) or not (weights >= 0).all():
+            raise ValueError(
+                f"`target_weights` must hold a weight of 0 or more for each of the "
+                f"{self.n_outputs_} columns of `y`; got {self.target_weights!r}."
+            )
+        if not weights.any():
+            raise ValueError(
+                f"`target_weights` must not be 0 throughout; got "
+                f"{self.target_weights!r}."
+            )
+        outputs = Ratings(
+            self._mean,
+            self._scale,
+            loss=self.loss,
+            weights=weights,
+            delta=self.huber_delta,
+            n_bins=data.n_codes.get("bin", 1),
+        )
+        return outputs, self.n_outputs_

@@ -26,7 +26,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval
 
-from .base import BaseSERClassifier
+from .base import BaseSER
 from .exceptions import NotStackedWarning
 from .stacking import Rendezvous
 
@@ -75,7 +75,7 @@ class StackingBackend(ThreadingBackend):
 def is_stackable(estimator):
     """Whether the fits of an estimator can be trained together."""
     last_step = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    return isinstance(last_step, BaseSERClassifier)
+    return isinstance(last_step, BaseSER)
 
 
 @contextmanager

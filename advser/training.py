@@ -30,7 +30,6 @@ from contextlib import contextmanager
 import numpy as np
 import skorch
 import torch
-import torch.nn.functional as F
 from skorch.callbacks import Callback, EpochTimer, PrintLog
 
 from ._threads import limited_threads
@@ -38,7 +37,6 @@ from .layers import Noise
 
 __all__ = [
     "BLOCK",
-    "EmotionScores",
     "Rows",
     "StepwiseNet",
     "ValidationScores",
@@ -479,27 +477,6 @@ class ValidationScores(Callback):
             is_best = all(sign * score > sign * earlier for earlier in past)
             net.history.record(name, score)
             net.history.record(f"{name}_best", is_best)
-
-
-class EmotionScores(ValidationScores):
-    """Cross-entropy and recall of the emotions."""
-
-    monitored = "valid_uar"
-
-    def scores(self, output, y):
-        """Return `valid_loss` and `valid_uar`: (n, n_emotions) and codes to float."""
-        return {
-            "valid_loss": F.cross_entropy(output, y["emotion"]).item(),
-            "valid_uar": unweighted_average_recall(y["emotion"], output.argmax(1)),
-        }
-
-
-def unweighted_average_recall(emotion, predicted):
-    """Return the mean recall of the emotions that occur: (n,) and (n,) to float."""
-    counts = emotion.bincount()
-    hits = emotion[emotion == predicted].bincount(minlength=len(counts))
-    occurs = counts > 0
-    return (hits[occurs] / counts[occurs]).mean().item()
 
 
 def _as_it_is(x):

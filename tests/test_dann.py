@@ -16,6 +16,7 @@ from games import (
 from torch.autograd import gradcheck
 
 from advser.dann import DomainAdversarialNetwork, domain_adversarial_loss
+from advser.outputs import Emotions
 
 # logits whose probabilities are 1/2, 3/4 and 1/5 of the labels below
 LOGITS = [[0.0, 0.0], [math.log(3), 0.0], [0.0, math.log(4)]]
@@ -36,7 +37,7 @@ def speaker_loss(network, x, y):
 
 def test_domain_adversarial_loss_by_hand():
     y = {"emotion": torch.tensor(LABELS), "speaker": torch.tensor([0, 1, 1])}
-    terms = domain_adversarial_loss(tensor(LOGITS), tensor(LOGITS), y)
+    terms = domain_adversarial_loss(tensor(LOGITS), tensor(LOGITS), y, Emotions())
     assert list(terms) == ["emotion", "speaker"]
     assert terms["emotion"].item() == pytest.approx(sum(LOSSES) / 3, abs=1e-12)
     # the other label each time: 1/2, 1/4 and 4/5
@@ -51,7 +52,7 @@ def test_domain_adversarial_loss_with_weights_and_missing_labels_by_hand():
         "speaker": torch.tensor([1, 0, -1]),
         "speaker_weight": tensor([0.5, 2.5, 0.0]),
     }
-    terms = domain_adversarial_loss(tensor(LOGITS), tensor(LOGITS), y)
+    terms = domain_adversarial_loss(tensor(LOGITS), tensor(LOGITS), y, Emotions())
     expected = (LOSSES[0] + 2 * LOSSES[2]) / 3
     assert terms["emotion"].item() == pytest.approx(expected, abs=1e-12)
     expected = (0.5 * LOSSES[0] + 2.5 * LOSSES[1]) / 3
@@ -68,7 +69,8 @@ def test_domain_adversarial_loss_has_the_gradient_of_finite_differences():
         for n in (3, 4)
     ]
     assert gradcheck(
-        lambda *logits: tuple(domain_adversarial_loss(*logits, y).values()), logits
+        lambda *logits: tuple(domain_adversarial_loss(*logits, y, Emotions()).values()),
+        logits,
     )
 
 

@@ -29,7 +29,16 @@ FLOORS = [
         "scaling",
         "training",
     },
-    {"base", "datasets", "networks", "probes", "recordings", "stacking", "utterances"},
+    {
+        "base",
+        "datasets",
+        "networks",
+        "outputs",
+        "probes",
+        "recordings",
+        "stacking",
+        "utterances",
+    },
     {"adversarial", "dann", "evaluation", "menan", "model_selection", "plots"},
     {"__init__", "__main__", "benchmark", "cli"},
 ]

@@ -15,7 +15,8 @@ from advser.dann import DomainAdversarialNetwork
 from advser.layers import Dropout, linear, mlp
 from advser.menan import MaxEntropyNetwork
 from advser.networks import EmotionNetwork
-from advser.training import EmotionScores, Rows, StepwiseNet, as_tensor
+from advser.outputs import EmotionScores
+from advser.training import Rows, StepwiseNet, as_tensor
 
 
 class Duel(nn.Module):
