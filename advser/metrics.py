@@ -257,13 +257,14 @@ def rating_scorers(targets=None):
     >>> from advser import AdversarialSERRegressor
     >>> from advser.datasets import load_emodb
     >>> from advser.metrics import rating_scorers
-    >>> from sklearn.model_selection import cross_validate
+    >>> from sklearn.model_selection import GroupKFold, cross_validate
     >>> X, _, speakers = load_emodb(return_X_y_speakers=True)
     >>> scores = cross_validate(
     ...     AdversarialSERRegressor(None, max_epochs=5),
     ...     X[:, 1:],
     ...     X[:, 0],
     ...     groups=speakers,
+    ...     cv=GroupKFold(3),
     ...     scoring=rating_scorers(),
     ... )
     >>> sorted(name for name in scores if name.startswith("test"))
