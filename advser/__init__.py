@@ -1,16 +1,19 @@
 """Speech emotion recognition that works on speakers it has never heard."""
 
 from .adversarial import AdversarialSER
-from .exceptions import NoSpeakersWarning, NotStackedWarning
+from .exceptions import NoNeutralWarning, NoSpeakersWarning, NotStackedWarning
 from .features import EGeMAPS
 from .probes import speaker_leakage
 from .scaling import SpeakerScaler
+from .siamese import SiameseSER
 
 __all__ = [
     "AdversarialSER",
     "EGeMAPS",
+    "NoNeutralWarning",
     "NoSpeakersWarning",
     "NotStackedWarning",
+    "SiameseSER",
     "SpeakerScaler",
     "speaker_leakage",
 ]

@@ -28,7 +28,15 @@ FLOORS = [
         "training",
     },
     {"base", "datasets", "networks", "probes", "recordings", "stacking", "utterances"},
-    {"adversarial", "dann", "evaluation", "menan", "model_selection", "plots"},
+    {
+        "adversarial",
+        "dann",
+        "evaluation",
+        "menan",
+        "model_selection",
+        "plots",
+        "siamese",
+    },
     {"__init__", "__main__", "benchmark", "cli"},
 ]
 
