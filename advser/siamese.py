@@ -43,6 +43,8 @@ __all__ = [
     "cross_correlation",
     "integrated_gradients",
     "jensen_shannon_divergence",
+    "neutral_offsets",
+    "neutral_statistics",
     "reconstruction_loss",
     "subspace_overlap",
 ]
@@ -559,9 +561,17 @@ class SiameseSER(BaseSERClassifier):
         (:func:`~advser.siamese.cross_correlation`), or as in [1]_
         (:func:`~advser.siamese.subspace_overlap`).
 
-    emotion_weight, calibration_weight, orthogonality_weight, reconstruction_weight : \
-float, default=1.0
-        :math:`w_e, w_c, w_o, w_r`, the weights of the terms. All are 1 in [1]_.
+    emotion_weight : float, default=1.0
+        :math:`w_e`. This weight and the next three are 1 in [1]_.
+
+    calibration_weight : float, default=1.0
+        :math:`w_c`.
+
+    orthogonality_weight : float, default=1.0
+        :math:`w_o`.
+
+    reconstruction_weight : float, default=1.0
+        :math:`w_r`.
 
     speaker_weight : float, default=1.0
         :math:`w_s`. 0 is the network of [1]_, which has no speaker head. Without one a
@@ -694,8 +704,9 @@ float, default=1.0
     [2]_. For each feature, the variance of neutral speech within speakers
     :math:`\sigma^2` and between them :math:`\tau^2` come from the training rows, in
     which sample weights count as repetitions. The network must have been trained with
-    such rows: moving a new speaker's embedding, or features, before a network that was
-    not lost recall on EmoDB.
+    such rows; without, it gains little by them. On EmoDB more is gained by a
+    :class:`~advser.SpeakerScaler` before the network, with the same utterances: it
+    also knows how widely a speaker's features spread.
 
     Only those who were enrolled are calibrated, be it that they were in the training;
     everyone else is a stranger, and nothing is taken off their rows.
@@ -1265,8 +1276,8 @@ float, default=1.0
         silent = np.setdiff1d(np.arange(n_speakers), speaker[rows])
         if len(silent):
             warn(
-                f"No neutral speech is known of the speakers "
-                f"{list(self.speakers_[silent])}: their rows take no part in the "
+                "No neutral speech is known of the speakers "
+                f"{self.speakers_[silent].tolist()}: their rows take no part in the "
                 f"calibration. Neutral is what y calls {self.neutral!r}, by the "
                 "parameter `neutral`.",
                 NoNeutralWarning,
@@ -1295,7 +1306,7 @@ float, default=1.0
         if not neutral.any():
             warn(
                 f"`neutral={self.neutral!r}`, but y has no such rows; its classes are "
-                f"{list(self.classes_)}. The network is trained without calibration. "
+                f"{self.classes_.tolist()}. The network is trained without calibration. "
                 "Set `neutral` to the class of neutral speech.",
                 NoNeutralWarning,
                 stacklevel=6,

@@ -3,7 +3,7 @@
 Leave one speaker out. Of that speaker, k random neutral utterances are enrolled, and
 never scored; all methods get the same ones, and are told that they are neutral. The
 predictions for all speakers are pooled into one UAR, once for each draw of the
-utterances and each seed of the networks.
+utterances and each seed of the networks. Who has fewer than k is enrolled with all.
 
     python benchmarks/neutral_calibration.py    # writes the JSON, in a few minutes
 
@@ -47,27 +47,25 @@ class Siamese:
         self.model = SiameseSER(random_state=seed)
 
     def fit(self, X, y, speakers):
+        """Train on the rows of all speakers but one."""
         self.model.fit(X, y, speakers=speakers)
         return self
 
     def predict(self, X, met, name):
-        """Predict a speaker of a name not heard before, of whom some rows were met."""
+        """Recognise the rows of a new speaker of this name, of whom some were met."""
         if len(met):
             self.model.enroll(met, speakers=[name] * len(met))
         return self.model.predict(X, speakers=[name] * len(X))
 
 
-class Untrained:
-    """SiameseSER with the same offsets, on which it was not trained."""
+class Untrained(Siamese):
+    """SiameseSER that gets the same offsets without having been trained with them."""
 
     def __init__(self, seed):
         self.model = SiameseSER(enrollable=False, random_state=seed)
 
-    def fit(self, X, y, speakers):
-        self.model.fit(X, y, speakers=speakers)
-        return self
-
     def predict(self, X, met, name):
+        """Recognise the rows of a new speaker, of whom some were met."""
         if len(met):
             counts, means = np.array([len(met)]), met.mean(axis=0)[None]
             known = self.model.neutral_mean_, self.model.neutral_shrinkage_
@@ -83,11 +81,13 @@ class Scaled:
         self.classifier, self.fit_params = classifier, fit_params
 
     def fit(self, X, y, speakers):
+        """Train on the rows of all speakers but one."""
         scaled = self.scaler.fit_transform(X, y, speakers=speakers)
         self.classifier.fit(scaled, y, **dict.fromkeys(self.fit_params, speakers))
         return self
 
     def predict(self, X, met, name):
+        """Recognise the rows of a new speaker of this name, of whom some were met."""
         if len(met):
             self.scaler.enroll(met, [name] * len(met), neutral=True)
         return self.classifier.predict(self.scaler.transform(X, [name] * len(X)))

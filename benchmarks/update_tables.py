@@ -23,6 +23,7 @@ def main(arguments):
         ("README.md", "benchmark", benchmark_markdown),
         ("docs/benchmark.rst", "benchmark", benchmark_rst),
         ("docs/guide/speaker_scaling.rst", "enrolment", enrolment_rst),
+        ("docs/guide/siamese.rst", "calibration", calibration_rst),
     ):
         text = pages.get(path) or (ROOT / path).read_text(encoding="utf-8")
         pages[path] = replace(text, name, render(), path)
@@ -100,6 +101,31 @@ def enrolment_rst():
         f"{report['settings']['repeats']} draws of them. Logistic regression, its "
         "settings chosen by\nthe other speakers; enrolled utterances are not scored. "
         f"{everything.capitalize()}:\n{cells[everything, None]}."
+    )
+    return "\n\n".join([list_table(rows), note])
+
+
+def calibration_rst():
+    """Return the recall by method and number of the neutral utterances enrolled."""
+    report = json.loads((RESULTS / "neutral_calibration.json").read_text("utf-8"))
+    settings = report["settings"]
+    cells = {}
+    for row in report["results"]:
+        spread = f" ± {row['std']:.3f}" if row["std"] else ""
+        cells[row["method"], row["k"]] = f"{row['uar']:.3f}{spread}"
+    methods = dict.fromkeys(method for method, _ in cells)
+    counts = sorted({k for _, k in cells})
+    rows = [["method", *map(str, counts)]]
+    rows += [[method, *(cells[method, k] for k in counts)] for method in methods]
+    note = (
+        f"Unweighted average recall on {report['corpus']} by the number of neutral "
+        "utterances enrolled:\nmean ± standard deviation over "
+        f"{settings['draws']} draws of them and {settings['seeds']} seeds of the "
+        "networks. Speakers are left out\none at a time; enrolled utterances are not "
+        "scored, and are known to be neutral. Networks\nrun with their defaults, linear "
+        "models choose C by the training speakers; SpeakerScaler has\n"
+        f"``clip={settings['clip']}``. One speaker has "
+        f"{min(settings['neutral_utterances_by_speaker'])} neutral utterances only."
     )
     return "\n\n".join([list_table(rows), note])
 
