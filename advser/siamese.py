@@ -705,8 +705,7 @@ class SiameseSER(BaseSERClassifier):
     :math:`\sigma^2` and between them :math:`\tau^2` come from the training rows, in
     which sample weights count as repetitions. The network must have been trained with
     such rows; without, it gains little by them. On EmoDB more is gained by a
-    :class:`~advser.SpeakerScaler` before the network, with the same utterances: it
-    also knows how widely a speaker's features spread.
+    :class:`~advser.SpeakerScaler` before the network, with the same utterances.
 
     Only those who were enrolled are calibrated, be it that they were in the training;
     everyone else is a stranger, and nothing is taken off their rows.
@@ -718,9 +717,9 @@ class SiameseSER(BaseSERClassifier):
 
     - Input are functionals of one utterance, not spectra. The encoder is a multilayer
       perceptron whose last layer is linear; translators, decoder and heads are linear
-      layers, where those of [1]_ are deeper and its translators end in a ReLU. Either
-      code so is a projection of the embedding, and its share in what the decoder makes
-      of both is exact.
+      layers. Those of the authors' code are deeper, and its translators end in a ReLU.
+      Either code here is a linear map of the embedding, and its share in what the
+      decoder makes of both is exact.
     - The reference is the mean of the neutral rows, and the orthogonality the
       correlation of the columns, by default. In the paper's form it hardly sees
       anything in large codes, and has another weight for every size of code and batch.
@@ -736,8 +735,8 @@ class SiameseSER(BaseSERClassifier):
 
     References
     ----------
-    .. [1] C. Chen, P. Zhang, "Disentangled siamese network with neutral calibration
-       for speech emotion recognition", 2023, arXiv 2312.15593.
+    .. [1] C. Chen, P. Zhang, "DSNet: Disentangled siamese network with neutral
+       calibration for speech emotion recognition", 2023, arXiv 2312.15593.
     .. [2] G. K. Robinson, "That BLUP is a good thing: the estimation of random
        effects", Statistical Science 6, 1991.
 
@@ -1306,7 +1305,7 @@ class SiameseSER(BaseSERClassifier):
         if not neutral.any():
             warn(
                 f"`neutral={self.neutral!r}`, but y has no such rows; its classes are "
-                f"{self.classes_.tolist()}. The network is trained without calibration. "
+                f"{self.classes_.tolist()}. The network goes without calibration. "
                 "Set `neutral` to the class of neutral speech.",
                 NoNeutralWarning,
                 stacklevel=6,

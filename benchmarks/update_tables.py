@@ -122,10 +122,10 @@ def calibration_rst():
         "utterances enrolled:\nmean ± standard deviation over "
         f"{settings['draws']} draws of them and {settings['seeds']} seeds of the "
         "networks. Speakers are left out\none at a time; enrolled utterances are not "
-        "scored, and are known to be neutral. Networks\nrun with their defaults, linear "
-        "models choose C by the training speakers; SpeakerScaler has\n"
-        f"``clip={settings['clip']}``. One speaker has "
-        f"{min(settings['neutral_utterances_by_speaker'])} neutral utterances only."
+        "scored, and are known to be neutral.\nNetworks run with their defaults, "
+        "linear models choose C by the training speakers;\nSpeakerScaler has "
+        f"``clip={settings['clip']}``. The speaker with fewest neutral utterances has "
+        f"{min(settings['neutral_utterances_by_speaker'])}."
     )
     return "\n\n".join([list_table(rows), note])
 
