@@ -1054,7 +1054,7 @@ class SiameseSER(BaseSERClassifier):
 
         part : {"emotion", "speaker", "both"}, default="emotion"
             The emotion-relevant code, the emotion-irrelevant one, or the first with
-            the second beside it. :meth:`get_feature_names_out`, and so `set_output`,
+            the second beside it. ``get_feature_names_out``, and so ``set_output``,
             names the columns of the first alone.
 
         speakers : array-like of shape (n_samples,), default=None

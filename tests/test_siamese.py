@@ -651,6 +651,25 @@ def test_integrated_gradients_by_hand():
     assert attribution[0].tolist() == approx([8.0, 8.0, 0.0])
 
 
+def test_contributions_add_up_to_the_decoded_embedding():
+    network = random_network()
+    x, _ = random_batch()
+
+    def decoded(x):
+        h = network.encoder(x)
+        return network.decoder(
+            torch.cat([network.irrelevant(h), network.relevant(h)], 1)
+        )
+
+    of_emotion, of_speaker = network.contributions(x, x[0])
+    torch.testing.assert_close(of_emotion + of_speaker, decoded(x) - decoded(x[:1]))
+    with torch.no_grad():  # what is owed to a code is gone with it
+        network.relevant.weight.zero_()
+    of_emotion, remains = network.contributions(x, x[0])
+    assert not of_emotion.any()
+    torch.testing.assert_close(remains, of_speaker)
+
+
 def test_explanation_adds_up(toy):
     ser = small(max_epochs=30).fit(*toy)
     table = ser.explain(toy.X[:10], n_steps=400)
@@ -862,6 +881,16 @@ def test_routing_one_array_drives_splitter_and_network(toy):
         error_score="raise",
     )
     assert [len(pipe[-1].speakers_) for pipe in results["estimator"]] == [3] * 4
+
+
+@pytest.mark.usefixtures("routing")
+def test_routing_grid_search(toy):
+    grid = {"siameseser__orthogonality": ["standardized", "paper"]}
+    pipe = make_pipeline(StandardScaler(), small())
+    search = GridSearchCV(pipe, grid, cv=GroupKFold(2), error_score="raise")
+    search.fit(toy.X, toy.y, groups=toy.speakers)
+    assert len(search.best_estimator_[-1].speakers_) == 4
+    assert set(search.predict(toy.X)) <= set(toy.y)
 
 
 @pytest.mark.usefixtures("routing")
