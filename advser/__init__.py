@@ -1,17 +1,20 @@
 """Speech emotion recognition that works on speakers it has never heard."""
 
 from .adversarial import AdversarialSER, AdversarialSERRegressor
-from .exceptions import NoSpeakersWarning, NotStackedWarning
+from .exceptions import NoNeutralWarning, NoSpeakersWarning, NotStackedWarning
 from .features import EGeMAPS
 from .probes import speaker_leakage
 from .scaling import SpeakerScaler
+from .siamese import SiameseSER
 
 __all__ = [
     "AdversarialSER",
     "AdversarialSERRegressor",
     "EGeMAPS",
+    "NoNeutralWarning",
     "NoSpeakersWarning",
     "NotStackedWarning",
+    "SiameseSER",
     "SpeakerScaler",
     "speaker_leakage",
 ]

@@ -34,6 +34,7 @@ from .plots import (
 )
 from .probes import MIN_ROWS, held_out_embeddings
 from .scaling import SpeakerScaler
+from .siamese import SiameseSER
 
 __all__ = ["METHODS", "NORMALISATIONS", "benchmark", "format_table", "save_figures"]
 
@@ -41,6 +42,7 @@ METHODS = {
     "grl": "gradient reversal",
     "entropy": "maximum entropy",
     "none": "no adversary",
+    "siamese": "siamese network",
     "svm": "linear SVM",
     "logistic": "logistic regression",
     "mlp": "scikit-learn's MLP",
@@ -67,6 +69,8 @@ def make_classifier(method, n_speakers):
     """Return the classifier of a method, for corpora of so many speakers."""
     if method in ("grl", "entropy", "none"):
         return AdversarialSER(None if method == "none" else method)
+    if method == "siamese":
+        return SiameseSER()
     if method == "mlp":
         return MLPClassifier(hidden_layer_sizes=(128, 64), max_iter=1000)
     model = {

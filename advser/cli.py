@@ -12,7 +12,7 @@ from . import __version__
 
 __all__ = ["main"]
 
-METHODS = ("grl", "entropy", "none", "svm", "logistic", "mlp")
+METHODS = ("grl", "entropy", "none", "siamese", "svm", "logistic", "mlp")
 DESCRIPTION = """\
 Compare classifiers of emotion on speakers that they have not heard.
 
@@ -28,6 +28,7 @@ methods:
   grl       adversarial network with gradient reversal
   entropy   adversarial network with maximum entropy
   none      the same network without adversary
+  siamese   siamese network with neutral calibration
   svm       linear SVM
   logistic  logistic regression
   mlp       scikit-learn's MLPClassifier

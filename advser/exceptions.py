@@ -1,6 +1,10 @@
 """The warnings that advser raises."""
 
-__all__ = ["NoSpeakersWarning", "NotStackedWarning"]
+__all__ = ["NoNeutralWarning", "NoSpeakersWarning", "NotStackedWarning"]
+
+
+class NoNeutralWarning(UserWarning):
+    """Neutral speech is missing, of all speakers or of some, who go uncalibrated."""
 
 
 class NoSpeakersWarning(UserWarning):

@@ -1,4 +1,4 @@
-"""Figures of a comparison, as scikit-learn's Displays: computed once, drawn anywhere.
+"""Figures of what was found, as scikit-learn's Displays: computed once, drawn anywhere.
 
 matplotlib is imported when something is drawn, not before. Colours are those of Okabe
 and Ito, which the colour-blind tell apart; shapes say the same once more, for print.
@@ -16,7 +16,12 @@ from sklearn.utils import check_array
 from ._routing import call
 from ._validation import check_labels
 
-__all__ = ["ComparisonDisplay", "EmbeddingDisplay", "LeakageDisplay"]
+__all__ = [
+    "ComparisonDisplay",
+    "EmbeddingDisplay",
+    "ExplanationDisplay",
+    "LeakageDisplay",
+]
 
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
 COLORS = (BLUE, VERMILION, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -518,4 +523,132 @@ class EmbeddingDisplay:
             )
             despine(ax)
         self.axes_, self.figure_ = np.asarray(axes), axes[0].figure
+        return self
+
+
+class ExplanationDisplay:
+    """Which features went into the emotion and into the speaker, and how much of both.
+
+    Use :meth:`from_explanation` or :meth:`from_estimator` to make one.
+
+    Parameters
+    ----------
+    attributions : DataFrame of shape (n_features, 2)
+        Mean size of the attributions of each feature, the largest first, to the codes
+        "emotion" and "speaker".
+
+    shares : Series of shape (2,)
+        Mean share of either code in the utterances.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure containing it.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from advser import SiameseSER
+    >>> from advser.datasets import load_emodb
+    >>> from advser.plots import ExplanationDisplay
+    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> ser = SiameseSER(max_epochs=10, random_state=0).fit(X, y, speakers=speakers)
+    >>> ax = Figure().add_subplot()
+    >>> display = ExplanationDisplay.from_estimator(ser, X, ax=ax)
+    >>> display.attributions.shape
+    (10, 2)
+    """
+
+    def __init__(self, attributions, shares):
+        self.attributions = attributions
+        self.shares = shares
+
+    @classmethod
+    def from_explanation(cls, explanation, *, n_features=10, ax=None):
+        """Draw the features that weigh most.
+
+        Parameters
+        ----------
+        explanation : DataFrame
+            What :meth:`advser.SiameseSER.explain` returns, or some rows of it, such as
+            those of the utterances of one emotion.
+
+        n_features : int, default=10
+            Number of the features to show.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : ExplanationDisplay
+        """
+        sizes = explanation.assign(size=explanation["attribution"].abs())
+        attributions = sizes.pivot_table("size", "feature", "code", sort=False)
+        order = attributions.sum(axis=1).sort_values(ascending=False, kind="stable")
+        shares = explanation.groupby("code")["share"].mean()
+        return cls(attributions.loc[order.index[:n_features]], shares).plot(ax)
+
+    @classmethod
+    def from_estimator(cls, estimator, X, *, n_features=10, ax=None):
+        """Explain utterances by a fitted estimator and draw what weighs most.
+
+        Parameters
+        ----------
+        estimator : SiameseSER
+            Fitted.
+
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        n_features : int, default=10
+            Number of the features to show.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : ExplanationDisplay
+        """
+        explanation = estimator.explain(X)
+        return cls.from_explanation(explanation, n_features=n_features, ax=ax)
+
+    def plot(self, ax=None):
+        """Draw it: two bars for each feature, one for either code.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : ExplanationDisplay
+        """
+        ax = subplots("ExplanationDisplay") if ax is None else ax
+        position = np.arange(len(self.attributions))
+        for code, color, offset in (
+            ("emotion", BLUE, -0.2),
+            ("speaker", VERMILION, 0.2),
+        ):
+            ax.barh(
+                position + offset,
+                self.attributions[code],
+                height=0.36,
+                color=color,
+                label=f"{code} code: {self.shares[code]:.0%} of the representation",
+            )
+        ax.set_yticks(position, self.attributions.index)
+        ax.set_ylim(len(position) - 0.5, -0.5)
+        ax.set_xlabel("Mean size of the attribution")
+        ax.grid(axis="x", color="0.9")
+        ax.set_axisbelow(True)
+        ax.tick_params(axis="y", length=0)
+        despine(ax)
+        ax.figure.legend(loc="outside upper left", frameon=False)
+        self.ax_, self.figure_ = ax, ax.figure
         return self

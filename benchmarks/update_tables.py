@@ -29,6 +29,7 @@ def main(arguments):
         ("docs/speed.rst", "predict_latency", predict_latency_rst),
         ("docs/speed.rst", "memory", memory_rst),
         ("docs/speed.rst", "extraction_speed", extraction_speed_rst),
+        ("docs/guide/siamese.rst", "calibration", calibration_rst),
     ):
         text = pages.get(path) or (ROOT / path).read_text(encoding="utf-8")
         pages[path] = replace(text, name, render(), path)
@@ -253,6 +254,31 @@ def machine_of(report):
         f"{machine['cpus']} cores, Python {machine['python']}, {packages}; "
         f"rounds: {report['settings']['rounds']}."
     )
+
+
+def calibration_rst():
+    """Return the recall by method and number of the neutral utterances enrolled."""
+    report = json.loads((RESULTS / "neutral_calibration.json").read_text("utf-8"))
+    settings = report["settings"]
+    cells = {}
+    for row in report["results"]:
+        spread = f" ± {row['std']:.3f}" if row["std"] else ""
+        cells[row["method"], row["k"]] = f"{row['uar']:.3f}{spread}"
+    methods = dict.fromkeys(method for method, _ in cells)
+    counts = sorted({k for _, k in cells})
+    rows = [["method", *map(str, counts)]]
+    rows += [[method, *(cells[method, k] for k in counts)] for method in methods]
+    note = (
+        f"Unweighted average recall on {report['corpus']} by the number of neutral "
+        "utterances enrolled:\nmean ± standard deviation over "
+        f"{settings['draws']} draws of them and {settings['seeds']} seeds of the "
+        "networks. Speakers are left out\none at a time; enrolled utterances are not "
+        "scored, and are known to be neutral.\nNetworks run with their defaults, "
+        "linear models choose C by the training speakers;\nSpeakerScaler has "
+        f"``clip={settings['clip']}``. The speaker with fewest neutral utterances has "
+        f"{min(settings['neutral_utterances_by_speaker'])}."
+    )
+    return "\n\n".join([list_table(rows), note])
 
 
 def list_table(rows):

@@ -39,7 +39,15 @@ FLOORS = [
         "stacking",
         "utterances",
     },
-    {"adversarial", "dann", "evaluation", "menan", "model_selection", "plots"},
+    {
+        "adversarial",
+        "dann",
+        "evaluation",
+        "menan",
+        "model_selection",
+        "plots",
+        "siamese",
+    },
     {"__init__", "__main__", "benchmark", "cli"},
 ]
 

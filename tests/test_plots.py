@@ -1,9 +1,10 @@
-"""Displays of a comparison and of an embedding."""
+"""Displays of a comparison, of an embedding and of an explanation."""
 
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import pyplot
 from matplotlib.figure import Figure
@@ -13,8 +14,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from advser import SiameseSER
 from advser.evaluation import compare
-from advser.plots import ComparisonDisplay, EmbeddingDisplay, LeakageDisplay
+from advser.plots import (
+    ComparisonDisplay,
+    EmbeddingDisplay,
+    ExplanationDisplay,
+    LeakageDisplay,
+)
 from advser.scaling import SpeakerScaler
 
 
@@ -123,8 +130,9 @@ def test_display_makes_a_figure_where_it_is_given_no_axes(comparison, toy):
             ComparisonDisplay.from_comparison(comparison),
             LeakageDisplay.from_comparison(comparison),
             EmbeddingDisplay.from_embedding(toy.X, toy.y, toy.speakers, method="pca"),
+            ExplanationDisplay.from_explanation(explanation()),
         ]
-        assert len({display.figure_ for display in displays}) == 3
+        assert len({display.figure_ for display in displays}) == 4
     finally:
         for number in set(pyplot.get_fignums()) - set(before):
             pyplot.close(number)
@@ -139,3 +147,44 @@ def test_display_without_matplotlib_says_what_to_install(comparison, monkeypatch
 def test_import_of_plots_does_not_import_matplotlib():
     code = "import sys, advser.plots; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def explanation():
+    """Return what two utterances of two features might be explained by."""
+    rows = [
+        (0, "emotion", 0.7, "pitch", 0.9),
+        (0, "emotion", 0.7, "pace", -0.2),
+        (0, "speaker", 0.3, "pitch", 0.1),
+        (0, "speaker", 0.3, "pace", 0.2),
+        (1, "emotion", 0.1, "pitch", 0.1),
+        (1, "emotion", 0.1, "pace", 0.0),
+        (1, "speaker", 0.9, "pitch", 0.1),
+        (1, "speaker", 0.9, "pace", 0.8),
+    ]
+    names = ["utterance", "code", "share", "feature", "attribution"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_explanation_display_draws_the_largest_features_for_both_codes():
+    display = ExplanationDisplay.from_explanation(explanation(), ax=axes())
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert labels == ["pitch", "pace"]  # 0.5 + 0.1 and 0.1 + 0.5, in order
+    emotion, speaker = (
+        [bar.get_width() for bar in bars] for bars in display.ax_.containers
+    )
+    assert emotion == pytest.approx([0.5, 0.1])
+    assert speaker == pytest.approx([0.1, 0.5])
+    shares = [text for text in texts(display.figure_.legends) if "%" in text]
+    assert ["40%" in shares[0], "60%" in shares[1]] == [True, True]
+    few = ExplanationDisplay.from_explanation(explanation(), n_features=1, ax=axes())
+    assert list(few.attributions.index) == ["pitch"]
+
+
+def test_explanation_display_of_an_estimator_explains_first(toy):
+    ser = SiameseSER(max_epochs=2, random_state=0).fit(*toy)
+    one = ExplanationDisplay.from_estimator(ser, toy.X, n_features=3, ax=axes())
+    other = ExplanationDisplay.from_explanation(
+        ser.explain(toy.X), n_features=3, ax=axes()
+    )
+    pd.testing.assert_frame_equal(one.attributions, other.attributions)
+    assert one.attributions.shape == (3, 2)
