@@ -1,13 +1,16 @@
 """Speech emotion recognition that works on speakers it has never heard."""
 
 from .adversarial import AdversarialSER
-from .exceptions import NoSpeakersWarning, NotStackedWarning
+from .autoencoder import AutoencoderSER
+from .exceptions import CollapseWarning, NoSpeakersWarning, NotStackedWarning
 from .features import EGeMAPS
 from .probes import speaker_leakage
 from .scaling import SpeakerScaler
 
 __all__ = [
     "AdversarialSER",
+    "AutoencoderSER",
+    "CollapseWarning",
     "EGeMAPS",
     "NoSpeakersWarning",
     "NotStackedWarning",

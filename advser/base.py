@@ -175,11 +175,16 @@ class BaseSERClassifier(
         if not self._is_plain(X):
             check_is_fitted(self)
             X = validate_data(self, X, dtype=self._dtype, order="C", reset=False)
+        return self._run(part, X)
+
+    def _run(self, part, rows):
+        """Run checked rows through a part of the module: (n, ...) to (n, ...)."""
         function = getattr(self.net_.module_, part)
+        device = self.net_.device
         with torch.inference_mode():
             outputs = [
-                function(as_tensor(X[start : start + CHUNK]).to(self.net_.device)).cpu()
-                for start in range(0, len(X), CHUNK)
+                function(as_tensor(rows[start : start + CHUNK]).to(device)).cpu()
+                for start in range(0, len(rows), CHUNK)
             ]
         return (outputs[0] if len(outputs) == 1 else torch.cat(outputs)).numpy()
 

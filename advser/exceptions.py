@@ -1,6 +1,10 @@
 """The warnings that advser raises."""
 
-__all__ = ["NoSpeakersWarning", "NotStackedWarning"]
+__all__ = ["CollapseWarning", "NoSpeakersWarning", "NotStackedWarning"]
+
+
+class CollapseWarning(UserWarning):
+    """A game of the training has come to nothing: what it says cannot be trusted."""
 
 
 class NoSpeakersWarning(UserWarning):
