@@ -246,19 +246,13 @@ class AutoencoderNetwork(nn.Module):
 
     gender_head : Module or None, default=None
 
-    reconstruction_weight, prior_weight, discriminator_scale : float
-        Learning rates of the moves "reconstruct", "regularize" and "discriminate" as
-        shares of that of "supervise".
-
-    categorical_weight : float
-        Weight of the class code in the move "regularize", where the code has 1.
+    lr_scales : dict of float
+        Learning rates of the moves as shares of that of "supervise".
 
     speaker_weight, gender_weight : float
         Shares of the gradients of these heads that reach the encoder. A negative one
         makes the head an adversary.
     """
-
-    steps = ("reconstruct", "discriminate", "regularize", "supervise")
 
     def __init__(
         self,
@@ -274,10 +268,7 @@ class AutoencoderNetwork(nn.Module):
         classes=None,
         speaker_head=None,
         gender_head=None,
-        reconstruction_weight,
-        prior_weight,
-        discriminator_scale,
-        categorical_weight,
+        lr_scales,
         speaker_weight,
         gender_weight,
     ):
@@ -292,18 +283,15 @@ class AutoencoderNetwork(nn.Module):
         self.discriminator = discriminator
         self.class_discriminator = class_discriminator
         self.prior = prior
-        self.lr_scales = {
-            "reconstruct": reconstruction_weight,
-            "discriminate": discriminator_scale,
-            "regularize": prior_weight,
-        }
+        self.lr_scales = lr_scales
+        self.steps = ("reconstruct", "discriminate", "regularize", "supervise")
         if class_discriminator is not None:
+            self.steps = (*self.steps[:3], "regularize_class", "supervise")
             self.register_buffer("classes", classes, persistent=False)
-        for name, weight in {
-            "categorical_weight": categorical_weight,
-            "speaker_weight": speaker_weight,
-            "gender_weight": gender_weight,
-        }.items():
+        for name, weight in (
+            ("speaker_weight", speaker_weight),
+            ("gender_weight", gender_weight),
+        ):
             self.register_buffer(name, torch.tensor(float(weight)), persistent=False)
 
     def encode(self, x):
@@ -345,13 +333,15 @@ class AutoencoderNetwork(nn.Module):
 
     def step_parameters(self, step):
         """Return the parameters that a move may change."""
+        encoder = [self.body, self.code_layer]
         class_code = [self.emotion_head] if self.class_discriminator else []
         players = {
-            "reconstruct": [self.body, self.code_layer, *class_code, self.decoder],
+            "reconstruct": [*encoder, *class_code, self.decoder],
             "discriminate": [self.discriminator, self.class_discriminator],
-            "regularize": [self.body, self.code_layer, *class_code],
+            "regularize": encoder,
+            "regularize_class": [self.body, *class_code],
             "supervise": [
-                *(self.body, self.code_layer),
+                *encoder,
                 *(self.emotion_head, self.speaker_head, self.gender_head),
             ],
         }[step]
@@ -385,15 +375,16 @@ class AutoencoderNetwork(nn.Module):
         return terms
 
     def regularize(self, x, y):
-        """Return the terms of the encoder: its codes shall look like the prior."""
-        z, emotion_logits = self.encode(x)
-        code_logits = self.discriminator(self.prior.beside(z, y["emotion"]))[:, 0]
-        terms = {"regularization": regularization_loss(code_logits, y)}
-        if self.class_discriminator is not None:
-            code_logits = self.class_discriminator(emotion_logits.softmax(1))[:, 0]
-            loss = self.categorical_weight * regularization_loss(code_logits, y)
-            terms["class_regularization"] = loss
-        return terms
+        """Return the term of the encoder: its codes shall look like the prior."""
+        z, _ = self.encode(x)
+        logits = self.discriminator(self.prior.beside(z, y["emotion"]))[:, 0]
+        return {"regularization": regularization_loss(logits, y)}
+
+    def regularize_class(self, x, y):
+        """Return the term of the class code: it shall look like certain classes."""
+        _, emotion_logits = self.encode(x)
+        logits = self.class_discriminator(emotion_logits.softmax(1))[:, 0]
+        return {"class_regularization": regularization_loss(logits, y)}
 
     def supervise(self, x, y):
         """Return the terms of the heads, each over the rows that carry its label."""
@@ -438,8 +429,9 @@ class AutoencoderSER(BaseSERClassifier):
     ----------
     prior : {"normal", "mixture"}, default="normal"
         What the codes shall look like: :math:`N(0, I)`, or a Gaussian for each emotion
-        [2]_, on axes at right angles, to which the labelled rows of that emotion are
-        matched, and the others as a whole.
+        [2]_, to which the labelled rows of that emotion are matched, and the others as
+        a whole. They lie on the axes of the code, in the order in which the emotions
+        first appear in `y`.
 
     prior_weight : float, default=1.0
         Learning rate of the move *regularize*, as a share of `lr`. 0 leaves the codes
@@ -456,7 +448,8 @@ class AutoencoderSER(BaseSERClassifier):
         gets both, so that z need not hold the emotion.
 
     categorical_weight : float, default=1.0
-        Weight of this part in the move *regularize*, where z has 1.
+        Learning rate of the move in which this part of the code is made to look like
+        certain classes, as a share of `lr`.
 
     reconstruction_weight : float, default=1.0
         Learning rate of the move *reconstruct*, as a share of `lr`.
@@ -568,8 +561,8 @@ class AutoencoderSER(BaseSERClassifier):
     -----
     **Weights.** Each move has an optimizer state of its own, and Adam does not see the
     scale of a loss that is alone in its move. The weights of the moves are therefore
-    shares of the learning rate; those within *supervise* and *regularize* are weights
-    of terms.
+    shares of the learning rate. Those of speaker and gender, which share their move
+    with the emotion, scale what reaches the encoder.
 
     **Collapse.** After the training a `CollapseWarning` tells of codes that are alike
     for all rows (root mean square of their standard deviations below 0.05, where the
@@ -924,7 +917,7 @@ class AutoencoderSER(BaseSERClassifier):
         elif emotion not in self.classes_:
             raise ValueError(
                 f"`emotion` is {emotion!r}; the emotions of the training rows are "
-                f"{list(self.classes_)}."
+                f"{self.classes_.tolist()}."
             )
         else:
             column = np.flatnonzero(self.classes_ == emotion)[0]
@@ -991,10 +984,12 @@ class AutoencoderSER(BaseSERClassifier):
                 if data.n_codes["gender"] > 1
                 else None
             ),
-            reconstruction_weight=self.reconstruction_weight,
-            prior_weight=self.prior_weight,
-            discriminator_scale=self.discriminator_lr_scale,
-            categorical_weight=self.categorical_weight,
+            lr_scales={
+                "reconstruct": self.reconstruction_weight,
+                "discriminate": self.discriminator_lr_scale,
+                "regularize": self.prior_weight,
+                "regularize_class": self.categorical_weight,
+            },
             speaker_weight=-self.speaker_weight if adversarial else self.speaker_weight,
             gender_weight=self.gender_weight,
         )

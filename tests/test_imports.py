@@ -28,7 +28,15 @@ FLOORS = [
         "training",
     },
     {"base", "datasets", "networks", "probes", "recordings", "stacking", "utterances"},
-    {"adversarial", "dann", "evaluation", "menan", "model_selection", "plots"},
+    {
+        "adversarial",
+        "autoencoder",
+        "dann",
+        "evaluation",
+        "menan",
+        "model_selection",
+        "plots",
+    },
     {"__init__", "__main__", "benchmark", "cli"},
 ]
 
