@@ -23,7 +23,7 @@ the label in question.
 """
 
 import math
-from numbers import Real
+from numbers import Integral, Real
 from warnings import warn
 
 import numpy as np
@@ -167,7 +167,6 @@ class Prior(Noise):
         n_told = n_components + 1 if n_components > 1 else 0
         conditions = torch.eye(n_components + 1, n_told).to(centers)
         self.register_buffer("centers", centers)
-        self.register_buffer("shares", shares)
         self.register_buffer("means", centers[component], persistent=False)
         self.register_buffer("told", conditions[told], persistent=False)
         self.register_buffer("conditions", conditions, persistent=False)
@@ -586,7 +585,7 @@ class AutoencoderSER(BaseSERClassifier):
     ----------
     .. [1] S. Latif, R. Rana, S. Khalifa, R. Jurdak, J. Epps, B. W. Schuller,
        "Multi-task semi-supervised adversarial autoencoding for speech emotion
-       recognition", IEEE Transactions on Affective Computing, 2020,
+       recognition", IEEE Transactions on Affective Computing 13, 2022,
        arXiv 1907.06078.
     .. [2] A. Makhzani, J. Shlens, N. Jaitly, I. Goodfellow, B. Frey, "Adversarial
        autoencoders", 2015, arXiv 1511.05644.
@@ -899,7 +898,7 @@ class AutoencoderSER(BaseSERClassifier):
             If neither prior nor code know emotions, or not this one.
         """
         check_is_fitted(self)
-        check_scalar(n_samples, "n_samples", int, min_val=1)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
         rng = check_random_state(random_state)
         module = self.net_.module_
         prior = module.prior

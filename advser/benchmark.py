@@ -24,6 +24,7 @@ from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from .adversarial import AdversarialSER
+from .autoencoder import AutoencoderSER
 from .evaluation import compare
 from .metrics import unweighted_average_recall
 from .plots import (
@@ -41,6 +42,7 @@ METHODS = {
     "grl": "gradient reversal",
     "entropy": "maximum entropy",
     "none": "no adversary",
+    "autoencoder": "autoencoder, speaker as task",
     "svm": "linear SVM",
     "logistic": "logistic regression",
     "mlp": "scikit-learn's MLP",
@@ -67,6 +69,8 @@ def make_classifier(method, n_speakers):
     """Return the classifier of a method, for corpora of so many speakers."""
     if method in ("grl", "entropy", "none"):
         return AdversarialSER(None if method == "none" else method)
+    if method == "autoencoder":
+        return AutoencoderSER()
     if method == "mlp":
         return MLPClassifier(hidden_layer_sizes=(128, 64), max_iter=1000)
     model = {

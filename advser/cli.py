@@ -12,7 +12,7 @@ from . import __version__
 
 __all__ = ["main"]
 
-METHODS = ("grl", "entropy", "none", "svm", "logistic", "mlp")
+METHODS = ("grl", "entropy", "none", "autoencoder", "svm", "logistic", "mlp")
 DESCRIPTION = """\
 Compare classifiers of emotion on speakers that they have not heard.
 
@@ -25,12 +25,13 @@ ten speakers, four emotions."""
 
 EPILOG = """\
 methods:
-  grl       adversarial network with gradient reversal
-  entropy   adversarial network with maximum entropy
-  none      the same network without adversary
-  svm       linear SVM
-  logistic  logistic regression
-  mlp       scikit-learn's MLPClassifier
+  grl          adversarial network with gradient reversal
+  entropy      adversarial network with maximum entropy
+  none         the same network without adversary
+  autoencoder  adversarial autoencoder; the speaker is a task beside the emotion
+  svm          linear SVM
+  logistic     logistic regression
+  mlp          scikit-learn's MLPClassifier
 
 examples:
   advser benchmark

@@ -509,19 +509,26 @@ def code_of(emodb, **settings):
     return ours, ours.transform(X)
 
 
+def root_mean_square(values):
+    return np.sqrt(np.mean(np.square(values)))
+
+
+LONG = {"lr": 0.003, "max_epochs": 100}  # enough for the game to be played out
+
+
 def test_codes_of_real_speech_approach_the_prior(emodb):
     normal = np.random.default_rng(0).standard_normal((1000, 8))
     _, untrained = code_of(emodb, lr=1e-9, max_epochs=1)
-    free, _ = code_of(emodb, prior_weight=0.0, max_epochs=100)
-    ours, codes = code_of(emodb, max_epochs=200)
-    _, of_free = free, free.transform(emodb[0])
-
-    distances = [energy_distance(z, normal) for z in (untrained, of_free, codes)]
-    assert distances[2] < 0.25 * distances[0]
-    assert distances[2] < 0.25 * distances[1]
-    assert np.abs(codes.mean(axis=0)).max() < 0.5 < np.abs(of_free.mean(axis=0)).max()
-    deviation = np.sqrt(codes.var(axis=0).mean())
-    assert 0.7 < deviation < 1.6 < np.sqrt(of_free.var(axis=0).mean())
+    _, free = code_of(emodb, prior_weight=0.0)
+    ours, codes = code_of(emodb, **LONG)
+    distances = [energy_distance(z, normal) for z in (untrained, free, codes)]
+    assert distances[2] < 0.2 * min(distances[:2])
+    means, deviations = (
+        [root_mean_square(moment(z, axis=0)) for z in (free, codes)]
+        for moment in (np.mean, np.std)
+    )
+    assert means[1] < 0.4 < means[0]
+    assert 0.8 < deviations[1] < 1.4 < deviations[0]
 
     # and the discriminator neither sleeps nor wins
     losses = ours.history_["train_discriminator_loss"]
@@ -534,14 +541,13 @@ def test_codes_of_real_speech_approach_the_prior(emodb):
 
 def test_labelled_codes_go_to_their_component_of_the_mixture(emodb):
     X, y, *_ = emodb
-    _, codes = code_of(emodb, prior="mixture", max_epochs=200)
+    _, codes = code_of(emodb, prior="mixture", **LONG)
     first_seen = pd.unique(y)
     centers = np.array([codes[y == emotion].mean(axis=0) for emotion in first_seen])
     on_own_axis = np.eye(4, dtype=bool)
-    assert centers[:, :4][on_own_axis].min() > 0.8
-    assert centers[:, :4][on_own_axis].mean() > 2
-    assert np.abs(centers[:, :4][~on_own_axis]).mean() < 0.8
-    assert np.abs(centers[:, 4:]).mean() < 0.8
+    assert centers[:, :4][on_own_axis].min() > 2
+    assert np.abs(centers[:, :4][~on_own_axis]).max() < 1.5
+    assert root_mean_square(centers[:, 4:]) < 1
     # rows without a label are matched with samples of which D is not told the emotion
     kept = np.arange(len(X)) % 2 == 0
     half = AutoencoderSER("mixture", max_epochs=1, speaker_task=None)
@@ -559,6 +565,7 @@ def test_class_code_looks_like_certain_classes_in_their_shares(emodb):
             categorical_code=True,
             categorical_weight=weight,
             discriminator_lr_scale=1.0,
+            max_epochs=40,
             random_state=0,
         ).fit(X[labeled], y[labeled], speakers[labeled], X_unlabeled=X[~labeled])
         codes = ours.transform(X[~labeled])[:, ours.embedding_dim :]
@@ -577,7 +584,7 @@ def test_collapsed_code_is_warned_about(toy):
 
 
 def test_discriminator_that_has_won_is_warned_about(emodb):
-    settings = {"discriminator_lr_scale": 2.0, "embedding_dim": 32}
+    settings = {"discriminator_lr_scale": 4.0, "embedding_dim": 32, "max_epochs": 30}
     with pytest.warns(CollapseWarning, match="lower `discriminator_lr_scale`") as seen:
         code_of(emodb, prior_weight=0.03, **settings)
     assert [warning.filename for warning in seen] == [__file__]
@@ -590,7 +597,7 @@ def test_discriminator_that_has_won_is_warned_about(emodb):
 @makes
 def test_decoder_gives_the_features_back_in_their_units(toy, make):
     X = 1000 * toy.X + 5000
-    ours = fitted(toy, X=X, max_epochs=150, **{**make, "embedding_dim": 8})
+    ours = fitted(toy, X=X, max_epochs=40, lr=0.01, embedding_dim=8, **make)
     decoded = ours.inverse_transform(ours.transform(X))
     assert decoded.shape == X.shape
     error = np.square((decoded - X) / X.std(axis=0)).mean(axis=1)
@@ -623,7 +630,7 @@ def test_samples_of_an_emotion_are_taken_for_it(toy, make, share):
 
 
 def test_samples_of_a_normal_prior_are_like_the_features(toy):
-    ours = fitted(toy, X=100 * toy.X + 7, max_epochs=150)
+    ours = fitted(toy, X=100 * toy.X + 7, max_epochs=60, lr=0.005)
     X = ours.sample(500, random_state=0)
     np.testing.assert_array_equal(X, ours.sample(500, random_state=0))
     assert not np.array_equal(X, ours.sample(500, random_state=1))
@@ -844,14 +851,14 @@ def test_search_agrees_with_separate_fits(toy, make):
         "genders_unlabeled": ["female", None] * 20,
     }
     grid = [
-        {"prior_weight": [0.3, 1.0], "reconstruction_weight": [0.0, 1.0]},
+        {"prior_weight": [0.3], "reconstruction_weight": [0.0, 1.0]},
         {"speaker_weight": [0.5], "discriminator_lr_scale": [0.1, 1.0]},
-        {"prior_radius": [1.0, 4.0], "random_state": [1]},
+        {"prior_radius": [4.0], "random_state": [1]},
     ]
     rows = np.arange(len(X))
     few, many = np.isin(speakers, ["s1", "s2"]), speakers != "s10"
     cv = [(rows[mask], rows[~mask]) for mask in (few, many)]
-    estimator = small(batch_size=16, max_epochs=5, **make)
+    estimator = small(batch_size=32, max_epochs=4, **make)
     scores = []
     for search in (GridSearchCV, StackedGridSearchCV):
         found = search(
@@ -860,7 +867,7 @@ def test_search_agrees_with_separate_fits(toy, make):
         results = pd.DataFrame(found.cv_results_).filter(regex=r"^split\d+_")
         scores.append(results.to_numpy())
     assert np.isfinite(scores[0]).all()
-    assert len(np.unique(scores[0].round(6))) > 8
+    assert len(np.unique(scores[0].round(6))) > 6
     np.testing.assert_allclose(scores[1], scores[0], rtol=1e-6)
 
 
