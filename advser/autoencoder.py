@@ -777,9 +777,10 @@ class AutoencoderSER(BaseSERClassifier):
         -------
         code : ndarray of shape (n_samples, embedding_dim)
             z. With `categorical_code`, the probabilities of the emotions stand behind
-            it, in the order of their first appearance in `y`.
+            it, in the order of `classes_`.
         """
-        return super().transform(X)
+        code = self._apply("encoder", X)
+        return code[:, self._code_order] if self.categorical_code else code
 
     def inverse_transform(self, X):
         """Return the features that the decoder tells from codes.
@@ -801,6 +802,8 @@ class AutoencoderSER(BaseSERClassifier):
                 f"`X` has {codes.shape[1]} columns and the code has "
                 f"{self._n_features_out}; pass what `transform` returns."
             )
+        if self.categorical_code:
+            codes = np.ascontiguousarray(codes[:, self._code_order.argsort()])
         return self._run("decode", codes)
 
     def reconstruction_error(self, X):
@@ -932,6 +935,12 @@ class AutoencoderSER(BaseSERClassifier):
         return self.embedding_dim + self.categorical_code * len(self.classes_)
 
     @property
+    def _code_order(self):
+        """The columns of the network's code, emotions in the order of `classes_`."""
+        d = self.embedding_dim
+        return np.concatenate([np.arange(d), d + self._column_of_class])
+
+    @property
     def _strangers_are_a_domain(self):
         """Unlabelled rows of unknown speakers are told apart by an adversary alone."""
         return self.speaker_task == "adversarial"
@@ -1029,7 +1038,7 @@ class AutoencoderSER(BaseSERClassifier):
 
     def _warn_of_collapse(self, X):
         """Warn where the codes are constant, or the discriminator has won."""
-        deviation = self.transform(X)[:, : self.embedding_dim].std(axis=0)
+        deviation = self._apply("encoder", X)[:, : self.embedding_dim].std(axis=0)
         deviation = math.sqrt(np.mean(np.square(deviation, dtype=np.float64)))
         if deviation < CONSTANT:
             warn(
