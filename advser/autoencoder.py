@@ -776,8 +776,8 @@ class AutoencoderSER(BaseSERClassifier):
         Returns
         -------
         code : ndarray of shape (n_samples, embedding_dim)
-            z. With `categorical_code`, the probabilities of the emotions stand behind
-            it, in the order of `classes_`.
+            z. With `categorical_code`, the probabilities of the emotions are further
+            columns, in the order of `classes_`.
         """
         code = self._apply("encoder", X)
         return code[:, self._code_order] if self.categorical_code else code
@@ -958,8 +958,9 @@ class AutoencoderSER(BaseSERClassifier):
         n_seen = sizes[-1] if self.categorical_code else code_dim
         emotion_head = linear(n_seen, n_emotions, None)
 
-        known = data.codes["emotion"] >= 0
-        totals = np.bincount(data.codes["emotion"][known], data.weight[known])
+        emotion = data.codes["emotion"]
+        known = emotion >= 0
+        totals = np.bincount(emotion[known], data.weight[known], n_emotions)
         shares = self._shares_of_emotions = totals / totals.sum()
         share_labeled = totals.sum() / data.weight.sum()
         prior = self._build_prior(torch.from_numpy(shares), share_labeled)

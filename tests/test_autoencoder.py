@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -829,6 +830,19 @@ def test_early_stopping_sets_speakers_aside(toy):
     ours = fitted(toy, early_stopping=True, validation_fraction=0.5)
     assert len(ours.speakers_) == 2
     assert ours.history_["valid_uar"].between(0, 1).all()
+
+
+@makes
+def test_early_stopping_may_leave_an_emotion_for_the_validation(toy, make):
+    speakers = np.where(toy.y == "anger", "a", "b")
+    for seed in range(3):  # in some, the angry one is set aside
+        ours = small(early_stopping=True, random_state=seed, **make)
+        with warnings.catch_warnings(action="ignore", category=NoSpeakersWarning):
+            ours.fit(
+                toy.X[toy.y != "sadness"],
+                *(labels[toy.y != "sadness"] for labels in (toy.y, speakers)),
+            )
+        assert np.isfinite(ours.predict_proba(toy.X)).all()
 
 
 def test_code_has_names(toy):
