@@ -1,7 +1,13 @@
 """Speech emotion recognition that works on speakers it has never heard."""
 
 from .adversarial import AdversarialSER, AdversarialSERRegressor
-from .exceptions import NoNeutralWarning, NoSpeakersWarning, NotStackedWarning
+from .autoencoder import AutoencoderSER
+from .exceptions import (
+    CollapseWarning,
+    NoNeutralWarning,
+    NoSpeakersWarning,
+    NotStackedWarning,
+)
 from .features import EGeMAPS
 from .probes import speaker_leakage
 from .scaling import SpeakerScaler
@@ -10,6 +16,8 @@ from .siamese import SiameseSER
 __all__ = [
     "AdversarialSER",
     "AdversarialSERRegressor",
+    "AutoencoderSER",
+    "CollapseWarning",
     "EGeMAPS",
     "NoNeutralWarning",
     "NoSpeakersWarning",

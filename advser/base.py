@@ -170,6 +170,10 @@ class BaseSER(
         if not self._is_plain(X):
             check_is_fitted(self)
             X = validate_data(self, X, dtype=self._dtype, order="C", reset=False)
+        return self._run(part, X, activation)
+
+    def _run(self, part, X, activation=None):
+        """Run checked rows through a part of the module: (n, ...) to (n, ...)."""
         function = getattr(self.net_.module_, part)
         outputs = None
         n_rows = min(len(X), CHUNK)

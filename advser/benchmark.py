@@ -24,6 +24,7 @@ from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from .adversarial import AdversarialSER
+from .autoencoder import AutoencoderSER
 from .evaluation import compare
 from .metrics import unweighted_average_recall
 from .plots import (
@@ -43,6 +44,7 @@ METHODS = {
     "entropy": "maximum entropy",
     "none": "no adversary",
     "siamese": "siamese network",
+    "autoencoder": "autoencoder, speaker as task",
     "svm": "linear SVM",
     "logistic": "logistic regression",
     "mlp": "scikit-learn's MLP",
@@ -71,6 +73,8 @@ def make_classifier(method, n_speakers):
         return AdversarialSER(None if method == "none" else method)
     if method == "siamese":
         return SiameseSER()
+    if method == "autoencoder":
+        return AutoencoderSER()
     if method == "mlp":
         return MLPClassifier(hidden_layer_sizes=(128, 64), max_iter=1000)
     model = {

@@ -12,7 +12,16 @@ from . import __version__
 
 __all__ = ["main"]
 
-METHODS = ("grl", "entropy", "none", "siamese", "svm", "logistic", "mlp")
+METHODS = (
+    "grl",
+    "entropy",
+    "none",
+    "autoencoder",
+    "siamese",
+    "svm",
+    "logistic",
+    "mlp",
+)
 DESCRIPTION = """\
 Compare classifiers of emotion on speakers that they have not heard.
 
@@ -25,13 +34,14 @@ ten speakers, four emotions."""
 
 EPILOG = """\
 methods:
-  grl       adversarial network with gradient reversal
-  entropy   adversarial network with maximum entropy
-  none      the same network without adversary
-  siamese   siamese network with neutral calibration
-  svm       linear SVM
-  logistic  logistic regression
-  mlp       scikit-learn's MLPClassifier
+  grl          adversarial network with gradient reversal
+  entropy      adversarial network with maximum entropy
+  none         the same network without adversary
+  autoencoder  adversarial autoencoder; the speaker is a task beside the emotion
+  siamese      siamese network with neutral calibration
+  svm          linear SVM
+  logistic     logistic regression
+  mlp          scikit-learn's MLPClassifier
 
 examples:
   advser benchmark

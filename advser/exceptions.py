@@ -1,6 +1,15 @@
 """The warnings that advser raises."""
 
-__all__ = ["NoNeutralWarning", "NoSpeakersWarning", "NotStackedWarning"]
+__all__ = [
+    "CollapseWarning",
+    "NoNeutralWarning",
+    "NoSpeakersWarning",
+    "NotStackedWarning",
+]
+
+
+class CollapseWarning(UserWarning):
+    """A game of the training has come to nothing: what it says cannot be trusted."""
 
 
 class NoNeutralWarning(UserWarning):

@@ -44,6 +44,10 @@ class Standardize(nn.Module):
         """Return the standardised rows: (n, d) to (n, d)."""
         return (x - self.mean) / self.scale
 
+    def inverse(self, x):
+        """Return the rows in their own units again: (n, d) to (n, d)."""
+        return x * self.scale + self.mean
+
 
 class Noise(nn.Module):
     """A layer with random numbers that are drawn anew for every training step.

@@ -30,6 +30,7 @@ def main(arguments):
         ("docs/speed.rst", "memory", memory_rst),
         ("docs/speed.rst", "extraction_speed", extraction_speed_rst),
         ("docs/guide/siamese.rst", "calibration", calibration_rst),
+        ("docs/guide/autoencoder.rst", "label_efficiency", label_efficiency_rst),
     ):
         text = pages.get(path) or (ROOT / path).read_text(encoding="utf-8")
         pages[path] = replace(text, name, render(), path)
@@ -277,6 +278,32 @@ def calibration_rst():
         "linear models choose C by the training speakers;\nSpeakerScaler has "
         f"``clip={settings['clip']}``. The speaker with fewest neutral utterances has "
         f"{min(settings['neutral_utterances_by_speaker'])}."
+    )
+    return "\n\n".join([list_table(rows), note])
+
+
+def label_efficiency_rst():
+    """Return the recall by the method and the share of labels."""
+    report = json.loads((RESULTS / "label_efficiency.json").read_text("utf-8"))
+    sizes = report["settings"]["labelled_utterances"]
+    cells = {}
+    for row in report["curve"]:
+        spread = f" ± {row['std']:.3f}" if row["std"] else ""
+        cells.setdefault(row["method"], []).append(f"{row['uar']:.3f}{spread}")
+    header = ["", *(f"{float(share):.0%} ({n:.0f})" for share, n in sizes.items())]
+    rows = [header, *([method, *values] for method, values in cells.items())]
+    other, error = report["other"], report["reconstruction_error"]
+    note = (
+        "Unweighted average recall on EmoDB, leaving one speaker out at a time, by the "
+        "share (and number)\nof training utterances that keep their emotion: mean ± "
+        "standard deviation over "
+        f"{len(report['settings']['seeds'])} draws of them.\nThe other corpus has "
+        f"{other['utterances']} utterances of {other['speakers']} speakers in another "
+        "language. The networks run with their\ndefaults, the logistic regression with "
+        "C = 0.1; self-training is scikit-learn's.\n"
+        "The reconstruction error of a network trained on EmoDB alone tells the other "
+        f"corpus from the\nspeaker left out with an AUC of {error['auc']:.2f} "
+        f"({error['smallest']:.2f} at worst)."
     )
     return "\n\n".join([list_table(rows), note])
 

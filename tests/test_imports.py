@@ -41,6 +41,7 @@ FLOORS = [
     },
     {
         "adversarial",
+        "autoencoder",
         "dann",
         "evaluation",
         "menan",

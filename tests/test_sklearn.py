@@ -1,4 +1,4 @@
-"""AdversarialSER is an estimator of scikit-learn: checked, routed, searched, stored."""
+"""The estimators are scikit-learn's own: checked, routed, searched, stored."""
 
 import copy
 import pickle
@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 from speech import write_corpus
 
-from advser import AdversarialSER
+from advser import AdversarialSER, AutoencoderSER
 from advser.datasets import load_emodb
 from advser.exceptions import NoSpeakersWarning
 from advser.features import EGeMAPS
@@ -59,9 +59,11 @@ def same_predictions(ours, theirs, X):
 
 
 @pytest.mark.filterwarnings("ignore::advser.exceptions.NoSpeakersWarning")
-@pytest.mark.parametrize("adversary", ADVERSARIES)
-def test_estimator_passes_all_checks(adversary):
-    results = check_estimator(AdversarialSER(adversary), on_skip=None, on_fail=None)
+@pytest.mark.parametrize(
+    "estimator", [*map(AdversarialSER, ADVERSARIES), AutoencoderSER()], ids=repr
+)
+def test_estimator_passes_all_checks(estimator):
+    results = check_estimator(estimator, on_skip=None, on_fail=None)
     failed = {
         result["check_name"]: str(result["exception"])
         for result in results
@@ -227,6 +229,28 @@ def test_routing_brings_all_unlabelled_rows_to_every_fold(toy):
     for pipe in results["estimator"]:
         assert {"u1", "u2"} < set(pipe[-1].speakers_)
         assert len(pipe[-1].speakers_) == 5
+
+
+@pytest.mark.usefixtures("routing")
+def test_routing_brings_genders_to_those_who_ask(toy):
+    genders = np.where(np.isin(toy.speakers, ["s1", "s2"]), "female", "male")
+    results = cross_validate(
+        make_pipeline(StandardScaler(), AutoencoderSER(max_epochs=2)),
+        toy.X,
+        toy.y,
+        params={
+            "groups": toy.speakers,
+            "genders": genders,
+            "X_unlabeled": toy.X[:17],
+            "genders_unlabeled": ["other"] * 17,
+        },
+        cv=GroupKFold(4),
+        return_estimator=True,
+        error_score="raise",
+    )
+    for pipe in results["estimator"]:
+        assert set(pipe[-1].genders_) == {"female", "male", "other"}
+        assert len(pipe[-1].speakers_) == 3
 
 
 @pytest.mark.usefixtures("routing")

@@ -1,0 +1,943 @@
+"""The adversarial autoencoder: its losses, its four moves, and what it can tell."""
+
+import copy
+import math
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from games import gradients, identity, numeric_gradients, speaker_head_of, tensor
+from scipy.spatial.distance import cdist
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, GroupKFold, LeaveOneGroupOut
+from sklearn.utils._param_validation import InvalidParameterError
+from torch import nn
+
+from advser import AdversarialSER, AutoencoderSER
+from advser.autoencoder import (
+    AutoencoderNetwork,
+    Prior,
+    discriminator_loss,
+    reconstruction_loss,
+    regularization_loss,
+)
+from advser.datasets import load_emodb
+from advser.exceptions import CollapseWarning, NoSpeakersWarning
+from advser.layers import Standardize, linear, mlp
+from advser.model_selection import StackedGridSearchCV
+from advser.networks import EmotionNetwork, SpeakerHead
+
+approx = pytest.approx
+LOG2, LOG3, LOG4 = math.log(2), math.log(3), math.log(4)
+# Each row of `settings` is a network of another make.
+MAKES = {
+    "normal": {},
+    "mixture": {"prior": "mixture"},
+    "class code": {"categorical_code": True},
+    "both": {"prior": "mixture", "categorical_code": True},
+    "adversarial": {"speaker_task": "adversarial"},
+    "no task": {"speaker_task": None},
+}
+makes = pytest.mark.parametrize("make", MAKES.values(), ids=MAKES)
+
+
+def small(**settings):
+    defaults = {
+        "hidden_layer_sizes": (16,),
+        "embedding_dim": 6,
+        "discriminator_hidden_layer_sizes": (8, 8),
+        "max_epochs": 4,
+        "random_state": 0,
+    }
+    return AutoencoderSER(**{**defaults, **settings})
+
+
+def genders_of(speakers):
+    return np.where(np.isin(speakers, ["s1", "s10"]), "female", "male")
+
+
+def fitted(toy, *, X=None, y=None, **settings):
+    """Return a small estimator that knows the genders, too."""
+    genders = genders_of(toy.speakers)
+    X, y = toy.X if X is None else X, toy.y if y is None else y
+    return small(**settings).fit(X, y, toy.speakers, genders=genders)
+
+
+def assert_same_fit(ours, theirs, X):
+    np.testing.assert_array_equal(ours.predict_proba(X), theirs.predict_proba(X))
+    np.testing.assert_array_equal(ours.transform(X), theirs.transform(X))
+
+
+# The losses
+
+
+def test_reconstruction_loss_by_hand():
+    decoded, x = tensor([[1.0, 2.0], [0.0, 0.0]]), tensor([[0.0, 4.0], [0.0, 3.0]])
+    assert reconstruction_loss(decoded, x).tolist() == approx([5 / 2, 9 / 2])
+
+
+def test_discriminator_loss_by_hand():
+    # D(z) is 3/4 and 1/2, D(z*) is 3/4
+    loss = discriminator_loss(tensor([LOG3, 0.0]), tensor([LOG3]), {})
+    assert loss.item() == approx(math.log(4 / 3) + (LOG4 + LOG2) / 2)
+    weighted = {"row_weight": tensor([0.5, 1.5])}
+    loss = discriminator_loss(tensor([LOG3, 0.0]), tensor([LOG3]), weighted)
+    assert loss.item() == approx(math.log(4 / 3) + (0.5 * LOG4 + 1.5 * LOG2) / 2)
+
+
+def test_discriminator_without_an_idea_loses_two_log_two():
+    assert discriminator_loss(tensor([0.0] * 3), tensor([0.0]), {}).item() == approx(
+        2 * LOG2
+    )
+
+
+def test_regularization_loss_by_hand():
+    loss = regularization_loss(tensor([LOG3, 0.0]), {})
+    assert loss.item() == approx((math.log(4 / 3) + LOG2) / 2)
+    weighted = {"row_weight": tensor([2.0, 0.0])}
+    loss = regularization_loss(tensor([LOG3, 0.0]), weighted)
+    assert loss.item() == approx(math.log(4 / 3))
+
+
+def test_regularization_has_a_gradient_where_the_discriminator_is_certain():
+    logits = tensor([-40.0]).requires_grad_()
+    (gradient,) = gradients([regularization_loss(logits, {})], [logits])
+    assert gradient.item() == approx(-1.0)
+
+
+# The prior
+
+
+def test_normal_prior_is_the_noise_alone():
+    prior = Prior(torch.zeros(1, 3), torch.ones(1), 5)
+    prior.noise = prior.draw(4, torch.Generator().manual_seed(0))[2]
+    assert torch.equal(prior.samples(), prior.noise)
+    z = torch.ones(2, 3)
+    assert torch.equal(prior.beside(z, torch.tensor([1, -1])), z)
+
+
+def test_mixture_gives_every_component_its_share():
+    # 8 samples, half of them labelled; components of 1/4 and 3/4
+    prior = Prior(
+        tensor([[3.0, 0.0], [0.0, 3.0]]), tensor([0.25, 0.75]), 8, share_labeled=0.5
+    )
+    first, second = [3.0, 0.0], [0.0, 3.0]
+    assert prior.samples().tolist() == [
+        [*first, 1, 0, 0],
+        *[[*second, 0, 1, 0]] * 3,
+        [*first, 0, 0, 1],
+        *[[*second, 0, 0, 1]] * 3,
+    ]
+    beside = prior.beside(tensor([[7.0, 8.0], [5.0, 6.0]]), torch.tensor([1, -1]))
+    assert beside.tolist() == [[7, 8, 0, 1, 0], [5, 6, 0, 0, 1]]
+
+
+def test_prior_draws_standard_normal_numbers():
+    prior = Prior(torch.zeros(1, 4), torch.ones(1), 50)
+    noise = prior.draw(64, torch.Generator().manual_seed(0))
+    assert noise.shape == (64, 50, 4)
+    assert abs(noise.mean().item()) < 0.03
+    assert abs(noise.std().item() - 1) < 0.03
+    assert not torch.equal(noise[0], noise[1])
+
+
+# The four moves, by hand
+
+
+def decoder_of(weight):
+    layer = nn.Linear(len(weight[0]), len(weight), bias=False, dtype=torch.float64)
+    with torch.no_grad():
+        layer.weight.copy_(tensor(weight))
+    return layer
+
+
+def worked_by_hand(**settings):
+    """Return a network whose code and emotion logits are the standardised features."""
+    prior = Prior(torch.zeros(1, 2).double(), torch.ones(1), 2)
+    prior.noise = tensor([[LOG3, 0.0], [0.0, 0.0]])
+    defaults = {"lr_scales": {}, "speaker_weight": 1.0, "gender_weight": 1.0}
+    return AutoencoderNetwork(
+        Standardize(tensor([1.0, 0.0]), tensor([2.0, 1.0])),
+        nn.Identity(),
+        identity(2),
+        identity(2),
+        decoder_of([[1.0, 0.0], [0.0, 0.0]]),
+        decoder_of([[1.0, 0.0]]),
+        prior,
+        **{**defaults, **settings},
+    ).double()
+
+
+ROWS = tensor([[1 + 2 * LOG3, 0.0], [1.0, 3.0]])  # standardised: (log 3, 0), (0, 3)
+
+
+def test_reconstruct_by_hand():
+    terms = worked_by_hand().loss("reconstruct", ROWS, {}, 0.0)
+    assert {name: term.item() for name, term in terms.items()} == approx(
+        {"reconstruction": 9 / 2 / 2}
+    )
+    y = {"row_weight": tensor([2.0, 0.0])}
+    terms = worked_by_hand().loss("reconstruct", ROWS, y, 0.0)
+    assert terms["reconstruction"].item() == approx(0.0)
+
+
+def test_discriminate_and_regularize_by_hand():
+    y = {"emotion": torch.tensor([0, -1])}
+    terms = worked_by_hand().loss("discriminate", ROWS, y, 0.0)
+    # D is 3/4 and 1/2, of codes and samples alike
+    of_samples, of_codes = (math.log(4 / 3) + LOG2) / 2, (LOG4 + LOG2) / 2
+    assert {name: term.item() for name, term in terms.items()} == approx(
+        {"discriminator": of_samples + of_codes}
+    )
+    terms = worked_by_hand().loss("regularize", ROWS, y, 0.0)
+    assert {name: term.item() for name, term in terms.items()} == approx(
+        {"regularization": of_samples}
+    )
+
+
+def test_supervise_by_hand_with_missing_labels():
+    network = worked_by_hand(
+        speaker_head=speaker_head_of([[1.0, 0.0], [0.0, 1.0]]),
+        gender_head=decoder_of([[0.0, 0.0], [1.0, 0.0]]),
+    )
+    y = {
+        "emotion": torch.tensor([0, -1]),
+        "emotion_weight": tensor([2.0, 0.0]),
+        "speaker": torch.tensor([1, -1]),
+        "speaker_weight": tensor([2.0, 0.0]),
+        "gender": torch.tensor([-1, 1]),
+        "gender_weight": tensor([0.0, 2.0]),
+    }
+    terms = network.loss("supervise", ROWS, y, 0.0)
+    assert {name: term.item() for name, term in terms.items()} == approx(
+        {"emotion": math.log(4 / 3), "speaker": LOG4, "gender": LOG2}
+    )
+
+
+def test_class_code_by_hand():
+    network = worked_by_hand(
+        class_discriminator=decoder_of([[LOG3, 0.0]]),
+        classes=tensor([[1.0, 0.0], [0.0, 1.0]]),
+    )
+    y = {"emotion": torch.tensor([0])}
+    x = ROWS[:1]  # whose emotions have 3/4 and 1/4
+    assert network.encoder(x)[0].tolist() == approx([LOG3, 0, 3 / 4, 1 / 4])
+    logit = 3 / 4 * LOG3
+    terms = network.loss("discriminate", x, y, 0.0)
+    assert terms["class_discriminator"].item() == approx(
+        (math.log(4 / 3) + LOG2) / 2 + math.log1p(math.exp(logit))
+    )
+    terms = network.loss("regularize_class", x, y, 0.0)
+    expected = math.log1p(math.exp(-logit))
+    assert {name: term.item() for name, term in terms.items()} == approx(
+        {"class_regularization": expected}
+    )
+
+
+# The four moves of any network
+
+
+def random_network(*, mixture=False, class_code=False, **settings):
+    """Return a network of 5 features, 3 emotions, 4 speakers and 2 genders."""
+    generator = torch.Generator().manual_seed(0)
+    shares = tensor([0.5, 0.25, 0.25])
+    if mixture:
+        prior = Prior(3 * torch.eye(3, 4).double(), shares, 8, share_labeled=0.6)
+    else:
+        prior = Prior(torch.zeros(1, 4).double(), torch.ones(1), 8)
+    prior.noise = prior.draw(1, generator)[0]
+    n_told = prior.conditions.shape[1]
+    heads = {
+        "speaker_head": SpeakerHead(4, (), 4, generator),
+        "gender_head": linear(4, 2, None),
+    }
+    if class_code:
+        heads["class_discriminator"] = nn.Sequential(*mlp((3, 5), generator))
+        heads["class_discriminator"].append(linear(5, 1, None))
+        heads["classes"] = torch.eye(3).double()
+    defaults = {"lr_scales": {}, "speaker_weight": 1.0, "gender_weight": 1.0}
+    network = AutoencoderNetwork(
+        Standardize(tensor([0.1] * 5), tensor([1.5] * 5)),
+        mlp((5, 6), generator),
+        linear(6, 4, generator),
+        linear(6 if class_code else 4, 3, None),
+        nn.Sequential(*mlp((7 if class_code else 4, 6), generator), linear(6, 5, None)),
+        nn.Sequential(*mlp((4 + n_told, 5), generator), linear(5, 1, None)),
+        prior,
+        **heads,
+        **{**defaults, **settings},
+    ).double()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.dim() == 2 and not parameter.any():  # off their start at 0
+                parameter.normal_(generator=generator)
+    return network
+
+
+def random_batch(n=7):
+    """Return rows, some without an emotion, a speaker or a gender."""
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(n, 5, generator=generator, dtype=torch.float64)
+    weight = torch.rand(n, generator=generator, dtype=torch.float64)
+    y = {
+        "emotion": torch.tensor([0, 1, 2, -1, -1, 0, 1])[:n],
+        "speaker": torch.tensor([0, 1, -1, 2, 3, -1, 1])[:n],
+        "gender": torch.tensor([0, -1, 1, 1, 0, 1, -1])[:n],
+        "row_weight": weight,
+    }
+    y |= {f"{task}_weight": weight * (y[task] >= 0) for task in list(y)[:3]}
+    return x, y
+
+
+NETWORKS = [
+    {},
+    {"mixture": True},
+    {"class_code": True},
+    {"mixture": True, "class_code": True},
+]
+every_move = pytest.mark.parametrize(
+    ("make", "step"),
+    [(make, step) for make in NETWORKS for step in random_network(**make).steps],
+)
+
+
+@every_move
+def test_moves_have_the_gradient_of_finite_differences(make, step):
+    network = random_network(**make)
+    x, y = random_batch()
+    parameters = network.step_parameters(step)
+
+    def loss():
+        return sum(network.loss(step, x, y, 1.0).values())
+
+    for ours, numeric in zip(
+        gradients([loss()], parameters),
+        numeric_gradients(loss, parameters),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, numeric, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("make", NETWORKS)
+def test_each_move_reaches_all_its_players_and_the_moves_all_parameters(make):
+    network = random_network(**make)
+    x, y = random_batch()
+    reached = set()
+    for step in network.steps:
+        parameters = network.step_parameters(step)
+        found = gradients(network.loss(step, x, y, 1.0).values(), parameters)
+        assert all(gradient.any() for gradient in found), step
+        reached |= {id(parameter) for parameter in parameters}
+    assert reached == {id(parameter) for parameter in network.parameters()}
+
+
+def descend(network, step, x, y, lr):
+    parameters = network.step_parameters(step)
+    found = gradients(network.loss(step, x, y, 1.0).values(), parameters)
+    with torch.no_grad():
+        for parameter, gradient in zip(parameters, found, strict=True):
+            parameter -= lr * gradient
+
+
+@every_move
+def test_each_move_lowers_its_loss_and_leaves_the_others_players_alone(make, step):
+    network = random_network(**make)
+    x, y = random_batch()
+    before = copy.deepcopy(network)
+    descend(network, step, x, y, lr=1e-3)
+    loss_before, loss = (
+        sum(n.loss(step, x, y, 1.0).values()).item() for n in (before, network)
+    )
+    assert loss < loss_before
+    players = {id(parameter) for parameter in network.step_parameters(step)}
+    for ours, theirs in zip(network.parameters(), before.parameters(), strict=True):
+        assert torch.equal(ours, theirs) == (id(ours) not in players)
+
+
+def test_discriminator_and_encoder_want_the_opposite_of_codes():
+    network = random_network()
+    x, y = random_batch()
+
+    def looks_real():
+        codes = network.prior.beside(network.encode(x)[0], y["emotion"])
+        return (network.discriminator(codes)[:, 0] * y["row_weight"]).mean().item()
+
+    start = looks_real()
+    descend(network, "discriminate", x, y, lr=0.01)
+    middle = looks_real()
+    assert middle < start
+    descend(network, "regularize", x, y, lr=0.01)
+    assert looks_real() > middle
+
+
+@pytest.mark.parametrize("head", ["speaker", "gender"])
+@pytest.mark.parametrize("weight", [0.3, -0.3, 0.0])
+def test_weight_of_a_head_scales_and_signs_what_reaches_the_encoder(head, weight):
+    x, y = random_batch()
+    found = {}
+    for own in (1.0, weight):
+        network = random_network(**{f"{head}_weight": own})
+        term = network.loss("supervise", x, y, 1.0)[head]
+        encoder = [*network.body.parameters(), *network.code_layer.parameters()]
+        own_head = list(getattr(network, f"{head}_head").parameters())
+        found[own] = gradients([term], encoder), gradients([term], own_head)
+    for helped, scaled in zip(found[1.0][0], found[weight][0], strict=True):
+        assert helped.any()
+        torch.testing.assert_close(scaled, weight * helped)
+    for helped, scaled in zip(found[1.0][1], found[weight][1], strict=True):
+        torch.testing.assert_close(scaled, helped)
+
+
+# What a fit learns
+
+
+@makes
+def test_fit_learns_emotions_and_shows_what_it_knows(toy, make):
+    ours = fitted(toy, max_epochs=60, lr=0.005, **make)
+    assert ours.score(toy.X, toy.y) > 0.9
+    assert list(ours.classes_) == ["anger", "neutral", "sadness"]
+    assert list(ours.speakers_) == list(pd.unique(toy.speakers))
+    assert set(ours.genders_) == {"female", "male"}
+    assert ours.n_iter_ == len(ours.history_) == 60
+    probability = ours.predict_proba(toy.X)
+    np.testing.assert_allclose(probability.sum(1), 1)
+    assert np.isfinite(ours.history_.to_numpy(dtype=float)).all()
+
+
+@makes
+def test_fit_moves_every_player_and_keeps_the_code_alive(toy, make):
+    earlier = fitted(toy, max_epochs=1, **make).net_.module_.state_dict()
+    many = fitted(toy, max_epochs=60, **make)
+    for name, values in many.net_.module_.state_dict().items():
+        if name.endswith((".weight", ".bias")):
+            assert not torch.equal(values, earlier[name]), name
+    assert (many.transform(toy.X)[:, :6].std(axis=0) > 0.1).all()
+
+
+def test_history_holds_every_term(toy):
+    history = fitted(toy, categorical_code=True).history_
+    found = {name[6:-5] for name in history if name.endswith("_loss")}
+    assert found - {""} == {
+        *("reconstruction", "discriminator", "class_discriminator"),
+        *("regularization", "class_regularization", "emotion", "speaker", "gender"),
+    }
+
+
+def test_speaker_and_gender_are_learnt_as_tasks_and_unlearnt_by_an_adversary(toy):
+    settings = {"max_epochs": 80, "lr": 0.005, "speaker_weight": 1.0}
+    helped = fitted(toy, **settings)
+    hindered = fitted(toy, speaker_task="adversarial", **settings)
+    losses = [ser.history_["train_speaker_loss"].iloc[-1] for ser in (helped, hindered)]
+    assert losses[0] < 0.85
+    assert losses[1] > LOG4 - 0.15  # hardly better than a guess among four
+    assert (helped.predict_speaker(toy.X) == toy.speakers).mean() > 0.8
+    assert (helped.predict_gender(toy.X) == genders_of(toy.speakers)).mean() > 0.9
+
+
+@pytest.mark.parametrize("speaker_task", ["auxiliary", "adversarial"])
+def test_weight_0_of_the_tasks_is_the_network_without_them(toy, speaker_task):
+    ours = fitted(toy, speaker_task=speaker_task, speaker_weight=0.0, gender_weight=0.0)
+    theirs = small(speaker_task=None).fit(*toy)
+    assert_same_fit(ours, theirs, toy.X)
+
+
+def test_weight_0_of_the_moves_is_the_plain_network_bit_for_bit(toy):
+    class Plain(AdversarialSER):
+        def _build_module(self, data, generator):
+            body = mlp((8, *self.hidden_layer_sizes), generator)
+            code_layer = linear(self.hidden_layer_sizes[-1], 6, generator)
+            encoder = nn.Sequential(data.standardize, *body, code_layer)
+            return EmotionNetwork(encoder, linear(6, data.n_codes["emotion"], None))
+
+    settings = {"hidden_layer_sizes": (16,), "embedding_dim": 6, "dropout": 0.0}
+    plain = Plain(None, max_epochs=4, random_state=0, **settings).fit(*toy)
+    ours = small(
+        reconstruction_weight=0.0, prior_weight=0.0, speaker_task=None, dropout=0.0
+    ).fit(*toy)
+    assert_same_fit(ours, plain, toy.X)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"reconstruction_weight": 0.1},
+        {"prior_weight": 0.1},
+        {"speaker_weight": 1.0},
+        {"gender_weight": 1.0},
+        {"discriminator_lr_scale": 1.0},
+        {"prior": "mixture"},
+        {"categorical_code": True},
+    ],
+)
+def test_every_setting_reaches_the_code(toy, changed):
+    ours = fitted(toy, **changed).transform(toy.X)[:, :6]
+    assert np.abs(ours - fitted(toy).transform(toy.X)).max() > 1e-6
+
+
+def test_radius_and_class_weight_reach_the_code(toy):
+    for make, name in (
+        ({"prior": "mixture"}, "prior_radius"),
+        ({"categorical_code": True}, "categorical_weight"),
+    ):
+        one, two = (
+            fitted(toy, **make, **{name: value}).transform(toy.X) for value in (0.5, 4)
+        )
+        assert np.abs(one - two).max() > 1e-6
+
+
+# The game of the prior
+
+
+def energy_distance(a, b):
+    """Return 2 E|a - b| - E|a - a'| - E|b - b'|: 0 for equal distributions."""
+    return 2 * cdist(a, b).mean() - cdist(a, a).mean() - cdist(b, b).mean()
+
+
+@pytest.fixture(scope="module")
+def emodb():
+    data = load_emodb()
+    return data.data, data.target, data.speakers, data.genders
+
+
+def code_of(emodb, **settings):
+    X, y, speakers, genders = emodb
+    settings = {"embedding_dim": 8, "random_state": 0, **settings}
+    ours = AutoencoderSER(**settings).fit(X, y, speakers, genders=genders)
+    return ours, ours.transform(X)
+
+
+def root_mean_square(values):
+    return np.sqrt(np.mean(np.square(values)))
+
+
+LONG = {"lr": 0.003, "max_epochs": 100}  # enough for the game to be played out
+
+
+def test_codes_of_real_speech_approach_the_prior(emodb):
+    normal = np.random.default_rng(0).standard_normal((1000, 8))
+    _, untrained = code_of(emodb, lr=1e-9, max_epochs=1)
+    _, free = code_of(emodb, prior_weight=0.0)
+    ours, codes = code_of(emodb, **LONG)
+    distances = [energy_distance(z, normal) for z in (untrained, free, codes)]
+    assert distances[2] < 0.2 * min(distances[:2])
+    means, deviations = (
+        [root_mean_square(moment(z, axis=0)) for z in (free, codes)]
+        for moment in (np.mean, np.std)
+    )
+    assert means[1] < 0.4 < means[0]
+    assert 0.8 < deviations[1] < 1.4 < deviations[0]
+
+    # and the discriminator neither sleeps nor wins
+    losses = ours.history_["train_discriminator_loss"]
+    assert losses.min() < 2 * LOG2 - 0.1
+    assert 0.7 < losses.iloc[-1] < 2 * LOG2
+    # while the code still tells the features and the emotion
+    assert ours.history_["train_reconstruction_loss"].iloc[-1] < 0.6
+    assert ours.score(*emodb[:2]) > 0.8
+
+
+def test_labelled_codes_go_to_their_component_of_the_mixture(emodb):
+    X, y, *_ = emodb
+    _, codes = code_of(emodb, prior="mixture", **LONG)
+    first_seen = pd.unique(y)
+    centers = np.array([codes[y == emotion].mean(axis=0) for emotion in first_seen])
+    on_own_axis = np.eye(4, dtype=bool)
+    assert centers[:, :4][on_own_axis].min() > 2
+    assert np.abs(centers[:, :4][~on_own_axis]).max() < 1.5
+    assert root_mean_square(centers[:, 4:]) < 1
+    # rows without a label are matched with samples of which D is not told the emotion
+    kept = np.arange(len(X)) % 2 == 0
+    half = AutoencoderSER("mixture", max_epochs=1, speaker_task=None)
+    half.fit(X[kept], y[kept], X_unlabeled=X[~kept])
+    assert half.net_.module_.prior.told.sum(0)[-1] == approx(64 / 2, abs=1)
+
+
+def test_class_code_looks_like_certain_classes_in_their_shares(emodb):
+    X, y, speakers, _ = emodb
+    labeled = np.arange(len(X)) % 4 == 0
+    certainty = {}
+    for weight in (0.0, 1.0):
+        ours = AutoencoderSER(
+            categorical_code=True,
+            categorical_weight=weight,
+            discriminator_lr_scale=1.0,
+            max_epochs=40,
+            random_state=0,
+        ).fit(X[labeled], y[labeled], speakers[labeled], X_unlabeled=X[~labeled])
+        codes = ours.transform(X[~labeled])[:, ours.embedding_dim :]
+        np.testing.assert_allclose(codes, ours.predict_proba(X[~labeled]), atol=1e-6)
+        certainty[weight] = codes.max(axis=1).mean()
+    assert certainty[1.0] > 0.95 > 0.88 > certainty[0.0]
+    shares = [(y[labeled] == emotion).mean() for emotion in ours.classes_]
+    np.testing.assert_allclose(codes.mean(axis=0), shares, atol=0.15)
+
+
+def test_collapsed_code_is_warned_about(toy):
+    with pytest.warns(CollapseWarning, match=r"nearly alike.*`prior_weight`"):
+        fitted(toy, X=np.ones_like(toy.X), speaker_task=None)
+
+
+def test_discriminator_that_has_won_is_warned_about(emodb):
+    settings = {"discriminator_lr_scale": 4.0, "embedding_dim": 32, "max_epochs": 30}
+    with pytest.warns(CollapseWarning, match="lower `discriminator_lr_scale`") as seen:
+        code_of(emodb, prior_weight=0.03, **settings)
+    assert [warning.filename for warning in seen] == [__file__]
+    code_of(emodb, prior_weight=0.0, **settings)  # where there is no game, nobody wins
+
+
+# What else it can tell
+
+
+@makes
+def test_decoder_gives_the_features_back_in_their_units(toy, make):
+    X = 1000 * toy.X + 5000
+    ours = fitted(toy, X=X, max_epochs=40, lr=0.01, embedding_dim=8, **make)
+    decoded = ours.inverse_transform(ours.transform(X))
+    assert decoded.shape == X.shape
+    error = np.square((decoded - X) / X.std(axis=0)).mean(axis=1)
+    np.testing.assert_allclose(ours.reconstruction_error(X), error, rtol=1e-6)
+    assert error.mean() < 0.6
+
+
+def test_reconstruction_error_warns_of_another_corpus(emodb):
+    X, y, speakers, _ = emodb
+    known = speakers != "03"
+    ours = AutoencoderSER(random_state=0).fit(X[known], y[known], speakers[known])
+    shuffled = np.random.default_rng(0).permuted(X[~known], axis=0)
+    new_speaker = ours.reconstruction_error(X[~known])
+    assert ours.reconstruction_error(X[known]).mean() < new_speaker.mean()
+    assert ours.reconstruction_error(shuffled).mean() > 1.3 * new_speaker.mean()
+
+
+@pytest.mark.parametrize(
+    ("make", "share"), [("mixture", 0.7), ("class code", 0.45), ("both", 0.8)]
+)
+def test_samples_of_an_emotion_are_taken_for_it(toy, make, share):
+    settings = {"batch_size": 16, "lr": 0.003, "discriminator_lr_scale": 1.0}
+    ours = fitted(toy, max_epochs=100, **settings, **MAKES[make])
+    for emotion in ours.classes_:
+        X = ours.sample(200, emotion, random_state=0)
+        assert X.shape == (200, 8)
+        assert (ours.predict(X) == emotion).mean() > share
+    anything = ours.predict(ours.sample(600, random_state=0))
+    assert pd.Series(anything).value_counts(normalize=True).min() > 0.15
+
+
+def test_samples_of_a_normal_prior_are_like_the_features(toy):
+    ours = fitted(toy, X=100 * toy.X + 7, max_epochs=60, lr=0.005)
+    X = ours.sample(500, random_state=0)
+    np.testing.assert_array_equal(X, ours.sample(500, random_state=0))
+    assert not np.array_equal(X, ours.sample(500, random_state=1))
+    assert ours.sample().shape == (1, 8)
+    expected = 100 * toy.X + 7
+    assert np.abs(X.mean(0) - expected.mean(0)).max() < 0.8 * expected.std(0).min()
+    with pytest.raises(ValueError, match=r'`emotion` is .anger.*`prior="mixture"`'):
+        ours.sample(3, "anger")
+
+
+def test_samples_of_an_emotion_that_nobody_knows(toy):
+    with pytest.raises(ValueError, match=r"`emotion` is 'joy'; .*'anger', 'neutral'"):
+        fitted(toy, prior="mixture").sample(3, "joy")
+
+
+def test_codes_of_another_width(toy):
+    with pytest.raises(ValueError, match="`X` has 5 columns and the code has 6"):
+        fitted(toy).inverse_transform(np.zeros((2, 5)))
+
+
+@pytest.mark.parametrize("speaker_task", ["adversarial", None])
+def test_speaker_is_not_told_without_the_task(toy, speaker_task):
+    ours = fitted(toy, speaker_task=speaker_task)
+    with pytest.raises(ValueError, match=rf"`speaker_task={speaker_task!r}` and 4"):
+        ours.predict_speaker(toy.X)
+
+
+def test_gender_is_not_told_without_genders(toy):
+    with pytest.raises(ValueError, match=r"with 0 known genders.*`genders` to fit"):
+        small().fit(*toy).predict_gender(toy.X)
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["predict_speaker", "predict_gender", "reconstruction_error", "inverse_transform"],
+)
+def test_not_fitted(toy, method):
+    with pytest.raises(NotFittedError):
+        getattr(small(), method)(toy.X)
+
+
+# Labels that are missing
+
+
+def test_missing_genders_and_speakers_teach_nothing(toy):
+    genders = genders_of(toy.speakers).astype(object)
+    wrong = np.where(genders == "male", "female", "male")
+    missing = np.arange(120) % 3 > 0
+    settings = {"batch_size": 200}
+    some = np.where(missing, None, genders)
+    ours = small(**settings).fit(*toy, genders=some)
+    others = small(**settings).fit(*toy, genders=np.where(missing, wrong, genders))
+    assert set(ours.genders_) == {"female", "male"}
+    assert not np.allclose(ours.transform(toy.X), others.transform(toy.X))
+    with_nan = small(**settings).fit(*toy, genders=np.where(missing, np.nan, some))
+    assert_same_fit(ours, with_nan, toy.X)
+
+
+def test_unlabelled_rows_teach_reconstruction_speaker_and_gender(toy):
+    genders = genders_of(toy.speakers)
+    X_unlabeled = toy.X[60:] + 1
+    labels = {
+        "speakers_unlabeled": ["new"] * 30 + [None] * 30,
+        "genders_unlabeled": ["male", None] * 30,
+    }
+    fits = [
+        small().fit(*toy, genders=genders, X_unlabeled=X_unlabeled, **labels),
+        small().fit(*toy, genders=genders, X_unlabeled=X_unlabeled),
+        small().fit(*toy, genders=genders),
+    ]
+    codes = [ser.transform(toy.X) for ser in fits]
+    assert not np.array_equal(codes[0], codes[1])
+    assert not np.array_equal(codes[1], codes[2])
+    assert list(fits[0].speakers_) == [*pd.unique(toy.speakers), "new"]
+    assert list(fits[1].speakers_) == list(pd.unique(toy.speakers))
+
+
+@pytest.mark.parametrize(
+    ("speaker_task", "n_speakers"), [("auxiliary", 4), ("adversarial", 5)]
+)
+def test_strangers_are_a_domain_to_an_adversary_alone(toy, speaker_task, n_speakers):
+    ours = small(speaker_task=speaker_task).fit(*toy, X_unlabeled=toy.X[:30])
+    assert ours.net_.module_.speaker_head.n_speakers == n_speakers
+    assert list(ours.speakers_) == list(pd.unique(toy.speakers))
+
+
+def test_unlabelled_rows_pull_the_error_of_their_kind_down(toy):
+    """Another corpus, whose features go together in another way."""
+    rng = np.random.default_rng(0)
+    other = 2 * rng.normal(size=(300, 1)) + 0.3 * rng.normal(size=(300, 8))
+    settings = {"max_epochs": 60, "embedding_dim": 3}
+    alone = small(**settings).fit(*toy)
+    with_both = small(**settings).fit(*toy, X_unlabeled=other[:200])
+    held_out = other[200:]
+    assert (
+        with_both.reconstruction_error(held_out).mean()
+        < 0.5 * alone.reconstruction_error(held_out).mean()
+    )
+
+
+def test_labels_that_do_not_fit(toy):
+    with pytest.raises(ValueError, match="`genders` has 7 entries and `X` has 120"):
+        small().fit(*toy, genders=["male"] * 7)
+    with pytest.raises(ValueError, match="`genders_unlabeled` is given without `X_unl"):
+        small().fit(*toy, genders_unlabeled=["male"] * 7)
+
+
+@pytest.mark.parametrize("speaker_task", ["auxiliary", "adversarial"])
+@pytest.mark.parametrize("speakers", [None, ["one"] * 120])
+def test_without_two_speakers_there_is_no_speaker_task(toy, speaker_task, speakers):
+    match = f"`speaker_task='{speaker_task}'` needs two speakers"
+    with pytest.warns(NoSpeakersWarning, match=match) as caught:
+        ours = small(speaker_task=speaker_task).fit(toy.X, toy.y, speakers)
+    assert [warning.filename for warning in caught] == [__file__]
+    assert_same_fit(ours, small(speaker_task=None).fit(toy.X, toy.y), toy.X)
+
+
+# Weights, names, refits, copies
+
+
+@makes
+@pytest.mark.parametrize("factor", [0, 2])
+def test_sample_weight_is_the_number_of_times_that_a_row_is_there(toy, make, factor):
+    weight = np.where((np.arange(120) < 30) | (np.arange(120) % 2 == 0), 1, factor)
+    settings = {"batch_size": 300, "dropout": 0.0, "max_epochs": 10, **make}
+    weighted = small(**settings).fit(
+        *toy, genders=genders_of(toy.speakers), sample_weight=weight
+    )
+    X, y, speakers = (np.repeat(part, weight, axis=0) for part in toy)
+    repeated = small(**settings).fit(X, y, speakers, genders=genders_of(speakers))
+    for method in ("predict_proba", "transform"):
+        ours, theirs = (getattr(ser, method)(toy.X) for ser in (weighted, repeated))
+        np.testing.assert_allclose(ours, theirs, atol=1e-7)
+
+
+@makes
+def test_refit_gives_the_same_bits_and_another_seed_does_not(toy, make):
+    ours = fitted(toy, **make)
+    first = pickle.loads(pickle.dumps(ours))
+    assert_same_fit(first, fitted(toy, **make), toy.X)
+    again = clone(ours).fit(*toy, genders=genders_of(toy.speakers))
+    assert_same_fit(again, first, toy.X)
+    other = fitted(toy, random_state=1, **make)
+    assert not np.array_equal(other.transform(toy.X), first.transform(toy.X))
+
+
+@makes
+def test_renamed_labels_change_no_bit(toy, make):
+    names = {"s1": "z", "s2": "m", "s3": "a", "s10": "k"}
+    emotions = {"anger": 3, "neutral": 1, "sadness": 2}
+    speakers = [names[speaker] for speaker in toy.speakers]
+    genders = np.where(genders_of(toy.speakers) == "male", 1, 0)
+    y = [emotions[emotion] for emotion in toy.y]
+    ours = small(**make).fit(toy.X, y, speakers, genders=genders)
+    theirs = fitted(toy, **make)
+    np.testing.assert_array_equal(
+        ours.transform(toy.X)[:, :6], theirs.transform(toy.X)[:, :6]
+    )
+    renamed = [emotions[emotion] for emotion in theirs.predict(toy.X)]
+    np.testing.assert_array_equal(ours.predict(toy.X), renamed)
+
+
+@makes
+def test_float32_agrees_with_float64(toy, make):
+    single = fitted(toy, X=toy.X.astype(np.float32), **make)
+    double = fitted(toy, **make)
+    assert single.transform(toy.X).dtype == np.float32
+    assert single.inverse_transform(single.transform(toy.X)).dtype == np.float32
+    assert single.sample(2, random_state=0).dtype == np.float32
+    np.testing.assert_allclose(
+        single.predict_proba(toy.X), double.predict_proba(toy.X), atol=1e-4
+    )
+
+
+@pytest.mark.filterwarnings("ignore::advser.exceptions.CollapseWarning")
+@pytest.mark.parametrize("factor", [0.0, 1e-300, 1e30, 1e150])
+def test_extreme_features_never_give_nan(toy, factor):
+    X = toy.X * factor
+    ours = fitted(toy, X=X)
+    for found in (ours.predict_proba(X), ours.transform(X), ours.sample(3)):
+        assert np.isfinite(found).all()
+
+
+@makes
+def test_copy_goes_on_as_the_original(toy, make):
+    genders = genders_of(toy.speakers)
+    original = fitted(toy, warm_start=True, **make)
+    other = pickle.loads(pickle.dumps(original))
+    before = original.transform(toy.X)
+    other.fit(*toy, genders=genders)
+    np.testing.assert_array_equal(original.transform(toy.X), before)
+    assert_same_fit(original.fit(*toy, genders=genders), other, toy.X)
+    assert original.n_iter_ == 8
+    scale = original.net_.optimizer_.param_groups[1]["lr"]
+    assert scale == approx(0.2 * original.lr)
+
+
+def test_early_stopping_sets_speakers_aside(toy):
+    ours = fitted(toy, early_stopping=True, validation_fraction=0.5)
+    assert len(ours.speakers_) == 2
+    assert ours.history_["valid_uar"].between(0, 1).all()
+
+
+@makes
+def test_early_stopping_may_leave_an_emotion_for_the_validation(toy, make):
+    speakers = np.where(toy.y == "anger", "a", "b")
+    for seed in range(3):  # in some, the angry one is set aside
+        ours = small(early_stopping=True, random_state=seed, **make)
+        with warnings.catch_warnings(action="ignore", category=NoSpeakersWarning):
+            ours.fit(
+                toy.X[toy.y != "sadness"],
+                *(labels[toy.y != "sadness"] for labels in (toy.y, speakers)),
+            )
+        assert np.isfinite(ours.predict_proba(toy.X)).all()
+
+
+def test_code_has_names(toy):
+    ours = small(categorical_code=True).set_output(transform="pandas").fit(*toy)
+    names = [f"autoencoderser{i}" for i in range(6 + 3)]
+    assert list(ours.transform(toy.X).columns) == names
+
+
+# Stacks
+
+
+@makes
+def test_search_agrees_with_separate_fits(toy, make):
+    X, y, speakers = toy
+    labels = {
+        "speakers": speakers,
+        "genders": genders_of(speakers),
+        "X_unlabeled": X[:40] + 0.5,
+        "genders_unlabeled": ["female", None] * 20,
+    }
+    grid = [
+        {"prior_weight": [0.3], "reconstruction_weight": [0.0, 1.0]},
+        {"speaker_weight": [0.5], "discriminator_lr_scale": [0.1, 1.0]},
+        {"prior_radius": [4.0], "random_state": [1]},
+    ]
+    rows = np.arange(len(X))
+    few, many = np.isin(speakers, ["s1", "s2"]), speakers != "s10"
+    cv = [(rows[mask], rows[~mask]) for mask in (few, many)]
+    estimator = small(batch_size=32, max_epochs=4, **make)
+    scores = []
+    for search in (GridSearchCV, StackedGridSearchCV):
+        found = search(
+            estimator, grid, cv=cv, scoring="neg_log_loss", error_score="raise"
+        ).fit(X, y, **labels)
+        results = pd.DataFrame(found.cv_results_).filter(regex=r"^split\d+_")
+        scores.append(results.to_numpy())
+    assert np.isfinite(scores[0]).all()
+    assert len(np.unique(scores[0].round(6))) > 6
+    np.testing.assert_allclose(scores[1], scores[0], rtol=1e-6)
+
+
+def test_search_over_kinds_of_network(toy):
+    X, y, speakers = toy
+    grid = {
+        "prior": ["normal", "mixture"],
+        "categorical_code": [False, True],
+        "speaker_task": ["auxiliary", "adversarial", None],
+    }
+    search = StackedGridSearchCV(small(max_epochs=2), grid, cv=GroupKFold(2))
+    search.fit(X, y, groups=speakers, speakers=speakers)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_stacked_heads_of_other_numbers_of_speakers_are_as_they_were(toy):
+    search = StackedGridSearchCV(
+        small(speaker_weight=1.0, max_epochs=40),
+        {"random_state": [0, 1]},
+        cv=LeaveOneGroupOut(),
+    ).fit(*toy[:2], groups=toy.speakers, speakers=toy.speakers)
+    heard = search.best_estimator_.predict_speaker(toy.X)
+    assert (heard == toy.speakers).mean() > 0.6
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("prior", "uniform"),
+        ("prior_weight", -1.0),
+        ("prior_radius", -1.0),
+        ("categorical_code", "yes"),
+        ("categorical_weight", -1.0),
+        ("reconstruction_weight", -1.0),
+        ("speaker_task", "none"),
+        ("speaker_weight", -1.0),
+        ("gender_weight", -1.0),
+        ("discriminator_hidden_layer_sizes", 64),
+        ("discriminator_lr_scale", -0.2),
+    ],
+)
+def test_parameter_out_of_range(toy, parameter, value):
+    with pytest.raises(InvalidParameterError, match=f"'{parameter}' parameter of Aut"):
+        small(**{parameter: value}).fit(*toy)
+
+
+@pytest.mark.parametrize(
+    "parameter", ["hidden_layer_sizes", "discriminator_hidden_layer_sizes"]
+)
+def test_layer_of_no_width(toy, parameter):
+    with pytest.raises(ValueError, match=f"`{parameter}` must hold integers of at"):
+        small(**{parameter: (0,)}).fit(*toy)
+
+
+def test_mixture_needs_an_axis_for_each_emotion(toy):
+    with pytest.raises(ValueError, match="`embedding_dim` is 2 and there are 3 emot"):
+        small(prior="mixture", embedding_dim=2).fit(*toy)
