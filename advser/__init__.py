@@ -1,7 +1,7 @@
 """Speech emotion recognition that works on speakers it has never heard."""
 
 from .adversarial import AdversarialSER, AdversarialSERRegressor
-from .autoencoder import AutoencoderSER
+from .autoencoder import AutoencoderSER, AutoencoderSERRegressor
 from .exceptions import (
     CollapseWarning,
     NoNeutralWarning,
@@ -17,6 +17,7 @@ __all__ = [
     "AdversarialSER",
     "AdversarialSERRegressor",
     "AutoencoderSER",
+    "AutoencoderSERRegressor",
     "CollapseWarning",
     "EGeMAPS",
     "NoNeutralWarning",

@@ -35,51 +35,32 @@ from sklearn.utils.validation import check_array, check_is_fitted, check_scalar
 from torch import nn
 
 from ._validation import check_layer_sizes
-from .base import BaseSERClassifier
+from .base import BaseSERClassifier, BaseSERRegressor
 from .exceptions import CollapseWarning, NoSpeakersWarning
 from .layers import (
     Noise,
     classification_loss,
     linear,
     mlp,
+    reconstruction_loss,
     reverse_gradient,
     weighted_mean,
 )
 from .networks import SpeakerHead
+from .outputs import Emotions
 
 __all__ = [
     "AutoencoderNetwork",
     "AutoencoderSER",
+    "AutoencoderSERRegressor",
     "Prior",
     "discriminator_loss",
-    "reconstruction_loss",
     "regularization_loss",
 ]
 
 UNDECIDED = 2 * math.log(2)  # loss of a discriminator that has no idea
 WON = 0.05  # a discriminator with this share of that loss is hardly ever wrong
 CONSTANT = 0.05  # a code with this share of the prior's deviation says nothing
-
-
-def reconstruction_loss(decoded, x):
-    r"""Return each row's squared error, the mean over its features.
-
-    .. math:: \lVert x - G(z) \rVert^2 / d
-
-    Parameters
-    ----------
-    decoded : Tensor of shape (n, d)
-        :math:`G(z)`.
-
-    x : Tensor of shape (n, d)
-        The features, standardised.
-
-    Returns
-    -------
-    losses : Tensor of shape (n,)
-        1 for a decoder that knows the mean of the features alone, on average.
-    """
-    return (decoded - x).square().mean(1)
 
 
 def discriminator_loss(code_logits, prior_logits, y):
@@ -187,12 +168,13 @@ class Prior(Noise):
         ----------
         z : Tensor of shape (n, d)
 
-        emotion : Tensor of shape (n,)
-            Emotion codes, -1 where the emotion is unknown.
+        emotion : Tensor of shape (n,) or None
+            Emotion codes, -1 where the emotion is unknown. None for ratings, with a
+            prior of one component.
         """
-        n_told = self.conditions.shape[1]
-        index = emotion if n_told else torch.zeros_like(emotion)
-        return torch.cat([z, self.conditions[index]], 1)
+        if len(self.centers) == 1:
+            return z
+        return torch.cat([z, self.conditions[emotion]], 1)
 
 
 def dealt_out(shares, n):
@@ -224,7 +206,7 @@ class AutoencoderNetwork(nn.Module):
         Its last layer, linear: (n, n_hidden) to (n, code_dim).
 
     emotion_head : Module
-        Maps the code z to logits; with a class code, the hidden layer.
+        Maps the code z to logits or ratings; with a class code, the hidden layer.
 
     decoder : Module
         Maps the code, and the class code behind it, to standardised features.
@@ -244,6 +226,9 @@ class AutoencoderNetwork(nn.Module):
     speaker_head : SpeakerHead or None, default=None
 
     gender_head : Module or None, default=None
+
+    outputs : Emotions or Ratings, default=Emotions()
+        What the emotion head tells, and its loss.
 
     lr_scales : dict of float
         Learning rates of the moves as shares of that of "supervise".
@@ -267,6 +252,7 @@ class AutoencoderNetwork(nn.Module):
         classes=None,
         speaker_head=None,
         gender_head=None,
+        outputs=None,
         lr_scales,
         speaker_weight,
         gender_weight,
@@ -278,6 +264,7 @@ class AutoencoderNetwork(nn.Module):
         self.emotion_head = emotion_head
         self.speaker_head = speaker_head
         self.gender_head = gender_head
+        self.outputs = Emotions() if outputs is None else outputs
         self.decoder = decoder
         self.discriminator = discriminator
         self.class_discriminator = class_discriminator
@@ -294,7 +281,7 @@ class AutoencoderNetwork(nn.Module):
             self.register_buffer(name, torch.tensor(float(weight)), persistent=False)
 
     def encode(self, x):
-        """Return code and emotion logits: (n, d) to (n, code_dim), (n, n_emotions)."""
+        """Return code and emotion output: (n, d) to (n, code_dim), (n, n_outputs)."""
         h = self.body(self.standardize(x))
         z = self.code_layer(h)
         has_class_code = self.class_discriminator is not None
@@ -307,8 +294,8 @@ class AutoencoderNetwork(nn.Module):
         return torch.cat([z, emotion_logits.softmax(1)], 1)
 
     def forward(self, x):
-        """Return the emotion logits: (n, d) to (n, n_emotions)."""
-        return self.encode(x)[1]
+        """Return the logits or the ratings: (n, d) to (n, n_outputs)."""
+        return self.outputs(self.encode(x)[1])
 
     def encoder(self, x):
         """Return the code as a whole: (n, d) to (n, embedding_dim)."""
@@ -363,7 +350,7 @@ class AutoencoderNetwork(nn.Module):
         """Return the terms of the discriminators; the codes stand still."""
         with torch.no_grad():
             z, emotion_logits = self.encode(x)
-        code_logits = self.discriminator(self.prior.beside(z, y["emotion"]))[:, 0]
+        code_logits = self.discriminator(self.prior.beside(z, y.get("emotion")))[:, 0]
         prior_logits = self.discriminator(self.prior.samples())[:, 0]
         terms = {"discriminator": discriminator_loss(code_logits, prior_logits, y)}
         if self.class_discriminator is not None:
@@ -376,7 +363,7 @@ class AutoencoderNetwork(nn.Module):
     def regularize(self, x, y):
         """Return the term of the encoder: its codes shall look like the prior."""
         z, _ = self.encode(x)
-        logits = self.discriminator(self.prior.beside(z, y["emotion"]))[:, 0]
+        logits = self.discriminator(self.prior.beside(z, y.get("emotion")))[:, 0]
         return {"regularization": regularization_loss(logits, y)}
 
     def regularize_class(self, x, y):
@@ -387,11 +374,11 @@ class AutoencoderNetwork(nn.Module):
 
     def supervise(self, x, y):
         """Return the terms of the heads, each over the rows that carry its label."""
-        z, emotion_logits = self.encode(x)
-        terms = {"emotion": classification_loss(emotion_logits, y, "emotion")}
+        z, output = self.encode(x)
+        terms = {"emotion": self.outputs.loss(output, y)}
         if self.speaker_head is not None:
             h = reverse_gradient(z, -self.speaker_weight)
-            logits = self.speaker_head(h, emotion_logits, y["emotion"])
+            logits = self.speaker_head(h, None, None)
             terms["speaker"] = classification_loss(logits, y, "speaker")
         if self.gender_head is not None:
             logits = self.gender_head(reverse_gradient(z, -self.gender_weight))
@@ -399,7 +386,320 @@ class AutoencoderNetwork(nn.Module):
         return terms
 
 
-class AutoencoderSER(BaseSERClassifier):
+class _Autoencoder:
+    """The autoencoder and its game, whatever is told of the emotion."""
+
+    # With metadata routing on, these reach `fit` without a call of set_fit_request.
+    __metadata_request__fit = {"genders": True, "genders_unlabeled": True}
+
+    _parameter_constraints: dict = {
+        "prior_weight": [Interval(Real, 0, None, closed="left")],
+        "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
+        "speaker_task": [StrOptions({"auxiliary", "adversarial"}), None],
+        "speaker_weight": [Interval(Real, 0, None, closed="left")],
+        "gender_weight": [Interval(Real, 0, None, closed="left")],
+        "discriminator_hidden_layer_sizes": ["array-like"],
+        "discriminator_lr_scale": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def fit(
+        self,
+        X,
+        y,
+        speakers=None,
+        *,
+        groups=None,
+        genders=None,
+        sample_weight=None,
+        X_unlabeled=None,
+        speakers_unlabeled=None,
+        genders_unlabeled=None,
+    ):
+        """Train the network on labelled utterances, and on unlabelled ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features, one row per utterance, raw or scaled.
+
+        y : array-like of shape (n_samples,)
+            Emotions. A regressor takes ratings, also of shape (n_samples, n_outputs),
+            with NaN for a missing one.
+
+        speakers : array-like of shape (n_samples,), default=None
+            Who speaks: strings, integers, a pandas column. None or NaN stands for an
+            unknown speaker.
+
+        groups : array-like of shape (n_samples,), default=None
+            The speakers under scikit-learn's name for them, so that one array drives
+            both the splitter and the network. Ignored where `speakers` is given.
+
+        genders : array-like of shape (n_samples,), default=None
+            Their genders, likewise. None or NaN stands for an unknown one.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in every term of the loss.
+
+        X_unlabeled : array-like of shape (n_unlabeled, n_features), default=None
+            Utterances whose emotion is unknown, also from another corpus.
+
+        speakers_unlabeled : array-like of shape (n_unlabeled,), default=None
+            Their speakers, as far as known.
+
+        genders_unlabeled : array-like of shape (n_unlabeled,), default=None
+            Their genders, as far as known.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Warns
+        -----
+        NoSpeakersWarning
+            If there is a speaker task, but not two speakers at least: the network is
+            then trained without it.
+
+        CollapseWarning
+            If the codes are alike for all rows, or nothing like the prior.
+        """
+        self._fit(
+            X,
+            y,
+            sample_weight,
+            {"speakers": speakers, "groups": groups, "genders": genders},
+            X_unlabeled,
+            {
+                "speakers_unlabeled": speakers_unlabeled,
+                "genders_unlabeled": genders_unlabeled,
+            },
+        )
+        self._warn_of_collapse(X)
+        return self
+
+    def inverse_transform(self, X):
+        """Return the features that the decoder tells from codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, embedding_dim)
+            Codes, as `transform` returns them.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            In the units of the features.
+        """
+        check_is_fitted(self)
+        codes = check_array(X, dtype=self._dtype, order="C", input_name="X")
+        if codes.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"`X` has {codes.shape[1]} columns and the code has "
+                f"{self._n_features_out}; pass what `transform` returns."
+            )
+        return self._run("decode", self._to_network(codes))
+
+    def reconstruction_error(self, X):
+        """Return how far each row is from what the decoder makes of its code.
+
+        Utterances that are unlike all training rows, as those of another language,
+        room or recording chain may be, come back worse than others. Compare with rows
+        that were held out: those trained on come back best.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        error : ndarray of shape (n_samples,)
+            Mean squared error over the features, each in standard deviations of the
+            labelled training rows: 1 for what is no better than their mean.
+        """
+        return self._apply("reconstruction_error", X)
+
+    def predict_speaker(self, X):
+        """Return the most probable of the training speakers for each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        speakers : ndarray of shape (n_samples,)
+
+        Raises
+        ------
+        ValueError
+            If the network has no speaker head, or one that it plays against.
+        """
+        check_is_fitted(self)
+        module = self.net_.module_
+        if module.speaker_head is None or module.speaker_weight < 0:
+            raise ValueError(
+                f"The network was trained with `speaker_task={self.speaker_task!r}` "
+                f"and {len(self.speakers_)} known speakers, so it does not tell them; "
+                'pass `speakers` to fit, with `speaker_task="auxiliary"`.'
+            )
+        return self.speakers_[self._apply("tell_speaker", X).argmax(axis=1)]
+
+    def predict_gender(self, X):
+        """Return the most probable gender for each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        genders : ndarray of shape (n_samples,)
+
+        Raises
+        ------
+        ValueError
+            If the network has no gender head.
+        """
+        check_is_fitted(self)
+        if self.net_.module_.gender_head is None:
+            raise ValueError(
+                f"The network was trained with {len(self.genders_)} known genders, so "
+                "it does not tell them; pass two at least as `genders` to fit."
+            )
+        return self.genders_[self._apply("tell_gender", X).argmax(axis=1)]
+
+    def sample(self, n_samples=1, *, random_state=None):
+        """Return features that the decoder makes of random samples of the prior.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of utterances.
+
+        random_state : int, RandomState instance or None, default=None
+            Source of the samples.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            In the units of the features.
+        """
+        check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        rng = check_random_state(random_state)
+        z = rng.standard_normal((n_samples, self.embedding_dim))
+        return self._run("decode", z.astype(self._dtype))
+
+    def _to_network(self, codes):
+        """Return codes in the order that the network has them in."""
+        return codes
+
+    @property
+    def _strangers_are_a_domain(self):
+        """Unlabelled rows of unknown speakers are told apart by an adversary alone."""
+        return self.speaker_task == "adversarial"
+
+    def _build_module(self, data, generator):
+        check_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
+        check_layer_sizes(
+            self.discriminator_hidden_layer_sizes, "discriminator_hidden_layer_sizes"
+        )
+        n_features = data.X.shape[1]
+        sizes = (n_features, *self.hidden_layer_sizes)  # of the encoder
+        body = mlp(sizes, generator, dropout=self.dropout)
+        code_layer = linear(sizes[-1], self.embedding_dim, generator)
+        outputs, n_outputs = self._build_outputs(data)
+        prior = self._build_prior(data)
+        class_code = self._build_class_code(data, generator)
+        emotion_head = linear(
+            sizes[-1] if class_code else self.embedding_dim, n_outputs, None
+        )
+        decoder_sizes = (self._n_features_out, *sizes[:0:-1])
+        decoder = nn.Sequential(
+            *mlp(decoder_sizes, generator), linear(decoder_sizes[-1], n_features, None)
+        )
+        adversarial = self.speaker_task == "adversarial"
+        return AutoencoderNetwork(
+            data.standardize,
+            body,
+            code_layer,
+            emotion_head,
+            decoder,
+            self._build_discriminator(prior.samples().shape[1], generator),
+            prior,
+            **class_code,
+            speaker_head=self._build_speaker_head(data.n_codes["speaker"], generator),
+            outputs=outputs,
+            gender_head=(
+                linear(self.embedding_dim, data.n_codes["gender"], None)
+                if data.n_codes["gender"] > 1
+                else None
+            ),
+            lr_scales=self._lr_scales(),
+            speaker_weight=-self.speaker_weight if adversarial else self.speaker_weight,
+            gender_weight=self.gender_weight,
+        )
+
+    def _build_prior(self, data):
+        """Return a standard normal prior."""
+        centers, shares = torch.zeros(1, self.embedding_dim), torch.ones(1)
+        return Prior(centers, shares, self.batch_size)
+
+    def _lr_scales(self):
+        """Return the learning rates of the moves as shares of `lr`."""
+        return {
+            "reconstruct": self.reconstruction_weight,
+            "discriminate": self.discriminator_lr_scale,
+            "regularize": self.prior_weight,
+        }
+
+    def _build_class_code(self, data, generator):
+        """Return the parts of the network that make the emotion a part of the code."""
+        return {}
+
+    def _build_discriminator(self, n_inputs, generator):
+        sizes = (n_inputs, *self.discriminator_hidden_layer_sizes)
+        return nn.Sequential(*mlp(sizes, generator), linear(sizes[-1], 1, None))
+
+    def _build_speaker_head(self, n_speakers, generator):
+        if self.speaker_task is None:
+            return None
+        if n_speakers < 2:
+            warn(
+                f"`speaker_task={self.speaker_task!r}` needs two speakers at least and "
+                f"has {n_speakers}: the network is trained without it. Pass the "
+                "speaker of each row as `speakers` to fit, or set `speaker_task=None`.",
+                NoSpeakersWarning,
+                stacklevel=5,
+            )
+            return None
+        return SpeakerHead(self.embedding_dim, (), n_speakers, generator)
+
+    def _warn_of_collapse(self, X):
+        """Warn where the codes are constant, or the discriminator has won."""
+        deviation = self._apply("encoder", X)[:, : self.embedding_dim].std(axis=0)
+        deviation = math.sqrt(np.mean(np.square(deviation, dtype=np.float64)))
+        if deviation < CONSTANT:
+            warn(
+                "The codes of all rows are nearly alike: their standard deviation is "
+                f"{deviation:.2g}, where the prior has 1. Lower `prior_weight`, `lr` "
+                "or `alpha`, or check that the features differ between rows.",
+                CollapseWarning,
+                stacklevel=3,
+            )
+        loss = self.history_["train_discriminator_loss"].iloc[-1]
+        if self.prior_weight > 0 and loss < WON * UNDECIDED:
+            warn(
+                "The discriminator tells codes from the prior without fail: its loss "
+                f"is {loss:.2g}, where one that has no idea has {UNDECIDED:.2f}. The "
+                "codes do not follow the prior; lower `discriminator_lr_scale`, or "
+                "raise `prior_weight`.",
+                CollapseWarning,
+                stacklevel=3,
+            )
+
+
+class AutoencoderSER(_Autoencoder, BaseSERClassifier):
     r"""Emotion classifier on the code of an adversarial autoencoder.
 
     An encoder E turns features into a code z, from which a decoder G tells the
@@ -615,22 +915,13 @@ class AutoencoderSER(BaseSERClassifier):
     (339,)
     """
 
-    # With metadata routing on, these reach `fit` without a call of set_fit_request.
-    __metadata_request__fit = {"genders": True, "genders_unlabeled": True}
-
     _parameter_constraints: dict = {
         **BaseSERClassifier._parameter_constraints,
+        **_Autoencoder._parameter_constraints,
         "prior": [StrOptions({"normal", "mixture"})],
-        "prior_weight": [Interval(Real, 0, None, closed="left")],
         "prior_radius": [Interval(Real, 0, None, closed="left")],
         "categorical_code": ["boolean"],
         "categorical_weight": [Interval(Real, 0, None, closed="left")],
-        "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
-        "speaker_task": [StrOptions({"auxiliary", "adversarial"}), None],
-        "speaker_weight": [Interval(Real, 0, None, closed="left")],
-        "gender_weight": [Interval(Real, 0, None, closed="left")],
-        "discriminator_hidden_layer_sizes": ["array-like"],
-        "discriminator_lr_scale": [Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(
@@ -692,80 +983,6 @@ class AutoencoderSER(BaseSERClassifier):
         self.verbose = verbose
         self.random_state = random_state
 
-    def fit(
-        self,
-        X,
-        y,
-        speakers=None,
-        *,
-        groups=None,
-        genders=None,
-        sample_weight=None,
-        X_unlabeled=None,
-        speakers_unlabeled=None,
-        genders_unlabeled=None,
-    ):
-        """Train the network on labelled utterances, and on unlabelled ones.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features, one row per utterance, raw or scaled.
-
-        y : array-like of shape (n_samples,)
-            Emotions.
-
-        speakers : array-like of shape (n_samples,), default=None
-            Who speaks: strings, integers, a pandas column. None or NaN stands for an
-            unknown speaker.
-
-        groups : array-like of shape (n_samples,), default=None
-            The speakers under scikit-learn's name for them, so that one array drives
-            both the splitter and the network. Ignored where `speakers` is given.
-
-        genders : array-like of shape (n_samples,), default=None
-            Their genders, likewise. None or NaN stands for an unknown one.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in every term of the loss.
-
-        X_unlabeled : array-like of shape (n_unlabeled, n_features), default=None
-            Utterances whose emotion is unknown, also from another corpus.
-
-        speakers_unlabeled : array-like of shape (n_unlabeled,), default=None
-            Their speakers, as far as known.
-
-        genders_unlabeled : array-like of shape (n_unlabeled,), default=None
-            Their genders, as far as known.
-
-        Returns
-        -------
-        self : AutoencoderSER
-            The fitted estimator.
-
-        Warns
-        -----
-        NoSpeakersWarning
-            If there is a speaker task, but not two speakers at least: the network is
-            then trained without it.
-
-        CollapseWarning
-            If the codes are alike for all rows, or nothing like the prior.
-        """
-        self._fit(
-            X,
-            y,
-            sample_weight,
-            {"speakers": speakers, "groups": groups, "genders": genders},
-            X_unlabeled,
-            {
-                "speakers_unlabeled": speakers_unlabeled,
-                "genders_unlabeled": genders_unlabeled,
-            },
-        )
-        self._warn_of_collapse(X)
-        return self
-
     def transform(self, X):
         """Return the code of each row.
 
@@ -781,99 +998,6 @@ class AutoencoderSER(BaseSERClassifier):
         """
         code = self._apply("encoder", X)
         return code[:, self._code_order] if self.categorical_code else code
-
-    def inverse_transform(self, X):
-        """Return the features that the decoder tells from codes.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, embedding_dim)
-            Codes, as `transform` returns them.
-
-        Returns
-        -------
-        X_original : ndarray of shape (n_samples, n_features)
-            In the units of the features.
-        """
-        check_is_fitted(self)
-        codes = check_array(X, dtype=self._dtype, order="C", input_name="X")
-        if codes.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"`X` has {codes.shape[1]} columns and the code has "
-                f"{self._n_features_out}; pass what `transform` returns."
-            )
-        if self.categorical_code:
-            codes = np.ascontiguousarray(codes[:, self._code_order.argsort()])
-        return self._run("decode", codes)
-
-    def reconstruction_error(self, X):
-        """Return how far each row is from what the decoder makes of its code.
-
-        Utterances that are unlike all training rows, as those of another language,
-        room or recording chain may be, come back worse than others. Compare with rows
-        that were held out: those trained on come back best.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        error : ndarray of shape (n_samples,)
-            Mean squared error over the features, each in standard deviations of the
-            labelled training rows: 1 for what is no better than their mean.
-        """
-        return self._apply("reconstruction_error", X)
-
-    def predict_speaker(self, X):
-        """Return the most probable of the training speakers for each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        speakers : ndarray of shape (n_samples,)
-
-        Raises
-        ------
-        ValueError
-            If the network has no speaker head, or one that it plays against.
-        """
-        check_is_fitted(self)
-        module = self.net_.module_
-        if module.speaker_head is None or module.speaker_weight < 0:
-            raise ValueError(
-                f"The network was trained with `speaker_task={self.speaker_task!r}` "
-                f"and {len(self.speakers_)} known speakers, so it does not tell them; "
-                'pass `speakers` to fit, with `speaker_task="auxiliary"`.'
-            )
-        return self.speakers_[self._apply("tell_speaker", X).argmax(axis=1)]
-
-    def predict_gender(self, X):
-        """Return the most probable gender for each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        genders : ndarray of shape (n_samples,)
-
-        Raises
-        ------
-        ValueError
-            If the network has no gender head.
-        """
-        check_is_fitted(self)
-        if self.net_.module_.gender_head is None:
-            raise ValueError(
-                f"The network was trained with {len(self.genders_)} known genders, so "
-                "it does not tell them; pass two at least as `genders` to fit."
-            )
-        return self.genders_[self._apply("tell_gender", X).argmax(axis=1)]
 
     def sample(self, n_samples=1, emotion=None, *, random_state=None):
         """Return features that the decoder makes of random samples of the prior.
@@ -940,73 +1064,22 @@ class AutoencoderSER(BaseSERClassifier):
         d = self.embedding_dim
         return np.concatenate([np.arange(d), d + self._column_of_class])
 
-    @property
-    def _strangers_are_a_domain(self):
-        """Unlabelled rows of unknown speakers are told apart by an adversary alone."""
-        return self.speaker_task == "adversarial"
+    def _to_network(self, codes):
+        if not self.categorical_code:
+            return codes
+        return np.ascontiguousarray(codes[:, self._code_order.argsort()])
 
-    def _build_module(self, data, generator):
-        check_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
-        check_layer_sizes(
-            self.discriminator_hidden_layer_sizes, "discriminator_hidden_layer_sizes"
-        )
-        n_features, n_emotions = data.X.shape[1], data.n_codes["emotion"]
-        sizes = (n_features, *self.hidden_layer_sizes)  # of the encoder
-        code_dim = self.embedding_dim
-        body = mlp(sizes, generator, dropout=self.dropout)
-        code_layer = linear(sizes[-1], code_dim, generator)
-        n_seen = sizes[-1] if self.categorical_code else code_dim
-        emotion_head = linear(n_seen, n_emotions, None)
-
+    def _totals_of_emotions(self, data):
+        """Return the weight of all rows of each emotion: (n_emotions,)."""
         emotion = data.codes["emotion"]
         known = emotion >= 0
-        totals = np.bincount(emotion[known], data.weight[known], n_emotions)
-        shares = self._shares_of_emotions = totals / totals.sum()
-        share_labeled = totals.sum() / data.weight.sum()
-        prior = self._build_prior(torch.from_numpy(shares), share_labeled)
-        n_told = prior.told.shape[1]
-        class_code = {}
-        if self.categorical_code:
-            code_dim += n_emotions
-            drawn = dealt_out(torch.from_numpy(shares), self.batch_size)
-            class_code = {
-                "class_discriminator": self._build_discriminator(n_emotions, generator),
-                "classes": F.one_hot(drawn, n_emotions).double(),
-            }
-        decoder_sizes = (code_dim, *sizes[:0:-1])
-        decoder = nn.Sequential(
-            *mlp(decoder_sizes, generator), linear(decoder_sizes[-1], n_features, None)
-        )
-        adversarial = self.speaker_task == "adversarial"
-        return AutoencoderNetwork(
-            data.standardize,
-            body,
-            code_layer,
-            emotion_head,
-            decoder,
-            self._build_discriminator(self.embedding_dim + n_told, generator),
-            prior,
-            **class_code,
-            speaker_head=self._build_speaker_head(data.n_codes["speaker"], generator),
-            gender_head=(
-                linear(self.embedding_dim, data.n_codes["gender"], None)
-                if data.n_codes["gender"] > 1
-                else None
-            ),
-            lr_scales={
-                "reconstruct": self.reconstruction_weight,
-                "discriminate": self.discriminator_lr_scale,
-                "regularize": self.prior_weight,
-                "regularize_class": self.categorical_weight,
-            },
-            speaker_weight=-self.speaker_weight if adversarial else self.speaker_weight,
-            gender_weight=self.gender_weight,
-        )
+        return np.bincount(emotion[known], data.weight[known], len(self.classes_))
 
-    def _build_prior(self, shares, share_labeled):
+    def _build_prior(self, data):
+        totals = self._totals_of_emotions(data)
+        shares = self._shares_of_emotions = totals / totals.sum()
         if self.prior == "normal":
-            centers, shares = torch.zeros(1, self.embedding_dim), torch.ones(1)
-            return Prior(centers, shares, self.batch_size)
+            return super()._build_prior(data)
         n_emotions = len(shares)
         if self.embedding_dim < n_emotions:
             raise ValueError(
@@ -1016,46 +1089,179 @@ class AutoencoderSER(BaseSERClassifier):
             )
         centers = self.prior_radius * torch.eye(n_emotions, self.embedding_dim)
         return Prior(
-            centers.double(), shares, self.batch_size, share_labeled=share_labeled
+            centers.double(),
+            torch.from_numpy(shares),
+            self.batch_size,
+            share_labeled=totals.sum() / data.weight.sum(),
         )
 
-    def _build_discriminator(self, n_inputs, generator):
-        sizes = (n_inputs, *self.discriminator_hidden_layer_sizes)
-        return nn.Sequential(*mlp(sizes, generator), linear(sizes[-1], 1, None))
+    def _lr_scales(self):
+        return {**super()._lr_scales(), "regularize_class": self.categorical_weight}
 
-    def _build_speaker_head(self, n_speakers, generator):
-        if self.speaker_task is None:
-            return None
-        if n_speakers < 2:
-            warn(
-                f"`speaker_task={self.speaker_task!r}` needs two speakers at least and "
-                f"has {n_speakers}: the network is trained without it. Pass the "
-                "speaker of each row as `speakers` to fit, or set `speaker_task=None`.",
-                NoSpeakersWarning,
-                stacklevel=5,
-            )
-            return None
-        return SpeakerHead(self.embedding_dim, (), n_speakers, generator)
+    def _build_class_code(self, data, generator):
+        if not self.categorical_code:
+            return {}
+        n_emotions = len(self.classes_)
+        drawn = dealt_out(torch.from_numpy(self._shares_of_emotions), self.batch_size)
+        return {
+            "class_discriminator": self._build_discriminator(n_emotions, generator),
+            "classes": F.one_hot(drawn, n_emotions).double(),
+        }
 
-    def _warn_of_collapse(self, X):
-        """Warn where the codes are constant, or the discriminator has won."""
-        deviation = self._apply("encoder", X)[:, : self.embedding_dim].std(axis=0)
-        deviation = math.sqrt(np.mean(np.square(deviation, dtype=np.float64)))
-        if deviation < CONSTANT:
-            warn(
-                "The codes of all rows are nearly alike: their standard deviation is "
-                f"{deviation:.2g}, where the prior has 1. Lower `prior_weight`, `lr` "
-                "or `alpha`, or check that the features differ between rows.",
-                CollapseWarning,
-                stacklevel=3,
-            )
-        loss = self.history_["train_discriminator_loss"].iloc[-1]
-        if self.prior_weight > 0 and loss < WON * UNDECIDED:
-            warn(
-                "The discriminator tells codes from the prior without fail: its loss "
-                f"is {loss:.2g}, where one that has no idea has {UNDECIDED:.2f}. The "
-                "codes do not follow the prior; lower `discriminator_lr_scale`, or "
-                "raise `prior_weight`.",
-                CollapseWarning,
-                stacklevel=3,
-            )
+
+class AutoencoderSERRegressor(_Autoencoder, BaseSERRegressor):
+    r"""Regressor of dimensional emotion on the code of an adversarial autoencoder.
+
+    It is `AutoencoderSER` for ratings on continuous scales, arousal, valence and
+    dominance for instance, several of them at once: the loss of the ratings takes the
+    place of :math:`\mathrm{CE}_\text{emotion}`. A rating that is missing is NaN; a row
+    without any counts as unlabelled.
+
+    Parameters
+    ----------
+    loss : {"ccc", "mse", "huber"}, default="ccc"
+        What is minimised for each target, as in `AdversarialSERRegressor`.
+
+    huber_delta : float, default=1.0
+        Where Huber's loss turns from square to linear, in standard deviations.
+
+    target_weights : array-like of shape (n_outputs,) or None, default=None
+        Weights of the targets in the loss; None for equal ones.
+
+    prior_weight, reconstruction_weight : float, default=1.0
+        As in `AutoencoderSER`. The prior is :math:`N(0, I)`.
+
+    speaker_task : {"auxiliary", "adversarial"} or None, default="auxiliary"
+        As in `AutoencoderSER`.
+
+    speaker_weight, gender_weight : float, default=0.1
+        As in `AutoencoderSER`.
+
+    discriminator_hidden_layer_sizes, discriminator_lr_scale : object
+        As in `AutoencoderSER`.
+
+    hidden_layer_sizes, embedding_dim, dropout, alpha : object
+        As in `AutoencoderSER`.
+
+    lr, max_epochs, batch_size : object
+        As in `AutoencoderSER`.
+
+    early_stopping : bool, default=False
+        Whether to set some speakers aside, stop when the concordance of their ratings
+        has not risen for `n_iter_no_change` epochs, and keep the weights of the best
+        epoch.
+
+    validation_fraction, n_iter_no_change, warm_start : object
+        As in `AutoencoderSER`.
+
+    device, callbacks, verbose, random_state : object
+        As in `AutoencoderSER`.
+
+    Attributes
+    ----------
+    n_outputs_ : int
+        Number of targets.
+
+    speakers_ : ndarray of shape (n_speakers,)
+        The speakers of the training rows, in order of appearance.
+
+    genders_ : ndarray of shape (n_genders,)
+        Their genders, in order of appearance.
+
+    net_ : StepwiseNet
+        The trained skorch net; ``net_.module_`` is the torch module.
+
+    history_ : DataFrame of shape (n_epochs, n_records)
+        Every term of the loss by epoch, and the validation scores where there are
+        any.
+
+    n_iter_ : int
+        Number of epochs trained.
+
+    n_features_in_ : int
+        Number of features seen in `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features,)
+        Their names, where X was a DataFrame with string columns.
+
+    See Also
+    --------
+    AutoencoderSER : The same for categories of emotion; there are the references.
+    AdversarialSERRegressor : The speaker as an adversary.
+
+    Notes
+    -----
+    **Differences from the paper.** Those of `AutoencoderSER`. Its authors tell
+    activation and valence as classes, in bins of the ratings; here they are ratings.
+
+    Examples
+    --------
+    >>> from advser import AutoencoderSERRegressor
+    >>> from advser.datasets import load_emodb
+    >>> X, _, speakers = load_emodb(return_X_y_speakers=True)
+    >>> known = speakers != "03"
+    >>> ser = AutoencoderSERRegressor(max_epochs=20, random_state=0)
+    >>> ser = ser.fit(X[known], X[known, 10], speakers=speakers[known])
+    >>> ser.predict(X[~known]).shape == X[~known, 10].shape
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **BaseSERRegressor._parameter_constraints,
+        **_Autoencoder._parameter_constraints,
+    }
+
+    def __init__(
+        self,
+        *,
+        loss="ccc",
+        huber_delta=1.0,
+        target_weights=None,
+        prior_weight=1.0,
+        reconstruction_weight=1.0,
+        speaker_task="auxiliary",
+        speaker_weight=0.1,
+        gender_weight=0.1,
+        discriminator_hidden_layer_sizes=(64, 64),
+        discriminator_lr_scale=0.2,
+        hidden_layer_sizes=(128,),
+        embedding_dim=32,
+        dropout=0.3,
+        alpha=0.01,
+        lr=0.001,
+        max_epochs=60,
+        batch_size=64,
+        early_stopping=False,
+        validation_fraction=0.2,
+        n_iter_no_change=20,
+        warm_start=False,
+        device="cpu",
+        callbacks=None,
+        verbose=0,
+        random_state=None,
+    ):
+        self.loss = loss
+        self.huber_delta = huber_delta
+        self.target_weights = target_weights
+        self.prior_weight = prior_weight
+        self.reconstruction_weight = reconstruction_weight
+        self.speaker_task = speaker_task
+        self.speaker_weight = speaker_weight
+        self.gender_weight = gender_weight
+        self.discriminator_hidden_layer_sizes = discriminator_hidden_layer_sizes
+        self.discriminator_lr_scale = discriminator_lr_scale
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.embedding_dim = embedding_dim
+        self.dropout = dropout
+        self.alpha = alpha
+        self.lr = lr
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.device = device
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.random_state = random_state

@@ -16,6 +16,7 @@ __all__ = [
     "linear",
     "mlp",
     "ramp",
+    "reconstruction_loss",
     "reverse_gradient",
     "weighted_mean",
 ]
@@ -202,6 +203,26 @@ def weighted_mean(losses, y, task):
     """
     weight = y.get(f"{task}_weight")
     return losses.mean() if weight is None else (weight * losses).mean()
+
+
+def reconstruction_loss(decoded, x):
+    r"""Return each row's squared error, the mean over its columns.
+
+    .. math:: \lVert x - \hat x \rVert^2 / d
+
+    Parameters
+    ----------
+    decoded : Tensor of shape (n, d)
+        :math:`\hat x`, what a decoder makes of a code.
+
+    x : Tensor of shape (n, d)
+        What was encoded.
+
+    Returns
+    -------
+    losses : Tensor of shape (n,)
+    """
+    return (decoded - x).square().mean(1)
 
 
 def classification_loss(logits, y, task):

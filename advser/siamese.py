@@ -32,7 +32,14 @@ from torch import nn
 from ._validation import check_labels, check_layer_sizes, check_speakers, encode
 from .base import BaseSERClassifier
 from .exceptions import NoNeutralWarning, NoSpeakersWarning
-from .layers import Noise, classification_loss, linear, mlp, weighted_mean
+from .layers import (
+    Noise,
+    classification_loss,
+    linear,
+    mlp,
+    reconstruction_loss,
+    weighted_mean,
+)
 from .networks import SpeakerHead
 from .utterances import CHUNK
 
@@ -45,7 +52,6 @@ __all__ = [
     "jensen_shannon_divergence",
     "neutral_offsets",
     "neutral_statistics",
-    "reconstruction_loss",
     "subspace_overlap",
 ]
 
@@ -167,24 +173,6 @@ def subspace_overlap(i, r, weight):
     share = weight / total  # (B,)
     i, r = (F.normalize(code - share @ code, dim=1) for code in (i, r))
     return (n_rows * i.T @ (share[:, None] * r)).square().mean()
-
-
-def reconstruction_loss(h, decoded):
-    """Return each row's mean squared error over the dimensions.
-
-    Parameters
-    ----------
-    h : Tensor of shape (n, d)
-        Embedding.
-
-    decoded : Tensor of shape (n, d)
-        What the decoder makes of both codes.
-
-    Returns
-    -------
-    loss : Tensor of shape (n,)
-    """
-    return (h - decoded).square().mean(1)
 
 
 def integrated_gradients(function, x, baseline, n_steps):
@@ -429,7 +417,7 @@ class SiameseNetwork(nn.Module):
         orthogonality = ORTHOGONALITIES[self.orthogonality]
         terms["orthogonality"] = orthogonality(i, r, row_weight)
         # The target stands still: to shrink h would else be the shortest way down.
-        losses = reconstruction_loss(h.detach(), self.decoder(torch.cat([i, r], 1)))
+        losses = reconstruction_loss(self.decoder(torch.cat([i, r], 1)), h.detach())
         terms["reconstruction"] = weighted_mean(losses, y, "row")
         if self.speaker_head is not None:
             speaker_logits = self.speaker_head(i, logits, y["emotion"])

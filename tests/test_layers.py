@@ -14,6 +14,7 @@ from advser.layers import (
     linear,
     mlp,
     ramp,
+    reconstruction_loss,
     reverse_gradient,
     weighted_mean,
 )
@@ -226,3 +227,9 @@ def test_classification_loss_has_the_gradient_of_finite_differences(weighted):
         lambda logits: classification_loss(logits, y, "speaker"),
         logits.requires_grad_(),
     )
+
+
+def test_reconstruction_loss_by_hand():
+    decoded = torch.tensor([[0.0, 4.0], [0.0, 0.0]])
+    x = torch.tensor([[1.0, 2.0], [0.0, 0.0]])
+    assert reconstruction_loss(decoded, x).tolist() == [2.5, 0.0]

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-from advser import AdversarialSERRegressor
+from advser import AdversarialSERRegressor, AutoencoderSERRegressor
 from advser.metrics import concordance_correlation, rating_scorers
 from advser.model_selection import StackedGridSearchCV
 
@@ -58,11 +58,17 @@ def small(adversary="entropy", **settings):
 
 
 @pytest.mark.filterwarnings("ignore::advser.exceptions.NoSpeakersWarning")
-@pytest.mark.parametrize("loss", ["ccc", "mse"])
-def test_estimator_passes_all_checks(loss):
-    results = check_estimator(
-        AdversarialSERRegressor(loss=loss), on_skip=None, on_fail=None
-    )
+@pytest.mark.filterwarnings("ignore::advser.exceptions.CollapseWarning")
+@pytest.mark.parametrize(
+    "regressor",
+    [
+        AdversarialSERRegressor(),
+        AdversarialSERRegressor(loss="mse"),
+        AutoencoderSERRegressor(),
+    ],
+)
+def test_estimator_passes_all_checks(regressor):
+    results = check_estimator(regressor, on_skip=None, on_fail=None)
     failed = {
         result["check_name"]: str(result["exception"])
         for result in results
@@ -192,6 +198,70 @@ def test_adversary_removes_the_speaker_and_not_the_signal(adversary):
         told[game] = np.mean([np.corrcoef(*pair)[0, 1] for pair in pairs])
     assert leakage[adversary] < leakage[None] - 0.15
     assert told[adversary] > told[None] - 0.05
+
+
+# The autoencoder
+
+
+def small_autoencoder(**settings):
+    defaults = {
+        "hidden_layer_sizes": (16,),
+        "embedding_dim": 8,
+        "lr": 0.01,
+        "max_epochs": 10,
+        "random_state": 0,
+    }
+    return AutoencoderSERRegressor(**{**defaults, **settings})
+
+
+@pytest.mark.parametrize("speaker_task", ["auxiliary", "adversarial", None])
+def test_autoencoder_tells_ratings_of_new_speakers(speaker_task, rated):
+    X, y, speakers = rated
+    y[::4, 1] = np.nan
+    new = speakers == "a"
+    model = small_autoencoder(speaker_task=speaker_task, max_epochs=20)
+    model.fit(X[~new], y[~new], speakers=speakers[~new])
+    for predicted, target in zip(model.predict(X[new]).T, y[new].T, strict=True):
+        known = ~np.isnan(target)
+        assert np.corrcoef(predicted[known], target[known])[0, 1] > 0.5
+
+
+def test_autoencoder_learns_from_rows_without_ratings(rated):
+    X, y, speakers = rated
+    model = small_autoencoder().fit(
+        X[:60],
+        y[:60],
+        speakers=speakers[:60],
+        genders=np.where(speakers[:60] < "d", "female", "male"),
+        X_unlabeled=X[60:],
+        speakers_unlabeled=speakers[60:],
+    )
+    assert model.reconstruction_error(X).mean() < 1
+    assert set(model.predict_gender(X)) == {"female", "male"}
+    assert (model.predict_speaker(X) == speakers).mean() > 0.5
+    assert model.inverse_transform(model.transform(X)).shape == X.shape
+    assert model.sample(3, random_state=0).shape == (3, X.shape[1])
+
+
+def test_stacked_search_over_autoencoders_agrees_with_separate_fits(rated):
+    X, y, speakers = rated
+    y[::7, 1] = np.nan
+    settings = {
+        "cv": GroupKFold(3),
+        "scoring": rating_scorers()["ccc"],
+        "refit": False,
+        "error_score": "raise",
+    }
+    grid = {"speaker_weight": [0.1, 1.0], "lr": [0.01, 0.003]}
+    ours = StackedGridSearchCV(small_autoencoder(), grid, **settings)
+    theirs = GridSearchCV(small_autoencoder(), grid, **settings)
+    for search in (ours, theirs):
+        search.fit(X, y, groups=speakers, speakers=speakers)
+    np.testing.assert_allclose(
+        ours.cv_results_["mean_test_score"],
+        theirs.cv_results_["mean_test_score"],
+        rtol=1e-6,
+    )
 
 
 # Errors
