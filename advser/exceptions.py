@@ -1,6 +1,10 @@
 """The warnings that advser raises."""
 
-__all__ = ["NoSpeakersWarning", "NotStackedWarning"]
+__all__ = ["CorpusWarning", "NoSpeakersWarning", "NotStackedWarning"]
+
+
+class CorpusWarning(UserWarning):
+    """A copy of a corpus is not complete, or not all of it can be read."""
 
 
 class NoSpeakersWarning(UserWarning):
