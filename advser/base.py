@@ -32,7 +32,13 @@ from sklearn.utils.validation import (
 from skorch.callbacks import EarlyStopping
 from torch import nn
 
-from ._validation import check_labels, check_layer_sizes, check_speakers, encode
+from ._validation import (
+    check_labels,
+    check_layer_sizes,
+    check_origin,
+    check_speakers,
+    encode,
+)
 from .exceptions import NoSpeakersWarning
 from .layers import Standardize, mlp
 from .stacking import fit as fit_net
@@ -173,6 +179,7 @@ class BaseSERClassifier(
         """Run X through a part of the module: (n, d) to (n, n_outputs)."""
         if not self._is_plain(X):
             check_is_fitted(self)
+            check_origin(self, X, reset=False)
             X = validate_data(self, X, dtype=self._dtype, order="C", reset=False)
         function = getattr(self.net_.module_, part)
         with torch.inference_mode():
@@ -213,6 +220,7 @@ class BaseSERClassifier(
     ):
         self._validate_params()
         again = self.warm_start and hasattr(self, "net_")
+        check_origin(self, X, reset=not again)
         X, y = validate_data(
             self,
             X,
@@ -424,6 +432,7 @@ class BaseSERClassifier(
             return None, None
         names = getattr(self, "feature_names_in_", None)
         columns = getattr(X_unlabeled, "columns", names)
+        check_origin(self, X_unlabeled, reset=False)
         if names is not None and list(columns) != list(names):
             raise ValueError(
                 "The columns of `X_unlabeled` are not those of `X`; pass the same "

@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 __all__ = ["EGeMAPS"]
 
+FEATURE_SET = "eGeMAPSv02"
 FULL_SCALE = 1 - 2**-15  # the largest 16-bit sample; openSMILE wraps what is above
 MAX_PEAK = 1.5  # decoders of lossy formats overshoot full scale, but by less than this
 MAX_CHANNELS = 64
@@ -127,6 +128,10 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
 
     feature_names : list of str
         The names of the 88 functionals or the 25 low-level descriptors.
+
+    recipe : dict
+        All that decides the features: the feature set, the settings, the versions of
+        openSMILE and audresample.
 
     See Also
     --------
@@ -251,13 +256,7 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         recordings = _list_recordings(X)
-        recipe = _Recipe(
-            self.level,
-            self.channel,
-            self.sampling_rate,
-            version("opensmile"),
-            version("audresample"),
-        )
+        recipe = self._recipe()
         is_path = isinstance(self.memory, os.PathLike)
         memory = check_memory(os.fspath(self.memory) if is_path else self.memory)
         extract = memory.cache(_extract)
@@ -287,6 +286,20 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
         features = np.empty(len(results), dtype=object)
         features[:] = results  # each (n_frames, 25)
         return features
+
+    def _recipe(self):
+        return _Recipe(
+            self.level,
+            self.channel,
+            self.sampling_rate,
+            version("opensmile"),
+            version("audresample"),
+        )
+
+    @property
+    def recipe(self):
+        """All that decides the features, versions included, as a dict."""
+        return {"feature_set": FEATURE_SET, **self._recipe()._asdict()}
 
     @property
     def feature_names(self):
@@ -468,8 +481,8 @@ def _read(path, start=0.0, end=None):
                 last = round(end * rate)
             if first > n_frames or last - n_frames > MAX_LOSS * rate:
                 raise ValueError(
-                    f"lasts {n_frames / rate:.3f} s, and its segment goes from {start:g} "
-                    f"to {last / rate:g} s; correct `start` and `end`."
+                    f"lasts {n_frames / rate:.3f} s, and its segment goes from "
+                    f"{start:g} to {last / rate:g} s; correct `start` and `end`."
                 )
             if first:
                 file.seek(first)
@@ -581,7 +594,7 @@ def _smile(level):
 
     levels = opensmile.FeatureLevel
     return opensmile.Smile(
-        feature_set=opensmile.FeatureSet.eGeMAPSv02,
+        feature_set=opensmile.FeatureSet[FEATURE_SET],
         feature_level=(
             levels.Functionals if level == "functionals" else levels.LowLevelDescriptors
         ),

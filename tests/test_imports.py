@@ -44,6 +44,7 @@ FLOORS = [
         "corpora.ravdess",
         "corpora.urdu",
         "datasets",
+        "extraction",
         "networks",
         "probes",
         "recordings",
