@@ -8,7 +8,9 @@ that its features are right, or missing with a reason.
 
 import os
 import re
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib.metadata import version
 from numbers import Integral, Real
@@ -465,7 +467,7 @@ def _extract(source, identity, recipe):
         rate = recipe.sampling_rate
     signal = np.clip(signal, -1, FULL_SCALE)  # resampling overshoots, too
     _check_sound(signal, rate)
-    features = _smile(recipe.level)(signal, rate)[0].T  # (n_frames, n_features)
+    features = _run(_smile(recipe.level), signal, rate)[0].T  # (n_frames, n_features)
     return np.ascontiguousarray(features, dtype=np.float32)
 
 
@@ -599,3 +601,14 @@ def _smile(level):
             levels.Functionals if level == "functionals" else levels.LowLevelDescriptors
         ),
     )
+
+
+def _run(smile, signal, rate):
+    """Run openSMILE, outside the main thread.
+
+    It calls back into Python, and what Ctrl-C raises in there would be lost.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return smile(signal, rate)
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(smile, signal, rate).result()

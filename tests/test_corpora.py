@@ -544,8 +544,8 @@ def test_load_through_audb(copies, tmp_path, monkeypatch):
 # Speed
 
 
-def test_a_hundred_thousand_names_are_read_in_seconds(tmp_path):
-    n_speakers, n_files = 100, 1000
+def test_ten_thousand_names_are_read_within_a_second(tmp_path):
+    n_speakers, n_files = 100, 100
     for speaker in range(n_speakers):
         folder = tmp_path / f"{speaker:03d}"
         folder.mkdir()
@@ -557,6 +557,6 @@ def test_a_hundred_thousand_names_are_read_in_seconds(tmp_path):
         r"(?P<speaker>\d+)/(?P<emotion>[AHNS])\d+",
         {"emotion": {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}},
     )
-    assert time.perf_counter() - start < 10
+    assert time.perf_counter() - start < 1
     assert len(table) == n_speakers * n_files
     assert corpora.summary(table).loc["total", "anger"] == n_speakers * n_files / 4

@@ -5,7 +5,9 @@ import pickle
 import struct
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from signal import SIGINT
 
 import audresample
 import joblib
@@ -805,6 +807,18 @@ def test_egemaps_in_pipeline_and_search(corpus, tmp_path):
     assert search.predict([X[0]]).shape == (1,)
     names = search.best_estimator_[:-1].get_feature_names_out()
     assert list(names) == EGeMAPS().feature_names
+
+
+def test_ctrl_c_is_never_lost_in_a_callback_of_opensmile(files):
+    extractor = EGeMAPS()
+    extractor.transform(files[:1])
+    for attempt in range(12):
+        alarm = 0.05 + 0.01 * attempt
+        timer = threading.Timer(alarm, os.kill, (os.getpid(), SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            extractor.transform(files[:1] * 500)
+        timer.join()
 
 
 def test_import_stays_lazy():

@@ -36,7 +36,7 @@ SPELLINGS = {
     "other": ("oth",),
 }
 EMOTIONS = tuple(SPELLINGS)
-_WORD_OF = {
+WORD_OF = {
     spelling: word
     for word, spellings in SPELLINGS.items()
     for spelling in (word, *spellings)
@@ -122,9 +122,11 @@ def locate(rows, files, problems):
     return rows[rows["file"].notna()]
 
 
-def harmonize(labels):
+def harmonize(labels, words=WORD_OF):
     """Return the words of the vocabulary for labels; others stay as they are."""
-    return labels.str.strip().str.lower().map(_WORD_OF).fillna(labels)
+    return labels.map(
+        lambda label: words.get(label.strip().lower(), label), na_action="ignore"
+    )
 
 
 def finish(rows, root, corpus, problems):

@@ -122,8 +122,7 @@ def translate(rows, mapping, problems):
     if "emotion" in rows and "emotion" not in mapping:
         rows["emotion"] = harmonize(rows["emotion"])
     if "gender" in rows and "gender" not in mapping:
-        genders = rows["gender"]
-        rows["gender"] = genders.str.lower().map(GENDERS).fillna(genders)
+        rows["gender"] = harmonize(rows["gender"], GENDERS)
     for column in NUMBERS:
         if column in rows:
             numbers = pd.to_numeric(rows[column], errors="coerce")
