@@ -61,7 +61,7 @@ def extract_features(table, output, *, n_jobs=None, verbose=0):
 
     ValueError
         If `table` has no rows or two for the same segment, `output` has another
-        suffix, or no recording can be used.
+        suffix, a column holds what Parquet cannot, or no recording can be used.
 
     See Also
     --------
@@ -70,6 +70,9 @@ def extract_features(table, output, *, n_jobs=None, verbose=0):
     output = Path(output)
     check_output(output)
     rows = segments_of(table)
+    labels = table.reset_index(names="file")
+    labels[SEGMENT] = rows
+    check_labels_fit(labels)
     extractor = EGeMAPS(n_jobs=n_jobs, on_error="nan")
     parts = output.with_name(f"{output.name}.parts")
     parts.mkdir(exist_ok=True)
@@ -91,7 +94,8 @@ def extract_features(table, output, *, n_jobs=None, verbose=0):
                 write(part, parts / f"{n_parts:06d}.parquet", extractor.recipe, {})
                 n_parts += 1
                 done.append(part)
-            failures.append(failed)
+            if len(failed):
+                failures.append(failed)
             bar.update(len(part) + len(failed))
     failures = pd.concat(failures or [NO_FAILURES], ignore_index=True)
     sidecar = output.with_suffix(".failures.csv")
@@ -104,9 +108,6 @@ def extract_features(table, output, *, n_jobs=None, verbose=0):
             f"None of the {len(rows)} recordings can be used; {sidecar} has the "
             f"reasons. The first: {failures['file'][0]} {failures['reason'][0]}"
         )
-    labels = table.reset_index(names="file")
-    labels[SEGMENT] = rows
-    labels.attrs = {}  # they would become metadata as well
     features = pd.concat(done).drop_duplicates(SEGMENT, keep="last")
     whole = labels.merge(features, on=SEGMENT)
     write(whole, output, extractor.recipe, table.attrs)
@@ -185,6 +186,19 @@ def check_output(output):
         )
 
 
+def check_labels_fit(labels):
+    """Raise unless labels can be kept as Parquet, hours before they are."""
+    import pyarrow
+
+    try:
+        pyarrow.Table.from_pandas(labels)
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
+        raise ValueError(
+            f"`table` cannot be kept as Parquet: {error}. Let each column hold values "
+            "of one type."
+        ) from error
+
+
 def extract_part(extractor, rows):
     """Return the rows with features, and those without, with the reason."""
     rows = rows.reset_index(drop=True)
@@ -240,6 +254,7 @@ def write(frame, path, recipe, attrs):
     import pyarrow
     from pyarrow import parquet
 
+    frame.attrs = {}  # they would become metadata as well
     table = pyarrow.Table.from_pandas(frame, preserve_index=False)
     told = {
         "features": recipe,

@@ -134,6 +134,7 @@ def write_cmu_mosei(root):
         text = "".join(lines)
         write_text(root, "Transcript/Segmented/Combined", f"{video}.txt", text=text)
         write_text(root, "Transcript/Full/Combined", f"{video}.txt", text="All of it.")
+    write_audio(root, "Audio", "Full", "WAV_16000", "unlabeled.wav")
     # anger, disgust, fear, happiness, sadness, sentiment, surprise
     first = [
         ("--qXJuDtHPw", 0, (0, 0, 0, 2, 0, 1, 0)),
@@ -179,6 +180,7 @@ def write_ravdess(root):
 def write_cremad(root):
     names = ["1001_DFA_ANG_XX", "1001_IEO_HAP_HI", "1091_WSI_SAD_LO", "1040_ITH_SAD_X"]
     write_named(root, [f"AudioWAV/{name}.wav" for name in names])
+    write_text(root, "AudioMP3", f"{names[0]}.mp3", text="the same, compressed")
     write_text(
         *(root, "VideoDemographics.csv"),
         text="ActorID,Age,Sex,Race,Ethnicity\n"

@@ -183,6 +183,12 @@ def test_resumed_extraction_repeats_all_with_another_opensmile(
         (lambda t: t, "there.parquet", FileExistsError, "there.parquet exists"),
         (lambda t: t[:0], "f.parquet", ValueError, "`table` has no rows"),
         (
+            lambda t: t.assign(take=[1, "b"] * 6),
+            "f.parquet",
+            ValueError,
+            "`table` cannot be kept as Parquet: .* column take",
+        ),
+        (
             lambda t: pd.concat([t, t[:1]]),
             "f.parquet",
             ValueError,

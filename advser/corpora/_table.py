@@ -170,11 +170,10 @@ def finish(rows, root, corpus, problems):
     twice = rows.duplicated(["file", "start", "end"])
     problems[Problems.DUPLICATE] += list(rows["file"][twice])
     rows = rows[~twice]
-    labeled = rows["emotion"].notna() | rows[["arousal", "valence"]].notna().any(axis=1)
-    if labeled.any():
-        everyone, known = (
-            set(s.dropna()) for s in (rows["speaker"], rows["speaker"][labeled])
-        )
+    labels = rows[["emotion", "label", "arousal", "valence"]]
+    known = set(rows["speaker"][labels.notna().any(axis=1)])
+    if known:
+        everyone = set(rows["speaker"].dropna())
         problems[Problems.UNLABELED_SPEAKER] += sorted(everyone - known)
     problems = {kind: found for kind, found in problems.items() if found}
     extra = [name for name in rows if name not in (*COLUMNS, "file")]
@@ -215,16 +214,13 @@ def summary(table):
     --------
     >>> import pandas as pd
     >>> from advser.corpora import summary
-    >>> summary(
-    ...     pd.DataFrame(
-    ...         {"speaker": ["s1", "s1", "s2"], "emotion": ["anger", None, "anger"]}
-    ...     )
+    >>> table = pd.DataFrame(
+    ...     {"speaker": ["s1", "s1", "s2"], "emotion": ["anger", None, "anger"]}
     ... )
-    emotion  anger  unknown  total
-    speaker
-    s1           1        1      2
-    s2           1        0      1
-    total        2        1      3
+    >>> summary(table).loc["s1"].to_dict()
+    {'anger': 1, 'unknown': 1, 'total': 2}
+    >>> summary(table).loc["total"].to_dict()
+    {'anger': 2, 'unknown': 1, 'total': 3}
     """
     speaker, emotion = (
         table[name].astype(object).where(table[name].notna(), "unknown")

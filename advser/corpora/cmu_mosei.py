@@ -14,7 +14,7 @@ _UNTIMED = "labels without a segment"
 
 
 def read_cmu_mosei(root, *, speakers=None):
-    """Read CMU-MOSEI, opinions in videos of some thousand speakers [1]_.
+    """Read CMU-MOSEI, opinions in videos of some thousand speakers.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def read_cmu_mosei(root, *, speakers=None):
 
     Notes
     -----
-    The layout, at any depth below `root`::
+    The layout [1]_, at any depth below `root`::
 
         Audio/Full/WAV_16000/--qXJuDtHPw.wav
         Labels/5000_batch_raw.csv
@@ -101,12 +101,19 @@ def read_cmu_mosei(root, *, speakers=None):
         if not file.endswith((".csv", ".txt")) and "segmented/" not in file.lower()
     ]
     rows = locate(rows, audio, problems).drop(columns="clip")
+    del problems[Problems.UNLABELED_FILE]  # there are more videos than labels
     return finish(rows, root, "CMU-MOSEI", problems)
 
 
 def read_answers(path, name, problems):
     """Return the answers of a label table: one row per rater and segment."""
-    table = pd.read_csv(path, dtype=str, encoding_errors="replace")
+    table = pd.read_csv(
+        path,
+        dtype=str,
+        keep_default_na=False,  # a video may be called anything
+        na_values=[""],
+        encoding_errors="replace",
+    )
     missing = [column for column in _COLUMNS if column not in table]
     if missing:
         problems.unreadable(name, 1, f"lacks the columns {', '.join(missing)}")

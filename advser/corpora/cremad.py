@@ -40,7 +40,7 @@ _DEMOGRAPHICS = "VideoDemographics.csv"
 
 
 def read_cremad(root):
-    """Read CREMA-D, acted emotions of 91 actors [1]_.
+    """Read CREMA-D, acted emotions of 91 actors.
 
     Parameters
     ----------
@@ -68,9 +68,8 @@ def read_cremad(root):
 
     Notes
     -----
-    The layout: ``AudioWAV/1001_DFA_ANG_XX.wav`` and ``VideoDemographics.csv``, at any
-    depth below `root`. Where the same recordings are there as MP3 also, pass the
-    folder of one of them.
+    The layout [1]_: ``AudioWAV/1001_DFA_ANG_XX.wav`` and ``VideoDemographics.csv``, at
+    any depth below `root`. The same recordings as MP3 are passed over.
 
     References
     ----------
@@ -80,7 +79,7 @@ def read_cremad(root):
     """
     root = check_folder(root)
     problems = Problems()
-    rows = parse_names(root, _NAME, _MAPPING, problems)
+    rows = parse_names(root, _NAME, _MAPPING, problems, suffixes={".wav"})
     genders = {}
     for file in list_files(root, {".csv"}):
         if file.endswith(_DEMOGRAPHICS):

@@ -32,7 +32,7 @@ _TEXTS = {
 
 
 def read_emodb(root):
-    """Read EmoDB, the Berlin database of emotional speech [1]_.
+    """Read EmoDB, the Berlin database of emotional speech.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def read_emodb(root):
 
     Notes
     -----
-    The layout: ``wav/03a01Fa.wav``, at any depth below `root`.
+    The layout [1]_: ``wav/03a01Fa.wav``, at any depth below `root`.
 
     References
     ----------

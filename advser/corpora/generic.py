@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ._table import (
+    AUDIO,
     COLUMNS,
     GENDERS,
     NUMBERS,
@@ -74,7 +75,7 @@ def read_filenames(root, pattern=None, mapping=None, *, name=None):
     return finish(rows, root, name or root.resolve().name, problems)
 
 
-def parse_names(root, pattern, mapping, problems):
+def parse_names(root, pattern, mapping, problems, *, suffixes=AUDIO):
     """Return one row per audio file whose name matches, with its labels as words."""
     try:
         pattern = re.compile(pattern)
@@ -87,18 +88,20 @@ def parse_names(root, pattern, mapping, problems):
             f"`pattern` has no named group, such as (?P<speaker>\\w+), so that names "
             f"would tell nothing; got {pattern.pattern!r}."
         )
-    files = list_files(root)
+    files = list_files(root, suffixes)
     found = [pattern.search(file) for file in files]
     problems[Problems.UNREADABLE] += [
         file for file, match in zip(files, found) if match is None
     ]
     rows = pd.DataFrame(
-        [match.groups() for match in found if match is not None],
-        columns=[*range(pattern.groups)],
+        [
+            (file, *(match[name] or None for name in pattern.groupindex))
+            for file, match in zip(files, found)
+            if match is not None
+        ],
+        columns=["file", *pattern.groupindex],
         dtype=object,
     )
-    rows = pd.DataFrame({name: rows[i - 1] for name, i in pattern.groupindex.items()})
-    rows["file"] = [file for file, match in zip(files, found) if match is not None]
     return translate(rows, mapping, problems)
 
 

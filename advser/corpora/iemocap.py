@@ -21,7 +21,7 @@ _FOUR = {"anger", "happiness", "neutral", "sadness"}
 
 
 def read_iemocap(root, *, four_classes=False):
-    """Read IEMOCAP, dyadic sessions of ten actors [1]_.
+    """Read IEMOCAP, dyadic sessions of ten actors.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def read_iemocap(root, *, four_classes=False):
 
     Notes
     -----
-    The layout, of which other folders are not looked at::
+    The layout [1]_, of which other folders are not looked at::
 
         Session1/dialog/EmoEvaluation/Ses01F_impro01.txt
         Session1/dialog/transcriptions/Ses01F_impro01.txt

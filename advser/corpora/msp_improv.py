@@ -38,7 +38,7 @@ _SCENARIOS = {
 
 
 def read_msp_improv(root, *, reverse_arousal=True):
-    """Read MSP-IMPROV, dyadic improvisations of twelve actors [1]_.
+    """Read MSP-IMPROV, dyadic improvisations of twelve actors.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def read_msp_improv(root, *, reverse_arousal=True):
 
     Notes
     -----
-    The layout, at any depth below `root`::
+    The layout [1]_, at any depth below `root`::
 
         Evalution.txt
         session1/S01A/P/MSP-IMPROV-S01A-F01-P-FM01.wav

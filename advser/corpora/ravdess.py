@@ -30,7 +30,7 @@ _MAPPING = {
 
 
 def read_ravdess(root, *, songs=False):
-    """Read RAVDESS, acted speech and song of 24 actors [1]_.
+    """Read RAVDESS, acted speech and song of 24 actors.
 
     Parameters
     ----------
@@ -62,8 +62,8 @@ def read_ravdess(root, *, songs=False):
 
     Notes
     -----
-    The layout: ``Actor_12/03-01-06-01-02-01-12.wav``, at any depth below `root`. The
-    numbers are the modality, the vocal channel, the emotion, its intensity, the
+    The layout [1]_: ``Actor_12/03-01-06-01-02-01-12.wav``, at any depth below `root`.
+    The numbers are the modality, the vocal channel, the emotion, its intensity, the
     sentence, the repetition and the actor.
 
     References

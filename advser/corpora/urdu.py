@@ -10,7 +10,7 @@ _EMOTIONS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
 
 
 def read_urdu(root):
-    """Read the URDU dataset, unscripted emotional speech of 38 speakers [1]_.
+    """Read the URDU dataset, unscripted emotional speech of 38 speakers.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def read_urdu(root):
 
     Notes
     -----
-    The layout: ``Angry/SM1_F10_A010.wav``, at any depth below `root`.
+    The layout [1]_: ``Angry/SM1_F10_A010.wav``, at any depth below `root`.
 
     References
     ----------
