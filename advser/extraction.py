@@ -72,6 +72,7 @@ def extract_features(table, output, *, n_jobs=None, verbose=0):
     rows = segments_of(table)
     labels = table.reset_index(names="file")
     labels[SEGMENT] = rows
+    labels.attrs = {}  # they would become metadata as well
     check_labels_fit(labels)
     extractor = EGeMAPS(n_jobs=n_jobs, on_error="nan")
     parts = output.with_name(f"{output.name}.parts")
@@ -254,7 +255,6 @@ def write(frame, path, recipe, attrs):
     import pyarrow
     from pyarrow import parquet
 
-    frame.attrs = {}  # they would become metadata as well
     table = pyarrow.Table.from_pandas(frame, preserve_index=False)
     told = {
         "features": recipe,

@@ -120,13 +120,17 @@ def test_files_and_folders_that_are_missing_are_named(corpus, load, tmp_path):
 
 def test_features_that_were_extracted_are_the_same_recordings(corpus, load, tmp_path):
     folder, table = corpus
+    table = table.reset_index(drop=True)
+    table.loc[3, "speaker"] = ""
     expected = load(table)
+    assert expected.n_unlabeled == 1
     labels = corpora.read_table(tmp_path / "labels.csv", folder)
     extract_features(labels, tmp_path / "features.parquet")
     recordings = load_recordings(tmp_path / "features.parquet")
     pd.testing.assert_frame_equal(recordings.X, expected.X)
     assert list(recordings.y) == list(expected.y)
     assert list(recordings.speakers) == list(expected.speakers)
+    assert recordings.n_unlabeled == 1
     assert recordings.name == expected.name == folder.name
 
 
