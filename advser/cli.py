@@ -24,14 +24,19 @@ independent probe tells how much of the speaker each method keeps.
 Without a source, the bundled eGeMAPS features of EmoDB are used: acted German speech,
 ten speakers, four emotions."""
 
-CORPORA = ("cmu-mosei", "cremad", "emodb", "iemocap", "msp-improv", "ravdess", "urdu")
+CORPORA = (
+    *("cmu-mosei", "cremad", "emodb", "iemocap", "iemocap-4", "msp-improv"),
+    *("ravdess", "urdu"),
+)
 SOURCES = """\
 sources:
   labels.csv, labels.parquet
       table with the column file, relative to the table's folder or to --wavs, and
       with emotion, speaker, gender, start, end (seconds) and others as far as known
   a folder, with --corpus
-      corpus as it was distributed: {}
+      corpus as it was distributed:
+      {}
+      (iemocap-4: anger, happiness with excitement, neutral, sadness)
 """.format(", ".join(CORPORA))
 EPILOG = f"""\
 {SOURCES}  features.parquet
@@ -49,7 +54,7 @@ examples:
   advser benchmark
   advser benchmark --quick --methods entropy svm
   advser benchmark labels.csv --wavs recordings --out results
-  advser benchmark IEMOCAP_full_release --corpus iemocap
+  advser benchmark IEMOCAP_full_release --corpus iemocap-4
   advser benchmark features.parquet"""
 
 EXTRACT_DESCRIPTION = """\
@@ -135,6 +140,12 @@ def add_benchmark(commands):
     add_source_options(parser)
     parser.add_argument(
         "--labels", metavar="TABLE.csv", help="the SOURCE, by another name"
+    )
+    parser.add_argument(
+        "--emotions",
+        nargs="+",
+        metavar="EMOTION",
+        help="emotions to tell apart (default: all)",
     )
     parser.add_argument(
         "--methods",
@@ -239,6 +250,7 @@ def run_benchmark(options, parser):
                 source,
                 corpus=options.corpus,
                 wavs=options.wavs,
+                emotions=options.emotions,
                 n_jobs=n_jobs,
                 verbose=1,
             )
@@ -246,10 +258,10 @@ def run_benchmark(options, parser):
     except (OSError, ValueError) as error:
         parser.error(str(error))
     report_failures(recordings.failures)
-    if recordings.n_unlabeled:
+    if recordings.n_others:
         print(
-            f"left out: {recordings.n_unlabeled} recordings of unknown emotion or "
-            "speaker",
+            f"left out: {recordings.n_others} recordings of other or unknown emotion, "
+            "or unknown speaker",
             file=sys.stderr,
         )
     methods = tuple(dict.fromkeys(options.methods))

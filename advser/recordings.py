@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ READERS = {
     "cremad": corpora.read_cremad,
     "emodb": corpora.read_emodb,
     "iemocap": corpora.read_iemocap,
+    "iemocap-4": partial(corpora.read_iemocap, four_classes=True),
     "msp-improv": corpora.read_msp_improv,
     "ravdess": corpora.read_ravdess,
     "urdu": corpora.read_urdu,
@@ -43,8 +45,9 @@ class Recordings:
     failures : DataFrame
         The files that were left out: `file`, `error` and `reason`.
 
-    n_unlabeled : int
-        Number of rows that were left out since they lack an emotion or a speaker.
+    n_others : int
+        Number of recordings that were left out for their emotion or speaker: unknown,
+        or an emotion that was not asked for.
     """
 
     name: str
@@ -52,7 +55,7 @@ class Recordings:
     y: np.ndarray
     speakers: np.ndarray
     failures: pd.DataFrame
-    n_unlabeled: int = 0
+    n_others: int = 0
 
 
 def read_source(source, *, corpus=None, wavs=None):
@@ -84,7 +87,9 @@ def read_source(source, *, corpus=None, wavs=None):
     return corpora.read_filenames(source) if corpus is None else READERS[corpus](source)
 
 
-def load_recordings(source=None, *, corpus=None, wavs=None, n_jobs=None, verbose=0):
+def load_recordings(
+    source=None, *, corpus=None, wavs=None, emotions=None, n_jobs=None, verbose=0
+):
     """Load the bundled corpus, or the features of labelled recordings.
 
     Parameters
@@ -96,6 +101,9 @@ def load_recordings(source=None, *, corpus=None, wavs=None, n_jobs=None, verbose
     corpus, wavs : str or path-like, default=None
         See :func:`read_source`.
 
+    emotions : list of str, default=None
+        Those to keep; all if None.
+
     n_jobs : int, default=None
         Number of files worked on at once.
 
@@ -106,28 +114,22 @@ def load_recordings(source=None, *, corpus=None, wavs=None, n_jobs=None, verbose
     -------
     recordings : Recordings
         Without the files that cannot be used, which are its `failures`, and without
-        those of unknown emotion or speaker.
+        those of unknown speaker, and of an emotion that is unknown or not wanted.
 
     Raises
     ------
     ValueError
-        If the source cannot be read; if fewer than three speakers or two emotions are
-        left, or an emotion of a single speaker.
+        If the source cannot be read, or lacks one of the `emotions`; if fewer than
+        three speakers or two emotions are left, or an emotion of a single speaker.
 
     FileNotFoundError
         If the source, or all of its files, are missing.
     """
-    if source is None:
-        data = load_emodb(as_frame=True)
-        return Recordings(
-            name="EmoDB",
-            X=data.data.set_axis(data.files, axis=0),
-            y=data.target.to_numpy(dtype=object),
-            speakers=data.speakers.to_numpy(dtype=object),
-            failures=NO_FAILURES,
-        )
     X = None
-    if has_features(source):
+    if source is None:
+        source = "EmoDB"
+        X, table = read_bundled()
+    elif corpus is None and has_features(source):
         X, table = read_features(source)
     else:
         table = read_source(source, corpus=corpus, wavs=wavs)
@@ -137,13 +139,20 @@ def load_recordings(source=None, *, corpus=None, wavs=None, n_jobs=None, verbose
                 f"{source} names no {column}; a comparison takes the emotion and the "
                 "speaker of each recording."
             )
-    is_labeled = (table["emotion"].notna() & table["speaker"].notna()).to_numpy()
-    n_unlabeled = len(table) - is_labeled.sum()
-    table = table[is_labeled]
+    strange = sorted(set(emotions or []) - set(table["emotion"]))
+    if strange:
+        raise ValueError(
+            f"`emotions` has {strange}, which {source} has not; it has "
+            f"{sorted(table['emotion'].dropna().unique())}."
+        )
+    wanted = table["emotion"].isin(emotions or table["emotion"].dropna())
+    wanted = (wanted & table["speaker"].notna()).to_numpy()
+    n_others = int(len(table) - wanted.sum())
+    table = table[wanted]
     check_labels_suffice(table, source)
     failures = NO_FAILURES
     if X is not None:
-        X = X[is_labeled]
+        X = X[wanted]
     else:
         extractor = EGeMAPS(n_jobs=n_jobs, verbose=verbose, on_error="nan")
         rows = table.reset_index()[SEGMENT]
@@ -158,8 +167,17 @@ def load_recordings(source=None, *, corpus=None, wavs=None, n_jobs=None, verbose
         y=table["emotion"].to_numpy(dtype=object),
         speakers=table["speaker"].to_numpy(dtype=object),
         failures=failures,
-        n_unlabeled=n_unlabeled,
+        n_others=n_others,
     )
+
+
+def read_bundled():
+    """Return the features and the labels of the corpus in the package."""
+    data = load_emodb(as_frame=True)
+    labels = data.frame.set_index("file")[["emotion", "speaker"]]
+    labels = labels.assign(start=np.nan, end=np.nan)
+    labels.attrs = {"corpus": "EmoDB", "root": None}
+    return data.data.set_axis(labels.index, axis=0), labels
 
 
 def names_of(table):

@@ -74,7 +74,7 @@ def test_recordings_of_unknown_emotion_or_speaker_are_left_out(load, corpus):
     table = corpus[1].reset_index(drop=True)
     table.loc[0, "emotion"] = table.loc[5, "speaker"] = ""
     recordings = load(table)
-    assert recordings.n_unlabeled == 2
+    assert recordings.n_others == 2
     assert list(recordings.X.index) == list(table["file"].drop([0, 5]))
     assert recordings.failures.empty
 
@@ -123,14 +123,14 @@ def test_features_that_were_extracted_are_the_same_recordings(corpus, load, tmp_
     table = table.reset_index(drop=True)
     table.loc[3, "speaker"] = ""
     expected = load(table)
-    assert expected.n_unlabeled == 1
+    assert expected.n_others == 1
     labels = corpora.read_table(tmp_path / "labels.csv", folder)
     extract_features(labels, tmp_path / "features.parquet")
     recordings = load_recordings(tmp_path / "features.parquet")
     pd.testing.assert_frame_equal(recordings.X, expected.X)
     assert list(recordings.y) == list(expected.y)
     assert list(recordings.speakers) == list(expected.speakers)
-    assert recordings.n_unlabeled == 1
+    assert recordings.n_others == 1
     assert recordings.name == expected.name == folder.name
 
 
@@ -138,6 +138,15 @@ def test_features_without_labels_do_not_serve(corpus, tmp_path):
     extract_features(corpora.read_filenames(corpus[0]), tmp_path / "f.parquet")
     with pytest.raises(ValueError, match=r"f\.parquet names no emotion"):
         load_recordings(tmp_path / "f.parquet")
+
+
+def test_emotions_that_are_not_wanted_are_left_out():
+    recordings = load_recordings(emotions=["anger", "sadness"])
+    assert len(recordings.X) == 189
+    assert recordings.n_others == 150
+    assert set(recordings.y) == {"anger", "sadness"}
+    with pytest.raises(ValueError, match=r"`emotions` has \['joy'\], which EmoDB has"):
+        load_recordings(emotions=["joy", "anger"])
 
 
 def test_segments_are_named_by_their_times(tmp_path):
@@ -157,6 +166,7 @@ def test_sources_are_read_as_what_they_are(tmp_path):
     write_iemocap(tmp_path / "iemocap")
     write_emodb(tmp_path / "emodb")
     assert len(read_source(tmp_path / "iemocap", corpus="iemocap")) == 8
+    assert len(read_source(tmp_path / "iemocap", corpus="iemocap-4")) == 5
     assert set(read_source(tmp_path / "emodb", corpus="emodb")["label"]) == set(
         "FNWTLEA"
     )

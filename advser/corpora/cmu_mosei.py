@@ -69,9 +69,10 @@ def read_cmu_mosei(root, *, speakers=None):
     problems = Problems()
     files = list_files(root, {*AUDIO, ".csv", ".txt"})
     answers = [
-        read_answers(root / file, file, problems)
+        answer
         for file in files
         if file.endswith(".csv") and "labels/" in f"/{file.lower()}"
+        for answer in read_answers(root / file, file, problems)
     ]
     segments = [
         segment
@@ -106,7 +107,7 @@ def read_cmu_mosei(root, *, speakers=None):
 
 
 def read_answers(path, name, problems):
-    """Return the answers of a label table: one row per rater and segment."""
+    """Yield the answers of a label table, if it is one: a row per rater and segment."""
     table = pd.read_csv(
         path,
         dtype=str,
@@ -117,13 +118,13 @@ def read_answers(path, name, problems):
     missing = [column for column in _COLUMNS if column not in table]
     if missing:
         problems.unreadable(name, 1, f"lacks the columns {', '.join(missing)}")
-        return pd.DataFrame(columns=list(_COLUMNS.values()))
+        return
     table = table[list(_COLUMNS)].rename(columns=_COLUMNS)
     for column in _ANSWERS:
         texts, table[column] = table[column], pd.to_numeric(table[column], "coerce")
         for line in table.index[texts.notna() & table[column].isna()]:
             problems.unreadable(name, line + 2, f"{column} {texts[line]}")
-    return table
+    yield table
 
 
 def read_segments(path, name, problems):
