@@ -1,6 +1,6 @@
 """Speech emotion recognition that works on speakers it has never heard."""
 
-from .adversarial import AdversarialSER
+from .adversarial import AdversarialSER, AdversarialSERRegressor
 from .exceptions import NoSpeakersWarning, NotStackedWarning
 from .features import EGeMAPS
 from .probes import speaker_leakage
@@ -8,6 +8,7 @@ from .scaling import SpeakerScaler
 
 __all__ = [
     "AdversarialSER",
+    "AdversarialSERRegressor",
     "EGeMAPS",
     "NoSpeakersWarning",
     "NotStackedWarning",

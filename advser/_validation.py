@@ -62,6 +62,8 @@ def check_labels(labels, name, n_rows, *, allow_missing=False, rows_of="X"):
             f"`{name}` has {len(labels)} entries and `{rows_of}` has {n_rows} rows; "
             f"pass one label per row of `{rows_of}`."
         )
+    if isinstance(labels, np.ndarray) and labels.dtype.kind in "biu":
+        return labels  # which none can be missing of
     missing = np.asarray(pd.isna(pd.Series(labels, dtype=object)))
     if missing.any():
         if not allow_missing:

@@ -1,4 +1,4 @@
-"""Speech emotion recognition against a speaker adversary: one estimator, four games.
+"""Speech emotion recognition against a speaker adversary: four games.
 
 The games are in `advser.dann` (gradient reversal) and `advser.menan` (maximum entropy
 and confusion); without an adversary the network is that of `advser.networks`.
@@ -13,14 +13,14 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._validation import check_layer_sizes
-from .base import BaseSERClassifier
+from .base import BaseSERClassifier, BaseSERRegressor
 from .dann import DomainAdversarialNetwork
 from .exceptions import NoSpeakersWarning
 from .layers import linear
 from .menan import MaxEntropyNetwork
 from .networks import EmotionNetwork, SpeakerHead
 
-__all__ = ["AdversarialSER"]
+__all__ = ["AdversarialSER", "AdversarialSERRegressor"]
 
 GAMES = {
     "grl": DomainAdversarialNetwork,
@@ -29,7 +29,124 @@ GAMES = {
 }
 
 
-class AdversarialSER(BaseSERClassifier):
+class _SpeakerGame:
+    """The game against the speaker, whatever is told of the emotion.
+
+    An estimator names the codes that a conditional adversary goes by, `_condition`.
+    """
+
+    _parameter_constraints: dict = {
+        "adversary": [StrOptions(set(GAMES)), None],
+        "adversary_weight": [Interval(Real, 0, None, closed="left")],
+        "adversary_steps": [Interval(Integral, 1, None, closed="left")],
+        "adversary_hidden_layer_sizes": ["array-like"],
+        "ramp": [Interval(Real, 0, None, closed="left")],
+        "conditional": ["boolean"],
+    }
+
+    def fit(
+        self,
+        X,
+        y,
+        speakers=None,
+        *,
+        groups=None,
+        sample_weight=None,
+        X_unlabeled=None,
+        speakers_unlabeled=None,
+    ):
+        """Train the network on labelled utterances of several speakers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features, one row per utterance, raw or scaled.
+
+        y : array-like of shape (n_samples,)
+            Emotions. A regressor takes ratings, also of shape (n_samples, n_outputs),
+            with NaN for a missing one; a row without any is like one of X_unlabeled.
+
+        speakers : array-like of shape (n_samples,), default=None
+            Who speaks: strings, integers, a pandas column. None or NaN stands for an
+            unknown speaker.
+
+        groups : array-like of shape (n_samples,), default=None
+            The speakers under scikit-learn's name for them, so that one array drives
+            both the splitter and the adversary. Ignored where `speakers` is given.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in every term of the loss.
+
+        X_unlabeled : array-like of shape (n_unlabeled, n_features), default=None
+            Utterances without a label, for the adversary alone.
+
+        speakers_unlabeled : array-like of shape (n_unlabeled,), default=None
+            Their speakers, as far as known.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Warns
+        -----
+        NoSpeakersWarning
+            If there are not two speakers at least: the network is then trained
+            without the adversary.
+        """
+        return self._fit(
+            X,
+            y,
+            sample_weight,
+            {"speakers": speakers, "groups": groups},
+            X_unlabeled,
+            {"speakers_unlabeled": speakers_unlabeled},
+        )
+
+    def _build_module(self, data, generator):
+        encoder = self._build_encoder(data.standardize, generator)
+        outputs, n_outputs = self._build_outputs(data)
+        n_speakers = data.n_codes["speaker"]
+        emotion_head = linear(self.embedding_dim, n_outputs, None)
+        if self.adversary is None:
+            return EmotionNetwork(encoder, emotion_head, outputs=outputs)
+        if n_speakers < 2:
+            warn(
+                f"`adversary={self.adversary!r}` needs two speakers at least and has "
+                f"{n_speakers}: the network is trained without it. Pass the speaker "
+                "of each row as `speakers` to fit, or set `adversary=None`.",
+                NoSpeakersWarning,
+                stacklevel=4,
+            )
+            return EmotionNetwork(encoder, emotion_head, outputs=outputs)
+        check_layer_sizes(
+            self.adversary_hidden_layer_sizes, "adversary_hidden_layer_sizes"
+        )
+        support = None
+        if self.conditional:
+            support = torch.zeros(data.n_codes[self._condition], n_speakers)
+            kind, speaker = data.codes[self._condition], data.codes["speaker"]
+            known = np.minimum(kind, speaker) >= 0
+            support[kind[known], speaker[known]] = 1
+        speaker_head = SpeakerHead(
+            self.embedding_dim,
+            self.adversary_hidden_layer_sizes,
+            n_speakers,
+            generator,
+            support,
+        )
+        return GAMES[self.adversary](
+            encoder,
+            emotion_head,
+            speaker_head,
+            weight=self.adversary_weight,
+            steepness=self.ramp,
+            n_adversary_steps=self.adversary_steps,
+            outputs=outputs,
+        )
+
+
+class AdversarialSER(_SpeakerGame, BaseSERClassifier):
     r"""Emotion classifier whose embedding hides the speaker from an adversary.
 
     An encoder E and an emotion head C learn the emotion, while a speaker head A, the
@@ -217,13 +334,9 @@ class AdversarialSER(BaseSERClassifier):
 
     _parameter_constraints: dict = {
         **BaseSERClassifier._parameter_constraints,
-        "adversary": [StrOptions(set(GAMES)), None],
-        "adversary_weight": [Interval(Real, 0, None, closed="left")],
-        "adversary_steps": [Interval(Integral, 1, None, closed="left")],
-        "adversary_hidden_layer_sizes": ["array-like"],
-        "ramp": [Interval(Real, 0, None, closed="left")],
-        "conditional": ["boolean"],
+        **_SpeakerGame._parameter_constraints,
     }
+    _condition = "emotion"
 
     def __init__(
         self,
@@ -274,93 +387,214 @@ class AdversarialSER(BaseSERClassifier):
         self.verbose = verbose
         self.random_state = random_state
 
-    def fit(
+
+class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
+    r"""Regressor of dimensional emotion whose embedding hides the speaker.
+
+    It rates utterances on continuous scales, arousal, valence and dominance for
+    instance, several of them at once from one embedding. The game against the speaker
+    is that of `AdversarialSER`, with the loss of the ratings in place of
+    :math:`\mathrm{CE}(C(h), e)`.
+
+    Ratings may be on any scale, and some of a row may be missing.
+
+    Parameters
+    ----------
+    adversary : {"grl", "entropy", "confusion"} or None, default="entropy"
+        The game between encoder and speaker head.
+
+    loss : {"ccc", "mse", "huber"}, default="ccc"
+        What is minimised for each target: :math:`1 - \rho_c`, with the concordance
+        correlation coefficient [1]_ of the batch
+
+        .. math:: \rho_c = \frac{2 \, \mathrm{cov}(p, r)}
+            {\mathrm{var}(p) + \mathrm{var}(r) + (\bar p - \bar r)^2},
+
+        the measure by which the field compares; the squared error; or Huber's loss. The
+        last two are taken of standardised ratings.
+
+    huber_delta : float, default=1.0
+        Where Huber's loss turns from square to linear, in standard deviations.
+
+    target_weights : array-like of shape (n_outputs,) or None, default=None
+        Weights of the targets in the loss; None for equal ones.
+
+    n_bins : int, default=3
+        With `conditional`, each target is cut at its quantiles into as many bins. The
+        game is played within each combination of bins, of which there are `n_bins` to
+        the power of the number of targets.
+
+    adversary_weight, adversary_steps, adversary_hidden_layer_sizes : object
+        As in `AdversarialSER`.
+
+    ramp, conditional : object
+        As in `AdversarialSER`.
+
+    hidden_layer_sizes, embedding_dim, dropout, alpha : object
+        As in `AdversarialSER`.
+
+    lr, max_epochs, batch_size : object
+        As in `AdversarialSER`.
+
+    early_stopping : bool, default=False
+        Whether to set some speakers aside, stop when the concordance of their ratings
+        has not risen for `n_iter_no_change` epochs, and keep the weights of the best
+        epoch.
+
+    validation_fraction, n_iter_no_change, warm_start : object
+        As in `AdversarialSER`.
+
+    device, callbacks, verbose, random_state : object
+        As in `AdversarialSER`.
+
+    Attributes
+    ----------
+    n_outputs_ : int
+        Number of targets.
+
+    speakers_ : ndarray of shape (n_speakers,)
+        The speakers of the training rows, in order of appearance.
+
+    net_ : StepwiseNet
+        The trained skorch net; ``net_.module_`` is the torch module, which returns
+        ratings on the scales of the raters.
+
+    history_ : DataFrame of shape (n_epochs, n_records)
+        Every term of the loss by epoch, and the validation scores where there are
+        any.
+
+    n_iter_ : int
+        Number of epochs trained.
+
+    n_features_in_ : int
+        Number of features seen in `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features,)
+        Their names, where X was a DataFrame with string columns.
+
+    feature_origin_ : dict or None
+        How the features were made, where X tells it
+        (:func:`advser.extraction.read_features`).
+
+    See Also
+    --------
+    AdversarialSER : The same for categories of emotion.
+    advser.metrics.concordance_correlation : The score of the field.
+
+    Notes
+    -----
+    **Concordance and the batch.** :math:`\rho_c` is no mean over rows: it is taken of
+    the ratings of a batch, and what is minimised is the mean over batches of one minus
+    it, which is not one minus that of all rows. The smaller the batches and the closer
+    together their ratings, the more the two differ, and the noisier the gradient; with
+    fewer than some 30 rows the squared error is the safer choice. Variances are divided
+    by the number of rows, as in [1]_.
+
+    **Missing ratings** are NaN in `y`. A row without any trains the adversary alone.
+
+    `score` is the coefficient of determination, as of all regressors of scikit-learn.
+
+    **Differences from the papers.** Those of `AdversarialSER`. Of its papers, only
+    "grl" was published for continuous ratings, by others [2]_; entropy and confusion
+    carry over as they are.
+
+    References
+    ----------
+    .. [1] L. I.-K. Lin, "A concordance correlation coefficient to evaluate
+       reproducibility", Biometrics 45, 1989.
+    .. [2] M. Abdelwahab, C. Busso, "Domain adversarial for acoustic emotion
+       recognition", IEEE/ACM Transactions on Audio, Speech, and Language Processing
+       26, 2018, arXiv 1804.07690.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from advser import AdversarialSERRegressor
+    >>> from advser.datasets import load_emodb
+    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> loud = X[:, [10]] - X[:, [10]].mean()  # in place of raters
+    >>> known = speakers != "03"
+    >>> ser = AdversarialSERRegressor(max_epochs=20, random_state=0)
+    >>> ser = ser.fit(X[known], loud[known], speakers=speakers[known])
+    >>> ser.predict(X[~known]).shape == loud[~known].shape
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **BaseSERRegressor._parameter_constraints,
+        **_SpeakerGame._parameter_constraints,
+        "n_bins": [Interval(Integral, 2, None, closed="left")],
+    }
+    _condition = "bin"
+
+    def __init__(
         self,
-        X,
-        y,
-        speakers=None,
+        adversary="entropy",
         *,
-        groups=None,
-        sample_weight=None,
-        X_unlabeled=None,
-        speakers_unlabeled=None,
+        loss="ccc",
+        huber_delta=1.0,
+        target_weights=None,
+        n_bins=3,
+        adversary_weight=0.5,
+        adversary_steps=2,
+        adversary_hidden_layer_sizes=(),
+        ramp=10.0,
+        conditional=False,
+        hidden_layer_sizes=(128,),
+        embedding_dim=64,
+        dropout=0.3,
+        alpha=0.01,
+        lr=0.001,
+        max_epochs=60,
+        batch_size=64,
+        early_stopping=False,
+        validation_fraction=0.2,
+        n_iter_no_change=20,
+        warm_start=False,
+        device="cpu",
+        callbacks=None,
+        verbose=0,
+        random_state=None,
     ):
-        """Train the network on labelled utterances of several speakers.
+        self.adversary = adversary
+        self.loss = loss
+        self.huber_delta = huber_delta
+        self.target_weights = target_weights
+        self.n_bins = n_bins
+        self.adversary_weight = adversary_weight
+        self.adversary_steps = adversary_steps
+        self.adversary_hidden_layer_sizes = adversary_hidden_layer_sizes
+        self.ramp = ramp
+        self.conditional = conditional
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.embedding_dim = embedding_dim
+        self.dropout = dropout
+        self.alpha = alpha
+        self.lr = lr
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.device = device
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.random_state = random_state
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features, one row per utterance, raw or scaled.
-
-        y : array-like of shape (n_samples,)
-            Emotions.
-
-        speakers : array-like of shape (n_samples,), default=None
-            Who speaks: strings, integers, a pandas column. None or NaN stands for an
-            unknown speaker.
-
-        groups : array-like of shape (n_samples,), default=None
-            The speakers under scikit-learn's name for them, so that one array drives
-            both the splitter and the adversary. Ignored where `speakers` is given.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in every term of the loss.
-
-        X_unlabeled : array-like of shape (n_unlabeled, n_features), default=None
-            Utterances without a label, for the adversary alone.
-
-        speakers_unlabeled : array-like of shape (n_unlabeled,), default=None
-            Their speakers, as far as known.
-
-        Returns
-        -------
-        self : AdversarialSER
-            The fitted estimator.
-
-        Warns
-        -----
-        NoSpeakersWarning
-            If there are not two speakers at least: the network is then trained
-            without the adversary.
-        """
-        return self._fit(
-            X, y, speakers, groups, sample_weight, X_unlabeled, speakers_unlabeled
-        )
-
-    def _build_module(self, standardize, y, n_emotions, n_speakers, generator):
-        encoder = self._build_encoder(standardize, generator)
-        emotion_head = linear(self.embedding_dim, n_emotions, None)
-        if self.adversary is None:
-            return EmotionNetwork(encoder, emotion_head)
-        if n_speakers < 2:
-            warn(
-                f"`adversary={self.adversary!r}` needs two speakers at least and has "
-                f"{n_speakers}: the network is trained without it. Pass the speaker "
-                "of each row as `speakers` to fit, or set `adversary=None`.",
-                NoSpeakersWarning,
-                stacklevel=4,
-            )
-            return EmotionNetwork(encoder, emotion_head)
-        check_layer_sizes(
-            self.adversary_hidden_layer_sizes, "adversary_hidden_layer_sizes"
-        )
-        support = None
-        if self.conditional:
-            support = torch.zeros(n_emotions, n_speakers)
-            known = np.minimum(y["emotion"], y["speaker"]) >= 0
-            support[y["emotion"][known], y["speaker"][known]] = 1
-        speaker_head = SpeakerHead(
-            self.embedding_dim,
-            self.adversary_hidden_layer_sizes,
-            n_speakers,
-            generator,
-            support,
-        )
-        return GAMES[self.adversary](
-            encoder,
-            emotion_head,
-            speaker_head,
-            weight=self.adversary_weight,
-            steepness=self.ramp,
-            n_adversary_steps=self.adversary_steps,
-        )
+    def _encode_targets(self, targets):
+        """Return the combination of bins of each row, -1 where a rating is missing."""
+        if not self.conditional:
+            return {}, {}
+        if not self._goes_on:
+            shares = np.arange(1, self.n_bins) / self.n_bins
+            self._bin_edges = np.nanquantile(targets, shares, axis=0).T
+        is_complete = ~np.isnan(targets).any(axis=1)
+        bins = [
+            np.searchsorted(edges, ratings, side="right")
+            for edges, ratings in zip(self._bin_edges, targets[is_complete].T)
+        ]
+        shape = (self.n_bins,) * len(bins)
+        codes = np.full(len(targets), -1)
+        codes[is_complete] = np.ravel_multi_index(bins, shape)
+        return {"bin": codes}, {"bin": self.n_bins ** len(bins)}

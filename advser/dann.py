@@ -18,15 +18,15 @@ from .networks import SpeakerNetwork
 __all__ = ["DomainAdversarialNetwork", "domain_adversarial_loss"]
 
 
-def domain_adversarial_loss(emotion_logits, speaker_logits, y):
+def domain_adversarial_loss(output, speaker_logits, y, outputs):
     r"""Return the two terms of the joint step.
 
     .. math:: L = \mathrm{CE}(C(h), e) + \mathrm{CE}(A(\mathrm{GRL}_\lambda(h)), s)
 
     Parameters
     ----------
-    emotion_logits : Tensor of shape (n, n_emotions)
-        :math:`C(h)`.
+    output : Tensor of shape (n, n_outputs)
+        :math:`C(h)`, logits of the emotions or standardised ratings.
 
     speaker_logits : Tensor of shape (n, n_speakers)
         :math:`A(\mathrm{GRL}_\lambda(h))`: the reversal is in the logits' graph.
@@ -35,13 +35,17 @@ def domain_adversarial_loss(emotion_logits, speaker_logits, y):
         Codes ``"emotion"`` and ``"speaker"``, and their weights where rows lack a
         label; see `advser.layers.classification_loss`.
 
+    outputs : Emotions or Ratings
+        Knows the loss of the emotion; that of ratings stands in for
+        :math:`\mathrm{CE}(C(h), e)`.
+
     Returns
     -------
     terms : dict of Tensor of shape ()
         ``"emotion"`` and ``"speaker"``.
     """
     return {
-        "emotion": classification_loss(emotion_logits, y, "emotion"),
+        "emotion": outputs.loss(output, y),
         "speaker": classification_loss(speaker_logits, y, "speaker"),
     }
 
@@ -62,6 +66,8 @@ class DomainAdversarialNetwork(SpeakerNetwork):
     n_adversary_steps : int, default=1
         Updates of the speaker head per update of the encoder. The joint step holds
         one; the others come before it.
+
+    outputs : Emotions or Ratings, default=Emotions()
     """
 
     def __init__(
@@ -73,9 +79,15 @@ class DomainAdversarialNetwork(SpeakerNetwork):
         weight,
         steepness,
         n_adversary_steps=1,
+        outputs=None,
     ):
         super().__init__(
-            encoder, emotion_head, speaker_head, weight=weight, steepness=steepness
+            encoder,
+            emotion_head,
+            speaker_head,
+            weight=weight,
+            steepness=steepness,
+            outputs=outputs,
         )
         self.steps = ("adversary",) * (n_adversary_steps - 1) + ("train",)
 
@@ -85,12 +97,12 @@ class DomainAdversarialNetwork(SpeakerNetwork):
             self.parameters() if step == "train" else self.speaker_head.parameters()
         )
 
-    def loss(self, step, x, y, progress):
+    def loss(self, step, shared, y, progress):
         """Return the terms of a move."""
         if step == "adversary":
-            return self.adversary_loss(x, y)
-        h = self.encoder(x)  # (n, embedding_dim)
-        emotion_logits = self.emotion_head(h)
+            return self.adversary_loss(shared, y)
+        h, output = shared
         reversed_h = reverse_gradient(h, self.weight_at(progress))
-        speaker_logits = self.speaker_head(reversed_h, emotion_logits, y["emotion"])
-        return domain_adversarial_loss(emotion_logits, speaker_logits, y)
+        condition = self.outputs.condition(output, y)
+        speaker_logits = self.speaker_head(reversed_h, *condition)
+        return domain_adversarial_loss(output, speaker_logits, y, self.outputs)

@@ -10,6 +10,7 @@ from torch import nn
 
 __all__ = [
     "Dropout",
+    "Noise",
     "Standardize",
     "classification_loss",
     "linear",
@@ -44,7 +45,29 @@ class Standardize(nn.Module):
         return (x - self.mean) / self.scale
 
 
-class Dropout(nn.Module):
+class Noise(nn.Module):
+    """A layer with random numbers that are drawn anew for every training step.
+
+    The engine draws them from the generator of the fit, for many steps at a time, and
+    lays those of a step into the buffer `noise`. Between fits it holds what it was
+    made with.
+
+    Parameters
+    ----------
+    noise : Tensor
+        Shape of the numbers of one step, and their values between fits.
+    """
+
+    def __init__(self, noise):
+        super().__init__()
+        self.register_buffer("noise", noise, persistent=False)
+
+    def draw(self, n_steps, generator):
+        """Return the numbers of some training steps: (n_steps, *noise.shape)."""
+        raise NotImplementedError
+
+
+class Dropout(Noise):
     """Dropout with one mask per batch instead of one per row.
 
     Each training step trains one thinned network on its whole batch. It regularises
@@ -61,24 +84,17 @@ class Dropout(nn.Module):
     """
 
     def __init__(self, n_units, p):
-        super().__init__()
-        self.n_units = n_units
+        super().__init__(torch.ones(n_units))
         self.register_buffer("p", torch.tensor(float(p)), persistent=False)
-        self.register_buffer("mask", torch.ones(n_units), persistent=False)
 
-    def draw_masks(self, n_masks, generator):
-        """Draw the masks of `n_masks` training steps: (n_masks, n_units)."""
-        uniform = torch.rand((n_masks, self.n_units), generator=generator)
-        return dropout_mask(uniform.to(self.mask), self.p)
+    def draw(self, n_steps, generator):
+        """Return the masks of some training steps: (n_steps, n_units)."""
+        uniform = torch.rand((n_steps, len(self.noise)), generator=generator)
+        return (uniform.to(self.noise) >= self.p) / (1 - self.p)
 
     def forward(self, x):
         """Return the thinned rows: (n, n_units) to (n, n_units)."""
-        return x * self.mask if self.training else x
-
-
-def dropout_mask(uniform, p):
-    """Return masks that leave a unit out where a random number is below `p`."""
-    return (uniform >= p) / (1 - p)
+        return x * self.noise if self.training else x
 
 
 class Linear(nn.Linear):

@@ -14,7 +14,7 @@ and emotion head C learn the emotion while they make A undecided:
 In the second move A's weights stand still, but the gradient flows through A into E.
 """
 
-from .layers import classification_loss, weighted_mean
+from .layers import weighted_mean
 from .networks import SpeakerNetwork
 
 __all__ = ["MaxEntropyNetwork", "confusion_loss", "speaker_entropy"]
@@ -87,6 +87,8 @@ class MaxEntropyNetwork(SpeakerNetwork):
 
     objective : {"entropy", "confusion"}, default="entropy"
         What the encoder does to A: raise its entropy, or lower the confusion loss.
+
+    outputs : Emotions or Ratings, default=Emotions()
     """
 
     def __init__(
@@ -99,9 +101,15 @@ class MaxEntropyNetwork(SpeakerNetwork):
         steepness,
         n_adversary_steps=1,
         objective="entropy",
+        outputs=None,
     ):
         super().__init__(
-            encoder, emotion_head, speaker_head, weight=weight, steepness=steepness
+            encoder,
+            emotion_head,
+            speaker_head,
+            weight=weight,
+            steepness=steepness,
+            outputs=outputs,
         )
         self.steps = ("adversary",) * n_adversary_steps + ("train",)
         self.objective = objective
@@ -116,20 +124,20 @@ class MaxEntropyNetwork(SpeakerNetwork):
             return list(self.speaker_head.parameters())
         return super().step_parameters(step)
 
-    def loss(self, step, x, y, progress):
+    def loss(self, step, shared, y, progress):
         """Return the terms of a move."""
         if step == "adversary":
-            return self.adversary_loss(x, y)
-        h = self.encoder(x)  # (n, embedding_dim)
-        emotion_logits = self.emotion_head(h)
-        speaker_logits = self.speaker_head(h, emotion_logits, y["emotion"])
-        candidates = self.speaker_head.candidates(y["emotion"])
+            return self.adversary_loss(shared, y)
+        h, output = shared
+        logits, codes = self.outputs.condition(output, y)
+        speaker_logits = self.speaker_head(h, logits, codes)
+        candidates = self.speaker_head.candidates(codes)
         if self.objective == "entropy":
             losses = -speaker_entropy(speaker_logits, candidates)  # (n,)
         else:
             losses = confusion_loss(speaker_logits, candidates)
         speaker_term = self.weight_at(progress) * weighted_mean(losses, y, "speaker")
         return {
-            "emotion": classification_loss(emotion_logits, y, "emotion"),
+            "emotion": self.outputs.loss(output, y),
             self.objective: speaker_term,
         }

@@ -1,15 +1,20 @@
-"""How well every single speaker is served: what one average over rows cannot show.
+"""Scores of the field: of every single speaker, which one average hides; of ratings.
 
 What the field calls weighted accuracy is scikit-learn's ``accuracy_score``.
 """
 
+from functools import partial
+
+import audmetric
 import numpy as np
 import pandas as pd
-from sklearn.metrics import recall_score
+from sklearn.metrics import make_scorer, mean_absolute_error, recall_score
 
 from ._validation import check_labels
 
 __all__ = [
+    "concordance_correlation",
+    "rating_scorers",
     "speaker_gap",
     "speaker_uar",
     "unweighted_average_recall",
@@ -181,3 +186,148 @@ def speaker_gap(y_true, y_pred, *, speakers):
     0.25
     """
     return float(np.ptp(speaker_uar(y_true, y_pred, speakers=speakers)))
+
+
+def concordance_correlation(y_true, y_pred, *, multioutput="uniform_average"):
+    r"""Return the concordance correlation coefficient (CCC) of ratings.
+
+    .. math:: \rho_c = \frac{2 \, \mathrm{cov}(p, r)}
+        {\mathrm{var}(p) + \mathrm{var}(r) + (\bar p - \bar r)^2}
+
+    It is :func:`!audmetric.concordance_cc` of each target, without the rows that lack
+    its rating. Like a correlation it is 1 for perfect predictions, but a wrong mean or
+    scale costs.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Ratings, NaN for a missing one.
+
+    y_pred : array-like of the same shape
+        Predicted ratings.
+
+    multioutput : {"uniform_average", "raw_values"}, default="uniform_average"
+        Whether to return the mean over the targets, or one coefficient for each.
+
+    Returns
+    -------
+    coefficient : float or ndarray of shape (n_outputs,)
+        In [-1, 1]; 0 for a constant prediction, NaN for a target with fewer than two
+        ratings.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or `multioutput` is none of the two.
+
+    References
+    ----------
+    L. I.-K. Lin, "A concordance correlation coefficient to evaluate reproducibility",
+    Biometrics 45, 1989.
+
+    Examples
+    --------
+    >>> from advser.metrics import concordance_correlation
+    >>> round(concordance_correlation([1, 2, 3], [1.5, 2, 2.5]), 3)
+    0.8
+    """
+    y_true, y_pred = _check_ratings(y_true, y_pred)
+    values = [_concordance(rated, p) for rated, p in zip(y_true.T, y_pred.T)]
+    return _combine(values, multioutput)
+
+
+def rating_scorers(targets=None):
+    """Return scorers of ratings by name, for `scoring` of searches and comparisons.
+
+    Parameters
+    ----------
+    targets : sequence of str or None, default=None
+        Names of the targets, in the order of the columns of `y`: each gets scorers of
+        its own as well.
+
+    Returns
+    -------
+    scorers : dict of scorer
+        ``"ccc"``, ``"pearson"`` and ``"neg_mae"``, each the mean over the targets; and
+        ``"ccc_arousal"`` and so on for each target. Rows that lack a rating are left
+        out of its score.
+
+    Examples
+    --------
+    >>> from advser import AdversarialSERRegressor
+    >>> from advser.datasets import load_emodb
+    >>> from advser.metrics import rating_scorers
+    >>> from sklearn.model_selection import GroupKFold, cross_validate
+    >>> X, _, speakers = load_emodb(return_X_y_speakers=True)
+    >>> scores = cross_validate(
+    ...     AdversarialSERRegressor(None, max_epochs=5),
+    ...     X[:, 1:],
+    ...     X[:, 0],
+    ...     groups=speakers,
+    ...     cv=GroupKFold(3),
+    ...     scoring=rating_scorers(),
+    ... )
+    >>> sorted(name for name in scores if name.startswith("test"))
+    ['test_ccc', 'test_neg_mae', 'test_pearson']
+    """
+    scores = {"ccc": _concordance, "pearson": _pearson, "neg_mae": _negative_error}
+    scorers = {
+        name: make_scorer(partial(_score, score=score))
+        for name, score in scores.items()
+    }
+    for column, target in enumerate(targets or ()):
+        for name, score in scores.items():
+            of_target = partial(_score, score=score, column=column)
+            scorers[f"{name}_{target}"] = make_scorer(of_target)
+    return scorers
+
+
+def _score(y_true, y_pred, *, score, column=None):
+    """Return a score of one column, or its mean over all."""
+    y_true, y_pred = _check_ratings(y_true, y_pred)
+    values = [score(rated, p) for rated, p in zip(y_true.T, y_pred.T)]
+    return _combine(values, "uniform_average") if column is None else values[column]
+
+
+def _check_ratings(y_true, y_pred):
+    """Return both as arrays of shape (n_samples, n_outputs)."""
+    y_true, y_pred = np.asarray(y_true, float), np.asarray(y_pred, float)
+    if y_true.shape != y_pred.shape:
+        raise ValueError(
+            f"`y_true` has shape {y_true.shape} and `y_pred` has {y_pred.shape}; pass "
+            "a prediction for each rating."
+        )
+    return y_true.reshape(len(y_true), -1), y_pred.reshape(len(y_true), -1)
+
+
+def _combine(values, multioutput):
+    if multioutput == "raw_values":
+        return np.array(values)
+    if multioutput == "uniform_average":
+        return float(np.mean(values))
+    raise ValueError(
+        f"`multioutput` must be 'uniform_average' or 'raw_values'; got {multioutput!r}."
+    )
+
+
+def _concordance(rated, predicted):
+    known = ~np.isnan(rated)
+    if known.sum() < 2:
+        return np.nan
+    if np.ptp(rated[known]) == np.ptp(predicted[known]) == 0:
+        return 0.0  # not audmetric's NaN, which no search could rank
+    return audmetric.concordance_cc(rated[known], predicted[known])
+
+
+def _pearson(rated, predicted):
+    known = ~np.isnan(rated)
+    if known.sum() < 2:
+        return np.nan
+    if np.ptp(rated[known]) == 0 or np.ptp(predicted[known]) == 0:
+        return 0.0
+    return audmetric.pearson_cc(rated[known], predicted[known])
+
+
+def _negative_error(rated, predicted):
+    known = ~np.isnan(rated)
+    return -mean_absolute_error(rated[known], predicted[known])

@@ -11,7 +11,13 @@ from numbers import Integral
 
 import numpy as np
 from joblib import effective_n_jobs, parallel_config
-from joblib.parallel import ThreadingBackend
+from joblib.parallel import (
+    LokyBackend,
+    MultiprocessingBackend,
+    SequentialBackend,
+    ThreadingBackend,
+    get_active_backend,
+)
 from sklearn.model_selection import (
     GridSearchCV,
     RandomizedSearchCV,
@@ -20,7 +26,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval
 
-from .base import BaseSERClassifier
+from .base import BaseSER
 from .exceptions import NotStackedWarning
 from .stacking import Rendezvous
 
@@ -29,6 +35,14 @@ __all__ = [
     "StackedRandomizedSearchCV",
     "stacked_cross_validate",
 ]
+
+
+LOCAL_BACKENDS = (
+    LokyBackend,
+    MultiprocessingBackend,
+    SequentialBackend,
+    ThreadingBackend,
+)
 
 
 class StackingBackend(ThreadingBackend):
@@ -61,7 +75,7 @@ class StackingBackend(ThreadingBackend):
 def is_stackable(estimator):
     """Whether the fits of an estimator can be trained together."""
     last_step = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    return isinstance(last_step, BaseSERClassifier)
+    return isinstance(last_step, BaseSER)
 
 
 @contextmanager
@@ -78,8 +92,14 @@ def stacked_fits(max_stack, n_jobs=None):
 
     n_jobs : int or None, default=None
         Number of processes, each on one thread, that share the training of a stack.
+        They are those of a cluster where joblib's backend is that of a cluster.
     """
-    rendezvous = Rendezvous(max_stack, effective_n_jobs(n_jobs))
+    backend, _ = get_active_backend()
+    rendezvous = Rendezvous(
+        max_stack,
+        effective_n_jobs(n_jobs),
+        None if isinstance(backend, LOCAL_BACKENDS) else backend,
+    )
     # Threads that set warning filters leave them behind, so restore them at the end.
     with warnings.catch_warnings(), parallel_config(StackingBackend(rendezvous)):
         try:
@@ -153,7 +173,7 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     n_jobs : int or None, default=None
         Number of processes, each on one thread, that share the training of a stack;
         -1 for one per core. None means 1 unless in a :obj:`joblib.parallel_config`
-        context.
+        context. In that of a cluster they are all its workers, unless `n_jobs=1`.
 
     max_stack : int, default=64
         Largest number of networks trained together: bounds the memory.

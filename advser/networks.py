@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .layers import classification_loss, linear, mlp, ramp
+from .outputs import Emotions
 
 __all__ = ["EmotionNetwork", "SpeakerHead", "SpeakerNetwork"]
 
@@ -26,27 +27,32 @@ class EmotionNetwork(nn.Module):
         Maps features to the embedding: (n, d) to (n, embedding_dim).
 
     emotion_head : Module
-        Maps the embedding to logits: (n, embedding_dim) to (n, n_emotions).
+        Maps the embedding to logits or ratings: (n, embedding_dim) to (n, n_outputs).
+
+    outputs : Emotions or Ratings, default=Emotions()
+        What the head tells, and its loss.
     """
 
     steps = ("train",)
 
-    def __init__(self, encoder, emotion_head):
+    def __init__(self, encoder, emotion_head, *, outputs=None):
         super().__init__()
         self.encoder = encoder
         self.emotion_head = emotion_head
+        self.outputs = Emotions() if outputs is None else outputs
 
     def forward(self, x):
-        """Return the emotion logits: (n, d) to (n, n_emotions)."""
-        return self.emotion_head(self.encoder(x))
+        """Return the logits or the ratings: (n, d) to (n, n_outputs)."""
+        return self.outputs(self.emotion_head(self.encoder(x)))
 
     def step_parameters(self, step):
         """Return the parameters that a move may change."""
         return [*self.encoder.parameters(), *self.emotion_head.parameters()]
 
     def loss(self, step, x, y, progress):
-        """Return the terms of a move: the cross-entropy of the emotion."""
-        return {"emotion": classification_loss(self(x), y, "emotion")}
+        """Return the terms of a move: the loss of the emotion."""
+        output = self.emotion_head(self.encoder(x))
+        return {"emotion": self.outputs.loss(output, y)}
 
 
 class SpeakerHead(nn.Module):
@@ -176,10 +182,15 @@ class SpeakerNetwork(EmotionNetwork):
 
     steepness : float
         How fast that weight ramps up, see `advser.layers.ramp`.
+
+    outputs : Emotions or Ratings, default=Emotions()
+        As in `EmotionNetwork`.
     """
 
-    def __init__(self, encoder, emotion_head, speaker_head, *, weight, steepness):
-        super().__init__(encoder, emotion_head)
+    def __init__(
+        self, encoder, emotion_head, speaker_head, *, weight, steepness, outputs=None
+    ):
+        super().__init__(encoder, emotion_head, outputs=outputs)
         self.speaker_head = speaker_head
         self.steepness = steepness
         self.register_buffer("weight", torch.tensor(float(weight)), persistent=False)
@@ -192,13 +203,17 @@ class SpeakerNetwork(EmotionNetwork):
         """Show the settings that are no parameters or buffers."""
         return f"steps={self.steps}, steepness={self.steepness}"
 
-    def adversary_loss(self, x, y):
+    def shared(self, x):
+        """Return what every move builds on: the embedding, and what the head says."""
+        h = self.encoder(x)  # (n, embedding_dim)
+        return h, self.emotion_head(h)
+
+    def adversary_loss(self, shared, y):
         """Return the term of the adversary's own move: it learns who speaks.
 
         The embedding stands still, so that this moves the speaker head alone.
         """
-        with torch.no_grad():
-            h = self.encoder(x)  # (n, embedding_dim)
-            emotion_logits = self.emotion_head(h)
-        speaker_logits = self.speaker_head(h, emotion_logits, y["emotion"])
+        h, output = shared
+        condition = self.outputs.condition(output, y)
+        speaker_logits = self.speaker_head(h.detach(), *condition)
         return {"speaker": classification_loss(speaker_logits, y, "speaker")}

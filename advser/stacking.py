@@ -26,9 +26,9 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 from torch.func import functional_call
 
-from .layers import Dropout, dropout_mask
+from .layers import Noise
 from .networks import SpeakerHead
-from .training import Rows, StepwiseNet, ValidationScores
+from .training import BLOCK, Rows, StepwiseNet, ValidationScores
 
 __all__ = ["Job", "Rendezvous", "Stopwatch", "fit", "fit_stacked", "stacking_key"]
 
@@ -56,11 +56,14 @@ class Job(NamedTuple):
             return True
         return False
 
+    def n_batches(self):
+        """Return the number of batches of an epoch."""
+        return -(-len(self.rows) // min(self.net.batch_size, len(self.rows)))
+
     def update_key(self):
         """Return what decides the size and the number of the net's updates."""
-        batch_size = min(self.net.batch_size, len(self.rows))
-        n_batches = -(-len(self.rows) // batch_size)
-        return self.net.lr, self.net.optimizer__weight_decay, n_batches
+        lrs = tuple(self.net.lr_of(step) for step in self.net.module_.steps)
+        return lrs, self.net.optimizer__weight_decay, self.n_batches()
 
 
 def fit(net, rows, valid_rows):
@@ -94,8 +97,11 @@ class Stopwatch:
 def stacking_key(job):
     """Return what jobs must share to be stacked, or None for one that cannot be."""
     net, rows, _ = job
-    known = (ValidationScores, EarlyStopping)
-    if net.warm_start or any(type(callback) not in known for callback in net.callbacks):
+    known = all(
+        type(callback) is EarlyStopping or isinstance(callback, ValidationScores)
+        for callback in net.callbacks
+    )
+    if net.warm_start or not known:
         return None
     return (
         repr(net.module),
@@ -120,10 +126,10 @@ def fit_stacked(jobs, is_called_off=lambda: False):
     is_called_off : callable
         Asked before every epoch; ends the training with an error.
     """
-    jobs = sorted(jobs, key=Job.update_key)
     for job in jobs:
         job.net.initialize()
         job.net.notify("on_train_begin", X=None, y=None)
+    jobs = sorted(jobs, key=Job.update_key)
     stack = Stack(jobs)
     training = jobs
     for _ in range(jobs[0].net.max_epochs):
@@ -158,13 +164,18 @@ class Rendezvous:
 
     n_jobs : int, default=1
         Number of processes, each on one thread, that share the training of a stack.
+
+    backend : joblib backend or None, default=None
+        Where these processes are; None for this machine.
     """
 
     settle_seconds = 0.05  # how long no task may begin before the last are trained
 
-    def __init__(self, max_stack, n_jobs=1):
+    def __init__(self, max_stack, n_jobs=1, backend=None):
         self.max_stack = max_stack
         self.n_jobs = n_jobs
+        # From a thread, joblib lets only the outermost loop have processes.
+        self.backend = backend or LokyBackend(nesting_level=0)
         self.changed = threading.Condition()
         self.n_tasks = 0  # begun or about to begin
         self.n_begun = 0
@@ -212,8 +223,8 @@ class Rendezvous:
         )
         if not entry.done:
             raise RuntimeError(CALLED_OFF)
-        if entry.error is not None:
-            raise entry.error
+        if entry.error is not None:  # that of other fits too, each of which raises it
+            raise entry.error.with_traceback(entry.traceback)
         return entry.net
 
     def close(self):
@@ -254,14 +265,17 @@ class Rendezvous:
                     for part in parts
                 ]
             else:
-                # From a thread, joblib lets only the outermost loop have processes.
-                parallel = Parallel(self.n_jobs, backend=LokyBackend(nesting_level=0))
+                parallel = Parallel(self.n_jobs, backend=self.backend)
                 results = parallel(
                     delayed(_fit_jobs)([entry.job for entry in part]) for part in parts
                 )
             for part, result in zip(parts, results):
                 for entry, net in zip(part, result.nets):
                     entry.finish(net, result.seconds / len(part), result.error)
+        except Exception as error:  # of the processes: the others wait for an answer
+            for entry in entries:
+                if not entry.done:
+                    entry.finish(entry.job.net, 0.0, error)
         finally:
             self.changed.acquire()
             self.training = False
@@ -281,6 +295,7 @@ class _Entry:
             if head.n_outputs is not None:
                 head.unpad()
         self.net, self.seconds, self.error = net, seconds, error
+        self.traceback = getattr(error, "__traceback__", None)
         self.done = True
 
 
@@ -340,7 +355,7 @@ def _fit_jobs(jobs, *is_called_off):
 
 
 class Stack:
-    """Networks that train together, their parameters as rows of matrices.
+    """Networks that train together, each parameter with an axis of nets in front.
 
     Parameters
     ----------
@@ -349,17 +364,12 @@ class Stack:
     """
 
     def __init__(self, jobs):
-        self.jobs = jobs
         self.game = _Game(copy.deepcopy(jobs[0].net.module_)).train()
         self.steps = self.game.module.steps
+        self.players = _names_of_players(self.game.module)
         self.n_epochs = jobs[0].net.max_epochs
         self.n_epochs_done = 0
-        self.blocks = [
-            Block(moves, names, [job.net.module_ for job in jobs])
-            for moves, names in _names_by_moves(self.game.module).items()
-        ]
-        self.optimizer = self._make_optimizer()
-        self._stack_rows_and_buffers()
+        self._take(jobs)
 
     def play_epoch(self):
         """Play every move on every batch; return the mean losses of each net.
@@ -370,13 +380,17 @@ class Stack:
             As `StepwiseNet` records them, one dict per net.
         """
         n_batches = self.batches.n_batches  # (n_nets,)
-        masks = self._draw_dropout_masks()
         played = {}
         for i, (x, y) in enumerate(self.batches):
-            self.buffers.update({name: mask[i] for name, mask in masks.items()})
+            if i % BLOCK == 0:
+                noise = self._draw_noise(i)
+            self.buffers.update(
+                {name: drawn[i % BLOCK] for name, drawn in noise.items()}
+            )
             progress = (self.n_epochs_done + i / n_batches) / self.n_epochs
+            shared = self._share(x)
             for step in self.steps:
-                terms = self._play_move(step, i, x, y, progress.to(x))
+                terms = self._play_move(step, i, shared, y, progress.to(x))
                 for name, losses in terms.items():
                     played.setdefault(f"train_{name}_loss", []).append(losses)
             last = sum(terms.values())
@@ -396,27 +410,27 @@ class Stack:
 
     def keep(self, goes_on):
         """Part with the nets that stop: (n_nets,) of bool."""
-        old_groups = self.optimizer.param_groups
-        old_state = self.optimizer.state
-        old_slices = [group["nets"] for group in old_groups]
+        before = [
+            {
+                "nets": group["nets"],
+                "state": [self.optimizer.state[rows] for rows in group["params"]],
+            }
+            for group in self.optimizer.param_groups
+        ]
         self.release([job for job, stays in zip(self.jobs, goes_on) if not stays])
-        self.jobs = [job for job, stays in zip(self.jobs, goes_on) if stays]
-        if not self.jobs:
+        if not goes_on.any():
             return
-        for block in self.blocks:
-            block.values = block.values[goes_on]
-        self.optimizer = self._make_optimizer()
-        new_groups = iter(self.optimizer.param_groups)
-        for old_group, nets in zip(old_groups, old_slices):
-            stays = goes_on[nets]
+        self._take([job for job, stays in zip(self.jobs, goes_on) if stays])
+        after = iter(self.optimizer.param_groups)
+        for old in before:
+            stays = goes_on[old["nets"]]
             if not stays.any():
                 continue
-            for old, new in zip(old_group["params"], next(new_groups)["params"]):
-                self.optimizer.state[new] = {
-                    name: value[stays] if value.shape == old.shape else value
-                    for name, value in old_state[old].items()
+            for rows, state in zip(next(after)["params"], old["state"]):
+                self.optimizer.state[rows] = {
+                    name: value[stays] if value.dim() else value
+                    for name, value in state.items()
                 }
-        self._stack_rows_and_buffers()
 
     def release(self, jobs):
         """Give nets back their parameters, in memory of their own."""
@@ -424,36 +438,27 @@ class Stack:
             for parameter in job.net.module_.parameters():
                 parameter.data = parameter.data.clone()
 
-    def _play_move(self, step, i_batch, x, y, progress):
-        """Play a move on one batch of all nets; return its terms: (n_nets,) each."""
-
-        def play(parameters, buffers, x, y, progress):
-            state = {**parameters, **buffers}
-            return functional_call(self.game, state, (step, x, y, progress))
-
-        terms = torch.func.vmap(play)(self.parameters, self.buffers, x, y, progress)
-        blocks = [block for block in self.blocks if step in block.moves]
-        names = [name for block in blocks for name in block.names]
-        losses = [loss.sum() for loss in terms.values()]
-        gradients = torch.autograd.grad(
-            losses, [self.parameters[name] for name in names]
-        )
-        gradients = dict(zip(names, gradients))
-        for block in blocks:
-            block.gather_gradient(gradients)
-        groups = [
-            group
-            for group in self.optimizer.param_groups
-            if group["move"] == step and i_batch < group["n_batches"]
+    def _take(self, jobs):
+        """Stack what the nets are made of; make their parameters views of the stack."""
+        self.jobs = jobs
+        games = [_Game(job.net.module_) for job in jobs]
+        self.parameters = {}
+        for name, *parameters in _side_by_side(games, "named_parameters"):
+            stacked = torch.stack([parameter.detach() for parameter in parameters])
+            for parameter, values in zip(parameters, stacked):
+                parameter.data = values
+            self.parameters[name] = stacked.requires_grad_()
+        self.buffers = {
+            name: torch.stack(buffers)
+            for name, *buffers in _side_by_side(games, "named_buffers")
+        }
+        self.noise_layers = [
+            (f"{name}.noise", layers)
+            for name, *layers in _side_by_side(games, "named_modules")
+            if isinstance(layers[0], Noise)
         ]
-        for group in groups:
-            for run, block in zip(group["params"], blocks):
-                run.grad = block.gradient[group["nets"]]
-        self.optimizer.step()
-        for group in groups:
-            for run in group["params"]:
-                run.grad = None
-        return {name: loss.detach() for name, loss in terms.items()}
+        self.batches = StackedBatches(jobs)
+        self.optimizer = self._make_optimizer()
 
     def _make_optimizer(self):
         """Return an optimizer with a group per move and per run of equal updates."""
@@ -461,102 +466,85 @@ class Stack:
         _, settings = net.get_params_for_optimizer("optimizer", ())
         groups = []
         start = 0
-        for key, jobs in groupby(self.jobs, key=Job.update_key):
-            nets = slice(start, start + len(list(jobs)))
+        for _, jobs in groupby(self.jobs, key=Job.update_key):
+            first, *others = jobs
+            nets = slice(start, start + 1 + len(others))
             start = nets.stop
-            lr, weight_decay, n_batches = key
-            for step in dict.fromkeys(self.steps):
-                values = [b.values[nets] for b in self.blocks if step in b.moves]
+            for step, names in self.players.items():
+                rows = [self.parameters[name].detach()[nets] for name in names]
                 groups.append(
                     {
-                        "params": [nn.Parameter(rows) for rows in values],
-                        "lr": lr,
-                        "weight_decay": weight_decay,
+                        "params": [nn.Parameter(values) for values in rows],
+                        "lr": first.net.lr_of(step),
+                        "weight_decay": first.net.optimizer__weight_decay,
                         "move": step,
                         "nets": nets,
-                        "n_batches": n_batches,
+                        "n_batches": first.n_batches(),
                     }
                 )
         return net.optimizer(groups, **settings)
 
-    def _stack_rows_and_buffers(self):
-        """Stack what changes with the nets, and make their parameters views of ours."""
-        modules = [job.net.module_ for job in self.jobs]
-        self.batches = StackedBatches(self.jobs)
-        self.parameters = {}
-        for block in self.blocks:
-            self.parameters.update(block.bind(modules))
-        buffers = [dict(_Game(module).named_buffers()) for module in modules]
-        self.buffers = {
-            name: torch.stack([values[name] for values in buffers])
-            for name in buffers[0]
-        }
-        self.dropout_layers = {
-            name: layer.n_units
-            for name, layer in self.game.named_modules()
-            if isinstance(layer, Dropout)
-        }
+    def _share(self, x):
+        """Return what all moves on a batch build on, see `advser.training`."""
+        if not hasattr(self.game.module, "shared"):
+            return x
 
-    def _draw_dropout_masks(self):
-        """Draw the masks of an epoch: {buffer: (n_batches, n_nets, n_units)}."""
-        n_batches = self.batches.n_batches.tolist()
-        uniform = {
-            name: torch.ones(max(n_batches), len(self.jobs), n_units)
-            for name, n_units in self.dropout_layers.items()
-        }
-        for net, (job, n) in enumerate(zip(self.jobs, n_batches)):
-            for values in uniform.values():
-                shape = (n, values.shape[2])
-                values[:n, net] = torch.rand(shape, generator=job.net.dropout_generator)
-        masks = {}
-        for name, values in uniform.items():
-            mask, p = self.buffers[f"{name}.mask"], self.buffers[f"{name}.p"]
-            masks[f"{name}.mask"] = dropout_mask(values.to(mask), p[:, None])
-        return masks
+        def share(parameters, buffers, x):
+            return functional_call(self.game, {**parameters, **buffers}, ("shared", x))
 
+        return torch.func.vmap(share)(self.parameters, self.buffers, x)
 
-class Block:
-    """Parameters that the same moves change: a matrix with a row per net.
+    def _play_move(self, step, i_batch, shared, y, progress):
+        """Play a move on one batch of all nets; return its terms: (n_nets,) each."""
 
-    Parameters
-    ----------
-    moves : tuple of str
+        def play(parameters, buffers, shared, y, progress):
+            state = {**parameters, **buffers}
+            args = "loss", step, shared, y, progress
+            return functional_call(self.game, state, args)
 
-    names : list of str
-        Names of the parameters in `_Game`.
+        terms = torch.func.vmap(play)(
+            self.parameters, self.buffers, shared, y, progress
+        )
+        gradients = torch.autograd.grad(
+            [losses.sum() for losses in terms.values()],
+            [self.parameters[name] for name in self.players[step]],
+            allow_unused=True,
+            materialize_grads=True,
+        )
+        gradients = [gradient.contiguous() for gradient in gradients]
+        groups = [
+            group
+            for group in self.optimizer.param_groups
+            if group["move"] == step and i_batch < group["n_batches"]
+        ]
+        for group in groups:
+            for rows, gradient in zip(group["params"], gradients):
+                rows.grad = gradient[group["nets"]]
+        self.optimizer.step()
+        for group in groups:
+            for rows in group["params"]:
+                rows.grad = None
+        return {name: losses.detach() for name, losses in terms.items()}
 
-    modules : list of Module
-    """
+    def _draw_noise(self, start):
+        """Draw the noise of a block of batches, as each net alone would.
 
-    def __init__(self, moves, names, modules):
-        self.moves = moves
-        self.names = names
-        template = dict(_Game(modules[0]).named_parameters())
-        self.shapes = [template[name].shape for name in names]
-        rows = []
-        for module in modules:
-            parameters = dict(_Game(module).named_parameters())
-            rows.append(
-                torch.cat([parameters[name].detach().ravel() for name in names])
-            )
-        self.values = torch.stack(rows)  # (n_nets, n_parameters)
-
-    def bind(self, modules):
-        """Return the stacked parameters by name, and make those of modules views."""
-        parts = self.values.split([shape.numel() for shape in self.shapes], dim=1)
-        stacked = {}
-        for name, shape, part in zip(self.names, self.shapes, parts):
-            part = part.unflatten(1, shape)
-            for module, values in zip(modules, part):
-                dict(_Game(module).named_parameters())[name].data = values
-            stacked[name] = part.detach().requires_grad_()
-        self.gradient = torch.empty_like(self.values)
-        return stacked
-
-    def gather_gradient(self, gradients):
-        """Collect the gradients of the stacked parameters in one matrix."""
-        flat = [gradients[name].flatten(1) for name in self.names]
-        torch.cat(flat, dim=1, out=self.gradient)
+        Returns
+        -------
+        noise : dict of Tensor of shape (n_batches, n_nets, *shape of the noise)
+            By the name of the buffer.
+        """
+        n_batches = (self.batches.n_batches - start).clamp(0, BLOCK).tolist()
+        noise = {}
+        for net, n in enumerate(n_batches):
+            generator = self.jobs[net].net.noise_generator
+            for name, layers in self.noise_layers:
+                buffer = self.buffers[name]  # (n_nets, *shape)
+                if name not in noise:
+                    noise[name] = buffer.new_zeros(max(n_batches), *buffer.shape)
+                if n:
+                    noise[name][:n, net] = layers[net].draw(n, generator)
+        return noise
 
 
 class StackedBatches:
@@ -586,21 +574,24 @@ class StackedBatches:
             first_row[key] = start
             start += len(table)
         self.x = torch.cat(list(tables.values())).to(device)
-        self.x_start = [first_row[id(job.rows.x)] for job in jobs]
+        x_start = [first_row[id(job.rows.x)] for job in jobs]
+        self.x_start = torch.tensor(x_start, device=device)[:, None]  # (n_nets, 1)
 
         dtype = self.x.dtype
-        self.y_start = torch.tensor([0, *sizes[:-1]]).cumsum(0).tolist()
+        y_start = torch.tensor([0, *sizes[:-1]], device=device).cumsum(0)
+        self.y_start = y_start[:, None]  # (n_nets, 1)
         self.y = {}
-        for name in jobs[0].rows.y:
-            if name.endswith("_weight"):
-                continue
-            ys = [job.rows.y for job in jobs]
+        ys = [job.rows.y for job in jobs]
+        tasks = [name for name in ys[0] if not name.endswith("_weight")]
+        for task in tasks:
+            self.y[task] = torch.cat([y[task] for y in ys]).to(device)
+        for task in [*tasks, "row"]:
             weights = [
-                y.get(f"{name}_weight", torch.ones(n, dtype=dtype))
+                y.get(f"{task}_weight", torch.ones(n, dtype=dtype))
                 for y, n in zip(ys, sizes)
             ]
-            self.y[name] = torch.cat([y[name] for y in ys]).to(device)
-            self.y[f"{name}_weight"] = torch.cat(weights).to(device)
+            self.y[f"{task}_weight"] = torch.cat(weights).to(device)
+        self.weights = [name for name in self.y if name.endswith("_weight")]
 
         place = torch.zeros(self.shape, dtype=dtype)
         for net, (n, size) in enumerate(zip(sizes, self.batch_sizes)):
@@ -612,46 +603,49 @@ class StackedBatches:
     def _place(self, table, net, values):
         """Lay the values of a net's rows out in batches: into table[:, net]."""
         size = self.batch_sizes[net]
-        for batch, part in zip(table[:, net], values.split(size)):
-            batch[: len(part)] = part
+        n_whole = len(values) // size
+        whole, rest = values.split([n_whole * size, len(values) - n_whole * size])
+        table[:n_whole, net, :size] = whole.view(n_whole, size)
+        if len(rest):
+            table[n_whole, net, : len(rest)] = rest
 
     def __iter__(self):
-        x_index = torch.zeros(self.shape, dtype=torch.int64)
-        y_index = torch.zeros(self.shape, dtype=torch.int64)
+        index = torch.zeros(self.shape, dtype=torch.int64)
         for net, job in enumerate(self.jobs):
             order = job.rows.shuffled_order(job.net.iterator_train__generator)
-            self._place(x_index, net, order + self.x_start[net])
-            self._place(y_index, net, order + self.y_start[net])
-        x_index, y_index = x_index.to(self.x.device), y_index.to(self.x.device)
-        for rows, labels, scale in zip(x_index, y_index, self.scale):
-            y = {
-                name: values[labels] * scale
-                if name.endswith("_weight")
-                else values[labels]
-                for name, values in self.y.items()
-            }
-            yield self.x[rows], y
+            self._place(index, net, order)
+        index = index.to(self.x.device)
+        for order, scale in zip(index, self.scale):  # (n_nets, batch_size)
+            labels = order + self.y_start
+            y = {name: values[labels] for name, values in self.y.items()}
+            for name in self.weights:
+                of_row = scale.view(*scale.shape, *(1,) * (y[name].dim() - 2))
+                y[name] = y[name] * of_row
+            yield self.x[order + self.x_start], y
 
 
 class _Game(nn.Module):
-    """A module whose call plays a move: `functional_call` knows no other method."""
+    """A module whose call is that of a method: `functional_call` knows no other way."""
 
     def __init__(self, module):
         super().__init__()
         self.module = module
 
-    def forward(self, step, x, y, progress):
-        return self.module.loss(step, x, y, progress)
+    def forward(self, method, *args):
+        return getattr(self.module, method)(*args)
 
 
-def _names_by_moves(module):
-    """Group the names of the parameters in `_Game` by the moves that change them."""
-    groups = {}
-    players = {
-        step: {id(parameter) for parameter in module.step_parameters(step)}
-        for step in module.steps
+def _names_of_players(module):
+    """Return the names in `_Game` of the parameters that each move changes."""
+    name_of = {id(player): name for name, player in _Game(module).named_parameters()}
+    return {
+        step: [name_of[id(player)] for player in module.step_parameters(step)]
+        for step in dict.fromkeys(module.steps)
     }
-    for name, parameter in _Game(module).named_parameters():
-        moves = tuple(step for step, ids in players.items() if id(parameter) in ids)
-        groups.setdefault(moves, []).append(name)
-    return groups
+
+
+def _side_by_side(modules, listing):
+    """Yield each name that a method of the modules lists, and its entry in each."""
+    tables = [dict(getattr(module, listing)()) for module in modules]
+    for name in tables[0]:
+        yield name, *(table[name] for table in tables)

@@ -11,22 +11,40 @@ A module names its moves and their losses; the engine knows nothing else about i
 ``forward(x)``, ``encoder(x)``
     Emotion output and embedding, for prediction.
 
-Adding a method takes a module with these five members, and no line here.
+Adding a method takes a module with these five members, and no line here. Two more are
+optional:
+
+``lr_scales``
+    Dict of factors of the learning rate, for moves that learn more slowly or faster
+    than the others.
+``shared(x)``
+    What all moves on a batch build on and none but the last changes, such as the
+    embedding; it is computed once, and `loss` gets it in place of ``x``.
+
+Random numbers of a step come from layers of the kind `advser.layers.Noise`.
 """
 
 import warnings
 from contextlib import contextmanager
-from itertools import repeat
 
 import numpy as np
 import skorch
 import torch
-import torch.nn.functional as F
 from skorch.callbacks import Callback, EpochTimer, PrintLog
 
-from .layers import Dropout
+from ._threads import limited_threads
+from .layers import Noise
 
-__all__ = ["Rows", "StepwiseNet", "ValidationScores", "as_tensor"]
+__all__ = [
+    "BLOCK",
+    "Rows",
+    "StepwiseNet",
+    "ValidationScores",
+    "as_tensor",
+]
+
+BLOCK = 64  # steps whose noise is drawn, or whose losses are added, by one operation
+BLOCK_ROWS = 4096  # rows gathered by one operation, to be cut into batches
 
 
 def as_tensor(array):
@@ -108,6 +126,8 @@ class Rows:
 class BatchIterator:
     """Whole batches in random order, as slices of rows gathered a block at a time.
 
+    A block takes one indexing operation, and no second copy of the data is held.
+
     Parameters
     ----------
     rows : Rows
@@ -119,24 +139,20 @@ class BatchIterator:
 
     device : str or torch.device
         Where the rows live during training.
-
-    block : int, default=64
-        Batches gathered by one indexing operation: the fewer operations the faster,
-        while no second copy of the data is held.
     """
 
-    def __init__(self, rows, batch_size, generator, device="cpu", block=64):
+    def __init__(self, rows, batch_size, generator, device="cpu"):
         self.rows = rows.to(device)
         self.batch_size = batch_size
         self.generator = generator
-        self.block = block
 
     def __len__(self):
         return -(-len(self.rows) // self.batch_size)
 
     def __iter__(self):
         order = self.rows.shuffled_order(self.generator).to(self.rows.x.device)
-        for positions in order.split(self.batch_size * self.block):
+        n_batches = max(1, BLOCK_ROWS // self.batch_size)
+        for positions in order.split(n_batches * self.batch_size):
             yield from self.rows.take(positions).split(self.batch_size)
 
 
@@ -207,6 +223,39 @@ def contiguous_runs(parameters, vector):
     return [vector[start:stop] for start, stop in bounds]
 
 
+class RunningMeans:
+    """The means of the terms of a loss over the batches of an epoch.
+
+    Reading a term, or adding it up, costs about as much as an operation of the
+    network does, so that many are added at a time; keeping them all would leave small
+    holes all over the memory, which then grows.
+    """
+
+    def __init__(self):
+        self.recent = []
+        self.sums = {}
+        self.n = 0
+
+    def add(self, terms):
+        """Take the terms of a batch: a dict of Tensor of shape ()."""
+        self.recent.append(terms)
+        if len(self.recent) == BLOCK:
+            self._add_up()
+
+    def compute(self):
+        """Return the means as a dict of float."""
+        if self.recent:
+            self._add_up()
+        return {name: total.item() / self.n for name, total in self.sums.items()}
+
+    def _add_up(self):
+        for name in self.recent[0]:
+            total = torch.stack([terms[name] for terms in self.recent]).sum()
+            self.sums[name] = self.sums.get(name, 0) + total
+        self.n += len(self.recent)
+        self.recent = []
+
+
 class StepwiseNet(skorch.NeuralNet):
     """A skorch net whose batches go through the moves of its module.
 
@@ -223,14 +272,14 @@ class StepwiseNet(skorch.NeuralNet):
     *args, **kwargs
         Those of `skorch.NeuralNet`.
 
-    dropout_generator : torch.Generator
-        Source of the dropout masks: not that of the order of the rows, so that the
-        masks do not depend on their number.
+    noise_generator : torch.Generator
+        Source of the noise, such as dropout masks: not that of the order of the rows,
+        so that the noise does not depend on their number.
     """
 
-    def __init__(self, *args, dropout_generator=None, **kwargs):
+    def __init__(self, *args, noise_generator=None, **kwargs):
         super().__init__(*args, **kwargs)
-        self.dropout_generator = dropout_generator
+        self.noise_generator = noise_generator
 
     @property
     def _default_callbacks(self):
@@ -249,12 +298,29 @@ class StepwiseNet(skorch.NeuralNet):
                     for run in contiguous_runs(self._parameters_of(step), vector)
                 ],
                 "step": step,
+                "lr": self.lr_of(step),
             }
             for step in dict.fromkeys(self.module_.steps)
         ]
         _, kwargs = self.get_params_for_optimizer("optimizer", ())
         self.optimizer_ = self.optimizer(groups, **kwargs)
         return self
+
+    def initialize_module(self):
+        """Make the module, and count its parameters, which costs too much later on."""
+        super().initialize_module()
+        self.n_parameters = sum(p.numel() for p in self.module_.parameters())
+        return self
+
+    def lr_of(self, step):
+        """Return the learning rate of a move."""
+        return self.lr * getattr(self.module_, "lr_scales", {}).get(step, 1.0)
+
+    def set_lr(self, lr):
+        """Change the learning rate of all moves of a net that has been trained."""
+        self.lr = lr
+        for group in self.optimizer_.param_groups:
+            group["lr"] = self.lr_of(group["step"])
 
     def get_split_datasets(self, X, y=None):
         """Return the training and the validation rows, which come as one pair."""
@@ -274,7 +340,8 @@ class StepwiseNet(skorch.NeuralNet):
         self._n_epochs = self.max_epochs if epochs is None else epochs
         self._n_batches_done = 0
         try:
-            return super().fit_loop(X, y, epochs, **fit_params)
+            with limited_threads(self.batch_size * self.n_parameters):
+                return super().fit_loop(X, y, epochs, **fit_params)
         finally:
             self._part_memory()
             del self._moves, self._n_epochs, self._n_batches_done
@@ -285,15 +352,13 @@ class StepwiseNet(skorch.NeuralNet):
             return
         self._listened = any(map(_listens_to_batches, self.callbacks_))
         n_batches = self._n_epochs * len(iterator)
-        history = {}
-        mode = _training_mode(self.module_, len(iterator), self.dropout_generator)
+        means = RunningMeans()
+        mode = _training_mode(self.module_, len(iterator), self.noise_generator)
         try:
-            with mode as next_masks:
+            with mode as lay_noise:
                 for i, batch in enumerate(iterator, start=self._n_batches_done):
-                    next_masks()
-                    terms = step_fn(batch, progress=i / n_batches)
-                    for name, loss in terms.items():
-                        history.setdefault(name, []).append(loss)
+                    lay_noise()
+                    means.add(step_fn(batch, progress=i / n_batches))
         except KeyboardInterrupt:  # skorch takes it for an early stop
             warnings.warn(
                 f"The training was interrupted in epoch {len(self.history)} of "
@@ -303,8 +368,8 @@ class StepwiseNet(skorch.NeuralNet):
             )
             raise
         self._n_batches_done += len(iterator)
-        for name, losses in history.items():
-            self.history.record(name, torch.stack(losses).mean().item())
+        for name, loss in means.compute().items():
+            self.history.record(name, loss)
         self.history.record("train_batch_count", len(iterator))
 
     def train_step(self, batch, progress):
@@ -316,10 +381,11 @@ class StepwiseNet(skorch.NeuralNet):
         x, y = batch
         if self._listened:
             self.notify("on_batch_begin", batch=batch, training=True)
+        shared = getattr(self.module_, "shared", _as_it_is)(x)
         played = {}
         for step in self.module_.steps:
             move = self._moves[step]
-            terms = self.module_.loss(step, x, y, progress)
+            terms = self.module_.loss(step, shared, y, progress)
             first, *others = terms.values()
             loss = sum(others, start=first)
             move.compute_gradient(loss)
@@ -388,19 +454,24 @@ class StepwiseNet(skorch.NeuralNet):
 
 
 class ValidationScores(Callback):
-    """Record what the network makes of the validation rows after each epoch."""
+    """Record what the network makes of the validation rows after each epoch.
+
+    A kind of output has a class of its own, which knows the `scores`, and which of them
+    is `monitored`: the one whose best epoch is kept.
+    """
+
+    monitored = ""
+
+    def scores(self, output, y):
+        """Return the scores by name: a dict of float."""
+        raise NotImplementedError
 
     def on_epoch_end(self, net, dataset_valid=None, **kwargs):
-        """Record `valid_loss` and `valid_uar`, and whether they are the best so far."""
+        """Record the scores, and whether they are the best so far."""
         rows = dataset_valid.to(net.device)
         with torch.inference_mode():
-            logits = net.module_(rows.x)
-        emotion = rows.y["emotion"]
-        scores = {
-            "valid_loss": F.cross_entropy(logits, emotion).item(),
-            "valid_uar": unweighted_average_recall(emotion, logits.argmax(1)),
-        }
-        for name, score in scores.items():
+            output = net.module_(rows.x)
+        for name, score in self.scores(output, rows.y).items():
             past = net.history[:-1, name] if len(net.history) > 1 else []
             sign = -1 if name == "valid_loss" else 1
             is_best = all(sign * score > sign * earlier for earlier in past)
@@ -408,12 +479,9 @@ class ValidationScores(Callback):
             net.history.record(f"{name}_best", is_best)
 
 
-def unweighted_average_recall(emotion, predicted):
-    """Return the mean recall of the emotions that occur: (n,) and (n,) to float."""
-    counts = emotion.bincount()
-    hits = emotion[emotion == predicted].bincount(minlength=len(counts))
-    occurs = counts > 0
-    return (hits[occurs] / counts[occurs]).mean().item()
+def _as_it_is(x):
+    """Return what the moves of a module without `shared` build on: the rows."""
+    return x
 
 
 def _listens_to_batches(named_callback):
@@ -427,22 +495,33 @@ def _listens_to_batches(named_callback):
 
 @contextmanager
 def _training_mode(module, n_batches, generator):
-    """Let the module train for an epoch; yield what goes to the next dropout masks.
+    """Let the module train for an epoch; yield what lays out the noise of a batch.
 
     However the epoch ends, interrupted from the keyboard too, it predicts as a whole.
     """
-    layers = [layer for layer in module.modules() if isinstance(layer, Dropout)]
-    masks = [layer.draw_masks(n_batches, generator) for layer in layers]
-    rows = zip(*masks) if masks else repeat(())
+    layers = [layer for layer in module.modules() if isinstance(layer, Noise)]
+    at_rest = [layer.noise for layer in layers]
+    drawn = _draw_noise(layers, n_batches, generator)
 
-    def next_masks():
-        for layer, mask in zip(layers, next(rows)):
-            layer.mask = mask
+    def lay_noise():
+        for layer, noise in zip(layers, next(drawn)):
+            layer.noise = noise
 
     module.train()
     try:
-        yield next_masks
+        yield lay_noise if layers else _lay_none
     finally:
         module.eval()
-        for layer in layers:
-            layer.mask = torch.ones_like(layer.mask)
+        for layer, noise in zip(layers, at_rest):
+            layer.noise = noise
+
+
+def _draw_noise(layers, n_batches, generator):
+    """Yield the noise of all layers, batch by batch."""
+    for start in range(0, n_batches, BLOCK):
+        n_steps = min(BLOCK, n_batches - start)
+        yield from zip(*[layer.draw(n_steps, generator) for layer in layers])
+
+
+def _lay_none():
+    """Lay out the noise of a module that has none."""

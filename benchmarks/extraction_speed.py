@@ -64,7 +64,7 @@ def decode_one(file):
 def main():
     parser = argument_parser(__doc__, "extraction_speed", rounds=7)
     arguments = parser.parse_args()
-    n_recordings = 2 if arguments.quick else 24
+    n_recordings, rounds = (2, 1) if arguments.quick else (24, arguments.rounds)
 
     with tempfile.TemporaryDirectory() as folder:
         wavs, flacs = write_recordings(folder, n_recordings)
@@ -84,19 +84,19 @@ def main():
                 cases[f"{name}, {threads}"] = partial(run, n_jobs=n_jobs)
                 baselines[f"{name}, {threads}"] = f"{name}, two threads"
         # the comparison of the features has warmed up
-        times = take_turns(cases, arguments.rounds, warm_up={})
+        times = take_turns(cases, rounds, warm_up={})
 
     rows = compare(times, baselines, scale=1 / n_recordings)
     show(f"{n_recordings} recordings of {SECONDS} s", rows, unit="ms each", scale=1000)
     write_report(
         arguments.out,
         settings={
-            "rounds": arguments.rounds,
+            "rounds": rounds,
             "recordings": n_recordings,
             "seconds_each": SECONDS,
         },
         packages=PACKAGES,
-        extraction=rows,
+        results=rows,
     )
 
 

@@ -22,7 +22,13 @@ def main(arguments):
     for path, name, render in (
         ("README.md", "benchmark", benchmark_markdown),
         ("docs/benchmark.rst", "benchmark", benchmark_rst),
+        ("docs/guide/distributed.rst", "distributed_scaling", distributed_scaling_rst),
         ("docs/guide/speaker_scaling.rst", "enrolment", enrolment_rst),
+        ("docs/speed.rst", "fit_speed", fit_speed_rst),
+        ("docs/speed.rst", "search_speed", search_speed_rst),
+        ("docs/speed.rst", "predict_latency", predict_latency_rst),
+        ("docs/speed.rst", "memory", memory_rst),
+        ("docs/speed.rst", "extraction_speed", extraction_speed_rst),
     ):
         text = pages.get(path) or (ROOT / path).read_text(encoding="utf-8")
         pages[path] = replace(text, name, render(), path)
@@ -84,7 +90,7 @@ def origin():
 
 def enrolment_rst():
     """Return the recall by the number and the kind of the utterances enrolled."""
-    report = json.loads((RESULTS / "enrolment.json").read_text("utf-8"))
+    report = report_of("enrolment")
     cells = {}
     for row in report["nested"]:
         spread = f" ± {row['std']:.3f}" if row["std"] else ""
@@ -102,6 +108,151 @@ def enrolment_rst():
         f"{everything.capitalize()}:\n{cells[everything, None]}."
     )
     return "\n\n".join([list_table(rows), note])
+
+
+def distributed_scaling_rst():
+    """Return the time of a search by models, rows and workers."""
+    report = report_of("distributed_scaling")
+    settings, found = report["settings"], {}
+    for row in report["results"]:
+        found[row["models"], row["rows"], row["case"]] = row
+    cases = list(dict.fromkeys(case for _, _, case in found))
+    sizes = list(dict.fromkeys((models, rows) for models, rows, _ in found))
+    table = [["models", "rows", *cases]]
+    for models, rows in sizes:
+        cells = [timing(found[models, rows, case]) for case in cases]
+        table.append([str(models), str(rows), *cells])
+    reference = tuple(settings["reference"].values())
+    growth = ",\n".join(
+        f"× {found[*size, cases[0]]['growth']['median']:.2f} with "
+        f"{size[0]} models on {size[1]} rows"
+        for size in sizes
+        if size != reference
+    )
+    machine = report["machine"]
+    note = (
+        f"Seconds of a search, and how many times those of ``{cases[0]}`` in one\n"
+        f"process they are: medians of {settings['rounds']} rounds, in which all sizes "
+        "and ways take turns,\nand the smallest and the largest ratio. Models are "
+        f"settings × {settings['folds']} folds, each of\n{settings['epochs']} epochs "
+        f"with batches of {settings['batch_size']}, on one thread. The workers are on "
+        f"the same machine,\nwhich has {machine['cpus']} cores and had other work as "
+        f"well: the load average was {machine['load_after']:.1f} at the end.\n\n"
+        f"Beside {reference[0]} models on {reference[1]} rows, ``{cases[0]}`` in one "
+        f"process takes\n{growth}."
+    )
+    return "\n\n".join([list_table(table), note])
+
+
+def timing(row):
+    """Return the seconds of a case, and its ratio to the baseline unless it is that."""
+    seconds, ratio = f"{row['seconds']['median']:.1f}", row["ratio"]
+    if ratio["min"] == ratio["max"] == 1:
+        return seconds
+    return (
+        f"{seconds}; × {ratio['median']:.2f} ({ratio['min']:.2f} – {ratio['max']:.2f})"
+    )
+
+
+def fit_speed_rst():
+    report = report_of("fit_speed")
+    rows = [["", "batches of", "seconds", "ratio", "to"]]
+    for batch_size, cases in report["results"].items():
+        rows += [
+            [
+                case["case"],
+                batch_size,
+                f"{case['seconds']['median']:.2f}",
+                ratio_of(case),
+                case["baseline"],
+            ]
+            for case in cases
+        ]
+    return "\n\n".join([list_table(rows), machine_of(report)])
+
+
+def search_speed_rst():
+    report = report_of("search_speed")
+    rows = [["", "task", "seconds per model", "ratio", "times as fast"]]
+    for task, cases in report["results"].items():
+        rows += [
+            [
+                case["case"],
+                task,
+                f"{case['seconds']['median']:.3f}",
+                ratio_of(case),
+                f"{1 / case['ratio']['median']:.1f}",
+            ]
+            for case in cases
+        ]
+    return "\n\n".join([list_table(rows), machine_of(report)])
+
+
+def predict_latency_rst():
+    report = report_of("predict_latency")
+    rows = [["", "rows", "milliseconds", "ratio"]]
+    for n_rows, cases in report["results"].items():
+        rows += [
+            [
+                case["case"],
+                n_rows,
+                f"{1000 * case['seconds']['median']:.3f}",
+                ratio_of(case),
+            ]
+            for case in cases
+        ]
+    return "\n\n".join([list_table(rows), machine_of(report)])
+
+
+def memory_rst():
+    report = report_of("memory")
+    rows = [["", "peak of the process", "without the libraries"]]
+    rows += [
+        [case["case"], f"{case['peak']['median']:.2f}", f"{case['own']['median']:.2f}"]
+        for case in report["results"]
+    ]
+    return "\n\n".join([list_table(rows), machine_of(report)])
+
+
+def extraction_speed_rst():
+    report = report_of("extraction_speed")
+    rows = [["", "milliseconds per recording", "ratio", "to"]]
+    rows += [
+        [
+            case["case"],
+            f"{1000 * case['seconds']['median']:.1f}",
+            ratio_of(case),
+            case["baseline"],
+        ]
+        for case in report["results"]
+    ]
+    return "\n\n".join([list_table(rows), machine_of(report)])
+
+
+def report_of(name):
+    return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+
+
+def ratio_of(case):
+    """Return the ratio of a case to its baseline, and its range over the rounds."""
+    ratio = case["ratio"]
+    if ratio["min"] == ratio["max"]:
+        return f"{ratio['median']:.2f}"
+    return f"{ratio['median']:.2f} ({ratio['min']:.2f} - {ratio['max']:.2f})"
+
+
+def machine_of(report):
+    """Return a sentence on what a speed benchmark ran on."""
+    machine, versions = report["machine"], report["versions"]
+    packages = ", ".join(
+        f"{name} {found.split('+')[0]}"
+        for name, found in versions.items()
+        if found and name != "advser"
+    )
+    return (
+        f"{machine['cpus']} cores, Python {machine['python']}, {packages}; "
+        f"rounds: {report['settings']['rounds']}."
+    )
 
 
 def list_table(rows):

@@ -31,7 +31,7 @@ default_role = "literal"
 
 # Other projects' objects are named, but not linked: that would need the network.
 nitpick_ignore_regex = [
-    ("py:.*", r"(sklearn|joblib|skorch|torch|numpy|pandas|matplotlib)\..*"),
+    ("py:.*", r"(sklearn|joblib|skorch|torch|numpy|pandas|matplotlib|distributed)\..*"),
 ]
 
 autosummary_generate = True
@@ -60,6 +60,8 @@ numpydoc_validation_exclude = {
     r"\.get_feature_names_out$",
     # Parameters that are scikit-learn's go by name.
     r"\.model_selection\.",
+    # Its constructor is dask's.
+    r"\.DurableClient$",
     # Dataclasses, whose attributes are what they are made from.
     r"\.Comparison$",
     r"\.SpeakerLeakage$",

@@ -82,6 +82,11 @@ def random_batch(n=7):
     return x, y
 
 
+def play(network, step, x, y, progress):
+    """Return the terms of a move on a batch."""
+    return network.loss(step, network.shared(x), y, progress)
+
+
 def gradients(losses, parameters):
     """Return the gradients of the sum of losses, 0 where there is none."""
     return torch.autograd.grad(

@@ -7,6 +7,7 @@ import torch
 from games import (
     gradients,
     numeric_gradients,
+    play,
     random_batch,
     random_network,
     tensor,
@@ -15,6 +16,7 @@ from games import (
 from torch.autograd import gradcheck
 
 from advser.dann import DomainAdversarialNetwork, domain_adversarial_loss
+from advser.outputs import Emotions
 
 # logits whose probabilities are 1/2, 3/4 and 1/5 of the labels below
 LOGITS = [[0.0, 0.0], [math.log(3), 0.0], [0.0, math.log(4)]]
@@ -35,7 +37,7 @@ def speaker_loss(network, x, y):
 
 def test_domain_adversarial_loss_by_hand():
     y = {"emotion": torch.tensor(LABELS), "speaker": torch.tensor([0, 1, 1])}
-    terms = domain_adversarial_loss(tensor(LOGITS), tensor(LOGITS), y)
+    terms = domain_adversarial_loss(tensor(LOGITS), tensor(LOGITS), y, Emotions())
     assert list(terms) == ["emotion", "speaker"]
     assert terms["emotion"].item() == pytest.approx(sum(LOSSES) / 3, abs=1e-12)
     # the other label each time: 1/2, 1/4 and 4/5
@@ -50,7 +52,7 @@ def test_domain_adversarial_loss_with_weights_and_missing_labels_by_hand():
         "speaker": torch.tensor([1, 0, -1]),
         "speaker_weight": tensor([0.5, 2.5, 0.0]),
     }
-    terms = domain_adversarial_loss(tensor(LOGITS), tensor(LOGITS), y)
+    terms = domain_adversarial_loss(tensor(LOGITS), tensor(LOGITS), y, Emotions())
     expected = (LOSSES[0] + 2 * LOSSES[2]) / 3
     assert terms["emotion"].item() == pytest.approx(expected, abs=1e-12)
     expected = (0.5 * LOSSES[0] + 2.5 * LOSSES[1]) / 3
@@ -67,7 +69,8 @@ def test_domain_adversarial_loss_has_the_gradient_of_finite_differences():
         for n in (3, 4)
     ]
     assert gradcheck(
-        lambda *logits: tuple(domain_adversarial_loss(*logits, y).values()), logits
+        lambda *logits: tuple(domain_adversarial_loss(*logits, y, Emotions()).values()),
+        logits,
     )
 
 
@@ -75,7 +78,7 @@ def test_joint_step_by_hand():
     network = worked_by_hand(DomainAdversarialNetwork, weight=0.5)
     y = {"emotion": torch.tensor([0]), "speaker": torch.tensor([1])}
     x = tensor([[math.log(3), 0.0]])
-    terms = network.loss("train", x, y, 1.0)
+    terms = play(network, "train", x, y, 1.0)
     assert terms["emotion"].item() == pytest.approx(math.log(4 / 3), abs=1e-12)
     assert terms["speaker"].item() == pytest.approx(math.log(4), abs=1e-12)
     (to_encoder,) = gradients(terms.values(), network.encoder.parameters())
@@ -94,7 +97,7 @@ def test_speaker_gradient_is_flipped_and_scaled_for_the_encoder_alone(
         DomainAdversarialNetwork, conditional=conditional, weight=weight
     )
     x, y = random_batch()
-    term = network.loss("train", x, y, 0.5)["speaker"]
+    term = play(network, "train", x, y, 0.5)["speaker"]
     plain = speaker_loss(network, x, y)
     assert term.item() == pytest.approx(plain.item())
     for part, factor in [("encoder", -weight), ("speaker_head", 1.0)]:
@@ -115,7 +118,7 @@ def test_speaker_gradient_of_the_encoder_is_that_of_finite_differences_reversed(
     x, y = random_batch()
     parameters = list(network.encoder.parameters())
     numeric = numeric_gradients(lambda: speaker_loss(network, x, y), parameters)
-    term = network.loss("train", x, y, 1.0)["speaker"]
+    term = play(network, "train", x, y, 1.0)["speaker"]
     for ours, theirs in zip(gradients([term], parameters), numeric, strict=True):
         torch.testing.assert_close(ours, -0.7 * theirs, rtol=1e-6, atol=1e-8)
 
@@ -126,7 +129,7 @@ def test_encoder_starts_without_the_speaker_and_ends_with_its_full_weight():
     parameters = list(network.encoder.parameters())
     plain = gradients([speaker_loss(network, x, y)], parameters)
     for progress, share in [(0.0, 0.0), (0.1, math.tanh(0.5)), (1.0, math.tanh(5))]:
-        term = network.loss("train", x, y, progress)["speaker"]
+        term = play(network, "train", x, y, progress)["speaker"]
         for ours, theirs in zip(gradients([term], parameters), plain, strict=True):
             torch.testing.assert_close(ours, -share * theirs)
 
@@ -135,7 +138,7 @@ def test_rows_of_unknown_speakers_give_the_speaker_term_no_gradient():
     network = random_network(DomainAdversarialNetwork)
     x, y = random_batch()
     x.requires_grad_()
-    (to_x,) = gradients([network.loss("train", x, y, 1.0)["speaker"]], [x])
+    (to_x,) = gradients([play(network, "train", x, y, 1.0)["speaker"]], [x])
     assert not to_x[2].any()
     assert to_x[0].any()
 
@@ -149,7 +152,7 @@ def test_further_adversary_steps_come_before_the_joint_one():
 def test_adversary_step_moves_the_speaker_head_alone():
     network = random_network(DomainAdversarialNetwork, n_adversary_steps=2)
     x, y = random_batch()
-    terms = network.loss("adversary", x, y, 0.5)
+    terms = play(network, "adversary", x, y, 0.5)
     assert list(terms) == ["speaker"]
     plain = speaker_loss(network, x, y)
     assert terms["speaker"].item() == pytest.approx(plain.item())

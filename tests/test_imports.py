@@ -22,7 +22,9 @@ SOURCES = {
 FLOORS = [
     {
         "_routing",
+        "_threads",
         "_validation",
+        "distributed",
         "exceptions",
         "features",
         "layers",
@@ -46,9 +48,11 @@ FLOORS = [
         "datasets",
         "extraction",
         "networks",
+        "outputs",
         "probes",
         "recordings",
         "stacking",
+        "utterances",
     },
     {"adversarial", "dann", "evaluation", "menan", "model_selection", "plots"},
     {"__init__", "__main__", "benchmark", "cli"},
@@ -136,7 +140,7 @@ def state():
 random.seed(0), numpy.random.seed(0)
 before = state()
 import advser
-heavy = {"opensmile", "audresample", "matplotlib", "IPython", "pytest"}
+heavy = {"opensmile", "audresample", "distributed", "matplotlib", "IPython", "pytest"}
 print(json.dumps([state() == before, sorted(heavy & set(sys.modules))]))
 """
     )

@@ -54,20 +54,20 @@ def test_standardize_travels_with_the_network():
 
 def test_dropout_in_training_has_one_mask_for_all_rows():
     layer = Dropout(3, 0.5).train()
-    layer.mask = torch.tensor([2.0, 0.0, 2.0])
+    layer.noise = torch.tensor([2.0, 0.0, 2.0])
     x = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     assert layer(x).tolist() == [[2.0, 0.0, 6.0], [8.0, 0.0, 12.0]]
 
 
 def test_dropout_in_prediction_changes_nothing():
     layer = Dropout(3, 0.5).eval()
-    layer.mask = torch.zeros(3)
+    layer.noise = torch.zeros(3)
     x = torch.randn(4, 3, generator=generator())
     assert torch.equal(layer(x), x)
 
 
 def test_dropout_masks_keep_their_share_and_the_mean():
-    masks = Dropout(50, 0.3).draw_masks(2000, generator())
+    masks = Dropout(50, 0.3).draw(2000, generator())
     assert masks.shape == (2000, 50)
     kept = masks[masks > 0]
     torch.testing.assert_close(kept, torch.full_like(kept, 1 / 0.7))
@@ -77,13 +77,13 @@ def test_dropout_masks_keep_their_share_and_the_mean():
 
 def test_dropout_masks_follow_the_generator():
     layer = Dropout(20, 0.5)
-    masks = layer.draw_masks(5, generator(1))
-    assert torch.equal(masks, layer.draw_masks(5, generator(1)))
-    assert not torch.equal(masks, layer.draw_masks(5, generator(2)))
+    masks = layer.draw(5, generator(1))
+    assert torch.equal(masks, layer.draw(5, generator(1)))
+    assert not torch.equal(masks, layer.draw(5, generator(2)))
 
 
 def test_dropout_of_nothing_keeps_every_unit():
-    assert (Dropout(20, 0.0).draw_masks(5, generator()) == 1).all()
+    assert (Dropout(20, 0.0).draw(5, generator()) == 1).all()
 
 
 # linear and mlp
@@ -121,7 +121,7 @@ def test_mlp_has_dropout_behind_each_layer_if_asked():
     assert not any(isinstance(layer, Dropout) for layer in plain)
     thinned = mlp((4, 3, 2), generator(), dropout=0.2)
     dropouts = [layer for layer in thinned if isinstance(layer, Dropout)]
-    assert [layer.n_units for layer in dropouts] == [3, 2]
+    assert [layer.noise.shape[0] for layer in dropouts] == [3, 2]
     assert all(
         torch.equal(ours, theirs)
         for ours, theirs in zip(plain.parameters(), thinned.parameters(), strict=True)

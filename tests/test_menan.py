@@ -8,6 +8,7 @@ import torch
 from games import (
     gradients,
     numeric_gradients,
+    play,
     random_batch,
     random_network,
     tensor,
@@ -123,7 +124,7 @@ def descend(network, step, x, y, *, lr=1e-2, n_steps=1):
     """Play a move: plain gradient descent on the parameters that it may change."""
     parameters = network.step_parameters(step)
     for _ in range(n_steps):
-        terms = network.loss(step, x, y, 1.0)
+        terms = play(network, step, x, y, 1.0)
         found = gradients(terms.values(), parameters)
         with torch.no_grad():
             for parameter, gradient in zip(parameters, found, strict=True):
@@ -140,7 +141,7 @@ def descend(network, step, x, y, *, lr=1e-2, n_steps=1):
 def test_emotion_step_by_hand(objective, expected):
     network = worked_by_hand(MaxEntropyNetwork, weight=0.5, objective=objective)
     y = {"emotion": torch.tensor([0]), "speaker": torch.tensor([1])}
-    terms = network.loss("train", tensor([[LOG3, 0.0]]), y, 1.0)
+    terms = play(network, "train", tensor([[LOG3, 0.0]]), y, 1.0)
     assert list(terms) == ["emotion", objective]
     assert terms["emotion"].item() == approx(math.log(4 / 3))
     assert terms[objective].item() == approx(expected)
@@ -155,7 +156,7 @@ def test_emotion_step_with_weights_and_missing_labels_by_hand():
         "speaker": torch.tensor([1, 0, -1]),
         "speaker_weight": tensor([2.5, 0.5, 0.0]),
     }
-    terms = network.loss("train", x, y, 1.0)
+    terms = play(network, "train", x, y, 1.0)
     assert terms["emotion"].item() == approx((2 * math.log(4 / 3) + LOG2) / 3)
     first = (3 / 4 * math.log(4 / 3) + 1 / 4 * math.log(4)) / LOG2
     assert terms["entropy"].item() == approx(-(2.5 * first + 0.5 * 1.0) / 3)
@@ -171,17 +172,17 @@ def test_emotion_step_within_emotions_by_hand():
     x = tensor([[LOG3, 0.0], [LOG3, 0.0]])
     y = {"emotion": torch.tensor([0, 1]), "speaker": torch.tensor([0, 1])}
     first = (3 / 4 * math.log(4 / 3) + 1 / 4 * math.log(4)) / LOG2
-    terms = network.loss("train", x, y, 1.0)
+    terms = play(network, "train", x, y, 1.0)
     assert terms["entropy"].item() == approx(-first / 2)
     # and A, told the emotion, is right with 3/4 and with certainty
-    terms = network.loss("adversary", x, y, 1.0)
+    terms = play(network, "adversary", x, y, 1.0)
     assert terms["speaker"].item() == approx(math.log(4 / 3) / 2)
 
 
 def test_speaker_step_by_hand():
     network = worked_by_hand(MaxEntropyNetwork, weight=0.5)
     y = {"emotion": torch.tensor([0]), "speaker": torch.tensor([1])}
-    terms = network.loss("adversary", tensor([[LOG3, 0.0]]), y, 1.0)
+    terms = play(network, "adversary", tensor([[LOG3, 0.0]]), y, 1.0)
     assert list(terms) == ["speaker"]
     assert terms["speaker"].item() == approx(math.log(4))
 
@@ -200,7 +201,7 @@ def test_moves_have_the_gradient_of_finite_differences(step, objective, conditio
     parameters = network.step_parameters(step)
 
     def loss():
-        return sum(network.loss(step, x, y, 1.0).values())
+        return sum(play(network, step, x, y, 1.0).values())
 
     for ours, numeric in zip(
         gradients([loss()], parameters),
@@ -214,7 +215,7 @@ def test_moves_have_the_gradient_of_finite_differences(step, objective, conditio
 def test_speaker_term_reaches_the_encoder_through_the_adversary(objective):
     network = random_network(MaxEntropyNetwork, objective=objective)
     x, y = random_batch()
-    term = network.loss("train", x, y, 1.0)[objective]
+    term = play(network, "train", x, y, 1.0)[objective]
     for gradient in gradients([term], network.encoder.parameters()):
         assert gradient.any()
 
@@ -224,10 +225,10 @@ def test_speaker_term_waits_for_the_adversary_to_move(objective):
     network = random_network(MaxEntropyNetwork, objective=objective, moved=False)
     x, y = random_batch()
     encoder = list(network.encoder.parameters())
-    term = network.loss("train", x, y, 1.0)[objective]
+    term = play(network, "train", x, y, 1.0)[objective]
     assert not any(gradient.any() for gradient in gradients([term], encoder))
     descend(network, "adversary", x, y, lr=1.0)
-    term = network.loss("train", x, y, 1.0)[objective]
+    term = play(network, "train", x, y, 1.0)[objective]
     assert all(gradient.any() for gradient in gradients([term], encoder))
 
 
@@ -255,9 +256,9 @@ def test_speaker_step_lowers_the_entropy_and_keeps_all_others():
     others = copy.deepcopy(
         [network.encoder.state_dict(), network.emotion_head.state_dict()]
     )
-    loss = network.loss("adversary", x, y, 1.0)["speaker"].item()
+    loss = play(network, "adversary", x, y, 1.0)["speaker"].item()
     descend(network, "adversary", x, y, lr=0.1, n_steps=20)
-    assert network.loss("adversary", x, y, 1.0)["speaker"].item() < loss
+    assert play(network, "adversary", x, y, 1.0)["speaker"].item() < loss
     assert entropy_of(network, x, y) < before
     for module, state in zip((network.encoder, network.emotion_head), others):
         for name, values in module.state_dict().items():
@@ -268,7 +269,7 @@ def test_speaker_step_lowers_the_entropy_and_keeps_all_others():
 def test_speaker_term_follows_the_ramp(objective):
     network = random_network(MaxEntropyNetwork, objective=objective, steepness=10.0)
     x, y = random_batch()
-    terms = [network.loss("train", x, y, p)[objective].item() for p in (0, 0.1, 0.3)]
+    terms = [play(network, "train", x, y, p)[objective].item() for p in (0, 0.1, 0.3)]
     assert terms[0] == 0.0
     assert terms[1] / terms[2] == pytest.approx(math.tanh(0.5) / math.tanh(1.5))
 

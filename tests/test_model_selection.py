@@ -21,7 +21,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from skorch.callbacks import LRScheduler
+from skorch.callbacks import Callback, LRScheduler
 
 from advser import AdversarialSER
 from advser.exceptions import NotStackedWarning
@@ -343,3 +343,25 @@ def test_processes_share_a_stack_out(corpus):
     for search in (expected, shared):
         search.fit(X, y, groups=speakers, speakers=speakers)
     np.testing.assert_allclose(split_scores(shared), split_scores(expected), rtol=1e-6)
+
+
+class Unpicklable(Callback):
+    """A callback that holds what no other process can have."""
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __reduce__(self):
+        raise TypeError("an open file")
+
+
+def test_error_on_the_way_to_the_processes_ends_the_search(corpus):
+    X, y, speakers = corpus
+    search = StackedGridSearchCV(
+        small(),
+        {"callbacks": [None, [Unpicklable()]]},
+        cv=GroupKFold(3),
+        n_jobs=2,
+    )
+    with pytest.raises(ValueError, match=r"All the 6 fits failed(.|\n)*PicklingError"):
+        search.fit(X, y, groups=speakers, speakers=speakers)

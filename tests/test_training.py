@@ -15,7 +15,8 @@ from advser.dann import DomainAdversarialNetwork
 from advser.layers import Dropout, linear, mlp
 from advser.menan import MaxEntropyNetwork
 from advser.networks import EmotionNetwork
-from advser.training import Rows, StepwiseNet, ValidationScores, as_tensor
+from advser.outputs import EmotionScores
+from advser.training import Rows, StepwiseNet, as_tensor
 
 
 class Duel(nn.Module):
@@ -59,7 +60,7 @@ def net_of(module, *, seed=0, **settings):
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=0.01,
         iterator_train__generator=torch.Generator().manual_seed(seed),
-        dropout_generator=torch.Generator().manual_seed(seed + 1),
+        noise_generator=torch.Generator().manual_seed(seed + 1),
         train_split=None,
         **settings,
     )
@@ -169,7 +170,8 @@ def plain_training(module, batches, n_epochs, lr=0.01):
     for i, (x, y) in enumerate(batches):
         for step in module.steps:
             optimizers[step].zero_grad()
-            terms = module.loss(step, x, y, i / len(batches))
+            shared = module.shared(x) if hasattr(module, "shared") else x
+            terms = module.loss(step, shared, y, i / len(batches))
             parameters = module.step_parameters(step)
             gradients = torch.autograd.grad(sum(terms.values()), parameters)
             for parameter, gradient in zip(parameters, gradients, strict=True):
@@ -421,7 +423,7 @@ def test_interrupted_training_leaves_a_network_ready_to_predict():
         net.fit((Rows(x, y), None))
     assert not network.training
     dropout = network.encoder[-1]
-    assert (dropout.mask == 1).all()
+    assert (dropout.noise == 1).all()
 
 
 # Dropout
@@ -435,7 +437,7 @@ class Watch(Callback):
 
     def on_batch_end(self, net, **kwargs):
         """Write the mask down."""
-        self.masks.append(tuple((net.module_.encoder[-1].mask > 0).tolist()))
+        self.masks.append(tuple((net.module_.encoder[-1].noise > 0).tolist()))
 
 
 def test_every_batch_has_a_dropout_mask_of_its_own():
@@ -446,7 +448,7 @@ def test_every_batch_has_a_dropout_mask_of_its_own():
     net.fit((Rows(x, y), None))
     assert len(watch.masks) == 40
     assert len(set(watch.masks)) > 10
-    assert net.module_.encoder[-1].mask.tolist() == [1.0] * 4
+    assert net.module_.encoder[-1].noise.tolist() == [1.0] * 4
 
 
 def test_dropout_masks_do_not_depend_on_the_order_of_the_rows():
@@ -472,7 +474,7 @@ def test_validation_scores_by_hand():
     valid = Rows(
         torch.eye(5, dtype=torch.float64), {"emotion": torch.tensor([0, 0, 0, 1, 1])}
     )
-    net = net_of(network, callbacks=[ValidationScores()], max_epochs=5)
+    net = net_of(network, callbacks=[EmotionScores()], max_epochs=5)
     y = {name: values for name, values in y.items() if name.startswith("emotion")}
     net.fit((Rows(x, y), valid))
     with torch.no_grad():

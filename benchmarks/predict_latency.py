@@ -1,0 +1,126 @@
+"""How long a prediction takes, for one row, a thousand, and a million.
+
+`predict_proba` of ours, of scikit-learn's network of the same size, of the network in
+skorch and, where it is installed, of fairlearn's, beside the forward pass of the bare
+torch module, which is the 1.00 of every ratio. All but that check their input. One
+thread, except where a case says otherwise: with two torch threads, a prediction of a
+few rows must not become slower.
+
+Usage: python benchmarks/predict_latency.py [--rounds N] [--quick]
+"""
+
+import warnings
+from functools import partial
+from importlib.util import find_spec
+
+import numpy as np
+import torch
+from _reference import (
+    EMBEDDING,
+    HIDDEN,
+    hand_written_fit,
+    reference_task,
+    skorch_data,
+    skorch_net,
+)
+from _timing import argument_parser, compare, show, take_turns, write_report
+from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_limits
+
+from advser import AdversarialSER
+
+SIZES = {1: 2000, 1000: 200, 1_000_000: 1}  # rows: calls per round
+BASELINE = "torch module"
+PACKAGES = ["advser", "torch", "skorch", "scikit-learn", "fairlearn", "numpy"]
+
+
+def fitted_models(task):
+    """Return functions of the features that predict, by name."""
+    X, y, speakers = task
+    module = hand_written_fit(task, "grl", epochs=1, batch_size=64)
+    ours = AdversarialSER("grl", max_epochs=1, random_state=0)
+    ours.fit(X, y, speakers=speakers)
+    mlp = MLPClassifier((HIDDEN, EMBEDDING), max_iter=1, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of epochs that end before convergence
+        mlp.fit(X, y)
+    net = skorch_net(epochs=1, batch_size=128).fit(skorch_data(X, speakers), y)
+
+    def forward(X):
+        with torch.inference_mode():
+            return module(torch.from_numpy(X))[0].softmax(1).numpy()
+
+    def skorch_predict(X):
+        return net.predict_proba(skorch_data(X, np.zeros(len(X), dtype=np.int64)))
+
+    models = {
+        BASELINE: forward,
+        "advser": ours.predict_proba,
+        "advser, two torch threads": partial(on_two_threads, ours.predict_proba),
+        "scikit-learn": mlp.predict_proba,
+        "skorch, defaults": skorch_predict,
+    }
+    if find_spec("fairlearn") is None:
+        print("fairlearn: skipped, as it is not installed")
+    else:
+        models["fairlearn"] = fairlearn_model(task).predict
+    return models
+
+
+def on_two_threads(predict, X):
+    """Predict with two threads of torch, as a process that sets none may do."""
+    torch.set_num_threads(2)
+    try:
+        return predict(X)
+    finally:
+        torch.set_num_threads(1)
+
+
+def fairlearn_model(task):
+    from fairlearn.adversarial import AdversarialFairnessClassifier
+
+    X, y, speakers = task
+    return AdversarialFairnessClassifier(
+        backend="torch",
+        predictor_model=[HIDDEN, "relu", EMBEDDING, "relu"],
+        adversary_model=[],
+        epochs=1,
+        batch_size=64,
+        random_state=0,
+    ).fit(X, y, sensitive_features=speakers)
+
+
+def repeat(predict, X, n):
+    for _ in range(n):
+        predict(X)
+
+
+def main():
+    parser = argument_parser(__doc__, "predict_latency", rounds=7)
+    options = parser.parse_args()
+    sizes = {1: 2, 1000: 2} if options.quick else SIZES
+    results = {}
+    with threadpool_limits(1):
+        models = fitted_models(reference_task(500))
+        for n_rows, n_calls in sizes.items():
+            X, _, _ = reference_task(n_rows, seed=1)
+            times = take_turns(
+                {
+                    name: partial(repeat, predict, X, n_calls)
+                    for name, predict in models.items()
+                },
+                1 if options.quick else options.rounds,
+                {name: partial(predict, X[:1000]) for name, predict in models.items()},
+            )
+            results[n_rows] = compare(times, BASELINE, scale=1 / n_calls)
+            show(f"{n_rows} rows", results[n_rows], unit="ms", scale=1000)
+    write_report(
+        options.out,
+        settings={"calls_per_round": sizes, "rounds": options.rounds},
+        packages=PACKAGES,
+        results=results,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,328 @@
+"""The regressors are estimators of scikit-learn, and rate speakers they never heard."""
+
+import pickle
+from collections import Counter
+
+import audmetric
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+from advser import AdversarialSERRegressor
+from advser.metrics import concordance_correlation, rating_scorers
+from advser.model_selection import StackedGridSearchCV
+
+ALL = ["grl", "entropy", "confusion", None]
+TARGETS = ["arousal", "valence"]
+
+
+def make_ratings(n=240):
+    """Return features, two ratings with an offset for each speaker, and speakers.
+
+    Last comes the signal: the ratings without the offsets.
+    """
+    rng = np.random.default_rng(0)
+    speakers = np.arange(n) % 6
+    signal = rng.normal(size=(n, 2))
+    offsets = 1.5 * rng.normal(size=(6, 2))
+    X = rng.normal(size=(n, 10))
+    X[:, :2] += 2 * signal
+    X[np.arange(n), 2 + speakers] += 3
+    return X, signal + offsets[speakers], np.array(list("abcdef"))[speakers], signal
+
+
+@pytest.fixture
+def rated():
+    return make_ratings()[:3]
+
+
+def small(adversary="entropy", **settings):
+    defaults = {
+        "hidden_layer_sizes": (16,),
+        "embedding_dim": 8,
+        "lr": 0.01,
+        "max_epochs": 10,
+        "random_state": 0,
+    }
+    return AdversarialSERRegressor(adversary, **{**defaults, **settings})
+
+
+# scikit-learn's own checks
+
+
+@pytest.mark.filterwarnings("ignore::advser.exceptions.NoSpeakersWarning")
+@pytest.mark.parametrize("loss", ["ccc", "mse"])
+def test_estimator_passes_all_checks(loss):
+    results = check_estimator(
+        AdversarialSERRegressor(loss=loss), on_skip=None, on_fail=None
+    )
+    failed = {
+        result["check_name"]: str(result["exception"])
+        for result in results
+        if result["status"] not in ("passed", "skipped")
+    }
+    assert failed == {}
+    assert Counter(result["status"] for result in results)["passed"] > 50
+
+
+# Ratings
+
+
+@pytest.mark.parametrize("loss", ["ccc", "mse", "huber"])
+@pytest.mark.parametrize("adversary", ALL)
+def test_ratings_of_new_speakers_are_told(adversary, loss, rated):
+    X, y, speakers = rated
+    new = speakers == "a"
+    model = small(adversary, loss=loss, max_epochs=20)
+    model.fit(X[~new], y[~new], speakers=speakers[~new])
+    for predicted, target in zip(model.predict(X[new]).T, y[new].T, strict=True):
+        assert np.corrcoef(predicted, target)[0, 1] > 0.5
+
+
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
+def test_predictions_have_the_shape_of_the_ratings(shape, rated):
+    X, y, speakers = rated
+    y = y[:, 0].reshape(shape)
+    assert small().fit(X, y, speakers=speakers).predict(X).shape == y.shape
+
+
+@pytest.mark.parametrize("loss", ["ccc", "mse", "huber"])
+def test_scale_of_the_ratings_does_not_matter(loss, rated):
+    X, y, speakers = rated
+    plain = small(loss=loss).fit(X, y, speakers=speakers).predict(X)
+    scaled = small(loss=loss).fit(X, 100 - 7 * y, speakers=speakers).predict(X)
+    assert np.corrcoef(plain[:, 0], scaled[:, 0])[0, 1] == pytest.approx(-1, abs=1e-6)
+    shifted = small(loss=loss).fit(X, 100 + 7 * y, speakers=speakers).predict(X)
+    np.testing.assert_allclose(shifted, 100 + 7 * plain, rtol=1e-6)
+
+
+def test_missing_rating_is_no_rating(rated):
+    X, y, speakers = rated
+    gone = np.arange(len(y)) % 3 == 0
+    y[gone, 0] = np.nan
+    model = small(max_epochs=30).fit(X, y, speakers=speakers)
+    assert np.isfinite(model.predict(X)).all()
+    assert concordance_correlation(y, model.predict(X)) > 0.5
+
+
+def test_missing_rating_says_nothing_of_the_others(rated):
+    X, y, speakers = rated
+    y[:200, 1] = np.nan
+    alone = small(target_weights=[1, 0]).fit(X, y, speakers=speakers)
+    y[:200, 1] = 5.0
+    other = small(target_weights=[1, 0]).fit(X, y, speakers=speakers)
+    np.testing.assert_allclose(
+        alone.predict(X)[:, 0], other.predict(X)[:, 0], rtol=1e-9
+    )
+
+
+def test_row_without_any_rating_trains_the_adversary_alone(rated):
+    X, y, speakers = rated
+    y[speakers == "f"] = np.nan
+    model = small("grl").fit(X, y, speakers=speakers)
+    assert set(model.speakers_) == set("abcdef")
+    assert np.isfinite(model.history_["train_speaker_loss"]).all()
+    y[speakers == "f"] = 1e9
+    ignored = small("grl").fit(X, np.where(y == 1e9, np.nan, y), speakers=speakers)
+    np.testing.assert_array_equal(model.predict(X), ignored.predict(X))
+
+
+def test_target_without_weight_stays_where_it_was(rated):
+    X, y, speakers = rated
+    model = small(target_weights=[1, 0], alpha=0.0).fit(X, y, speakers=speakers)
+    weight = model.net_.module_.emotion_head.weight
+    assert weight[0].abs().min() > 0
+    assert weight[1].abs().max() == 0
+
+
+@pytest.mark.parametrize("adversary", ALL[:3])
+@pytest.mark.parametrize("conditional", [False, True])
+def test_every_player_moves(adversary, conditional, rated):
+    X, y, speakers = rated
+    settings = {"conditional": conditional, "alpha": 0.0}
+    before = small(adversary, max_epochs=1, lr=1e-30, **settings)
+    before.fit(X, y, speakers=speakers)
+    after = small(adversary, max_epochs=2, **settings).fit(X, y, speakers=speakers)
+    for (name, old), (_, new) in zip(
+        before.net_.module_.named_parameters(),
+        after.net_.module_.named_parameters(),
+        strict=True,
+    ):
+        assert not torch.equal(old, new), name
+
+
+def test_adversary_of_no_weight_gives_the_plain_network(rated):
+    X, y, speakers = rated
+    plain = small(None).fit(X, y, speakers=speakers)
+    for adversary in ALL[:3]:
+        game = small(adversary, adversary_weight=0.0).fit(X, y, speakers=speakers)
+        # its parameters lie elsewhere in the vector that the optimizer rounds
+        np.testing.assert_allclose(game.predict(X), plain.predict(X), rtol=1e-12)
+
+
+@pytest.mark.parametrize("adversary", ["grl", "entropy"])
+def test_adversary_removes_the_speaker_and_not_the_signal(adversary):
+    X, y, speakers, signal = make_ratings(480)
+    train = np.arange(len(X)) // 6 % 2 == 0
+    leakage, told = {}, {}
+    for game in (adversary, None):
+        model = small(
+            game,
+            adversary_weight=1.0,
+            hidden_layer_sizes=(32,),
+            embedding_dim=16,
+            dropout=0.0,
+            lr=0.005,
+            max_epochs=60,
+            batch_size=60,
+        )
+        model.fit(X[train], y[train], speakers=speakers[train])
+        probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        probe.fit(model.transform(X[train]), speakers[train])
+        named = probe.predict(model.transform(X[~train]))
+        leakage[game] = balanced_accuracy_score(speakers[~train], named)
+        pairs = zip(signal[~train].T, model.predict(X[~train]).T)
+        told[game] = np.mean([np.corrcoef(*pair)[0, 1] for pair in pairs])
+    assert leakage[adversary] < leakage[None] - 0.15
+    assert told[adversary] > told[None] - 0.05
+
+
+# Errors
+
+
+def test_column_without_a_rating_is_named(rated):
+    X, y, speakers = rated
+    y[:, 1] = np.nan
+    with pytest.raises(ValueError, match="NaN only in column 1"):
+        small().fit(X, y, speakers=speakers)
+
+
+@pytest.mark.parametrize("weights", [[1.0], [1.0, -1.0], [0.0, 0.0]])
+def test_wrong_target_weights_are_named(weights, rated):
+    X, y, speakers = rated
+    with pytest.raises(ValueError, match="`target_weights` must"):
+        small(target_weights=weights).fit(X, y, speakers=speakers)
+
+
+def test_warm_start_with_other_targets_is_refused(rated):
+    X, y, speakers = rated
+    model = small(warm_start=True).fit(X, y, speakers=speakers)
+    with pytest.raises(ValueError, match="has 1 columns and had 2"):
+        model.fit(X, y[:, 0], speakers=speakers)
+
+
+# Around it
+
+
+def test_warm_start_goes_on(rated):
+    X, y, speakers = rated
+    model = small(warm_start=True, conditional=True).fit(X, y, speakers=speakers)
+    first = concordance_correlation(y, model.predict(X))
+    model.fit(X, y, speakers=speakers)
+    assert concordance_correlation(y, model.predict(X)) > first
+
+
+def test_early_stopping_watches_the_concordance_of_new_speakers(rated):
+    X, y, speakers = rated
+    y[::5, 0] = np.nan
+    model = small(early_stopping=True, n_iter_no_change=3, max_epochs=50)
+    model.fit(X, y, speakers=speakers)
+    best = model.history_["valid_ccc"].idxmax()
+    assert len(model.history_) == min(best + 4, 50)
+    assert model.history_["valid_loss"].notna().all()
+
+
+def test_refits_and_copies_are_the_same(rated):
+    X, y, speakers = rated
+    model = small(conditional=True).fit(X, y, speakers=speakers)
+    again = clone(model).fit(X, y, speakers=speakers)
+    np.testing.assert_array_equal(model.predict(X), again.predict(X))
+    stored = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(model.predict(X), stored.predict(X))
+
+
+@pytest.mark.parametrize("loss", ["ccc", "huber"])
+@pytest.mark.parametrize("conditional", [False, True])
+def test_stacked_search_agrees_with_separate_fits(loss, conditional, rated):
+    X, y, speakers = rated
+    y[::7, 1] = np.nan
+    y[3] = np.nan
+    model = small(loss=loss, conditional=conditional, dropout=0.2, n_bins=2)
+    grid = {"adversary_weight": [0.1, 1.0], "target_weights": [None, [1, 3]]}
+    settings = {
+        "cv": GroupKFold(3),
+        "scoring": rating_scorers(TARGETS),
+        "refit": "ccc",
+        "error_score": "raise",
+    }
+    ours = StackedGridSearchCV(model, grid, **settings)
+    theirs = GridSearchCV(model, grid, **settings)
+    for search in (ours, theirs):
+        search.fit(X, y, groups=speakers, speakers=speakers)
+    for name in settings["scoring"]:
+        np.testing.assert_allclose(
+            ours.cv_results_[f"mean_test_{name}"],
+            theirs.cv_results_[f"mean_test_{name}"],
+            rtol=1e-6,
+        )
+
+
+def test_scorers_go_by_name(rated):
+    X, y, speakers = rated
+    scores = cross_validate(
+        make_pipeline(StandardScaler(), small()),
+        X,
+        y,
+        groups=speakers,
+        cv=GroupKFold(3),
+        scoring=rating_scorers(TARGETS),
+        params={"adversarialserregressor__speakers": speakers},
+        error_score="raise",
+    )
+    mean = (scores["test_ccc_arousal"] + scores["test_ccc_valence"]) / 2
+    np.testing.assert_allclose(scores["test_ccc"], mean)
+    for target in TARGETS:
+        larger = np.abs(scores[f"test_pearson_{target}"])
+        assert (larger >= np.abs(scores[f"test_ccc_{target}"])).all()
+    assert (scores["test_neg_mae"] < 0).all()
+
+
+def test_concordance_is_that_of_the_field():
+    rng = np.random.default_rng(0)
+    rated, predicted = rng.normal(size=(2, 20, 2))
+    expected = [audmetric.concordance_cc(r, p) for r, p in zip(rated.T, predicted.T)]
+    found = concordance_correlation(rated, predicted, multioutput="raw_values")
+    np.testing.assert_allclose(found, expected)
+    assert concordance_correlation(rated, predicted) == pytest.approx(np.mean(expected))
+
+
+def test_concordance_leaves_missing_ratings_out():
+    rated = np.array([1.0, 2.0, np.nan, 3.0])
+    found = concordance_correlation(rated, [1.5, 2.0, 99.0, 2.5])
+    assert found == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("rated", "predicted", "expected"),
+    [([1.0, 2.0], [3.0, 3.0], 0.0), ([1.0, 1.0], [2.0, 2.0], 0.0)],
+)
+def test_concordance_of_constants_is_zero(rated, predicted, expected):
+    assert concordance_correlation(rated, predicted) == expected
+
+
+def test_concordance_of_one_rating_is_unknown():
+    assert np.isnan(concordance_correlation([1.0, np.nan], [1.0, 2.0]))
+
+
+def test_concordance_wants_one_prediction_each():
+    with pytest.raises(ValueError, match=r"`y_true` has shape \(2,\) and `y_pred`"):
+        concordance_correlation([1, 2], [1, 2, 3])
+    with pytest.raises(ValueError, match="`multioutput` must be"):
+        concordance_correlation([1, 2], [1, 2], multioutput="sum")

@@ -1,0 +1,86 @@
+"""Small work gets one thread of torch, and leaves the number of threads as it was."""
+
+import threading
+
+import pytest
+import torch
+from skorch.callbacks import Callback
+
+from advser import AdversarialSER
+from advser._threads import limited_threads
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize(("n_multiplications", "expected"), [(1000, 1), (10**9, 2)])
+def test_limit_is_for_small_work(n_multiplications, expected):
+    with limited_threads(n_multiplications):
+        assert torch.get_num_threads() == expected
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_limit_holds_until_the_outer_one_ends():
+    with limited_threads(1):
+        with limited_threads(1):
+            pass
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_limit_is_lifted_after_an_error():
+    with pytest.raises(ZeroDivisionError), limited_threads(1):
+        1 / 0  # noqa: B018
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("first_out", [0, 1])
+def test_limit_is_lifted_for_python_threads_that_overlap(first_out):
+    inside = threading.Barrier(2)
+    may_leave = [threading.Event(), threading.Event()]
+    found = {}
+
+    def work(number):
+        torch.get_num_threads()  # as a thread does that has used torch before
+        inside.wait()
+        with limited_threads(1):
+            inside.wait()
+            may_leave[number].wait()
+        found[number] = torch.get_num_threads()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for number in (first_out, 1 - first_out):
+        may_leave[number].set()
+        threads[number].join()
+    assert found == {0: 2, 1: 2}
+    assert torch.get_num_threads() == 2
+
+
+class Threads(Callback):
+    """Remember how many threads torch has while a net trains."""
+
+    seen = None
+
+    def on_epoch_end(self, net, **kwargs):
+        """Look."""
+        type(self).seen = torch.get_num_threads()
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_fit_of_small_batches_takes_one_thread(toy):
+    AdversarialSER(max_epochs=1, callbacks=[Threads()]).fit(
+        toy.X, toy.y, speakers=toy.speakers
+    )
+    assert Threads.seen == 1
+    assert torch.get_num_threads() == 2
