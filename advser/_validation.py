@@ -10,7 +10,13 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 
-__all__ = ["check_labels", "check_layer_sizes", "check_speakers", "encode"]
+__all__ = [
+    "check_labels",
+    "check_layer_sizes",
+    "check_origin",
+    "check_speakers",
+    "encode",
+]
 
 
 def check_labels(labels, name, n_rows, *, allow_missing=False, rows_of="X"):
@@ -111,3 +117,32 @@ def check_layer_sizes(sizes, name):
     """Raise a ValueError unless all widths of layers are positive integers."""
     if not all(isinstance(size, Integral) and size > 0 for size in sizes):
         raise ValueError(f"`{name}` must hold integers of at least 1; got {sizes!r}.")
+
+
+def check_origin(estimator, X, *, reset):
+    """Remember how the features of X were made, or compare: `feature_origin_`.
+
+    Tables of :func:`advser.extraction.read_features` tell it in their attributes; what
+    does not tell is taken as it is.
+
+    Raises
+    ------
+    ValueError
+        If both are known, and differ.
+    """
+    origin = getattr(X, "attrs", {}).get("features")
+    if reset:
+        estimator.feature_origin_ = origin
+        return
+    fitted = getattr(estimator, "feature_origin_", None)
+    if origin is None or fitted is None or origin == fitted:
+        return
+    differences = ", ".join(
+        f"{name} {fitted.get(name)!r} in fit and {origin.get(name)!r} now"
+        for name in {**fitted, **origin}
+        if fitted.get(name) != origin.get(name)
+    )
+    raise ValueError(
+        f"The features of `X` were not made as those in fit: {differences}. Extract "
+        "both in the same way, with the same versions."
+    )

@@ -274,6 +274,10 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
     feature_names_in_ : ndarray of shape (n_features,)
         Their names, where X was a DataFrame with string columns.
 
+    feature_origin_ : dict or None
+        How the features were made, where X tells it
+        (:func:`advser.extraction.read_features`).
+
     See Also
     --------
     advser.SpeakerScaler : Statistics of the speaker; often worth more than any
@@ -467,6 +471,10 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
 
     feature_names_in_ : ndarray of shape (n_features,)
         Their names, where X was a DataFrame with string columns.
+
+    feature_origin_ : dict or None
+        How the features were made, where X tells it
+        (:func:`advser.extraction.read_features`).
 
     See Also
     --------

@@ -40,7 +40,7 @@ from skorch.callbacks import EarlyStopping
 from torch import nn
 
 from ._threads import limited_threads
-from ._validation import check_layer_sizes, encode
+from ._validation import check_layer_sizes, check_origin, encode
 from .exceptions import NoSpeakersWarning
 from .layers import mlp
 from .outputs import Emotions, EmotionScores, Ratings, RatingScores
@@ -169,6 +169,7 @@ class BaseSER(
         """
         if not self._is_plain(X):
             check_is_fitted(self)
+            check_origin(self, X, reset=False)
             X = validate_data(self, X, dtype=self._dtype, order="C", reset=False)
         return self._run(part, X, activation)
 
@@ -224,6 +225,7 @@ class BaseSER(
         """
         self._validate_params()
         again = self._goes_on
+        check_origin(self, X, reset=not again)
         labeled = self._check_labeled(X, y, sample_weight, labels, again)
         unlabeled = self._check_unlabeled(X_unlabeled, labels_unlabeled or {})
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=4)
@@ -386,6 +388,7 @@ class BaseSER(
             return None
         names = getattr(self, "feature_names_in_", None)
         columns = getattr(X_unlabeled, "columns", names)
+        check_origin(self, X_unlabeled, reset=False)
         if names is not None and list(columns) != list(names):
             raise ValueError(
                 "The columns of `X_unlabeled` are not those of `X`; pass the same "

@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import sys
+import warnings
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -29,10 +30,27 @@ Each speaker in turn is left out of the training and then recognised, by adversa
 networks and by baselines, with features scaled globally and per speaker. An
 independent probe tells how much of the speaker each method keeps.
 
-Without --wavs, the bundled eGeMAPS features of EmoDB are used: acted German speech,
+Without a source, the bundled eGeMAPS features of EmoDB are used: acted German speech,
 ten speakers, four emotions."""
 
-EPILOG = """\
+CORPORA = (
+    *("cmu-mosei", "cremad", "emodb", "iemocap", "iemocap-4", "msp-improv"),
+    *("ravdess", "urdu"),
+)
+SOURCES = """\
+sources:
+  labels.csv, labels.parquet
+      table with the column file, relative to the table's folder or to --wavs, and
+      with emotion, speaker, gender, start, end (seconds) and others as far as known
+  a folder, with --corpus
+      corpus as it was distributed:
+      {}
+      (iemocap-4: anger, happiness with excitement, neutral, sadness)
+""".format(", ".join(CORPORA))
+EPILOG = f"""\
+{SOURCES}  features.parquet
+      what advser extract made
+
 methods:
   grl          adversarial network with gradient reversal
   entropy      adversarial network with maximum entropy
@@ -46,7 +64,24 @@ methods:
 examples:
   advser benchmark
   advser benchmark --quick --methods entropy svm
-  advser benchmark --wavs recordings --labels labels.csv --out results"""
+  advser benchmark labels.csv --wavs recordings --out results
+  advser benchmark IEMOCAP_full_release --corpus iemocap-4
+  advser benchmark features.parquet"""
+
+EXTRACT_DESCRIPTION = """\
+Extract the eGeMAPS features of recordings to a Parquet table, once for all.
+
+What was interrupted goes on where it stopped when the same command is given again.
+Recordings that cannot be used are listed, with the reason, in a file beside the table,
+features.failures.csv; the table has all others."""
+EXTRACT_EPILOG = f"""\
+{SOURCES}  a folder, without --corpus
+      all audio files in it and below, without labels
+
+examples:
+  advser extract recordings -o features.parquet
+  advser extract labels.csv --wavs recordings -o features.parquet
+  advser extract CREMA-D --corpus cremad -o cremad.parquet"""
 
 
 def main(arguments=None):
@@ -69,6 +104,7 @@ def main(arguments=None):
     parser.add_argument("--version", action="version", version=f"advser {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_benchmark(commands)
+    add_extract(commands)
     options = parser.parse_args(arguments)
     try:
         with interruptible():
@@ -107,14 +143,20 @@ def add_benchmark(commands):
     )
     parser.set_defaults(run=lambda options: run_benchmark(options, parser))
     parser.add_argument(
-        "--wavs", type=Path, metavar="DIR", help="folder of your audio files"
+        "source",
+        nargs="?",
+        metavar="SOURCE",
+        help="your recordings (default: the bundled EmoDB)",
+    )
+    add_source_options(parser)
+    parser.add_argument(
+        "--labels", metavar="TABLE.csv", help="the SOURCE, by another name"
     )
     parser.add_argument(
-        "--labels",
-        type=Path,
-        metavar="TABLE.csv",
-        help="table of these files, with the columns file (relative to DIR), emotion "
-        "and speaker",
+        "--emotions",
+        nargs="+",
+        metavar="EMOTION",
+        help="emotions to tell apart (default: all)",
     )
     parser.add_argument(
         "--methods",
@@ -147,6 +189,46 @@ def add_benchmark(commands):
     )
 
 
+def add_source_options(parser):
+    """Add the options that tell more of the source."""
+    parser.add_argument(
+        "--corpus",
+        metavar="NAME",
+        choices=CORPORA,
+        help="corpus that SOURCE is the folder of",
+    )
+    parser.add_argument(
+        "--wavs", metavar="DIR", help="folder that the files of a table are in"
+    )
+
+
+def add_extract(commands):
+    """Add the command `extract` and its options."""
+    parser = commands.add_parser(
+        "extract",
+        help="extract the features of recordings to a table",
+        description=EXTRACT_DESCRIPTION,
+        epilog=EXTRACT_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=lambda options: run_extract(options, parser))
+    parser.add_argument("source", metavar="SOURCE", help="your recordings")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FEATURES.parquet",
+        required=True,
+        help="new file for the table",
+    )
+    add_source_options(parser)
+    parser.add_argument(
+        "--n-jobs",
+        type=positive,
+        metavar="N",
+        help="number of recordings worked on at once (default: one per core, up to 8)",
+    )
+
+
 def positive(text):
     """Return a positive int, or let argparse say that it is none."""
     number = int(text)
@@ -157,8 +239,11 @@ def positive(text):
 
 def run_benchmark(options, parser):
     """Check the options, load the recordings, compare, and report."""
-    if (options.wavs is None) != (options.labels is None):
-        parser.error("--wavs and --labels go together: pass both, or neither")
+    if options.source and options.labels:
+        parser.error("SOURCE and --labels are the same: pass one of them")
+    source = options.source or options.labels
+    if source is None and (options.wavs or options.corpus):
+        parser.error("--wavs and --corpus tell of a SOURCE: pass it as well")
     folder = options.out or Path(f"advser-benchmark-{datetime.now():%Y%m%d-%H%M%S}")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         parser.error(f"{folder} exists and is not an empty folder; name another --out")
@@ -171,14 +256,25 @@ def run_benchmark(options, parser):
 
     n_jobs = options.n_jobs or min(8, cpu_count())
     try:
-        recordings = load_recordings(
-            options.wavs, options.labels, n_jobs=n_jobs, verbose=1
-        )
+        with corpus_warnings_printed():
+            recordings = load_recordings(
+                source,
+                corpus=options.corpus,
+                wavs=options.wavs,
+                emotions=options.emotions,
+                n_jobs=n_jobs,
+                verbose=1,
+            )
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         parser.error(str(error))
-    for _, failure in recordings.failures.iterrows():
-        print(f"left out: {failure['file']} {failure['reason']}", file=sys.stderr)
+    report_failures(recordings.failures)
+    if recordings.n_others:
+        print(
+            f"left out: {recordings.n_others} recordings of other or unknown emotion, "
+            "or unknown speaker",
+            file=sys.stderr,
+        )
     methods = tuple(dict.fromkeys(options.methods))
     print(f"results go to {folder}{os.sep}", file=sys.stderr)
     comparison = benchmark(
@@ -197,3 +293,47 @@ def run_benchmark(options, parser):
         print(f"\nNo figures: {error}")
     print(f"\nAll results are in {folder}{os.sep}")
     return 0
+
+
+def run_extract(options, parser):
+    """Read the table of recordings, extract their features, and report."""
+    from joblib import cpu_count
+
+    from .extraction import extract_features
+    from .recordings import read_source
+
+    try:
+        with corpus_warnings_printed():
+            table = read_source(
+                options.source, corpus=options.corpus, wavs=options.wavs
+            )
+        failures = extract_features(
+            table,
+            options.output,
+            n_jobs=options.n_jobs or min(8, cpu_count()),
+            verbose=1,
+        )
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    report_failures(failures)
+    n_kept = len(table) - len(failures)
+    print(f"{options.output} has the features of {n_kept} of {len(table)} recordings")
+    return 0
+
+
+@contextmanager
+def corpus_warnings_printed():
+    """Print what is wrong with a corpus as a plain line."""
+    from .exceptions import CorpusWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CorpusWarning)
+        yield
+    for warning in caught:
+        print(warning.message, file=sys.stderr)
+
+
+def report_failures(failures):
+    """Print which recordings were left out, and why."""
+    for file, reason in zip(failures["file"], failures["reason"]):
+        print(f"left out: {file} {reason}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 __all__ = [
     "CollapseWarning",
+    "CorpusWarning",
     "NoNeutralWarning",
     "NoSpeakersWarning",
     "NotStackedWarning",
@@ -10,6 +11,10 @@ __all__ = [
 
 class CollapseWarning(UserWarning):
     """A game of the training has come to nothing: what it says cannot be trusted."""
+
+
+class CorpusWarning(UserWarning):
+    """A copy of a corpus is not complete, or not all of it can be read."""
 
 
 class NoNeutralWarning(UserWarning):

@@ -8,7 +8,9 @@ that its features are right, or missing with a reason.
 
 import os
 import re
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib.metadata import version
 from numbers import Integral, Real
@@ -26,11 +28,13 @@ from tqdm import tqdm
 
 __all__ = ["EGeMAPS"]
 
+FEATURE_SET = "eGeMAPSv02"
 FULL_SCALE = 1 - 2**-15  # the largest 16-bit sample; openSMILE wraps what is above
 MAX_PEAK = 1.5  # decoders of lossy formats overshoot full scale, but by less than this
 MAX_CHANNELS = 64
 MIN_SECONDS = 0.060  # the longest analysis window of eGeMAPS
 MIN_RATE, MAX_RATE = 4_000, 768_000  # Hz
+SEGMENT = ["file", "start", "end"]  # of a recording that is part of a file
 
 # A file shorter than its header says: libsndfile repairs the length without an error,
 # and tells it only in its log. Programs that write to a pipe, and cannot go back to
@@ -127,6 +131,10 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
     feature_names : list of str
         The names of the 88 functionals or the 25 low-level descriptors.
 
+    recipe : dict
+        All that decides the features: the feature set, the settings, the versions of
+        openSMILE and audresample.
+
     See Also
     --------
     advser.datasets.load_emodb : Features that this transformer extracted.
@@ -134,16 +142,18 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
     Notes
     -----
     A recording is either a file, given as a path to any format that libsndfile reads
-    (WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF, AU, ...), or a pair
-    ``(signal, sampling_rate)``. A signal has shape (n_samples,), (n_channels,
-    n_samples) or (n_samples, n_channels), the longer axis being time, and holds floats
-    in [-1, 1] or integers of type int16, int32 or uint8, which span their range.
+    (WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF, AU, ...), or a segment of a file,
+    ``(path, start, end)`` in seconds, of which that part alone is read (up to the end
+    of the file where `end` is None or NaN), or a pair ``(signal, sampling_rate)``. A
+    signal has shape (n_samples,), (n_channels, n_samples) or (n_samples, n_channels),
+    the longer axis being time, and holds floats in [-1, 1] or integers of type int16,
+    int32 or uint8, which span their range.
 
     These recordings cannot be used: files that are missing, no audio or shorter than
-    their header says; fewer than 60 ms; digital silence; NaN or infinite samples;
-    floats beyond ±1.5 (up to there samples are clipped to full scale); a sampling
-    rate outside 4 to 768 kHz. For recordings of many minutes mind that openSMILE takes
-    about 80 MiB per minute.
+    their header says; segments that end after their file; fewer than 60 ms; digital
+    silence; NaN or infinite samples; floats beyond ±1.5 (up to there samples are
+    clipped to full scale); a sampling rate outside 4 to 768 kHz. For recordings of
+    many minutes mind that openSMILE takes about 80 MiB per minute.
 
     Low-level descriptors differ in length from recording to recording. They come as an
     array of shape (n,) and dtype object, each element an array of shape (n_frames, 25);
@@ -226,7 +236,9 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : list, array, Series or one-column DataFrame, of shape (n,)
-            Paths, or pairs ``(signal, sampling_rate)``.
+            Paths, pairs ``(signal, sampling_rate)`` or segments ``(path, start,
+            end)``. Segments may be a DataFrame with the columns `file`, `start` and
+            `end`.
 
         Returns
         -------
@@ -246,13 +258,7 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         recordings = _list_recordings(X)
-        recipe = _Recipe(
-            self.level,
-            self.channel,
-            self.sampling_rate,
-            version("opensmile"),
-            version("audresample"),
-        )
+        recipe = self._recipe()
         is_path = isinstance(self.memory, os.PathLike)
         memory = check_memory(os.fspath(self.memory) if is_path else self.memory)
         extract = memory.cache(_extract)
@@ -282,6 +288,20 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
         features = np.empty(len(results), dtype=object)
         features[:] = results  # each (n_frames, 25)
         return features
+
+    def _recipe(self):
+        return _Recipe(
+            self.level,
+            self.channel,
+            self.sampling_rate,
+            version("opensmile"),
+            version("audresample"),
+        )
+
+    @property
+    def recipe(self):
+        """All that decides the features, versions included, as a dict."""
+        return {"feature_set": FEATURE_SET, **self._recipe()._asdict()}
 
     @property
     def feature_names(self):
@@ -324,10 +344,12 @@ def _list_recordings(X):
             "`X` must be a list of recordings, got one pair (signal, sampling_rate); "
             "pass a list that holds the pair."
         )
+    if isinstance(X, pd.DataFrame) and list(X.columns) == SEGMENT and len(X):
+        return list(X.itertuples(index=False, name=None))
     if isinstance(X, pd.DataFrame) and X.shape[1] != 1:
         raise ValueError(
             f"`X` must have one column, which holds the recordings, got {X.shape[1]}: "
-            f"{list(X.columns)}; select one of them."
+            f"{list(X.columns)}; select one of them, or {SEGMENT}."
         )
     if hasattr(X, "__array__"):
         X = np.asarray(X)
@@ -338,8 +360,9 @@ def _list_recordings(X):
             or not X.ndim
         ):
             raise ValueError(
-                "`X` must hold recordings, paths or pairs (signal, sampling_rate), "
-                f"got an array of shape {X.shape} and dtype {X.dtype}."
+                "`X` must hold recordings: paths, pairs (signal, sampling_rate) or "
+                f"segments (path, start, end); got an array of shape {X.shape} and "
+                f"dtype {X.dtype}."
             )
         if X.ndim == 2:
             X = X[:, 0] if X.shape[1] == 1 else map(tuple, X)
@@ -351,7 +374,17 @@ def _list_recordings(X):
 
 def _file_of(recording):
     """Return the path of a recording as text, or None where it is no file."""
+    if _is_segment(recording):
+        recording = recording[0]
     return os.fspath(recording) if isinstance(recording, str | os.PathLike) else None
+
+
+def _is_segment(recording):
+    return (
+        isinstance(recording, tuple | list)
+        and len(recording) == len(SEGMENT)
+        and isinstance(recording[0], str | os.PathLike)
+    )
 
 
 def _attempt(extract, index, recording, recipe, on_error):
@@ -383,7 +416,7 @@ def _warn_of_failures(failures, n_recordings):
 def _identify(recording):
     """Return what to extract from, and what tells whether a file has changed."""
     if _file_of(recording) is not None:
-        path = os.path.abspath(recording)
+        path = os.path.abspath(_file_of(recording))
         try:
             with open(path, "rb") as file:
                 status = os.fstat(file.fileno())
@@ -391,19 +424,38 @@ def _identify(recording):
             raise type(error)(
                 f"cannot be opened: {error.strerror}; `X` takes paths of audio files."
             ) from error
-        return path, (status.st_size, status.st_mtime_ns)
+        is_segment = _is_segment(recording)
+        source = (path, *_check_segment(*recording[1:])) if is_segment else path
+        return source, (status.st_size, status.st_mtime_ns)
     if isinstance(recording, tuple | list) and len(recording) == 2:
         signal, rate = recording
         return (np.asarray(signal), rate), None
     is_missing = is_scalar(recording) and pd.isna(recording)
     kind = "a missing value" if is_missing else f"of type {type(recording).__name__}"
-    raise ValueError(f"is {kind}; pass a path or a pair (signal, sampling_rate).")
+    raise ValueError(
+        f"is {kind}; pass a path, a pair (signal, sampling_rate) or a segment (path, "
+        "start, end)."
+    )
+
+
+def _check_segment(start, end):
+    """Return start and end in seconds, the end None where it is that of the file."""
+    start = 0.0 if pd.isna(start) else float(start)
+    end = None if pd.isna(end) else float(end)
+    if start < 0 or (end is not None and end <= start):
+        raise ValueError(
+            f"has a segment from {start:g} to {'its end' if end is None else end} s; "
+            "it must start at 0 or later and end after its start."
+        )
+    return start, end
 
 
 def _extract(source, identity, recipe):
-    """Return the features of a file or a signal: (1, 88) or (n_frames, 25)."""
+    """Return the features of a recording: (1, 88) or (n_frames, 25)."""
     if isinstance(source, str):
         signal, rate = _read(source)
+    elif len(source) == len(SEGMENT):
+        signal, rate = _read(*source)
     else:
         signal, rate = _scale(source[0]), source[1]
     if not signal.size:
@@ -415,18 +467,30 @@ def _extract(source, identity, recipe):
         rate = recipe.sampling_rate
     signal = np.clip(signal, -1, FULL_SCALE)  # resampling overshoots, too
     _check_sound(signal, rate)
-    features = _smile(recipe.level)(signal, rate)[0].T  # (n_frames, n_features)
+    features = _run(_smile(recipe.level), signal, rate)[0].T  # (n_frames, n_features)
     return np.ascontiguousarray(features, dtype=np.float32)
 
 
-def _read(path):
+def _read(path, start=0.0, end=None):
     """Read an audio file as (n_channels, n_samples) floats, and its rate."""
     import soundfile
 
     try:
         with soundfile.SoundFile(path) as file:
-            rate, n_promised, log = file.samplerate, file.frames, file.extra_info
-            signal = file.read(dtype="float32", always_2d=True).T
+            rate, n_frames, log = file.samplerate, file.frames, file.extra_info
+            first, last = round(start * rate), n_frames
+            if end is not None:
+                last = round(end * rate)
+            if first > n_frames or last - n_frames > MAX_LOSS * rate:
+                raise ValueError(
+                    f"lasts {n_frames / rate:.3f} s, and its segment goes from "
+                    f"{start:g} to {last / rate:g} s; correct `start` and `end`."
+                )
+            if first:
+                file.seek(first)
+            n_promised = min(last, n_frames) - first
+            n_wanted = -1 if end is None else n_promised
+            signal = file.read(n_wanted, dtype="float32", always_2d=True).T
     except (soundfile.SoundFileError, TypeError) as error:
         # a TypeError for headerless formats, which are told by the file's extension
         reason = getattr(error, "error_string", "it has no header")
@@ -434,10 +498,10 @@ def _read(path):
             f"cannot be read as audio: {reason.rstrip('.')}; if it plays elsewhere, "
             "convert it to WAV or FLAC."
         ) from error
-    seconds = signal.shape[1] / rate
+    seconds = (first + signal.shape[1]) / rate
     sizes = [(int(size), int(held)) for size, held in _CHUNK_SIZE.findall(log)]
     lost = [(n_promised - signal.shape[1]) / rate] + [
-        seconds * (size / held - 1)
+        n_frames / rate * (size / held - 1)
         for size, held in sizes
         if held and size < _PIPED_SIZE
     ]
@@ -532,8 +596,19 @@ def _smile(level):
 
     levels = opensmile.FeatureLevel
     return opensmile.Smile(
-        feature_set=opensmile.FeatureSet.eGeMAPSv02,
+        feature_set=opensmile.FeatureSet[FEATURE_SET],
         feature_level=(
             levels.Functionals if level == "functionals" else levels.LowLevelDescriptors
         ),
     )
+
+
+def _run(smile, signal, rate):
+    """Run openSMILE, outside the main thread.
+
+    It calls back into Python, and what Ctrl-C raises in there would be lost.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return smile(signal, rate)
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(smile, signal, rate).result()

@@ -1,18 +1,30 @@
-"""Labelled recordings for a comparison: the bundled corpus, or the user's own files."""
+"""Labelled recordings for a comparison: the bundled corpus, or the user's own."""
 
-import warnings
+import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from . import corpora
 from .datasets import load_emodb
-from .features import EGeMAPS
+from .extraction import NO_FAILURES, extract_part, has_features, read_features
+from .features import SEGMENT, EGeMAPS
 
-__all__ = ["Recordings", "load_recordings"]
+__all__ = ["READERS", "Recordings", "load_recordings", "read_source"]
 
-COLUMNS = ["file", "emotion", "speaker"]
+READERS = {
+    "cmu-mosei": corpora.read_cmu_mosei,
+    "cremad": corpora.read_cremad,
+    "emodb": corpora.read_emodb,
+    "iemocap": corpora.read_iemocap,
+    "iemocap-4": partial(corpora.read_iemocap, four_classes=True),
+    "msp-improv": corpora.read_msp_improv,
+    "ravdess": corpora.read_ravdess,
+    "urdu": corpora.read_urdu,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +44,10 @@ class Recordings:
 
     failures : DataFrame
         The files that were left out: `file`, `error` and `reason`.
+
+    n_others : int
+        Number of recordings that were left out for their emotion or speaker: unknown,
+        or an emotion that was not asked for.
     """
 
     name: str
@@ -39,19 +55,54 @@ class Recordings:
     y: np.ndarray
     speakers: np.ndarray
     failures: pd.DataFrame
+    n_others: int = 0
 
 
-def load_recordings(wavs=None, labels=None, *, n_jobs=None, verbose=0):
-    """Load the bundled corpus, or extract the features of labelled audio files.
+def read_source(source, *, corpus=None, wavs=None):
+    """Read the table of recordings that a command names.
 
     Parameters
     ----------
-    wavs : str or path-like, default=None
-        Folder of the audio files; the bundled EmoDB if None.
+    source : str or path-like
+        A table of labels (CSV or Parquet), or a folder.
 
-    labels : str or path-like, default=None
-        CSV table of the files to use, with the columns `file` (relative to `wavs`),
-        `emotion` and `speaker`; others are ignored.
+    corpus : str, default=None
+        Key of `READERS`: which corpus the folder holds. If None, all audio files of a
+        folder are read, without labels.
+
+    wavs : str or path-like, default=None
+        Folder that the files of a table are relative to; that of the table if None.
+
+    Returns
+    -------
+    table : DataFrame, indexed by file
+    """
+    if corpus is None and not Path(source).is_dir():
+        return corpora.read_table(source, wavs)
+    if wavs is not None:
+        raise ValueError(
+            f"`wavs` is the folder of the files of a table, and {source} is no table; "
+            "leave it out."
+        )
+    return corpora.read_filenames(source) if corpus is None else READERS[corpus](source)
+
+
+def load_recordings(
+    source=None, *, corpus=None, wavs=None, emotions=None, n_jobs=None, verbose=0
+):
+    """Load the bundled corpus, or the features of labelled recordings.
+
+    Parameters
+    ----------
+    source : str or path-like, default=None
+        Features that were extracted before, or what :func:`read_source` reads, whose
+        features are extracted; the bundled EmoDB if None.
+
+    corpus, wavs : str or path-like, default=None
+        See :func:`read_source`.
+
+    emotions : list of str, default=None
+        Those to keep; all if None.
 
     n_jobs : int, default=None
         Number of files worked on at once.
@@ -62,116 +113,98 @@ def load_recordings(wavs=None, labels=None, *, n_jobs=None, verbose=0):
     Returns
     -------
     recordings : Recordings
-        Without the files that cannot be used, which are its `failures`.
+        Without the files that cannot be used, which are its `failures`, and without
+        those of unknown speaker, and of an emotion that is unknown or not wanted.
 
     Raises
     ------
     ValueError
-        If the table cannot be read, lacks a column or an entry, or names a file
-        twice; if fewer than three speakers or two emotions are left, or an emotion of
-        a single speaker.
+        If the source cannot be read, or lacks one of the `emotions`; if fewer than
+        three speakers or two emotions are left, or an emotion of a single speaker.
 
     FileNotFoundError
-        If the table, the folder or one of the files is missing.
+        If the source, or all of its files, are missing.
     """
-    if wavs is None:
-        data = load_emodb(as_frame=True)
-        return Recordings(
-            name="EmoDB",
-            X=data.data.set_axis(data.files, axis=0),
-            y=data.target.to_numpy(dtype=object),
-            speakers=data.speakers.to_numpy(dtype=object),
-            failures=pd.DataFrame(columns=["file", "error", "reason"]),
+    X = None
+    if source is None:
+        source = "EmoDB"
+        X, table = read_bundled()
+    elif corpus is None and has_features(source):
+        X, table = read_features(source)
+    else:
+        table = read_source(source, corpus=corpus, wavs=wavs)
+    for column in ("emotion", "speaker"):
+        if column not in table or table[column].isna().all():
+            raise ValueError(
+                f"{source} names no {column}; a comparison takes the emotion and the "
+                "speaker of each recording."
+            )
+    strange = sorted(set(emotions or []) - set(table["emotion"]))
+    if strange:
+        raise ValueError(
+            f"`emotions` has {strange}, which {source} has not; it has "
+            f"{sorted(table['emotion'].dropna().unique())}."
         )
-    wavs = Path(wavs)
-    table = read_labels(labels, wavs)
-    check_labels_suffice(table, labels)
-    extractor = EGeMAPS(n_jobs=n_jobs, verbose=verbose, on_error="nan")
-    with warnings.catch_warnings():
-        # The failures are returned; there is no need to warn of them as well.
-        warnings.filterwarnings("ignore", ".*recordings cannot be used")
-        features = extractor.transform([str(wavs / file) for file in table["file"]])
-    usable = ~np.isnan(features).any(axis=1)
-    failures = extractor.failures_[["error", "reason"]]
-    failures.insert(0, "file", table["file"][~usable].to_numpy())
-    table = table[usable]
-    check_labels_suffice(table, labels, n_failures=len(failures))
+    wanted = table["emotion"].isin(emotions or table["emotion"].dropna())
+    wanted = (wanted & table["speaker"].notna()).to_numpy()
+    n_others = int(len(table) - wanted.sum())
+    table = table[wanted]
+    check_labels_suffice(table, source)
+    failures = NO_FAILURES
+    if X is not None:
+        X = X[wanted]
+    else:
+        extractor = EGeMAPS(n_jobs=n_jobs, verbose=verbose, on_error="nan")
+        rows = table.reset_index()[SEGMENT]
+        X, failures = extract_part(extractor, rows)
+        failures["file"] = names_of(table.iloc[failures.index])
+        table = table.iloc[X.index]
+        X = X.drop(columns=SEGMENT)
+        check_labels_suffice(table, source, n_failures=len(failures))
     return Recordings(
-        name=wavs.resolve().name,
-        X=pd.DataFrame(
-            features[usable],
-            index=table["file"],
-            columns=extractor.get_feature_names_out(),
-        ),
+        name=table.attrs["corpus"] or Path(source).stem,
+        X=X.set_axis(pd.Index(names_of(table), name="file")),
         y=table["emotion"].to_numpy(dtype=object),
         speakers=table["speaker"].to_numpy(dtype=object),
         failures=failures,
+        n_others=n_others,
     )
 
 
-def read_labels(labels, wavs):
-    """Return the table of files, emotions and speakers, all of them strings."""
-    try:
-        table = pd.read_csv(
-            labels,
-            dtype=str,
-            keep_default_na=False,  # an emotion may be called "NA", a speaker "null"
-            skipinitialspace=True,
-            encoding="utf-8-sig",
-        )
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeError) as error:
-        raise ValueError(
-            f"{labels} cannot be read as a CSV table: {error}. It must be UTF-8 text "
-            f"with the columns {', '.join(COLUMNS)}."
-        ) from error
-    missing = [column for column in COLUMNS if column not in table]
-    if missing:
-        raise ValueError(
-            f"{labels} lacks the columns {missing}: it has {list(table.columns)}. Its "
-            f"first line must name {','.join(COLUMNS)}, separated by commas."
-        )
-    table = table[COLUMNS]
-    for column in COLUMNS:
-        empty = np.flatnonzero(table[column].str.strip() == "")
-        if len(empty):
-            raise ValueError(
-                f"{labels} has {len(empty)} rows without an entry for `{column}`, the "
-                f"first in line {empty[0] + 2}; complete or remove them."
-            )
-    twice = table["file"][table["file"].duplicated()]
-    if len(twice):
-        raise ValueError(
-            f"{labels} names {twice.nunique()} files more than once, such as "
-            f"{twice.iloc[0]!r}; keep one row of each."
-        )
-    if not wavs.is_dir():
-        raise FileNotFoundError(
-            f"{wavs} is no folder; pass the one of the audio files."
-        )
-    absent = [file for file in table["file"] if not (wavs / file).is_file()]
-    if absent:
-        raise FileNotFoundError(
-            f"{len(absent)} of the {len(table)} files of {labels} are not in {wavs}, "
-            f"such as {absent[0]!r}; `file` must be relative to that folder."
-        )
-    return table
+def read_bundled():
+    """Return the features and the labels of the corpus in the package."""
+    data = load_emodb(as_frame=True)
+    labels = data.frame.set_index("file")[["emotion", "speaker"]]
+    labels = labels.assign(start=np.nan, end=np.nan)
+    labels.attrs = {"corpus": "EmoDB", "root": None}
+    return data.data.set_axis(labels.index, axis=0), labels
 
 
-def check_labels_suffice(table, labels, n_failures=0):
+def names_of(table):
+    """Return the files of a table, relative to its root, with the times of segments."""
+    prefix = os.path.join(table.attrs["root"] or "", "")
+    names = [file.removeprefix(prefix) for file in table.index]
+    if table[["start", "end"]].notna().any(axis=None):
+        times = zip(names, table["start"], table["end"])
+        names = [f"{name} {start:g}-{end:g}" for name, start, end in times]
+    return names
+
+
+def check_labels_suffice(table, source, n_failures=0):
     """Raise unless every speaker can be left out with something to learn left."""
     dropped = f" once {n_failures} unusable files are dropped" if n_failures else ""
     for column, least in (("speaker", 3), ("emotion", 2)):
         names = sorted(table[column].unique())
         if len(names) < least:
             raise ValueError(
-                f"{labels} has {len(names)} {column}s{dropped}, {names}; leaving one "
+                f"{source} has {len(names)} {column}s{dropped}, {names}; leaving one "
                 f"speaker out at a time takes {least} at least."
             )
     n_speakers = table.groupby("emotion")["speaker"].nunique()
     for emotion in n_speakers.index[n_speakers == 1]:
         speaker = table["speaker"][table["emotion"] == emotion].iloc[0]
         raise ValueError(
-            f"{labels} has the emotion {emotion!r} from speaker {speaker!r} "
+            f"{source} has the emotion {emotion!r} from speaker {speaker!r} "
             f"alone{dropped}, so that nobody is left to learn it from; remove it or "
             "merge it with another."
         )

@@ -20,7 +20,7 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._validation import check_labels, check_speakers, encode
+from ._validation import check_labels, check_origin, check_speakers, encode
 from .exceptions import NoSpeakersWarning
 
 __all__ = ["SpeakerScaler"]
@@ -143,6 +143,10 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     feature_names_in_ : ndarray of shape (n_features,)
         Their names, if all are strings.
+
+    feature_origin_ : dict or None
+        How the features were made, where X tells it
+        (:func:`advser.extraction.read_features`).
 
     Warns
     -----
@@ -446,6 +450,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self
 
     def _check_rows(self, X, *, reset=False):
+        check_origin(self, X, reset=reset)
         return validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
 
     def _check_neutral(self, neutral, n_rows):

@@ -9,11 +9,13 @@ import time
 
 import pandas as pd
 import pytest
+from layouts import write_iemocap
 from matplotlib.image import imread
-from speech import write_corpus
+from speech import EMOTIONS, write_corpus
 
 import advser
-from advser import benchmark, cli
+from advser import benchmark, cli, recordings
+from advser.extraction import read_features
 
 TABLES = ["scores.csv", "predictions.csv", "leakage.csv", "summary.csv"]
 FIGURES = ["uar.png", "leakage.png", "confusion.png", "embedding.png"]
@@ -113,8 +115,13 @@ def test_benchmark_never_writes_into_a_folder_with_something_in_it(tmp_path, cap
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--wavs", "folder"], "--wavs and --labels go together"),
+        (["--wavs", "folder"], "--wavs and --corpus tell of a SOURCE"),
         (["--wavs", "nowhere", "--labels", "none.csv"], "none.csv"),
+        (["a.csv", "--labels", "b.csv"], "pass one of them"),
+        (["nowhere", "--corpus", "emodb"], "'nowhere', which is no folder"),
+        (["corpus", "--corpus", "fau-aibo"], "invalid choice: 'fau-aibo'"),
+        (["none.parquet"], "none.parquet"),
+        (["--emotions", "joy", "anger"], "`emotions` has ['joy'], which EmoDB has not"),
         (["--methods", "rf"], "invalid choice: 'rf'"),
         (["--seeds", "0"], "0 is not positive"),
         (["--seeds", "many"], "invalid"),
@@ -129,24 +136,108 @@ def test_wrong_options_end_with_2_and_a_reason(
 
 
 def test_methods_of_the_command_are_those_of_the_benchmark():
+    assert tuple(recordings.READERS) == cli.CORPORA
     assert tuple(benchmark.METHODS) == cli.METHODS
     assert all(f"  {method}" in cli.EPILOG for method in cli.METHODS)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["benchmark", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["benchmark", "--help"], ["extract", "--help"]]
+)
 def test_help_names_the_options(arguments, capsys):
     with pytest.raises(SystemExit) as exit_:
         cli.main(arguments)
     assert exit_.value.code == 0
     printed = capsys.readouterr().out
-    assert "benchmark" in printed
-    assert ("--quick" in printed) == (len(arguments) == 2)
+    assert arguments[0].removeprefix("--help") in printed
+    assert ("--quick" in printed) == (arguments[0] == "benchmark")
+    assert ("--output" in printed) == (arguments[0] == "extract")
 
 
 def test_version_by_python_m():
     command = [sys.executable, "-m", "advser", "--version"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert printed == f"advser {advser.__version__}\n"
+
+
+def extract(*arguments):
+    return cli.main(["extract", "--n-jobs", "1", *map(str, arguments)])
+
+
+def test_extract_keeps_the_good_and_lists_the_bad(corpus, tmp_path, capsys):
+    output = tmp_path / "features.parquet"
+    source = [corpus[3], *corpus[:2]]  # the table, and where its files are
+    assert extract(*source, "-o", output) == 0
+    printed = capsys.readouterr()
+    assert f"{output} has the features of 24 of 25 recordings" in printed.out
+    assert "left out: " in printed.err
+    assert "bad.wav cannot be read as audio" in printed.err
+    assert "100%" in printed.err  # the progress bar
+    failures = pd.read_csv(tmp_path / "features.failures.csv")
+    assert failures["file"].str.endswith("bad.wav").tolist() == [True]
+    X, labels = read_features(output)
+    assert X.shape == (24, 88)
+    assert list(labels["emotion"].unique()) == list(EMOTIONS)
+    with pytest.raises(SystemExit):
+        extract(*source, "-o", output)
+    assert f"{output} exists" in capsys.readouterr().err
+
+
+def test_benchmark_of_extracted_features_is_that_of_the_recordings(corpus, tmp_path):
+    features = tmp_path / "features.parquet"
+    extract(corpus[3], *corpus[:2], "-o", features)
+    options = ["--quick", "--methods", "logistic", "--out"]
+    assert run(features, *options, tmp_path / "fast") == 0
+    assert run(*corpus, *options, tmp_path / "slow") == 0
+    fast, slow = (
+        (tmp_path / folder / "predictions.csv").read_text()
+        for folder in ("fast", "slow")
+    )
+    assert fast == slow
+
+
+def test_extract_of_a_partial_copy_tells_what_is_missing(tmp_path, capsys):
+    write_iemocap(tmp_path)
+    next(tmp_path.glob("Session5/sentences/wav/*/*M000.wav")).unlink()
+    output = tmp_path / "features.parquet"
+    assert extract(tmp_path, "--corpus", "iemocap", "-o", output) == 0
+    printed = capsys.readouterr()
+    assert "1 missing audio files (Ses05M_script03_2b_M000)" in printed.err
+    assert "Warning" not in printed.err
+    assert "7 of 7 recordings" in printed.out
+    assert read_features(output)[1]["label"].tolist()[:3] == ["neu", "fru", "xxx"]
+
+
+def test_extract_after_ctrl_c_goes_on_where_it_stopped(tmp_path):
+    for file in write_corpus(tmp_path, n_speakers=4, seconds=0.4)["file"]:
+        for copy in range(15):
+            os.link(file, f"{file[:-4]}-{copy}.wav")
+    output = tmp_path / "features.parquet"
+    command = [sys.executable, "-m", "advser", "extract", str(tmp_path)]
+    command += ["-o", str(output), "--n-jobs", "1"]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    parts = tmp_path / "features.parquet.parts"
+    try:
+        while not list(parts.glob("*.parquet")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        error = process.communicate(timeout=30)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "what was finished is kept" in error
+    assert "Traceback" not in error
+    n_done = 100 * len(list(parts.glob("*.parquet")))
+    assert 0 < n_done < 256
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "256 of 256 recordings" in done.stdout
+    assert f"| {n_done}/256" in done.stderr  # the bar began there
+    X, _ = read_features(output)
+    assert len(X) == 256
+    assert not parts.exists()
 
 
 def test_ctrl_c_keeps_what_was_finished_and_scores_no_half_trained_network(tmp_path):

@@ -18,7 +18,7 @@ PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.rst")]
 PAGES += (ROOT / "docs" / "guide").glob("*.rst")
 MODULES = [
     module.name
-    for module in pkgutil.iter_modules(advser.__path__, "advser.")
+    for module in pkgutil.walk_packages(advser.__path__, "advser.")
     if not module.name.endswith("__main__")
 ]
 # A line that opens a block of Python, then the block, in Markdown or in reST.

@@ -5,7 +5,9 @@ import pickle
 import struct
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from signal import SIGINT
 
 import audresample
 import joblib
@@ -185,7 +187,7 @@ def test_transform_of_pairs_in_any_container(hold, files, expected):
             pd.DataFrame({"file": ["a"], "label": ["b"]}),
             r"one column, .* got 2: \['file', 'label'\]",
         ),
-        ([3.0], r"`X\[0\]` is of type float; pass a path or a pair"),
+        ([3.0], r"`X\[0\]` is of type float; pass a path, a pair"),
         ([np.zeros(RATE)], r"`X\[0\]` is of type ndarray"),
         ([None], r"`X\[0\]` is a missing value"),
         (pd.Series([pd.NA], dtype="string"), r"`X\[0\]` is a missing value"),
@@ -195,6 +197,74 @@ def test_transform_of_pairs_in_any_container(hold, files, expected):
 def test_transform_of_no_recordings(X, message):
     with pytest.raises(ValueError, match=message):
         EGeMAPS().transform(X)
+
+
+# Segments
+
+
+@pytest.fixture(scope="module")
+def long_file(tmp_path_factory):
+    """Five seconds of speech in a file, at a rate that is resampled."""
+    path = str(tmp_path_factory.mktemp("long") / "long.wav")
+    speech = utterance(seconds=5, emotion="anger", sampling_rate=22050)
+    soundfile.write(path, speech, 22050)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "first", "last"),
+    [
+        (1.2, 2.5, 26460, 55125),
+        (0, 1, 0, 22050),
+        (4, None, 88200, None),
+        (np.nan, np.nan, 0, None),
+        (4, 5.009, 88200, None),  # less than a step of openSMILE too long
+    ],
+)
+def test_segment_is_the_part_of_the_file(start, end, first, last, long_file):
+    signal, rate = soundfile.read(long_file, dtype="float32")
+    np.testing.assert_array_equal(
+        EGeMAPS().transform([(long_file, start, end)]),
+        EGeMAPS().transform([(signal[first:last], rate)]),
+    )
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        pd.Series,
+        lambda segments: [list(segment) for segment in segments],
+        lambda segments: [(Path(file), *times) for file, *times in segments],
+        lambda segments: pd.DataFrame(segments, columns=["file", "start", "end"]),
+    ],
+)
+def test_transform_of_segments_in_any_container(hold, long_file, tmp_path):
+    segments = [(long_file, 0.0, 1.0), (long_file, 3.0, None)]
+    expected = EGeMAPS().transform(segments)
+    assert (expected[0] != expected[1]).any()
+    extractor = EGeMAPS(memory=tmp_path, n_jobs=2)
+    for _ in range(2):  # the second time from the cache, which tells them apart
+        np.testing.assert_array_equal(extractor.transform(hold(segments)), expected)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "message"),
+    [
+        (4, 6, r"long.wav` lasts 5.000 s, and its segment goes from 4 to 6 s"),
+        (6, None, "lasts 5.000 s, and its segment goes from 6 to 5 s"),
+        (-1, 2, "has a segment from -1 to 2.0 s; it must start at 0 or later"),
+        (2, 2, "has a segment from 2 to 2.0 s; .* end after its start"),
+        (1, 1.01, "lasts 10.0 ms"),
+    ],
+)
+def test_segment_that_is_not_in_the_file(start, end, message, long_file):
+    with pytest.raises(ValueError, match=message):
+        EGeMAPS().transform([(long_file, start, end)])
+    extractor = EGeMAPS(on_error="nan")
+    with pytest.warns(UserWarning, match="1 of 2 recordings"):
+        features = extractor.transform([(long_file, start, end), long_file])
+    assert list(np.isnan(features).all(axis=1)) == [True, False]
+    assert list(extractor.failures_["file"]) == [long_file]
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "aiff", "au", "w64", "rf64"])
@@ -737,6 +807,19 @@ def test_egemaps_in_pipeline_and_search(corpus, tmp_path):
     assert search.predict([X[0]]).shape == (1,)
     names = search.best_estimator_[:-1].get_feature_names_out()
     assert list(names) == EGeMAPS().feature_names
+
+
+def test_ctrl_c_is_never_lost_in_a_callback_of_opensmile(files):
+    extractor = EGeMAPS()
+    extractor.transform(files[:1])
+
+    def transform(seconds):
+        threading.Timer(seconds, os.kill, (os.getpid(), SIGINT)).start()
+        extractor.transform(files[:1] * 1000)
+
+    for attempt in range(12):
+        with pytest.raises(KeyboardInterrupt):
+            transform(0.05 + 0.01 * attempt)
 
 
 def test_import_stays_lazy():

@@ -13,7 +13,10 @@ import pytest
 import advser
 
 FOLDER = Path(advser.__file__).parent
-SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.py")}
+SOURCES = {
+    ".".join(path.relative_to(FOLDER).with_suffix("").parts): path.read_text("utf-8")
+    for path in FOLDER.rglob("*.py")
+}
 
 # A module may import from its own floor and from those before, never from those after.
 FLOORS = [
@@ -31,7 +34,19 @@ FLOORS = [
     },
     {
         "base",
+        "corpora.__init__",
+        "corpora._table",
+        "corpora.cmu_mosei",
+        "corpora.cremad",
+        "corpora.emodb",
+        "corpora.generic",
+        "corpora.iemocap",
+        "corpora.interchange",
+        "corpora.msp_improv",
+        "corpora.ravdess",
+        "corpora.urdu",
         "datasets",
+        "extraction",
         "networks",
         "outputs",
         "probes",
@@ -56,24 +71,30 @@ FLOORS = [
 def imported_by(name):
     """Return the modules of the package that a module imports, also in functions."""
     found = set()
+    package = name.split(".")[:-1]
     for node in ast.walk(ast.parse(SOURCES[name])):
         if isinstance(node, ast.ImportFrom):
-            parts = (node.module or "").split(".")
+            parts = node.module.split(".") if node.module else []
             if node.level == 0:
-                if parts[0] != "advser":
+                if parts[:1] != ["advser"]:
                     continue
                 parts = parts[1:]
-            if any(parts):
-                found.add(parts[0])
-            else:  # from . import name
-                names = {alias.name for alias in node.names}
-                found |= {n if n in SOURCES else "__init__" for n in names}
+            else:
+                parts = package[: len(package) - node.level + 1] + parts
+            for alias in node.names:  # from . import name
+                found.add(module_of([*parts, alias.name]) or module_of(parts))
         elif isinstance(node, ast.Import):
             for alias in node.names:
-                package, _, rest = alias.name.partition(".")
-                if package == "advser":
-                    found.add(rest.partition(".")[0] or "__init__")
+                parts = alias.name.split(".")
+                if parts[0] == "advser":
+                    found.add(module_of(parts[1:]))
     return found
+
+
+def module_of(parts):
+    """Return the module of this name, that of a package being its `__init__`."""
+    names = [".".join(parts), ".".join([*parts, "__init__"])]
+    return next((name for name in names if name in SOURCES), None)
 
 
 def test_every_module_has_one_floor():
@@ -95,9 +116,7 @@ def test_imports_have_no_cycle():
 
 @pytest.mark.parametrize("name", sorted(set(SOURCES) - {"__main__"}))
 def test_public_names_are_listed_and_documented(name):
-    module = importlib.import_module(
-        "advser" if name == "__init__" else f"advser.{name}"
-    )
+    module = importlib.import_module(f"advser.{name}".removesuffix(".__init__"))
     assert module.__doc__
     assert len(module.__all__) == len(set(module.__all__))
     for public in module.__all__:

@@ -1,12 +1,15 @@
-"""Labelled recordings: the bundled corpus, and tables of the user's own files."""
+"""Labelled recordings: the bundled corpus, and sources of the user's own."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from layouts import write_cmu_mosei, write_emodb, write_iemocap
 from speech import write_corpus
 
-from advser import EGeMAPS
-from advser.recordings import load_recordings
+from advser import EGeMAPS, corpora
+from advser.exceptions import CorpusWarning
+from advser.extraction import extract_features
+from advser.recordings import load_recordings, read_source
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +27,7 @@ def load(corpus, tmp_path):
     def load(table, **options):
         labels = tmp_path / "labels.csv"
         table.to_csv(labels, index=False, **options)
-        return load_recordings(corpus[0], labels)
+        return load_recordings(labels, wavs=corpus[0])
 
     return load
 
@@ -67,16 +70,21 @@ def test_emotion_named_na_is_no_missing_entry(corpus, load):
     assert "NA" in load(table).y
 
 
+def test_recordings_of_unknown_emotion_or_speaker_are_left_out(load, corpus):
+    table = corpus[1].reset_index(drop=True)
+    table.loc[0, "emotion"] = table.loc[5, "speaker"] = ""
+    recordings = load(table)
+    assert recordings.n_others == 2
+    assert list(recordings.X.index) == list(table["file"].drop([0, 5]))
+    assert recordings.failures.empty
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.drop(columns="speaker"), r"lacks the columns \['speaker'\]"),
-        (lambda t: t.iloc[:0], "has 0 speakers"),
+        (lambda t: t.drop(columns="speaker"), "names no speaker; a comparison takes"),
+        (lambda t: t.assign(emotion=""), "names no emotion"),
         (lambda t: pd.concat([t, t[:1]]), "1 files more than once, such as '00-anger"),
-        (
-            lambda t: t.assign(emotion=["", *t["emotion"][1:]]),
-            "1 rows without an entry for `emotion`, the first in line 2",
-        ),
         (lambda t: t[t["speaker"] != "02"], r"has 2 speakers, \['00', '01'\]"),
         (lambda t: t[t["emotion"] == "anger"], r"has 1 emotions, \['anger'\]"),
         (
@@ -101,12 +109,70 @@ def test_unusable_files_that_leave_too_little_are_named_as_the_cause(corpus, loa
 
 def test_files_and_folders_that_are_missing_are_named(corpus, load, tmp_path):
     folder, table = corpus
-    with pytest.raises(FileNotFoundError, match=r"1 of the 12 files .* 'gone.wav'"):
-        load(table.assign(file=[*table["file"][:-1], "gone.wav"]))
-    with pytest.raises(FileNotFoundError, match="is no folder"):
-        load_recordings(tmp_path / "nowhere", tmp_path / "labels.csv")
+    with pytest.warns(CorpusWarning, match=r"1 missing audio files \(gone.wav\)"):
+        recordings = load(table.assign(file=[*table["file"][:-1], "gone.wav"]))
+    assert list(recordings.X.index) == list(table["file"][:-1])
+    with pytest.raises(FileNotFoundError, match=r"nowhere', which is no folder"):
+        load_recordings(tmp_path / "labels.csv", wavs=tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match=r"none\.csv"):
-        load_recordings(folder, tmp_path / "none.csv")
+        load_recordings(tmp_path / "none.csv", wavs=folder)
+
+
+def test_features_that_were_extracted_are_the_same_recordings(corpus, load, tmp_path):
+    folder, table = corpus
+    table = table.reset_index(drop=True)
+    table.loc[3, "speaker"] = ""
+    expected = load(table)
+    assert expected.n_others == 1
+    labels = corpora.read_table(tmp_path / "labels.csv", folder)
+    extract_features(labels, tmp_path / "features.parquet")
+    recordings = load_recordings(tmp_path / "features.parquet")
+    pd.testing.assert_frame_equal(recordings.X, expected.X)
+    assert list(recordings.y) == list(expected.y)
+    assert list(recordings.speakers) == list(expected.speakers)
+    assert recordings.n_others == 1
+    assert recordings.name == expected.name == folder.name
+
+
+def test_features_without_labels_do_not_serve(corpus, tmp_path):
+    extract_features(corpora.read_filenames(corpus[0]), tmp_path / "f.parquet")
+    with pytest.raises(ValueError, match=r"f\.parquet names no emotion"):
+        load_recordings(tmp_path / "f.parquet")
+
+
+def test_emotions_that_are_not_wanted_are_left_out():
+    recordings = load_recordings(emotions=["anger", "sadness"])
+    assert len(recordings.X) == 189
+    assert recordings.n_others == 150
+    assert set(recordings.y) == {"anger", "sadness"}
+    with pytest.raises(ValueError, match=r"`emotions` has \['joy'\], which EmoDB has"):
+        load_recordings(emotions=["joy", "anger"])
+
+
+def test_segments_are_named_by_their_times(tmp_path):
+    write_cmu_mosei(tmp_path)
+    with pytest.raises(ValueError, match="has 2 speakers"):
+        load_recordings(tmp_path, corpus="cmu-mosei")
+    video = "Audio/Full/WAV_16000/--qXJuDtHPw.wav"
+    rows = [(video, "abc"[i % 3], "xy"[i // 3], i / 4, i / 4 + 0.25) for i in range(6)]
+    table = pd.DataFrame(rows, columns=["file", "speaker", "emotion", "start", "end"])
+    table.to_csv(tmp_path / "labels.csv", index=False)
+    recordings = load_recordings(tmp_path / "labels.csv")
+    assert recordings.X.index[1] == f"{video} 0.25-0.5"
+    assert recordings.X.index.is_unique
+
+
+def test_sources_are_read_as_what_they_are(tmp_path):
+    write_iemocap(tmp_path / "iemocap")
+    write_emodb(tmp_path / "emodb")
+    assert len(read_source(tmp_path / "iemocap", corpus="iemocap")) == 8
+    assert len(read_source(tmp_path / "iemocap", corpus="iemocap-4")) == 5
+    assert set(read_source(tmp_path / "emodb", corpus="emodb")["label"]) == set(
+        "FNWTLEA"
+    )
+    assert read_source(tmp_path / "emodb")["label"].isna().all()
+    with pytest.raises(ValueError, match="`wavs` is the folder of the files"):
+        read_source(tmp_path / "emodb", wavs=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -116,4 +182,4 @@ def test_labels_that_are_no_table_say_so(content, corpus, tmp_path):
     labels = tmp_path / "labels.csv"
     labels.write_bytes(content)
     with pytest.raises(ValueError, match=r"labels\.csv cannot be read as a CSV table"):
-        load_recordings(corpus[0], labels)
+        load_recordings(labels, wavs=corpus[0])

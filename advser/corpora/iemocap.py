@@ -1,0 +1,108 @@
+"""IEMOCAP: five sessions of two actors each, with labels by several raters."""
+
+import re
+
+import pandas as pd
+
+from ._table import Problems, check_folder, finish, harmonize, list_files, locate
+
+__all__ = ["read_iemocap"]
+
+# [6.2901 - 8.2357]	Ses01F_impro01_F000	neu	[2.5000, 2.5000, 2.5000]
+_TURN = re.compile(
+    r"\[[\d.]+ - [\d.]+\]\s+(?P<id>(?P<dialog>Ses0(?P<session>\d))[FM]_(?P<scenario>"
+    r"impro|script)\w*_(?P<gender>[FM])\w+)\s+(?P<label>\w+)\s+"
+    r"\[(?P<valence>[\d.]+), *(?P<arousal>[\d.]+), *(?P<dominance>[\d.]+)\]\s*"
+)
+# Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.
+_TEXT = re.compile(r"(Ses\w+) \[[\d.]+-[\d.]+\]:? ?(.*)")
+_SCENARIOS = {"impro": "improvised", "script": "scripted"}
+_FOUR = {"anger", "happiness", "neutral", "sadness"}
+
+
+def read_iemocap(root, *, four_classes=False):
+    """Read IEMOCAP, dyadic sessions of ten actors.
+
+    Parameters
+    ----------
+    root : str or path-like
+        The folder ``IEMOCAP_full_release``, which holds ``Session1`` to ``Session5``,
+        or the one above it.
+
+    four_classes : bool, default=False
+        Whether to keep the selection of most papers alone: anger, neutral, sadness,
+        and happiness with which excitement is merged, 5531 utterances of 10039.
+
+    Returns
+    -------
+    table : DataFrame, indexed by file
+        One row per utterance. `emotion` is what most raters chose, missing where they
+        did not agree (`label` "xxx"). `arousal`, `valence` and `dominance` are means
+        of the raters, from 1 to 5. `speaker` is "Ses01F", "Ses01M", ..., `session`
+        "1" to "5". The column `scenario` is "improvised" or "scripted".
+
+    Raises
+    ------
+    FileNotFoundError
+        If `root` is no folder, or holds no utterance with a label.
+
+    Warns
+    -----
+    CorpusWarning
+        Of missing files and of lines that cannot be read.
+
+    Notes
+    -----
+    The layout [1]_, of which other folders are not looked at::
+
+        Session1/dialog/EmoEvaluation/Ses01F_impro01.txt
+        Session1/dialog/transcriptions/Ses01F_impro01.txt
+        Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav
+
+    The letter behind ``Ses01`` in the name of a dialog tells who wore the markers of
+    the motion capture; the speaker is the letter before the number of the utterance.
+
+    References
+    ----------
+    .. [1] C. Busso et al., "IEMOCAP: interactive emotional dyadic motion capture
+       database", Language Resources and Evaluation 42, 2008.
+    """
+    root = check_folder(root)
+    problems = Problems()
+    turns, texts, files = [], {}, []
+    sessions = list(root.glob("Session[1-5]")) or root.glob("*/Session[1-5]")
+    for session in sorted(sessions):
+        for file in sorted(session.glob("dialog/EmoEvaluation/Ses*.txt")):
+            turns += read_turns(file, file.relative_to(root), problems)
+        for file in sorted(session.glob("dialog/transcriptions/Ses*.txt")):
+            texts.update(_TEXT.findall(file.read_text("utf-8", errors="replace")))
+        folder = session / "sentences" / "wav"
+        if folder.is_dir():
+            prefix = folder.relative_to(root).as_posix()
+            files += [f"{prefix}/{file}" for file in list_files(folder)]
+    rows = pd.DataFrame(turns, columns=[*_TURN.groupindex])
+    rows["emotion"] = harmonize(rows["label"].where(rows["label"] != "xxx"))
+    if four_classes:
+        rows["emotion"] = rows["emotion"].replace("excitement", "happiness")
+    rows["speaker"] = rows.pop("dialog") + rows["gender"]
+    rows["gender"] = rows["gender"].map({"F": "female", "M": "male"})
+    rows["scenario"] = rows["scenario"].map(_SCENARIOS)
+    rows["text"] = rows["id"].map(texts)
+    rows = locate(rows, files, problems)
+    if four_classes:
+        rows = rows[rows["emotion"].isin(_FOUR)]
+    return finish(rows, root, "IEMOCAP", problems)
+
+
+def read_turns(path, name, problems):
+    """Return what the summary line of each utterance of a dialog says."""
+    turns = []
+    with open(path, encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.startswith("["):  # ratings and comments do not
+                turn = _TURN.fullmatch(line)
+                if turn:
+                    turns.append(turn.groups())
+                else:
+                    problems.unreadable(name, number, line)
+    return turns

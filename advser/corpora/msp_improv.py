@@ -1,0 +1,133 @@
+"""MSP-IMPROV: improvisations around target sentences, by six pairs of actors."""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from ._table import AUDIO, Problems, check_folder, finish, list_files, locate, stem
+
+__all__ = ["read_msp_improv"]
+
+_LABELS = {"evalution.txt", "evaluation.txt"}  # the first is how it is distributed
+# UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:3.200000; V:3.000000; D:2.800000 ; N:3.600000;
+_NUMBER = r"\s*([\d.]+|NaN)\s*;\s*"
+_TURN = re.compile(
+    r"UTD-(IMPROV-S\d\d([AHNS])-(([FM])0(\d))-([PRST])-\w+)\.\w+;\s*(\w);\s*"
+    rf"A:{_NUMBER}V:{_NUMBER}D:{_NUMBER}(?:N:{_NUMBER})?",
+    re.IGNORECASE,
+)
+_FIELDS = [
+    *("id", "target", "speaker", "gender", "session", "scenario", "label"),
+    *("arousal", "valence", "dominance", "naturalness"),
+]
+_EMOTIONS = {
+    "A": "anger",
+    "H": "happiness",
+    "N": "neutral",
+    "S": "sadness",
+    "O": "other",
+    "X": None,  # the raters did not agree
+}
+_SCENARIOS = {
+    "P": "natural",
+    "R": "target-read",
+    "S": "other-improvised",
+    "T": "target-improvised",
+}
+
+
+def read_msp_improv(root, *, reverse_arousal=True):
+    """Read MSP-IMPROV, dyadic improvisations of twelve actors.
+
+    Parameters
+    ----------
+    root : str or path-like
+        The folder with the evaluation file ``Evalution.txt`` and the recordings.
+
+    reverse_arousal : bool, default=True
+        Whether `arousal` is 6 minus what the evaluation file has. Readers of the
+        corpus differ: some state that the file counts from 1, active, to 5, calm. To
+        see which holds for your copy, compare the means of anger and of sadness.
+
+    Returns
+    -------
+    table : DataFrame, indexed by file
+        One row per turn. `emotion` is what most raters chose, missing where they did
+        not agree (`label` "X"). `arousal`, `valence`, `dominance` and the column
+        `naturalness` are means of the raters, from 1 to 5. `speaker` is "F01" to
+        "F06" and "M01" to "M06", `session` "1" to "6". The column `scenario` tells
+        how the turn came about: "target-improvised", "other-improvised",
+        "target-read" or "natural", the column `target` the emotion that the scene
+        was written for.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `root` is no folder, or holds no evaluation file or no turn with a label.
+
+    Warns
+    -----
+    CorpusWarning
+        Of missing files and of lines that cannot be read.
+
+    Notes
+    -----
+    The layout [1]_, at any depth below `root`::
+
+        Evalution.txt
+        session1/S01A/P/MSP-IMPROV-S01A-F01-P-FM01.wav
+
+    In the name, ``S01A`` is the sentence and the target emotion, ``F01`` the speaker
+    and the session, ``P`` the scenario. A transcript is read where a text file has
+    the name of the recording.
+
+    References
+    ----------
+    .. [1] C. Busso, S. Parthasarathy, A. Burmania, M. AbdelWahab, N. Sadoughi,
+       E. Mower Provost, "MSP-IMPROV: An Acted Corpus of Dyadic Interactions to Study
+       Emotion Perception", IEEE Transactions on Affective Computing 8, 2017.
+    """
+    root = check_folder(root)
+    problems = Problems()
+    files = list_files(root, {*AUDIO, ".txt"})
+    labels = [file for file in files if file.split("/")[-1].lower() in _LABELS]
+    if not labels:
+        raise FileNotFoundError(
+            f"{str(root)!r} holds no Evalution.txt; pass the folder with this file and "
+            "the recordings of MSP-IMPROV."
+        )
+    rows = read_turns(root / labels[0], labels[0], problems)
+    rows["id"] = "MSP-" + rows["id"]
+    texts = {stem(file): root / file for file in files if file.endswith(".txt")}
+    rows["text"] = [
+        texts[id_].read_text("utf-8", errors="replace").strip()
+        if id_ in texts
+        else None
+        for id_ in rows["id"]
+    ]
+    rows["emotion"] = rows["label"].map(_EMOTIONS)
+    rows["target"] = rows["target"].map(_EMOTIONS)
+    rows["gender"] = rows["gender"].map({"F": "female", "M": "male"})
+    rows["scenario"] = rows["scenario"].map(_SCENARIOS)
+    if reverse_arousal:
+        rows["arousal"] = 6 - rows["arousal"]
+    audio = [file for file in files if not file.endswith(".txt")]
+    return finish(locate(rows, audio, problems), root, "MSP-IMPROV", problems)
+
+
+def read_turns(path, name, problems):
+    """Return what the evaluation file says of each turn; ratings are passed over."""
+    turns = []
+    with open(path, encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.lstrip().startswith("UTD-"):
+                turn = _TURN.match(line.strip())
+                if turn and turn[7].upper() in _EMOTIONS:
+                    turns.append(turn.groups())
+                else:
+                    problems.unreadable(name, number, line)
+    rows = pd.DataFrame(turns, columns=_FIELDS)
+    numbers = _FIELDS[-4:]
+    rows[numbers] = rows[numbers].replace({"NaN": np.nan, None: np.nan}).astype(float)
+    return rows

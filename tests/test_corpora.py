@@ -1,0 +1,561 @@
+"""The readers of corpora, on miniature copies in the layout of the distributed ones."""
+
+import time
+import warnings
+from pathlib import Path
+
+import audformat
+import layouts
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from advser import EGeMAPS, corpora
+from advser.exceptions import CorpusWarning
+
+NAMES = ["cmu_mosei", "cremad", "emodb", "iemocap", "msp_improv", "ravdess", "urdu"]
+COLUMNS = [
+    *("emotion", "label", "speaker", "gender", "session"),
+    *("arousal", "valence", "dominance", "text", "start", "end"),
+]
+READ = {name: getattr(corpora, f"read_{name}") for name in NAMES}
+
+
+def write(name, root):
+    getattr(layouts, f"write_{name}")(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory):
+    """Write a miniature copy of each corpus, to be read only."""
+    return {name: write(name, tmp_path_factory.mktemp(name)) for name in NAMES}
+
+
+@pytest.fixture(scope="module")
+def tables(copies):
+    """Read them, and take the names of the files for the index."""
+    return {
+        name: read(copies[name]).rename(index=lambda file: Path(file).name)
+        for name, read in READ.items()
+    }
+
+
+def rows(table, columns):
+    return [tuple(row) for row in table[columns.split()].to_numpy(dtype=object)]
+
+
+# What all have in common
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_table_is_tidy(name, copies):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a complete copy gives no warning
+        table = READ[name](str(copies[name]))
+    assert list(table.columns[: len(COLUMNS)]) == COLUMNS
+    assert table.index.name == "file"
+    assert all(Path(file).is_file() for file in table.index)
+    assert all(str(copies[name]) in file for file in table.index)
+    assert set(table["emotion"].dropna()) <= set(corpora.EMOTIONS)
+    assert set(table["gender"].dropna()) <= {"female", "male"}
+    assert table["speaker"].map(type).eq(str).all()
+    assert table["label"].notna().all()
+    assert (
+        table[["start", "end", "arousal", "valence", "dominance"]]
+        .dtypes.eq(float)
+        .all()
+    )
+    assert table.attrs["problems"] == {}
+    pd.testing.assert_frame_equal(READ[name](copies[name]), table)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_reading_finds_the_corpus_in_a_folder_above(name, copies, tmp_path):
+    (tmp_path / "data").symlink_to(copies[name])
+    assert len(READ[name](tmp_path)) == len(READ[name](copies[name]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_empty_folder_says_what_to_pass(name, tmp_path):
+    with pytest.raises(FileNotFoundError, match=str(tmp_path)):
+        READ[name](tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"`root` is .* no folder"):
+        READ[name](tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["cmu_mosei", "iemocap", "msp_improv"])
+def test_partial_download_counts_what_is_missing(name, tmp_path):
+    write(name, tmp_path)
+    complete = READ[name](tmp_path)
+    gone = [Path(complete.index[0])]
+    if name == "iemocap":
+        gone += Path(complete.index[-1]).parent.iterdir()
+    for file in gone:
+        file.unlink(missing_ok=True)
+    lost = complete.index.isin(list(map(str, gone)))
+    n_files = complete.index[lost].nunique()
+    with pytest.warns(CorpusWarning, match=rf"{n_files} missing audio files") as found:
+        table = READ[name](tmp_path)
+    assert found[0].filename == __file__
+    assert list(table.index) == list(complete.index[~lost])
+    missing = table.attrs["problems"]["missing audio files"]
+    assert sorted(missing) == sorted({Path(f).stem for f in complete.index[lost]})
+
+
+@pytest.mark.parametrize("name", ["cremad", "emodb", "ravdess", "urdu"])
+def test_other_names_are_left_out_and_told(name, tmp_path):
+    write(name, tmp_path)
+    complete = READ[name](tmp_path)
+    layouts.write_audio(tmp_path, "more", "speech.wav")
+    (tmp_path / "more" / "._speech.wav").touch()  # macOS leaves these
+    with pytest.warns(CorpusWarning, match="1 unreadable labels .more/speech.wav"):
+        table = READ[name](tmp_path)
+    assert table.equals(complete)
+
+
+# Corpus by corpus
+
+
+def test_emodb(tables):
+    table = tables["emodb"]
+    assert rows(table, "emotion label speaker gender") == [
+        ("happiness", "F", "03", "male"),
+        ("neutral", "N", "03", "male"),
+        ("anger", "W", "08", "female"),
+        ("disgust", "E", "09", "female"),
+        ("boredom", "L", "11", "male"),
+        ("fear", "A", "15", "male"),
+        ("sadness", "T", "16", "female"),
+    ]
+    assert table["text"].iloc[0] == "Der Lappen liegt auf dem Eisschrank."
+
+
+def test_ravdess(tables, copies):
+    table = tables["ravdess"]
+    assert rows(table, "emotion label speaker gender intensity") == [
+        ("neutral", "01", "01", "male", "normal"),
+        ("fear", "06", "01", "male", "strong"),
+        ("calm", "02", "24", "female", "normal"),
+        ("surprise", "08", "24", "female", "strong"),
+    ]
+    assert table["text"].iloc[1] == "Dogs are sitting by the door."
+    sung = corpora.read_ravdess(copies["ravdess"], songs=True)
+    assert list(sung["channel"].value_counts()) == [4, 1]
+
+
+def test_ravdess_in_a_copy_with_all_files_twice(tmp_path):
+    for folder in ("", "audio_speech_actors_01-24/"):
+        for take in ("01", "02"):
+            name = f"{folder}Actor_03/03-01-05-01-01-{take}-03.wav"
+            layouts.write_audio(tmp_path, name)
+    with pytest.warns(CorpusWarning, match="2 duplicate ids .audio_speech"):
+        table = corpora.read_ravdess(tmp_path)
+    assert [Path(file).parts[-2] for file in table.index] == ["Actor_03"] * 2
+    assert len({Path(file).name for file in table.index}) == 2
+
+
+def test_cremad(tables, tmp_path):
+    assert rows(
+        tables["cremad"].fillna({"intensity": ""}), "emotion speaker gender"
+    ) == [
+        ("anger", "1001", "male"),
+        ("happiness", "1001", "male"),
+        ("sadness", "1040", "female"),
+        ("sadness", "1091", "female"),
+    ]
+    assert list(tables["cremad"]["intensity"].dropna()) == ["high", "low"]
+    assert tables["cremad"]["text"].iloc[1] == "It's eleven o'clock."
+    write("cremad", tmp_path)
+    (tmp_path / "VideoDemographics.csv").unlink()
+    with pytest.warns(CorpusWarning, match="3 speakers that are not in VideoDemog"):
+        table = corpora.read_cremad(tmp_path)
+    assert table["gender"].isna().all()
+
+
+def test_urdu(tables):
+    assert rows(tables["urdu"], "emotion label speaker gender") == [
+        ("anger", "A", "SM1", "male"),
+        ("happiness", "H", "SF6", "female"),
+        ("happiness", "H", "SM7", "male"),
+        ("neutral", "N", "SM27", "male"),
+        ("sadness", "S", "SF2", "female"),
+    ]
+
+
+def test_iemocap(tables):
+    table = tables["iemocap"]
+    assert rows(table, "emotion label speaker gender session scenario") == [
+        ("neutral", "neu", "Ses01F", "female", "1", "improvised"),
+        ("frustration", "fru", "Ses01M", "male", "1", "improvised"),
+        (None, "xxx", "Ses01F", "female", "1", "improvised"),
+        ("excitement", "exc", "Ses01M", "male", "1", "improvised"),
+        ("anger", "ang", "Ses01F", "female", "1", "scripted"),
+        ("happiness", "hap", "Ses01M", "male", "1", "scripted"),
+        # the M of Ses05M is the actor with markers, that of _M000 speaks
+        ("sadness", "sad", "Ses05M", "male", "5", "scripted"),
+        ("other", "oth", "Ses05F", "female", "5", "scripted"),
+    ]
+    turn = table.loc["Ses01F_script01_1_F000.wav"]
+    assert (turn["valence"], turn["arousal"], turn["dominance"]) == (1.5, 4.0, 4.5)
+    assert turn["text"] == "What's that?"
+    assert table["text"].iloc[-1] == "No: never."
+
+
+def test_iemocap_in_four_classes(copies):
+    table = corpora.read_iemocap(copies["iemocap"], four_classes=True)
+    assert list(table["emotion"]) == [
+        *("neutral", "happiness", "anger", "happiness", "sadness")
+    ]
+    assert list(table["label"]) == ["neu", "exc", "ang", "hap", "sad"]
+
+
+def test_iemocap_tells_the_line_that_it_cannot_read(tmp_path):
+    write("iemocap", tmp_path)
+    file = tmp_path / "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"
+    text = file.read_text().replace("\tneu\t[2.5000,", "\tneu\t[?,")
+    file.write_text(text)
+    with pytest.warns(
+        CorpusWarning, match=r"1 unreadable labels .*Ses01F_impro01.txt, line 3: "
+    ) as found:
+        table = corpora.read_iemocap(tmp_path)
+    assert "1 audio files without a label" in str(found[0].message)
+    assert len(table) == 7
+
+
+def test_msp_improv(tables):
+    table = tables["msp_improv"]
+    assert rows(table, "emotion label speaker gender session scenario target") == [
+        ("neutral", "N", "F01", "female", "1", "natural", "anger"),
+        ("anger", "A", "F01", "female", "1", "other-improvised", "anger"),
+        (None, "X", "M01", "male", "1", "other-improvised", "anger"),
+        ("anger", "A", "F01", "female", "1", "target-improvised", "anger"),
+        ("sadness", "S", "F06", "female", "6", "target-read", "sadness"),
+        ("other", "O", "M06", "male", "6", "other-improvised", "sadness"),
+        ("happiness", "H", "M06", "male", "6", "target-improvised", "happiness"),
+    ]
+    first = table.iloc[0]
+    assert (first["valence"], first["dominance"], first["naturalness"]) == (3, 2.8, 3.6)
+    assert first["arousal"] == pytest.approx(6 - 3.2)
+    assert np.isnan(table["dominance"].iloc[3])
+    assert list(table["text"].dropna()) == ["How was it?"]
+
+
+def test_msp_improv_with_arousal_as_it_is_in_the_file(copies):
+    table = corpora.read_msp_improv(copies["msp_improv"], reverse_arousal=False)
+    assert table["arousal"].iloc[0] == 3.2
+
+
+def test_msp_improv_tells_the_line_that_it_cannot_read(tmp_path):
+    write("msp_improv", tmp_path)
+    file = tmp_path / "Evalution.txt"
+    lines = file.read_text().splitlines()
+    lines[4] = lines[4].replace("; A; ", "; Q; ")
+    file.write_text("\n".join(lines))
+    with pytest.warns(CorpusWarning, match=r"Evalution.txt, line 5: 'UTD-IMPROV-S01A"):
+        assert len(corpora.read_msp_improv(tmp_path)) == 6
+    file.rename(tmp_path / "Evaluation.txt")  # how later copies spell it
+    with pytest.warns(CorpusWarning, match=r"Evaluation.txt, line 5"):
+        assert len(corpora.read_msp_improv(tmp_path)) == 6
+    (tmp_path / "Evaluation.txt").unlink()
+    with pytest.raises(FileNotFoundError, match=r"holds no Evalution\.txt"):
+        corpora.read_msp_improv(tmp_path)
+
+
+def test_cmu_mosei(tables, copies):
+    table = tables["cmu_mosei"]
+    assert rows(table, "emotion label start end happiness sentiment") == [
+        ("happiness", "happiness+surprise", 0.0, 0.5, 1.5, 1.5),  # started before 0
+        ("neutral", "none", 0.5, 1.25, 0.0, 0.0),
+        (None, "anger+disgust", 1.25, 2.0, 0.0, -2.0),
+        ("sadness", "sadness", 0.0, 0.75, 0.0, -3.0),
+    ]
+    assert list(table.index) == ["--qXJuDtHPw.wav"] * 3 + ["-3g5yACwYnA.wav"]
+    assert list(table["speaker"]) == ["--qXJuDtHPw"] * 3 + ["-3g5yACwYnA"]
+    assert table["text"].iloc[1] == "A writer___is who writes."
+    known = {"--qXJuDtHPw": "Ann", "-3g5yACwYnA": "Ann"}
+    named = corpora.read_cmu_mosei(copies["cmu_mosei"], speakers=known)
+    assert set(named["speaker"]) == {"Ann"}
+
+
+def test_cmu_mosei_tells_what_it_cannot_read(tmp_path):
+    write("cmu_mosei", tmp_path)
+    labels = tmp_path / "Labels" / "5000_batch_raw.csv"
+    labels.write_text(labels.read_text().replace('"2","0","1"', '"two","0","1"'))
+    (tmp_path / "Labels" / "readme.csv").write_text("a,b\n1,2\n")
+    segments = tmp_path / "Transcript/Segmented/Combined/--qXJuDtHPw.txt"
+    segments.write_text(segments.read_text().replace("___1.25___2.0", "___1.25"))
+    with pytest.warns(CorpusWarning) as found:
+        table = corpora.read_cmu_mosei(tmp_path)
+    message = str(found[0].message)
+    assert (
+        "3 unreadable labels (Labels/5000_batch_raw.csv, line 2: 'happiness two'"
+        in (message)
+    )
+    assert "1 labels without a segment (--qXJuDtHPw 2)" in message
+    assert len(table) == 3
+    assert table["happiness"].iloc[0] == 1
+
+
+def test_features_of_segments_are_those_of_the_parts(copies):
+    table = corpora.read_cmu_mosei(copies["cmu_mosei"])
+    signal, rate = soundfile.read(table.index[1], dtype="float32")
+    parts = table.reset_index()[["file", "start", "end"]]
+    np.testing.assert_array_equal(
+        EGeMAPS().transform(parts)[1],
+        EGeMAPS().transform([(signal[rate // 2 : rate * 5 // 4], rate)])[0],
+    )
+
+
+# Corpora of one's own
+
+
+def test_filenames_of_a_made_up_corpus(tmp_path):
+    for name in ("anna/Happy_1.wav", "anna/rage_1.wav", "ben/Happy_1.flac"):
+        layouts.write_audio(tmp_path, name)
+    table = corpora.read_filenames(
+        tmp_path, r"(?P<speaker>\w+)/(?P<emotion>[A-Za-z]+)_"
+    )
+    assert rows(table, "speaker emotion label") == [
+        ("anna", "happiness", "Happy"),
+        ("anna", "rage", "rage"),  # no spelling of the vocabulary: as it is
+        ("ben", "happiness", "Happy"),
+    ]
+    assert table.attrs["corpus"] == tmp_path.name
+    mapping = {
+        "emotion": {"Happy": "happiness", "rage": "anger"},
+        "speaker": {"anna": "A", "ben": None},
+    }
+    table = corpora.read_filenames(
+        tmp_path,
+        r"(?P<speaker>\w+)/(?P<emotion>\w+)_(?P<take>\d)",
+        mapping,
+        name="Mine",
+    )
+    assert rows(table, "speaker emotion label take") == [
+        ("A", "happiness", "Happy", "1"),
+        ("A", "anger", "rage", "1"),
+        (None, "happiness", "Happy", "1"),
+    ]
+    assert table.attrs["corpus"] == "Mine"
+    assert corpora.read_filenames(tmp_path)["emotion"].isna().all()
+
+
+def test_codes_that_the_mapping_does_not_have_are_told(tmp_path):
+    for name in ("s1-A-F-3.wav", "s2-B-m-x.wav"):
+        layouts.write_audio(tmp_path, name)
+    pattern = r"(?P<speaker>\w+)-(?P<emotion>\w)-(?P<gender>\w)-(?P<arousal>\w)"
+    with pytest.warns(CorpusWarning) as found:
+        table = corpora.read_filenames(tmp_path, pattern, {"emotion": {"A": "anger"}})
+    assert rows(table, "emotion label gender") == [
+        ("anger", "A", "female"),
+        (None, "B", "male"),
+    ]
+    assert list(table["arousal"].fillna(-1)) == [3, -1]
+    assert table.attrs["problems"] == {
+        "unreadable labels": [
+            "s2-B-m-x.wav: unknown emotion 'B'",
+            "s2-B-m-x.wav: arousal 'x' is no number",
+        ],
+    }
+    assert "2 unreadable labels (s2-B-m-x.wav: unknown" in str(found[0].message)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "mapping", "message"),
+    [
+        ("(?P<speaker>", None, "`pattern` is no regular expression"),
+        (r"(\d+)", None, "`pattern` has no named group"),
+        (r"(?P<speaker>\w+)", {"emotion": {}}, "`mapping` has the column 'emotion'"),
+    ],
+)
+def test_patterns_that_do_not_serve(pattern, mapping, message, tmp_path):
+    layouts.write_audio(tmp_path, "a.wav")
+    with pytest.raises(ValueError, match=message):
+        corpora.read_filenames(tmp_path, pattern, mapping)
+
+
+def test_speakers_without_a_label_are_told(tmp_path):
+    for name in ("s1-happy.wav", "s2-.wav"):
+        layouts.write_audio(tmp_path, name)
+    with pytest.warns(CorpusWarning, match=r"1 speakers without a label \(s2\)"):
+        corpora.read_filenames(
+            tmp_path,
+            r"(?P<speaker>\w+)-(?P<emotion>\w*)",
+            {"emotion": {"happy": "anger"}},
+        )
+
+
+def test_files_that_are_there_twice_by_links_are_read_once(tmp_path):
+    layouts.write_audio(tmp_path, "a", "s1.wav")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    table = corpora.read_filenames(tmp_path, r"(?P<speaker>s\d)")
+    assert len(table) == 1
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_table_of_labels(suffix, tmp_path):
+    for name in ("x/a.wav", "b.wav"):
+        layouts.write_audio(tmp_path, "wavs", name)
+    labels = pd.DataFrame(
+        {
+            "file": ["x/a.wav", "b.wav", "b.wav", str(tmp_path / "wavs" / "b.wav")],
+            "emotion": ["Angry", "NA", None, "neutral"],
+            "speaker": ["01", "02", "02", "null"],
+            "start": [None, 0.0, 0.1, None],
+            "end": [None, 0.1, 0.2, None],
+            "valence": [1.0, 2.0, None, 4.5],
+            "room": ["r1", "r2", "r2", "r2"],
+        }
+    )
+    path = tmp_path / f"labels.{suffix}"
+    getattr(labels, f"to_{suffix}")(path, index=False)
+    table = corpora.read_table(path, tmp_path / "wavs")
+    assert rows(table, "emotion label speaker room") == [
+        ("anger", "Angry", "01", "r1"),
+        ("NA", "NA", "02", "r2"),
+        (None, None, "02", "r2"),
+        ("neutral", "neutral", "null", "r2"),
+    ]
+    assert list(table["end"].fillna(-1)) == [-1, 0.1, 0.2, -1]
+    assert all(Path(file).is_file() for file in table.index)
+    assert EGeMAPS().transform(table.reset_index()[["file", "start", "end"]]).shape == (
+        4,
+        88,
+    )
+
+
+def test_table_of_labels_is_in_the_folder_of_its_files(tmp_path):
+    layouts.write_audio(tmp_path, "a.wav")
+    (tmp_path / "labels.csv").write_text("file, valence\na.wav,low\nb.wav,1\n")
+    with pytest.warns(CorpusWarning) as found:
+        table = corpora.read_table(tmp_path / "labels.csv")
+    assert "1 missing audio files (b.wav)" in str(found[0].message)
+    assert "a.wav: valence 'low' is no number" in str(found[0].message)
+    assert len(table) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "message"),
+    [
+        (b"", ValueError, "cannot be read as a CSV table"),
+        (b"\xff\xfe\x00\x01", ValueError, "cannot be read as a CSV table"),
+        (b'file,emotion\n"a,b\n', ValueError, "cannot be read as a CSV table"),
+        (b"path,emotion\na.wav,b\n", ValueError, r"lacks the column file: .*'path'"),
+        (b"file,emotion\na.wav,b\n ,b\n", ValueError, "1 rows .*, the first in line 3"),
+        (
+            b"file\na.wav\na.wav\n",
+            ValueError,
+            "1 files more than once, such as 'a.wav'",
+        ),
+        (b"file\nb.wav\nc.wav\n", FileNotFoundError, "None of the 2 files .*'b.wav'"),
+        (b"file\n", FileNotFoundError, "No recording"),
+    ],
+)
+def test_tables_that_do_not_serve(content, error, message, tmp_path):
+    layouts.write_audio(tmp_path, "a.wav")
+    (tmp_path / "labels.csv").write_bytes(content)
+    with pytest.raises(error, match=message):
+        corpora.read_table(tmp_path / "labels.csv")
+    (tmp_path / "labels.parquet").write_bytes(content)
+    with pytest.raises(ValueError, match="cannot be read as Parquet"):
+        corpora.read_table(tmp_path / "labels.parquet")
+
+
+def test_summary_counts_speakers_and_emotions(tables):
+    counts = corpora.summary(tables["iemocap"])
+    assert list(counts.index) == ["Ses01F", "Ses01M", "Ses05F", "Ses05M", "total"]
+    assert list(counts.columns[-2:]) == ["unknown", "total"]
+    assert counts.loc["Ses01F", "unknown"] == 1
+    assert counts.loc["total", "total"] == 8
+    assert counts["total"].tolist() == [3, 3, 1, 1, 8]
+    unlabeled = tables["urdu"].assign(emotion=None)
+    assert list(corpora.summary(unlabeled).columns) == ["unknown", "total"]
+
+
+# audformat
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_audformat_and_back(name, copies):
+    table = READ[name](copies[name])
+    db = corpora.to_audformat(table)
+    assert not Path(db.files[0]).is_absolute()
+    again = corpora.from_audformat(db)
+    assert again.attrs["corpus"] == table.attrs["corpus"].lower()
+    again = again.rename(index=lambda file: str(copies[name] / file))
+    pd.testing.assert_frame_equal(again, table[COLUMNS])
+
+
+def test_audformat_of_segments_that_another_wrote(tmp_path):
+    db = audformat.Database("talks")
+    db.schemes["emotion"] = audformat.Scheme(labels=["happy", "sad"])
+    db.schemes["speaker"] = audformat.Scheme(
+        labels={7: {"sex": "female"}, 8: {"sex": "male"}}, dtype="int"
+    )
+    db.schemes["transcription"] = audformat.Scheme("str")
+    index = audformat.segmented_index(
+        ["a.wav", "a.wav", "b.wav"], ["0s", "1.5s", "0s"], ["1.5s", "2s", pd.NaT]
+    )
+    db["talk"] = audformat.Table(index)
+    for column, values in {
+        "emotion": ["happy", None, "sad"],
+        "speaker": [7, 7, 8],
+        "transcription": ["Hi.", "Ho.", None],
+    }.items():
+        db["talk"][column] = audformat.Column(scheme_id=column)
+        db["talk"][column].set(values)
+    table = corpora.from_audformat(db)
+    assert list(table.index) == ["a.wav", "a.wav", "b.wav"]
+    assert rows(table, "emotion label speaker gender text start") == [
+        ("happiness", "happy", "7", "female", "Hi.", 0.0),
+        (None, None, "7", "female", "Ho.", 1.5),
+        ("sadness", "sad", "8", "male", None, 0.0),
+    ]
+    assert list(table["end"].fillna(-1)) == [1.5, 2.0, -1]
+    with pytest.raises(ValueError, match=r"nothing for `emotion='mood'`; .*'talk'"):
+        corpora.from_audformat(db, emotion="mood")
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # pandas, of audformat
+def test_load_through_audb(copies, tmp_path, monkeypatch):
+    audb = pytest.importorskip("audb")
+    folder = tmp_path / "db"
+    db = corpora.to_audformat(corpora.read_emodb(copies["emodb"]), "mini")
+    for file in db.files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_bytes((copies["emodb"] / file).read_bytes())
+    db.save(folder)
+    (tmp_path / "host" / "repository").mkdir(parents=True)
+    repository = audb.Repository("repository", str(tmp_path / "host"), "file-system")
+    monkeypatch.setattr(audb.config, "REPOSITORIES", [repository])
+    audb.publish(folder, "1.0.0", repository, verbose=False)
+    monkeypatch.setattr(audb.config, "CACHE_ROOT", str(tmp_path / "cache"))
+    monkeypatch.setattr(audb.config, "SHARED_CACHE_ROOT", str(tmp_path / "shared"))
+    table = corpora.load("mini", "1.0.0")
+    assert sorted(table["emotion"]) == sorted(
+        corpora.read_emodb(copies["emodb"])["emotion"]
+    )
+    assert EGeMAPS().transform(table.index[:1]).shape == (1, 88)
+
+
+# Speed
+
+
+def test_ten_thousand_names_are_read_within_a_second(tmp_path):
+    n_speakers, n_files = 100, 100
+    for speaker in range(n_speakers):
+        folder = tmp_path / f"{speaker:03d}"
+        folder.mkdir()
+        for take in range(n_files):
+            (folder / f"{'AHNS'[take % 4]}{take:04d}.wav").touch()
+    start = time.perf_counter()
+    table = corpora.read_filenames(
+        tmp_path,
+        r"(?P<speaker>\d+)/(?P<emotion>[AHNS])\d+",
+        {"emotion": {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}},
+    )
+    assert time.perf_counter() - start < 1
+    assert len(table) == n_speakers * n_files
+    assert corpora.summary(table).loc["total", "anger"] == n_speakers * n_files / 4
