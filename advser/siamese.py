@@ -29,6 +29,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
+from ._threads import limited_threads
 from ._validation import check_labels, check_layer_sizes, check_speakers, encode
 from .base import BaseSERClassifier
 from .exceptions import NoNeutralWarning, NoSpeakersWarning
@@ -1115,10 +1116,11 @@ class SiameseSER(BaseSERClassifier):
         if not isinstance(n_steps, Integral) or n_steps < 1:
             raise ValueError(f"`n_steps` must be an integer above 0; it is {n_steps}.")
         rows = self._check_rows(X)
-        parts = [
-            self._attribute(rows[start : start + CHUNK], n_steps)
-            for start in range(0, len(rows), CHUNK)
-        ]
+        with limited_threads(min(len(rows), CHUNK) * self.net_.n_parameters):
+            parts = [
+                self._attribute(rows[start : start + CHUNK], n_steps)
+                for start in range(0, len(rows), CHUNK)
+            ]
         shares, attributions = map(np.concatenate, zip(*parts))
         n_samples, n_codes, n_features = attributions.shape
         names = getattr(self, "feature_names_in_", None)
