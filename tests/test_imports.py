@@ -27,6 +27,7 @@ FLOORS = [
         "layers",
         "metrics",
         "scaling",
+        "statistics",
         "training",
     },
     {"base", "datasets", "networks", "probes", "recordings", "stacking", "utterances"},
