@@ -114,7 +114,7 @@ def test_interval_covers_the_recall_on_other_speakers():
     rng = np.random.default_rng(4)
     covers = {"speakers": 0, "utterances": 0}
     for _ in range(150):
-        y_true, speakers, predict = world(rng, n_speakers=6, n_rows=60)
+        y_true, speakers, predict = world(rng, n_rows=60)
         predicted = predict()
         units = {"speakers": speakers, "utterances": np.arange(len(y_true))}
         for name, unit in units.items():
