@@ -19,6 +19,7 @@ SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("
 FLOORS = [
     {
         "_routing",
+        "_store",
         "_threads",
         "_validation",
         "distributed",
