@@ -155,6 +155,7 @@ def benchmark(
         "protocol": "leave one speaker out",
         "seeds": list(range(seeds)),
         "probes": list(probes),
+        "baselines": baselines(estimators),
         "estimators": {name: described(model) for name, model in estimators.items()},
         "n_jobs": n_jobs,
         "threads_per_fit": 1,
@@ -183,17 +184,17 @@ def benchmark(
     settings["seconds"] = round(perf_counter() - start, 1)
     write_json(folder / "settings.json", settings)
     comparison.summary().to_csv(folder / "summary.csv")
-    tests = comparison.pairwise(baselines(comparison))
+    finished = comparison.by_speaker().columns
+    tests = comparison.pairwise(baselines(finished))
     tests.to_csv(folder / "pairwise.csv", index=False)
     (folder / "table.md").write_text(format_table(comparison) + "\n", encoding="utf-8")
     return comparison
 
 
-def baselines(comparison):
+def baselines(names):
     """Return the estimators to test the others against; None to test all pairs."""
-    names = [METHODS[BASELINE] + suffix for suffix in NORMALISATIONS.values()]
-    finished = comparison.by_speaker().columns
-    return [name for name in names if name in finished] or None
+    baselines = [METHODS[BASELINE] + suffix for suffix in NORMALISATIONS.values()]
+    return [name for name in baselines if name in names] or None
 
 
 def format_table(comparison):

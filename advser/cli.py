@@ -130,8 +130,8 @@ def add_benchmark(commands):
         "--out",
         type=Path,
         metavar="DIR",
-        help="new or empty folder for the results (default: advser-benchmark-<date>), or "
-        "that of an interrupted benchmark with the same options, to go on from there",
+        help="new or empty folder for the results (default: advser-benchmark-<date>), "
+        "or that of an interrupted benchmark with the same options, to go on from there",
     )
     parser.add_argument(
         "--quick", action="store_true", help="a single seed and the linear probe alone"
@@ -151,12 +151,9 @@ def run_benchmark(options, parser):
     if (options.wavs is None) != (options.labels is None):
         parser.error("--wavs and --labels go together: pass both, or neither")
     folder = options.out or Path(f"advser-benchmark-{datetime.now():%Y%m%d-%H%M%S}")
-    is_begun = (folder / "comparison.json").is_file()
-    if folder.exists() and not is_begun:
-        if not folder.is_dir() or any(folder.iterdir()):
-            parser.error(
-                f"{folder} exists and is not an empty folder; name another --out"
-            )
+    is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not is_free and not (folder / "comparison.json").is_file():
+        parser.error(f"{folder} exists and is not an empty folder; name another --out")
 
     # Imported here, since torch takes seconds: --help and a slip are answered at once.
     from joblib import cpu_count
@@ -202,9 +199,9 @@ def add_report(commands):
     parser = commands.add_parser(
         "report",
         help="make a page of the results in a folder",
-        description="Make one HTML page, with all tables and figures in it, of a folder "
-        "that `advser benchmark` or `advser.evaluation.compare` has written. It needs "
-        "no network to be read.",
+        description="Make one HTML page, with all tables and figures in it, of a "
+        "folder that `advser benchmark` or `advser.evaluation.compare` has written. It "
+        "needs no network to be read.",
     )
     parser.set_defaults(run=lambda options: run_report(options, parser))
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the results")
