@@ -131,7 +131,7 @@ def add_benchmark(commands):
         type=Path,
         metavar="DIR",
         help="new or empty folder for the results (default: advser-benchmark-<date>), "
-        "or that of an interrupted benchmark with the same options, to go on from there",
+        "or that of an interrupted benchmark with the same options, to go on with it",
     )
     parser.add_argument(
         "--quick", action="store_true", help="a single seed and the linear probe alone"

@@ -33,7 +33,7 @@ FLOORS = [
     },
     {"base", "datasets", "networks", "probes", "recordings", "stacking", "utterances"},
     {"adversarial", "dann", "evaluation", "menan", "model_selection", "plots"},
-    {"__init__", "__main__", "benchmark", "cli"},
+    {"__init__", "__main__", "benchmark", "cli", "report"},
 ]
 
 
