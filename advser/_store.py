@@ -31,6 +31,7 @@ __all__ = [
     "read_tables",
     "write_json",
     "write_table",
+    "write_text",
 ]
 
 SETTINGS = "comparison.json"
@@ -264,6 +265,7 @@ def write_table(file, table):
 
 
 def write_json(file, content):
+    """Write a JSON file, whole or not at all."""
     write_text(file, json.dumps(content, indent=2) + "\n")
 
 
@@ -295,6 +297,7 @@ def described(model):
 
 
 def as_json(value):
+    """Return the value of a parameter, or how it is written, ready for JSON."""
     if isinstance(value, bool | int | str | None):
         return value
     if isinstance(value, float) and np.isfinite(value):
@@ -313,6 +316,7 @@ def environment():
 
 
 def installed(package):
+    """Return the version of a package, or None."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -29,7 +29,7 @@ STYLE = """\
 :root { color-scheme: light; --ink: #1a1a1a; --soft: #5c5c5c; --line: #d9d9d9; }
 * { box-sizing: border-box; }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: #fff;
-  max-width: 62rem; margin: 0 auto; padding: 1rem; overflow-wrap: break-word; }
+  max-width: 68rem; margin: 0 auto; padding: 1rem; overflow-wrap: break-word; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: .5em 0 .2em; }
 h2 { font-size: 1.25rem; margin: 2em 0 .5em; padding-top: .6em;
   border-top: 1px solid var(--line); }
@@ -40,17 +40,22 @@ table { border-collapse: collapse; font-size: .875rem;
   font-variant-numeric: tabular-nums; }
 th, td { padding: .3em .7em; border-bottom: 1px solid var(--line); text-align: right;
   vertical-align: top; white-space: nowrap; }
-th { font-weight: 600; } thead th { border-bottom: 2px solid var(--ink); }
+th { font-weight: 600; }
+thead th { border-bottom: 2px solid var(--ink); white-space: normal; }
 tbody th, td.text, th.text { text-align: left; }
 tr.transductive th::after { content: " (transductive)"; color: #a34700;
   font-weight: 400; }
-figure { margin: 1em 0; } figure img { max-width: 100%; height: auto; }
+figure { margin: 1em 0; overflow-x: auto; }
+figure img { max-width: 100%; min-width: 34rem; height: auto; }
+.several { display: flex; flex-wrap: wrap; gap: 0 1rem; }
+.several figure { margin: 0; } .several img { min-width: 0; }
 .beware { border-left: 4px solid #d55e00; padding: .1em 1em; background: #fdf4ee; }
 pre { font-size: .8rem; overflow-x: auto; white-space: pre-wrap; background: #f6f6f6;
   padding: .6em; }
 summary { cursor: pointer; }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; }
-  .wide { overflow: visible; } table { font-size: 7.5pt; }
+  .wide, figure { overflow: visible; } figure img { min-width: 0; }
+  table { font-size: 7.5pt; }
   th, td { padding: .2em .4em; white-space: normal; }
   figure, tr { break-inside: avoid; } h2 { break-after: avoid; } }
 """
@@ -139,9 +144,7 @@ def report(folder, out=None, *, baseline=None, confidence_level=0.95):
 
 def title_of(benchmark):
     corpus = benchmark.get("corpus")
-    return (
-        f"Emotions of new speakers: {corpus}" if corpus else "Emotions of new speakers"
-    )
+    return "Emotions of new speakers" + (f": {corpus}" if corpus else "")
 
 
 def head(comparison, benchmark):
@@ -179,22 +182,23 @@ def caveats(comparison, summary, pairs):
         "cross-validation can account for."
     )
     if summary["transductive"].any():
-        names = escape(", ".join(summary.index[summary["transductive"]]))
+        names = escape("; ".join(summary.index[summary["transductive"]]))
         notes.append(
             f"<strong>Transductive:</strong> {names}. They have used the unlabelled "
             "utterances of the very speakers they are scored on. Compare them with "
             "each other only; no test here compares them with the rest."
         )
     if len(pairs) and pairs["smallest_p_holm"].max() > 0.05:
+        n_pairs = f" and {len(pairs)} comparisons" if len(pairs) > 1 else ""
+        advice = " Name a baseline, to make fewer comparisons." if n_pairs else ""
         notes.append(
-            f"With {n_speakers} speakers and {len(pairs)} comparisons no difference "
-            "can be significant: the corrected p-value of a method that is better "
-            f"with every speaker is {pairs['smallest_p_holm'].max():.3f}. Name a "
-            "baseline, to make fewer comparisons."
+            f"With {n_speakers} speakers{n_pairs} no difference can be significant: "
+            "the corrected p-value of a method that is better with every speaker is "
+            f"{pairs['smallest_p_holm'].max():.3f}.{advice}"
         )
     candidates = summary["candidates"][summary["candidates"] > 0]
     if candidates.nunique() > 1:
-        tried = ", ".join(f"{name}: {n}" for name, n in candidates.items() if n > 1)
+        tried = "; ".join(f"{name}: {n}" for name, n in candidates.items() if n > 1)
         notes.append(
             "Settings were not searched equally. Tried in each fold: "
             f"{escape(tried)}; the others ran as they are."
@@ -220,23 +224,21 @@ def recalls(comparison, summary, confidence_level):
     """Return how well each estimator does."""
     probes = [name for name in summary if name.startswith("leakage_")]
     table = pd.DataFrame(index=summary.index)
-    table["seeds"] = summary["seeds"].astype(str)
-    table["UAR"] = summary["uar"].map("{:.3f}".format)
-    table[f"{confidence_level:.0%} interval"] = [
-        f"{low:.3f} – {high:.3f}"
-        for low, high in zip(summary["uar_low"], summary["uar_high"])
-    ]
-    table["± over seeds"] = summary["uar_std"].map("{:.3f}".format)
-    table["weighted accuracy"] = summary["weighted_accuracy"].map("{:.3f}".format)
-    table["macro F1"] = summary["macro_f1"].map("{:.3f}".format)
-    table["worst speaker"] = [
-        f"{uar:.3f} ({speaker})"
-        for uar, speaker in zip(summary["worst_speaker_uar"], summary["worst_speaker"])
-    ]
+    table["seeds"] = summary["seeds"].map(str)
+    table["UAR"] = [uar or "none" for uar in texts("{:.3f}", summary["uar"])]
+    table[f"{confidence_level:.0%} interval"] = texts(
+        "{:.3f} – {:.3f}", summary["uar_low"], summary["uar_high"]
+    )
+    table["± over seeds"] = texts("{:.3f}", summary["uar_std"])
+    table["WA"] = texts("{:.3f}", summary["weighted_accuracy"])
+    table["macro F1"] = texts("{:.3f}", summary["macro_f1"])
+    table["worst speaker"] = texts(
+        "{:.3f} ({})", summary["worst_speaker_uar"], summary["worst_speaker"]
+    )
     for probe in probes:
-        table[probe.replace("_", ", ")] = summary[probe].map("{:.2f}".format)
-    table["tried"] = summary["candidates"].astype(str)
-    table["fit, s"] = summary["fit_seconds"].map("{:.2f}".format)
+        table[probe.replace("_", ", ")] = texts("{:.2f}", summary[probe])
+    table["tried"] = summary["candidates"].map(str)
+    table["fit, s"] = texts("{:.2f}", summary["fit_seconds"])
     figure = new_figure(7.5, 1.7 + 0.32 * len(summary))
     IntervalDisplay.from_comparison(
         comparison, confidence_level=confidence_level, ax=figure.add_subplot()
@@ -246,27 +248,28 @@ def recalls(comparison, summary, confidence_level):
         "Unweighted average recall of each estimator with its interval; the highest is "
         f"{summary['uar'].max():.3f}, of {best}"
     )
+    note = (
+        "UAR: unweighted average recall, the mean over emotions of the share "
+        "recognised. WA: weighted accuracy, the share of all utterances recognised. "
+        "Tried: settings among which a search chose, in each fold anew. Fit: CPU "
+        "seconds, a median."
+    )
+    if probes:
+        note += (
+            " Leakage: balanced accuracy with which a probe names the speaker; chance "
+            f"is {summary['chance'].max():.2f}."
+        )
     rule = comparison.settings["selection"]
+    caption = (
+        "Mark: all test utterances together, a mean over seeds. Bar: interval by "
+        "bootstrap over speakers."
+    )
     return "\n".join(
         [
             "<h2>Recall on new speakers</h2>",
-            image(
-                figure,
-                alt,
-                "Mark: all test utterances together, a mean over seeds. "
-                "Bar: interval by bootstrap over speakers.",
-            ),
+            image(figure, alt, caption),
             html_table(table, summary["transductive"]),
-            '<p class="note">UAR: unweighted average recall, the mean over emotions of '
-            "the share recognised. Weighted accuracy: the share of all utterances "
-            "recognised. Leakage: balanced accuracy with which a probe names the "
-            "speaker; chance is "
-            f"{summary['chance'].max():.2f}. "
-            if probes
-            else '<p class="note">UAR: unweighted average recall, the mean over '
-            "emotions of the share recognised. Weighted accuracy: the share of all "
-            "utterances recognised. ",
-            "Tried: settings among which a search chose, in each fold anew.</p>",
+            f'<p class="note">{note}</p>',
             f"<p>Settings were chosen by: {escape(rule)}.</p>" if rule else "",
         ]
     )
@@ -279,10 +282,10 @@ def differences(pairs, confidence_level):
     table = pairs.set_index("estimator")
     shown = pd.DataFrame(index=table.index)
     shown["compared with"] = table["other"]
-    shown["points"] = table["points"].map("{:+.1f}".format)
-    shown[f"{confidence_level:.0%} interval"] = [
-        f"{low:+.1f} to {high:+.1f}" for low, high in zip(table["low"], table["high"])
-    ]
+    shown["points"] = texts("{:+.1f}", table["points"])
+    shown[f"{confidence_level:.0%} interval"] = texts(
+        "{:+.1f} to {:+.1f}", table["low"], table["high"]
+    )
     shown["p"] = table["p_value"].map(p_text)
     shown["p, corrected"] = table["p_holm"].map(p_text)
     parts = ["<h2>Is the difference real?</h2>"]
@@ -300,14 +303,14 @@ def differences(pairs, confidence_level):
         f'<p class="note">{n_real} of {len(pairs)} corrected p-values are below 0.05. '
         "Paired permutation test: the predictions of two methods are exchanged, a "
         "speaker at a time. Points: percentage points of unweighted average recall. "
-        f"Corrected for {len(pairs)} comparisons by Holm. A large p-value does not say "
+        f"Corrected by Holm for the number of pairs. A large p-value does not say "
         "that there is no difference.</p>",
     ]
     return "\n".join(parts)
 
 
 def p_text(p_value):
-    return "&lt; 0.001" if p_value < 0.001 else f"{p_value:.3f}"
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def leakage(comparison, summary):
@@ -335,11 +338,10 @@ def leakage(comparison, summary):
 
 def by_speaker(comparison):
     """Return how each speaker is served."""
-    table = comparison.by_speaker().map("{:.2f}".format)
-    table.columns = [
-        f"{name} *" if comparison.transductive()[name] else name for name in table
-    ]
-    note = "* transductive. " if comparison.transductive().any() else ""
+    table = comparison.by_speaker().apply(lambda column: texts("{:.2f}", column))
+    flags = comparison.transductive()
+    table.columns = [f"{name} *" if flags[name] else name for name in table]
+    note = "* transductive. " if flags.any() else ""
     return "\n".join(
         [
             "<h2>Each speaker</h2>",
@@ -352,7 +354,7 @@ def by_speaker(comparison):
 
 def confusions(comparison, summary):
     """Return what is taken for what."""
-    parts = ["<h2>What is taken for what</h2>", '<div class="wide">']
+    parts = ["<h2>What is taken for what</h2>", '<div class="several">']
     predictions = comparison.predictions
     emotions = comparison.settings["data"]["emotions"]
     side = 2.2 + 0.42 * len(emotions)
@@ -459,12 +461,9 @@ def settings(comparison, benchmark):
 def html_table(table, transductive=None, text=()):
     """Return a table of texts as HTML, that scrolls by itself where it is too wide."""
 
-    def cell(kind, content, name=""):
-        shown = "" if content == "nan" or "nan – nan" in content else content
-        shown = shown.replace("nan (nan)", "")
-        shown = shown if "&lt;" in shown else escape(shown)
+    def cell(kind, content, name):
         style = ' class="text"' if name in text else ""
-        return f"<{kind}{style}>{shown}</{kind}>"
+        return f"<{kind}{style}>{escape(content)}</{kind}>"
 
     header = "".join(cell("th", str(name), name) for name in table)
     rows = []
@@ -475,10 +474,16 @@ def html_table(table, transductive=None, text=()):
         rows.append(f'<tr{kind}><th scope="row">{escape(str(name))}</th>{cells}</tr>')
     corner = f'<th class="text">{escape(str(table.index.name or ""))}</th>'
     return (
-        f'<div class="wide"><table>\n<thead><tr>{corner}{header}</tr></thead>\n<tbody>\n'
-        + "\n".join(rows)
-        + "\n</tbody>\n</table></div>"
+        f'<div class="wide"><table>\n<thead><tr>{corner}{header}</tr></thead>\n'
+        "<tbody>\n" + "\n".join(rows) + "\n</tbody>\n</table></div>"
     )
+
+
+def texts(form, *columns):
+    """Return the values of columns as texts, empty where the first is missing."""
+    return [
+        "" if pd.isna(values[0]) else form.format(*values) for values in zip(*columns)
+    ]
 
 
 def image(figure, alt, caption=""):
@@ -494,7 +499,7 @@ def image(figure, alt, caption=""):
 def tag(content, kind, alt, caption=""):
     caption = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     source = f"data:image/{kind};base64,{b64encode(content).decode()}"
-    return f'<figure><img src="{source}" alt="{escape(alt, quote=True)}">{caption}</figure>'
+    return f'<figure><img src="{source}" alt="{escape(alt)}">{caption}</figure>'
 
 
 def new_figure(width, height):
