@@ -25,11 +25,12 @@ from .plots import (
 __all__ = ["report"]
 
 MANY = 20  # pairs that fit a figure
+FEW = 12  # speakers that fit a row of a table
 STYLE = """\
 :root { color-scheme: light; --ink: #1a1a1a; --soft: #5c5c5c; --line: #d9d9d9; }
 * { box-sizing: border-box; }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: #fff;
-  max-width: 68rem; margin: 0 auto; padding: 1rem; overflow-wrap: break-word; }
+  max-width: 74rem; margin: 0 auto; padding: 1rem; overflow-wrap: break-word; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: .5em 0 .2em; }
 h2 { font-size: 1.25rem; margin: 2em 0 .5em; padding-top: .6em;
   border-top: 1px solid var(--line); }
@@ -42,13 +43,14 @@ th, td { padding: .3em .7em; border-bottom: 1px solid var(--line); text-align: r
   vertical-align: top; white-space: nowrap; }
 th { font-weight: 600; }
 thead th { border-bottom: 2px solid var(--ink); white-space: normal; }
+tbody th { white-space: normal; min-width: 9rem; }
 tbody th, td.text, th.text { text-align: left; }
 tr.transductive th::after { content: " (transductive)"; color: #a34700;
   font-weight: 400; }
 figure { margin: 1em 0; overflow-x: auto; }
 figure img { max-width: 100%; min-width: 34rem; height: auto; }
 .several { display: flex; flex-wrap: wrap; gap: 0 1rem; }
-.several figure { margin: 0; } .several img { min-width: 0; }
+.several figure { margin: 0; } .several img { min-width: 0; width: 21rem; }
 .beware { border-left: 4px solid #d55e00; padding: .1em 1em; background: #fdf4ee; }
 pre { font-size: .8rem; overflow-x: auto; white-space: pre-wrap; background: #f6f6f6;
   padding: .6em; }
@@ -340,12 +342,16 @@ def by_speaker(comparison):
     """Return how each speaker is served."""
     table = comparison.by_speaker().apply(lambda column: texts("{:.2f}", column))
     flags = comparison.transductive()
-    table.columns = [f"{name} *" if flags[name] else name for name in table]
-    note = "* transductive. " if flags.any() else ""
+    if len(table) <= FEW:
+        shown = html_table(table.T.rename_axis("estimator"), flags[table.columns])
+    else:  # too many for a row
+        table.columns = [f"{name} *" if flags[name] else name for name in table]
+        shown = html_table(table)
+    note = "* transductive. " if flags.any() and len(table) > FEW else ""
     return "\n".join(
         [
             "<h2>Each speaker</h2>",
-            html_table(table),
+            shown,
             f'<p class="note">{note}Recall is averaged over the emotions that the '
             "speaker shows, and over the seeds.</p>",
         ]
