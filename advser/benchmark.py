@@ -6,10 +6,8 @@ defaults: the same search would take them an hour. If this favours anyone, it is
 linear models.
 """
 
-import json
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from itertools import product
 from time import perf_counter
 
@@ -23,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
+from ._store import described, installed, write_json
 from .adversarial import AdversarialSER
 from .autoencoder import AutoencoderSER
 from .evaluation import compare
@@ -43,8 +42,8 @@ METHODS = {
     "grl": "gradient reversal",
     "entropy": "maximum entropy",
     "none": "no adversary",
-    "siamese": "siamese network",
     "autoencoder": "autoencoder, speaker as task",
+    "siamese": "siamese network",
     "svm": "linear SVM",
     "logistic": "logistic regression",
     "mlp": "scikit-learn's MLP",
@@ -54,13 +53,15 @@ PACKAGES = [
     *("advser", "audresample", "joblib", "matplotlib", "numpy", "opensmile", "pandas"),
     *("scikit-learn", "scipy", "skorch", "soundfile", "torch"),
 ]
+BASELINE = "svm"  # that the other methods are tested against
 NOTES = """\
 UAR: unweighted average recall of all test utterances, leaving one speaker out at a
 time: mean ± standard deviation over the seeds (none where the method has no
-randomness). WA: weighted accuracy, the share of utterances recognised. Leakage:
-balanced accuracy with which an independent probe names the speaker from the embedding
-(of the baselines: their scaled features) of utterances held out from training; not
-judged unless two speakers have four utterances.
+randomness). 95 %: its confidence interval, by bootstrap over the speakers. WA: weighted
+accuracy, the share of utterances recognised. Leakage: balanced accuracy with which an
+independent probe names the speaker from the embedding (of the baselines: their scaled
+features) of utterances held out from training; not judged unless two speakers have
+four utterances.
 Transductive results use the test speaker's unlabelled utterances, the very ones that
 are scored: compare them with each other only. The linear models choose C by
 speaker-disjoint cross-validation within the training rows; networks run with their
@@ -71,10 +72,10 @@ def make_classifier(method, n_speakers):
     """Return the classifier of a method, for corpora of so many speakers."""
     if method in ("grl", "entropy", "none"):
         return AdversarialSER(None if method == "none" else method)
-    if method == "siamese":
-        return SiameseSER()
     if method == "autoencoder":
         return AutoencoderSER()
+    if method == "siamese":
+        return SiameseSER()
     if method == "mlp":
         return MLPClassifier(hidden_layer_sizes=(128, 64), max_iter=1000)
     model = {
@@ -120,9 +121,9 @@ def benchmark(
         The corpus.
 
     folder : path-like
-        Folder for the results: `scores.csv`, `predictions.csv`, `leakage.csv`,
-        `summary.csv`, `table.md`, `settings.json`, and `failures.csv` if there were
-        any.
+        Folder for the results: those of :meth:`Comparison.save`, `summary.csv`,
+        `pairwise.csv`, `table.md`, `settings.json`, and `failures.csv` if there are
+        recordings that were left out. An interrupted benchmark goes on from there.
 
     methods : sequence of str
         Keys of `METHODS`.
@@ -142,6 +143,11 @@ def benchmark(
     Returns
     -------
     comparison : Comparison
+
+    Raises
+    ------
+    FileExistsError
+        If the folder holds the results of other data, settings or versions.
     """
     speakers = recordings.speakers
     n_utterances = np.unique(speakers, return_counts=True)[1]
@@ -157,7 +163,8 @@ def benchmark(
         "protocol": "leave one speaker out",
         "seeds": list(range(seeds)),
         "probes": list(probes),
-        "estimators": {name: parameters(model) for name, model in estimators.items()},
+        "baselines": baselines(estimators),
+        "estimators": {name: described(model) for name, model in estimators.items()},
         "n_jobs": n_jobs,
         "threads_per_fit": 1,
         "cpu_count": os.cpu_count(),
@@ -166,7 +173,8 @@ def benchmark(
         "versions": {name: installed(name) for name in PACKAGES},
         "seconds": None,
     }
-    write_json(folder / "settings.json", settings)
+    if not (folder / "settings.json").exists():  # it may be that of another benchmark
+        write_json(folder / "settings.json", settings)
     if len(recordings.failures):
         recordings.failures.to_csv(folder / "failures.csv", index=False)
     start = perf_counter()
@@ -184,33 +192,49 @@ def benchmark(
     settings["seconds"] = round(perf_counter() - start, 1)
     write_json(folder / "settings.json", settings)
     comparison.summary().to_csv(folder / "summary.csv")
+    finished = comparison.by_speaker().columns
+    tests = comparison.pairwise(baselines(finished))
+    tests.to_csv(folder / "pairwise.csv", index=False)
     (folder / "table.md").write_text(format_table(comparison) + "\n", encoding="utf-8")
     return comparison
+
+
+def baselines(names):
+    """Return the estimators to test the others against; None to test all pairs."""
+    baselines = [METHODS[BASELINE] + suffix for suffix in NORMALISATIONS.values()]
+    return [name for name in baselines if name in names] or None
 
 
 def format_table(comparison):
     """Return the summary of a benchmark as a Markdown table, for people to read."""
     summary = comparison.summary()
     probes = [name for name in summary if name.startswith("leakage_")]
-    header = ["method", "normalisation", "UAR", "WA", "worst speaker"]
+    header = ["method", "normalisation", "UAR", "95 %", "WA", "worst speaker"]
     header += [name.replace("_", ", ") for name in probes] + ["fit, s"]
     rows = []
     for name, row in summary.iterrows():
         spread = "" if np.isnan(row["uar_std"]) else f" ± {row['uar_std']:.3f}"
+        scored = [
+            f"{row['uar']:.3f}{spread}",
+            f"{row['uar_low']:.2f} – {row['uar_high']:.2f}",
+            f"{row['weighted_accuracy']:.3f}",
+            f"{row['worst_speaker_uar']:.3f} ({row['worst_speaker']})",
+        ]
         rows.append(
             [
                 name.removesuffix(NORMALISATIONS["speaker"]),
                 "per speaker (transductive)" if row["transductive"] else "global",
-                f"{row['uar']:.3f}{spread}",
-                f"{row['weighted_accuracy']:.3f}",
-                f"{row['worst_speaker_uar']:.3f} ({row['worst_speaker']})",
-                *(f"{row[probe]:.2f}" for probe in probes),
-                f"{row['fit_seconds']:.2f}",
+                *(scored if row["seeds"] else ["failed", "", "", ""]),
+                *(
+                    "" if np.isnan(row[probe]) else f"{row[probe]:.2f}"
+                    for probe in probes
+                ),
+                "" if np.isnan(row["fit_seconds"]) else f"{row['fit_seconds']:.2f}",
             ]
         )
     if probes:
         chance = f"{summary['chance'].iloc[0]:.2f}"
-        rows.append(["chance", *[""] * 4, *[chance] * len(probes), ""])
+        rows.append(["chance", *[""] * 5, *[chance] * len(probes), ""])
     widths = [max(map(len, column)) for column in zip(header, *rows)]
     lines = [header, ["-" * width for width in widths], *rows]
     return "\n".join(
@@ -333,23 +357,3 @@ def method_rows(comparison):
     """Return the method of each estimator, without its normalisation."""
     names = comparison.scores["estimator"].unique()
     return {name: name.removesuffix(NORMALISATIONS["speaker"]) for name in names}
-
-
-def parameters(model):
-    """Return the parameters of a pipeline and of its parts, ready for JSON."""
-    return {
-        name: value if isinstance(value, int | float | str | None) else repr(value)
-        for name, value in model.get_params().items()
-        if name != "steps" and not hasattr(value, "get_params")
-    }
-
-
-def installed(package):
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def write_json(file, content):
-    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -105,6 +105,7 @@ def main(arguments=None):
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_benchmark(commands)
     add_extract(commands)
+    add_report(commands)
     options = parser.parse_args(arguments)
     try:
         with interruptible():
@@ -182,7 +183,8 @@ def add_benchmark(commands):
         "--out",
         type=Path,
         metavar="DIR",
-        help="new or empty folder for the results (default: advser-benchmark-<date>)",
+        help="new or empty folder for the results (default: advser-benchmark-<date>), "
+        "or that of an interrupted benchmark with the same options, to go on with it",
     )
     parser.add_argument(
         "--quick", action="store_true", help="a single seed and the linear probe alone"
@@ -245,7 +247,8 @@ def run_benchmark(options, parser):
     if source is None and (options.wavs or options.corpus):
         parser.error("--wavs and --corpus tell of a SOURCE: pass it as well")
     folder = options.out or Path(f"advser-benchmark-{datetime.now():%Y%m%d-%H%M%S}")
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+    is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not is_free and not (folder / "comparison.json").is_file():
         parser.error(f"{folder} exists and is not an empty folder; name another --out")
 
     # Imported here, since torch takes seconds: --help and a slip are answered at once.
@@ -277,21 +280,62 @@ def run_benchmark(options, parser):
         )
     methods = tuple(dict.fromkeys(options.methods))
     print(f"results go to {folder}{os.sep}", file=sys.stderr)
-    comparison = benchmark(
-        recordings,
-        folder,
-        methods=methods,
-        seeds=options.seeds or (1 if options.quick else 5),
-        probes=("logistic",) if options.quick else ("logistic", "mlp"),
-        n_jobs=n_jobs,
-        verbose=1,
-    )
+    try:
+        comparison = benchmark(
+            recordings,
+            folder,
+            methods=methods,
+            seeds=options.seeds or (1 if options.quick else 5),
+            probes=("logistic",) if options.quick else ("logistic", "mlp"),
+            n_jobs=n_jobs,
+            verbose=1,
+        )
+    except FileExistsError as error:
+        parser.error(str(error))
     print(format_table(comparison), NOTES, sep="\n\n")
     try:
         save_figures(comparison, recordings, folder, methods=methods)
     except ImportError as error:
         print(f"\nNo figures: {error}")
-    print(f"\nAll results are in {folder}{os.sep}")
+    print(f"\nAll results are in {folder}{os.sep}; as a page: advser report {folder}")
+    return 0
+
+
+def add_report(commands):
+    """Add the command `report` and its options."""
+    parser = commands.add_parser(
+        "report",
+        help="make a page of the results in a folder",
+        description="Make one HTML page, with all tables and figures in it, of a "
+        "folder that `advser benchmark` or `advser.evaluation.compare` has written. It "
+        "needs no network to be read.",
+    )
+    parser.set_defaults(run=lambda options: run_report(options, parser))
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the results")
+    parser.add_argument(
+        "--baseline",
+        nargs="+",
+        metavar="NAME",
+        help="test the others against these (default: what the benchmark did; else "
+        "all pairs)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="the page to write (default: FOLDER/report.html)",
+    )
+
+
+def run_report(options, parser):
+    """Write the page, and say where it is."""
+    from .report import report
+
+    try:
+        page = report(options.folder, options.out, baseline=options.baseline)
+    except (ImportError, OSError, ValueError) as error:
+        parser.error(str(error))
+    print(page)
     return 0
 
 

@@ -4,39 +4,59 @@ Every estimator is fitted and tested on the same folds, which share no speaker w
 their training rows, over several seeds. The results are tidy tables.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+import json
+import traceback
+import warnings
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 from numbers import Integral
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from sklearn.metrics import accuracy_score
-from sklearn.model_selection import LeaveOneGroupOut
+from joblib.parallel import get_active_backend
+from sklearn.exceptions import FitFailedWarning
+from sklearn.metrics import accuracy_score, f1_score, make_scorer, recall_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    LeaveOneGroupOut,
+    ParameterGrid,
+    ParameterSampler,
+)
+from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from ._routing import call, seeded, unseeded
+from ._store import (
+    TABLES,
+    Store,
+    as_json,
+    described,
+    environment,
+    fingerprint,
+    in_order,
+    read_settings,
+    read_tables,
+    write_json,
+    write_table,
+)
 from ._validation import check_labels
 from .metrics import speaker_uar, unweighted_average_recall
-from .model_selection import is_stackable, stacked_fits
+from .model_selection import StackedGridSearchCV, is_stackable, stacked_fits
 from .probes import PROBES, held_out_embeddings, leakage_of_parts
 from .scaling import SpeakerScaler
 from .stacking import Stopwatch
+from .statistics import holm, uar_difference, uar_interval
 
 __all__ = ["Comparison", "compare"]
 
 MAX_STACK = 64  # networks trained together
-TABLES = {
-    "scores": ["estimator", "seed", "fold"],
-    "predictions": ["estimator", "seed", "fold"],
-    "leakage": ["estimator", "seed"],
-}  # and the columns by which each is sorted
-NO_LEAKAGE = pd.DataFrame(columns=["estimator", "seed", "probe", "accuracy", "chance"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +68,10 @@ class Comparison:
     scores : DataFrame
         One row per estimator, seed and fold: `estimator`, `transductive`, `seed`,
         `fold`, `test_speakers` (joined by "+"), `n_samples`, `uar` (mean recall of the
-        emotions that occur in the fold), `weighted_accuracy`, `fit_seconds`,
-        `predict_seconds`.
+        emotions that occur in the fold), `weighted_accuracy`, `macro_f1` (of the same
+        emotions), `recall_<emotion>` (missing where it does not occur), `candidates`
+        (settings that a search has tried in this fold; 1 without a search), `chosen`
+        (those it took, as JSON), `fit_seconds`, `predict_seconds`.
 
     predictions : DataFrame
         One row per estimator, seed and utterance: `estimator`, `seed`, `fold`,
@@ -59,34 +81,92 @@ class Comparison:
     leakage : DataFrame
         One row per estimator, seed and probe: `estimator`, `seed` and the numbers of
         :class:`~advser.probes.SpeakerLeakage`.
+
+    errors : DataFrame
+        One row per fit that failed: `estimator`, `seed`, `fold` (missing where it was
+        a fit for the leakage), `error` (its type), `message`, `traceback`.
+
+    settings : dict
+        What the results depend on: data, folds, seeds, parameters, versions.
     """
 
     scores: pd.DataFrame
     predictions: pd.DataFrame
     leakage: pd.DataFrame
+    errors: pd.DataFrame
+    settings: dict
+
+    @classmethod
+    def load(cls, folder):
+        """Read the comparison in a folder, also one that was interrupted.
+
+        Parameters
+        ----------
+        folder : str or path-like
+            What was passed to :func:`compare` as `folder`.
+
+        Returns
+        -------
+        comparison : Comparison
+            Speakers, emotions and names of samples are strings, whatever they were.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no comparison in the folder.
+        """
+        settings = read_settings(folder)
+        return cls(**in_order(read_tables(folder), settings), settings=settings)
+
+    def save(self, folder):
+        """Write the tables and the settings, over those that are there.
+
+        Parameters
+        ----------
+        folder : str or path-like
+            Folder that exists, for `scores.csv`, `predictions.csv`, `leakage.csv`,
+            `comparison.json`, and `errors.csv` if there are any.
+        """
+        write_json(Path(folder) / "comparison.json", self.settings)
+        for name in TABLES:
+            table = getattr(self, name)
+            if name != "errors" or len(table):
+                write_table(Path(folder) / f"{name}.csv", table)
+
+    def to_frame(self):
+        """Return everything that is a number, in one tidy table.
+
+        Returns
+        -------
+        table : DataFrame
+            The rows of `scores`, with a column `leakage_<probe>` for each probe. The
+            leakage is judged once per estimator and seed, and repeated in each fold.
+        """
+        return self.scores.join(self._leakage(), on=["estimator", "seed"])
 
     def by_seed(self):
         """Score each estimator once per seed.
+
+        A seed in which a fold has failed, or is not done yet, is left out: the others
+        would be other speakers.
 
         Returns
         -------
         table : DataFrame
             Indexed by estimator and seed: `uar`, the mean over emotions of the recall
             of all test utterances pooled over the folds; `weighted_accuracy`, the
-            share of them recognised; `leakage_<probe>`, the balanced accuracy of each
-            probe.
+            share of them recognised; `macro_f1`, the mean over emotions of the F1
+            score; `leakage_<probe>`, the balanced accuracy of each probe.
         """
         keys = ["estimator", "seed"]
         pooled = {
-            key: {
-                "uar": unweighted_average_recall(rows["y_true"], rows["y_pred"]),
-                "weighted_accuracy": accuracy_score(rows["y_true"], rows["y_pred"]),
-            }
-            for key, rows in self.predictions.groupby(keys, sort=False)
+            key: scores_of(rows["y_true"], rows["y_pred"])
+            for key, rows in self._finished().groupby(keys, sort=False)
         }
-        table = pd.DataFrame.from_dict(pooled, orient="index").rename_axis(keys)
-        leakage = self.leakage.pivot(index=keys, columns="probe", values="accuracy")
-        return table.join(leakage.add_prefix("leakage_"))
+        columns = ["uar", "weighted_accuracy", "macro_f1"]
+        index = pd.MultiIndex.from_tuples(pooled, names=keys)
+        table = pd.DataFrame([*pooled.values()], index=index, columns=columns)
+        return table.join(self._leakage())
 
     def by_speaker(self):
         """Score each estimator on each test speaker.
@@ -106,27 +186,39 @@ class Comparison:
                 )
                 .groupby(level=0)
                 .mean()
-                for name, by_seed in self.predictions.groupby("estimator", sort=False)
+                for name, by_seed in self._finished().groupby("estimator", sort=False)
             }
         ).rename_axis("speaker")
 
-    def summary(self):
+    def summary(self, confidence_level=0.95):
         """Summarise each estimator in a row.
+
+        Parameters
+        ----------
+        confidence_level : float, default=0.95
+            Probability that an interval covers the recall on other speakers.
 
         Returns
         -------
         table : DataFrame
-            Indexed by estimator, in the order in which they were passed:
+            Indexed by estimator, in the order in which they were passed; numbers are
+            missing for one that has not finished all folds of any seed:
 
             transductive
                 Whether unlabelled rows of the test speakers were used.
             seeds
-                Number of seeds; 1 for an estimator without a free random state.
+                Number of seeds that were finished; 1 for an estimator without a free
+                random state.
             uar, uar_std
                 Unweighted average recall of the predictions pooled over the folds:
                 mean and standard deviation over the seeds (missing for one seed).
+            uar_low, uar_high
+                Confidence interval of `uar` by bootstrap over the speakers, see
+                :func:`~advser.statistics.uar_interval`.
             weighted_accuracy
                 Share of the utterances recognised: mean over the seeds.
+            macro_f1
+                Mean over emotions of the F1 score: mean over the seeds.
             worst_speaker, worst_speaker_uar
                 The test speaker with the lowest UAR as a mean over the seeds.
             leakage_<probe>
@@ -134,40 +226,209 @@ class Comparison:
                 the seeds. See :func:`~advser.probes.cross_val_leakage`.
             chance
                 The same of a probe that knows nothing: one by the number of speakers.
+            candidates
+                Number of settings that a search tries in each fold; 1 without one.
+            errors
+                Number of fits that failed.
             fit_seconds
                 Median over seeds and folds, CPU seconds. Networks that were trained
                 together share theirs equally.
         """
+        estimators = self.settings["estimators"]
         by_seed = self.by_seed().groupby("estimator", sort=False)
         by_speaker = self.by_speaker()
         scores = self.scores.groupby("estimator", sort=False)
         means = by_seed.mean()
-        return pd.DataFrame(
+        intervals = {
+            name: self._interval(name, confidence_level) for name in by_speaker
+        }
+        low_high = pd.DataFrame(intervals, index=["low", "high"], dtype=float).T
+        table = pd.DataFrame(
             {
-                "transductive": scores["transductive"].first(),
-                "seeds": scores["seed"].nunique(),
+                "transductive": self.transductive(),
+                "seeds": by_seed.size(),
                 "uar": means.pop("uar"),
                 "uar_std": by_seed["uar"].std(),
+                "uar_low": low_high["low"],
+                "uar_high": low_high["high"],
                 "weighted_accuracy": means.pop("weighted_accuracy"),
+                "macro_f1": means.pop("macro_f1"),
                 "worst_speaker": by_speaker.idxmin(),
                 "worst_speaker_uar": by_speaker.min(),
                 **means,
                 "chance": self.leakage.groupby("estimator")["chance"].first(),
+                "candidates": scores["candidates"].max(),
+                "errors": self.errors.groupby("estimator").size(),
                 "fit_seconds": scores["fit_seconds"].median(),
             },
-            index=means.index,
+            index=pd.Index(estimators, name="estimator"),
         )
+        counts = ["seeds", "candidates", "errors"]
+        table[counts] = table[counts].fillna(0).astype(int)
+        return table
 
-    def save(self, folder):
-        """Write each table to a CSV file, over those that are there.
+    def transductive(self):
+        """Tell which estimators use unlabelled rows of the speakers they are tested on.
+
+        Returns
+        -------
+        flags : Series of bool
+            By estimator: whether it does in any fold.
+        """
+        planned = self.settings["estimators"]
+        flags = pd.Series({name: planned[name]["transductive"] for name in planned})
+        chosen = self.scores.groupby("estimator")["transductive"].any()
+        return flags | chosen.reindex(flags.index, fill_value=False)
+
+    def difference(self, name, other, *, confidence_level=0.95, random_state=0):
+        """Compare two estimators, by permutation over speakers.
 
         Parameters
         ----------
-        folder : str or path-like
-            Folder that exists, for `scores.csv`, `predictions.csv` and `leakage.csv`.
+        name, other : str
+            Names of the estimators.
+
+        confidence_level : float, default=0.95
+            Probability that the interval covers the difference on other speakers.
+
+        random_state : int, default=0
+            Seed of the bootstrap, and of the permutations where they are sampled.
+
+        Returns
+        -------
+        difference : Difference
+            See :func:`~advser.statistics.uar_difference`.
+
+        Raises
+        ------
+        ValueError
+            If an estimator is unknown, or has not finished all folds of any seed.
         """
-        for name in TABLES:
-            getattr(self, name).to_csv(Path(folder) / f"{name}.csv", index=False)
+        y_true, speakers, y_pred = self._by_utterance(name)
+        return uar_difference(
+            y_true,
+            y_pred,
+            self._by_utterance(other)[2],
+            speakers=speakers,
+            confidence_level=confidence_level,
+            random_state=random_state,
+        )
+
+    def pairwise(self, baseline=None, *, confidence_level=0.95, random_state=0):
+        """Compare all pairs of estimators, or each with a baseline.
+
+        Only estimators that know as much of the test speakers are paired: where one is
+        transductive and the other is not, the test would be of what they know. See
+        :meth:`difference` for any two.
+
+        Parameters
+        ----------
+        baseline : str or sequence of str, default=None
+            Estimators to compare the others with. None compares all with each other,
+            and has a price: the more comparisons are made, the larger the difference
+            must be in each.
+
+        confidence_level : float, default=0.95
+            Probability that an interval covers the difference on other speakers. Each
+            does for itself; they are not corrected for the number of comparisons.
+
+        random_state : int, default=0
+            Seed of the bootstrap, and of the permutations where they are sampled.
+
+        Returns
+        -------
+        table : DataFrame
+            One row per pair: `estimator`, `other`, `transductive`, `points` (the
+            difference in unweighted average recall, in percentage points), `low` and
+            `high` (its interval), `p_value`, `p_holm` (the same, corrected for all
+            comparisons of the table by :func:`~advser.statistics.holm`) and
+            `smallest_p_holm` (what `p_holm` would at best be with so few speakers).
+
+        Raises
+        ------
+        ValueError
+            If a baseline is unknown, or has not finished all folds of any seed.
+        """
+        finished = self._finished()["estimator"].unique()
+        names = [name for name in self.settings["estimators"] if name in finished]
+        if baseline is None:
+            pairs = list(combinations(names, 2))
+        else:
+            baselines = [baseline] if isinstance(baseline, str) else list(baseline)
+            for name in baselines:
+                self._by_utterance(name)
+            pairs = [
+                (name, other)
+                for other, name in product(baselines, names)
+                if name not in baselines
+            ]
+        knows = self.transductive()
+        rows = []
+        for name, other in pairs:
+            if knows[name] != knows[other]:
+                continue
+            found = self.difference(
+                name,
+                other,
+                confidence_level=confidence_level,
+                random_state=random_state,
+            )
+            rows.append(
+                {
+                    "estimator": name,
+                    "other": other,
+                    "transductive": bool(knows[name]),
+                    "points": 100 * found.difference,
+                    "low": 100 * found.low,
+                    "high": 100 * found.high,
+                    "p_value": found.p_value,
+                    "smallest_p_holm": found.smallest_p_value,
+                }
+            )
+        columns = ["estimator", "other", "transductive", "points", "low", "high"]
+        columns += ["p_value", "p_holm", "smallest_p_holm"]
+        table = pd.DataFrame(rows, columns=columns)
+        table["p_holm"] = holm(table["p_value"])
+        table["smallest_p_holm"] = (table["smallest_p_holm"] * len(table)).clip(upper=1)
+        return table
+
+    def _leakage(self):
+        """Return the leakage by estimator and seed, in a column for each probe."""
+        table = self.leakage.pivot(
+            index=["estimator", "seed"], columns="probe", values="accuracy"
+        )
+        return table.add_prefix("leakage_")
+
+    def _finished(self):
+        """Return the predictions of the seeds of which every fold was finished."""
+        runs = self.scores.groupby(["estimator", "seed"], sort=False).size()
+        runs = runs.index[runs == self.settings["protocol"]["n_folds"]]
+        keys = pd.MultiIndex.from_frame(self.predictions[["estimator", "seed"]])
+        return self.predictions[keys.isin(runs)]
+
+    def _by_utterance(self, name):
+        """Return true emotions, speakers and a column of predictions for each seed."""
+        finished = self._finished()
+        rows = finished[finished["estimator"] == name]
+        if rows.empty:
+            names = sorted(finished["estimator"].unique())
+            raise ValueError(
+                f"{name!r} has not finished all folds of any seed; those that have are "
+                f"{names}."
+            )
+        n_seeds = rows["seed"].nunique()
+        y_pred = rows["y_pred"].to_numpy().reshape(n_seeds, -1).T
+        of_seed = rows[: len(y_pred)]
+        return of_seed["y_true"].to_numpy(), of_seed["speaker"].to_numpy(), y_pred
+
+    def _interval(self, name, confidence_level):
+        """Return the interval of an estimator's recall, none for a single speaker."""
+        y_true, speakers, y_pred = self._by_utterance(name)
+        if len(pd.unique(speakers)) < 2:
+            return np.nan, np.nan
+        return uar_interval(
+            y_true, y_pred, speakers=speakers, confidence_level=confidence_level
+        )
 
 
 def compare(
@@ -177,8 +438,13 @@ def compare(
     speakers,
     *,
     cv="loso",
+    groups=None,
     seeds=5,
     probes=("logistic", "mlp"),
+    search=None,
+    n_candidates=None,
+    inner_cv=5,
+    scoring="uar",
     folder=None,
     n_jobs=None,
     verbose=0,
@@ -193,9 +459,10 @@ def compare(
     ----------
     estimators : dict of str to estimator
         Unfitted scikit-learn classifiers, pipelines or searches, by name. Copies of
-        them are fitted. Each gets the speakers where it requests them, as `speakers`
-        or `groups`, through scikit-learn's metadata routing; `AdversarialSER` and
-        `SpeakerScaler` do, and so does a search over speaker-disjoint folds such as
+        them are fitted, with all that they do to the features within the fold. Each
+        gets the speakers where it requests them, as `speakers` or `groups`, through
+        scikit-learn's metadata routing; `AdversarialSER` and `SpeakerScaler` do, and
+        so does a search over speaker-disjoint folds such as
         ``GridSearchCV(..., cv=GroupKFold(3))``.
 
     X : array-like of shape (n_samples, n_features)
@@ -208,8 +475,12 @@ def compare(
         Speaker of each row.
 
     cv : "loso" or splitter, default="loso"
-        "loso" leaves one speaker out at a time. A splitter is given the speakers as
-        groups and must not put a speaker on both sides.
+        "loso" leaves one speaker, or one of the `groups`, out at a time. A splitter is
+        given the same groups and must not put a speaker on both sides.
+
+    groups : array-like of shape (n_samples,), default=None
+        What is kept together in a fold where it is more than a speaker, such as the
+        session of a dialogue. None for the speakers.
 
     seeds : int or sequence of int, default=5
         The seeds, or their number when they are to be 0, 1, 2 and so on. A seed is
@@ -219,9 +490,29 @@ def compare(
     probes : sequence of {"logistic", "mlp"}, default=("logistic", "mlp")
         Probes that judge the speaker leakage; empty for none.
 
+    search : dict of str to dict, default=None
+        Settings to choose from, by the name of the estimator: parameters and lists of
+        their values, as in :class:`sklearn.model_selection.GridSearchCV`. They are
+        chosen anew in each fold and for each seed, by speaker-disjoint inner folds of
+        its training rows. Estimators that are not named run as they are.
+
+    n_candidates : int, default=None
+        Number of settings that every search tries, the same for each. From a larger
+        grid so many are drawn at random. None for the size of the smallest grid.
+
+    inner_cv : int or splitter, default=5
+        Inner folds of a search. An int is the number of folds of
+        :class:`sklearn.model_selection.GroupKFold` over the training speakers, or of
+        these if they are fewer.
+
+    scoring : "uar", str or callable, default="uar"
+        What a search chooses by, on average over the inner folds: the unweighted
+        average recall, or a scorer of scikit-learn's.
+
     folder : str or path-like, default=None
-        Folder for the tables, created if missing. Rows are added as they are found,
-        so that an interruption loses nothing that was finished.
+        Folder for the tables, created if missing. Rows are added as they are found, so
+        that an interruption loses nothing that was finished, and the same call goes on
+        from there; what had failed is tried again.
 
     n_jobs : int, default=None
         Number of processes, each on one thread; -1 for one per core. None means 1
@@ -234,16 +525,23 @@ def compare(
     Returns
     -------
     comparison : Comparison
-        Tables of scores, predictions and leakage, in the order of `estimators`.
+        Tables of scores, predictions, leakage and errors, in the order of
+        `estimators`.
 
     Raises
     ------
     ValueError
         If an array has the wrong length, there are fewer than two speakers,
-        `estimators` or `seeds` is empty, a probe is unknown, or `cv` puts a speaker
-        into both training and test rows.
+        `estimators` or `seeds` is empty, a probe is unknown, `search` names no
+        estimator, `cv` puts a speaker into both training and test rows, or every fit
+        fails.
     FileExistsError
-        If `folder` holds the tables of an earlier comparison.
+        If `folder` holds a comparison of other data, settings or versions.
+
+    Warns
+    -----
+    FitFailedWarning
+        If fits have failed. The others go on; see ``comparison.errors``.
 
     Notes
     -----
@@ -261,13 +559,16 @@ def compare(
     >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
     >>> model = make_pipeline(StandardScaler(), LogisticRegression(random_state=0))
     >>> comparison = compare({"LR": model}, X, y, speakers, probes=["logistic"])
-    >>> comparison.summary()["uar"].round(1).to_dict()
-    {'LR': 0.8}
+    >>> comparison.summary()[["uar", "uar_low", "uar_high"]].round(1)
+               uar  uar_low  uar_high
+    estimator
+    LR         0.8      0.7       0.9
     """
     n_rows = _num_samples(X)
     y = check_labels(y, "y", n_rows)
     speakers = check_labels(speakers, "speakers", n_rows)
-    seeds = range(seeds) if isinstance(seeds, Integral) else list(seeds)
+    groups = None if groups is None else check_labels(groups, "groups", n_rows)
+    seeds = range(seeds) if isinstance(seeds, Integral) else [*map(int, seeds)]
     if not len(seeds) or not estimators:
         raise ValueError(
             f"`estimators` has {len(estimators)} entries and `seeds` {len(seeds)}; "
@@ -278,110 +579,162 @@ def compare(
             raise ValueError(
                 f"`probes` has {probe!r}; it must be one of {sorted(PROBES)}."
             )
-    folds = _speaker_disjoint_folds(cv, y, speakers)
-    found = _Tables(folder)
+    folds = _speaker_disjoint_folds(
+        cv, y, speakers, speakers if groups is None else groups
+    )
+    candidates = _equal_grids(search or {}, n_candidates, estimators)
+    if candidates:
+        inner_cv = _inner_folds(inner_cv, folds, y, speakers)
+    searches = {
+        name: _search(estimators[name], settings, inner_cv, scoring)
+        for name, settings in candidates.items()
+    }
+    models = estimators | searches
+    runs = {
+        name: list(seeds if unseeded(model) else seeds[:1])
+        for name, model in models.items()
+    }
+    settings = {
+        "data": {
+            "n_samples": n_rows,
+            "speakers": sorted(map(str, pd.unique(speakers))),
+            "emotions": sorted(map(str, pd.unique(y))),
+            "fingerprint": fingerprint(X, y, speakers),
+        },
+        "protocol": {
+            "cv": cv if isinstance(cv, str) else repr(cv),
+            "groups": None if groups is None else len(pd.unique(groups)),
+            "n_folds": len(folds),
+            "folds": joblib.hash(folds),
+        },
+        "probes": list(probes),
+        "selection": _selection_rule(inner_cv, scoring) if candidates else None,
+        "estimators": {
+            name: {
+                "class": type(model).__name__,
+                "transductive": _is_transductive(model),
+                "seeds": runs[name],
+                "parameters": described(model),
+                "candidates": [
+                    {parameter: as_json(value) for parameter, value in one.items()}
+                    for one in candidates.get(name, [])
+                ],
+            }
+            for name, model in estimators.items()
+        },
+        "versions": environment(),
+    }
+    samples = X.index if isinstance(X, pd.DataFrame) else range(n_rows)
+    store = Store(
+        folder,
+        settings,
+        {
+            "sample": samples,
+            "speaker": pd.unique(speakers),
+            "y_true": pd.unique(y),
+            "y_pred": pd.unique(y),
+        },
+    )
+    done = store.done()
     together, alone = [], []  # networks that are trained in stacks, and all else
-    n_probed_later = 0
-    for seed, (name, estimator) in product(seeds, estimators.items()):
-        if seed != seeds[0] and not unseeded(estimator):
+    for seed, (name, model) in product(seeds, models.items()):
+        if seed not in runs[name]:
             continue
-        fits = [
-            (_fold, name, estimator, seed, number, *rows, X, y, speakers)
+        jobs = [
+            (_fold, (name, seed, number), model, *rows, X, y, speakers)
             for number, rows in enumerate(folds)
+            if (name, seed, number) not in done
         ]
-        embedding = (_embed, name, estimator, seed, X, y, speakers)
-        if is_stackable(estimator):
-            together += fits + [embedding] * bool(probes)
-            n_probed_later += bool(probes)
-        else:
-            alone += fits + [(_leakage, probes, *embedding[1:])] * bool(probes)
+        if probes and (name, seed, None) not in done:
+            # A search without an embedding is judged by that of what it searches.
+            embeds = model if hasattr(model, "transform") else estimators[name]
+            key = (name, seed, np.nan)
+            jobs.append((_leakage, key, embeds, X, y, speakers, probes))
+        (together if is_stackable(model) else alone).extend(jobs)
 
-    n_jobs_in_all = len(together) + len(alone) + n_probed_later
-    with tqdm(total=n_jobs_in_all, disable=not verbose) as progress:
+    with tqdm(total=len(together) + len(alone), disable=not verbose) as progress:
         if together:
             with stacked_fits(MAX_STACK, n_jobs):
-                for result in _unordered(together):
+                for result in _unordered([(_stacked, *job) for job in together]):
                     if isinstance(result, dict):
-                        found.add(result)
+                        store.add(result)
+                        progress.update()
                     else:
-                        alone.append((_probe, probes, *result, y, speakers))
-                    progress.update()
+                        alone.append(result)
         # The limit that a job sets itself is undone wrongly where workers are threads.
         with threadpool_limits(1):
-            for tables in _unordered([(_on_one_thread, *job) for job in alone], n_jobs):
-                found.add(tables)
+            for tables in _unordered([(_recorded, *job) for job in alone], n_jobs):
+                store.add(tables)
                 progress.update()
-    comparison = found.comparison(list(estimators))
+    comparison = Comparison(**store.tables(), settings=settings)
     if folder is not None:
         comparison.save(folder)
+    _warn_of_errors(comparison)
     return comparison
 
 
-class _Tables:
-    """The rows found so far, in memory and, as they come, in a folder."""
-
-    def __init__(self, folder):
-        self.found = {name: [] for name in TABLES}
-        self.folder = None if folder is None else Path(folder)
-        if folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for name in TABLES:
-                if self._path(name).exists():
-                    raise FileExistsError(
-                        f"`folder` holds {self._path(name)} of an earlier comparison; "
-                        "name another folder, or remove the old tables."
-                    )
-
-    def add(self, tables):
-        """Take the rows of a result: a thread does, which Ctrl-C does not cut short."""
-        with ThreadPoolExecutor(1) as writer:
-            writer.submit(self._add, tables).result()
-
-    def _add(self, tables):
-        for name, rows in tables.items():
-            is_first = not self.found[name]
-            self.found[name].append(rows)
-            if self.folder is not None:
-                rows.to_csv(self._path(name), mode="a", header=is_first, index=False)
-
-    def comparison(self, estimators):
-        """Return all rows, sorted by the order of the estimators, seed and fold."""
-        rank = {name: number for number, name in enumerate(estimators)}
-        tables = {}
-        for name, keys in TABLES.items():
-            rows = pd.concat(self.found[name] or [NO_LEAKAGE], ignore_index=True)
-            ranks = rows[keys].assign(estimator=rows["estimator"].map(rank))
-            order = ranks.sort_values(keys, kind="stable").index
-            tables[name] = rows.loc[order].reset_index(drop=True)
-        return Comparison(**tables)
-
-    def _path(self, name):
-        return self.folder / f"{name}.csv"
+def scores_of(y_true, y_pred):
+    """Return the scores of some predictions, by name."""
+    return {
+        "uar": unweighted_average_recall(y_true, y_pred),
+        "weighted_accuracy": accuracy_score(y_true, y_pred),
+        "macro_f1": f1_score(
+            y_true, y_pred, labels=pd.unique(y_true), average="macro", zero_division=0
+        ),
+    }
 
 
 def _unordered(jobs, n_jobs=None):
     """Run jobs, each a function and its arguments; yield the results as they come."""
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    backend, _ = get_active_backend()
+    can_yield = backend.supports_return_generator
+    parallel = Parallel(
+        n_jobs=n_jobs, return_as="generator_unordered" if can_yield else "list"
+    )
     return parallel(delayed(function)(*arguments) for function, *arguments in jobs)
 
 
-def _on_one_thread(function, *arguments):
-    with threadpool_limits(1):
-        return function(*arguments)
+def _stacked(function, *arguments):
+    """Return what a job finds among others, or the job that is left to do alone."""
+    try:
+        return _embed(*arguments) if function is _leakage else function(*arguments)
+    except Exception:  # of this network or of another one that it was stacked with
+        return function, *arguments
 
 
-def _fold(name, estimator, seed, number, train, test, X, y, speakers):
+def _recorded(function, key, *arguments):
+    """Return what a job finds, or its error."""
+    try:
+        with threadpool_limits(1):
+            return function(key, *arguments)
+    except Exception as error:
+        name, seed, fold = key
+        row = {
+            "estimator": name,
+            "seed": seed,
+            "fold": fold,
+            "error": type(error).__name__,
+            "message": str(error),
+            "traceback": "".join(traceback.format_exception(error)),
+        }
+        return {"errors": pd.DataFrame([row])}
+
+
+def _fold(key, estimator, train, test, X, y, speakers):
     """Fit on one fold's training rows and predict its test rows."""
+    name, seed, number = key
     model = seeded(estimator, seed)
     X_train, X_test = _safe_indexing(X, train), _safe_indexing(X, test)
-    try:
-        with Stopwatch() as fit:
-            call(model, "fit", X_train, y[train], speakers=speakers[train])
-        with Stopwatch() as predict:
-            y_pred = call(model, "predict", X_test, speakers=speakers[test])
-    except Exception as error:
-        error.add_note(f"This was {name!r} with seed {seed} in fold {number}.")
-        raise
+    with Stopwatch() as fit:
+        call(model, "fit", X_train, y[train], speakers=speakers[train])
+    with Stopwatch() as predict:
+        y_pred = call(model, "predict", X_test, speakers=speakers[test])
+    emotions = sorted(pd.unique(y), key=str)
+    recalls = recall_score(
+        y[test], y_pred, labels=emotions, average=None, zero_division=np.nan
+    )
+    search = model[-1] if isinstance(model, Pipeline) else model
+    is_search = hasattr(search, "best_params_")
     score = {
         "estimator": name,
         "transductive": _is_transductive(model),
@@ -389,8 +742,10 @@ def _fold(name, estimator, seed, number, train, test, X, y, speakers):
         "fold": number,
         "test_speakers": "+".join(map(str, pd.unique(speakers[test]))),
         "n_samples": len(test),
-        "uar": unweighted_average_recall(y[test], y_pred),
-        "weighted_accuracy": accuracy_score(y[test], y_pred),
+        **scores_of(y[test], y_pred),
+        **{f"recall_{emotion}": recall for emotion, recall in zip(emotions, recalls)},
+        "candidates": len(search.cv_results_["params"]) if is_search else 1,
+        "chosen": json.dumps(search.best_params_, default=repr) if is_search else "",
         "fit_seconds": fit.seconds,
         "predict_seconds": predict.seconds,
     }
@@ -404,19 +759,20 @@ def _fold(name, estimator, seed, number, train, test, X, y, speakers):
         "y_pred": y_pred,
     }
     return {
-        "scores": pd.DataFrame([score]),
         "predictions": pd.DataFrame(predictions),
+        "scores": pd.DataFrame([score]),
     }
 
 
-def _embed(name, estimator, seed, X, y, speakers):
-    """Return the estimator's embedding of held-out utterances of known speakers."""
-    parts = held_out_embeddings(estimator, X, y, speakers, random_state=seed)
-    return name, seed, list(parts)
+def _embed(key, estimator, X, y, speakers, probes):
+    """Embed held-out utterances of known speakers; return the job to probe them."""
+    parts = held_out_embeddings(estimator, X, y, speakers, random_state=key[1])
+    return _probe, key, list(parts), y, speakers, probes
 
 
-def _probe(probes, name, seed, parts, y, speakers):
+def _probe(key, parts, y, speakers, probes):
     """Probe embeddings for the speaker."""
+    name, seed, _ = key
     found = [
         leakage_of_parts(parts, speakers, y, probe, random_state=seed)
         for probe in probes
@@ -425,21 +781,22 @@ def _probe(probes, name, seed, parts, y, speakers):
     return {"leakage": pd.DataFrame(rows)}
 
 
-def _leakage(probes, name, estimator, seed, X, y, speakers):
+def _leakage(*arguments):
     """Probe the estimator's embedding of held-out utterances of known speakers."""
-    embedded = _embed(name, estimator, seed, X, y, speakers)
-    return _probe(probes, *embedded, y, speakers)
+    function, *arguments = _embed(*arguments)
+    return function(*arguments)
 
 
 def _is_transductive(estimator):
     """Whether what it says of a row depends on the other rows of its batch."""
+    fitted = getattr(estimator, "best_estimator_", estimator)
     return any(
         isinstance(part, SpeakerScaler) and part.unknown == "batch"
-        for part in [estimator, *estimator.get_params().values()]
+        for part in [fitted, *fitted.get_params().values()]
     )
 
 
-def _speaker_disjoint_folds(cv, y, speakers):
+def _speaker_disjoint_folds(cv, y, speakers, groups):
     """Return the training and test rows of each fold."""
     n_speakers = len(pd.unique(speakers))
     if n_speakers < 2:
@@ -451,12 +808,100 @@ def _speaker_disjoint_folds(cv, y, speakers):
         if cv != "loso":
             raise ValueError(f"`cv` is {cv!r}; it must be 'loso' or a splitter.")
         cv = LeaveOneGroupOut()
-    folds = list(cv.split(np.zeros(len(y)), y, groups=speakers))
+    folds = list(cv.split(np.zeros(len(y)), y, groups=groups))
+    _check_disjoint(folds, speakers, "cv")
+    return folds
+
+
+def _check_disjoint(folds, speakers, name):
     for train, test in folds:
         both = set(speakers[train]) & set(speakers[test])
         if both:
             raise ValueError(
-                f"`cv` puts speaker {both.pop()!r} into both training and test rows; "
-                "use a splitter that keeps groups together, such as GroupKFold."
+                f"`{name}` puts speaker {both.pop()!r} into both training and test "
+                "rows; use a splitter that keeps groups together, such as GroupKFold."
             )
-    return folds
+
+
+def _equal_grids(search, n_candidates, estimators):
+    """Return equally many candidates for each estimator that is searched."""
+    unknown = sorted(set(search) - set(estimators))
+    if unknown:
+        raise ValueError(
+            f"`search` names {unknown[0]!r}, which is none of the `estimators` "
+            f"{list(estimators)}."
+        )
+    sizes = {name: len(ParameterGrid(grid)) for name, grid in search.items()}
+    smallest = min(sizes, key=sizes.get, default=None)
+    if n_candidates is None:
+        n_candidates = sizes.get(smallest)
+    elif search and not 1 <= n_candidates <= sizes[smallest]:
+        raise ValueError(
+            f"`n_candidates` is {n_candidates} and the grid of {smallest!r} has "
+            f"{sizes[smallest]} settings; every search must try as many. Pass a number "
+            "from 1 to that, or a larger grid."
+        )
+    return {
+        name: list(
+            ParameterGrid(grid)
+            if sizes[name] == n_candidates
+            else ParameterSampler(grid, n_candidates, random_state=0)
+        )
+        for name, grid in search.items()
+    }
+
+
+def _inner_folds(inner_cv, folds, y, speakers):
+    """Return the splitter of the searches, which must keep speakers together."""
+    train = min(
+        (train for train, _ in folds), key=lambda rows: len(set(speakers[rows]))
+    )
+    n_speakers = len(set(speakers[train]))
+    if n_speakers < 2:
+        raise ValueError(
+            f"`search` needs two training speakers to choose by, and `cv` leaves "
+            f"{n_speakers} in a fold; use one with more folds, or no search."
+        )
+    if isinstance(inner_cv, Integral):
+        inner_cv = GroupKFold(min(inner_cv, n_speakers))
+    inner = inner_cv.split(np.zeros(len(train)), y[train], groups=speakers[train])
+    _check_disjoint(list(inner), speakers[train], "inner_cv")
+    return inner_cv
+
+
+def _search(estimator, candidates, inner_cv, scoring):
+    """Return a search of candidates, which trains its networks together."""
+    kind = StackedGridSearchCV if is_stackable(estimator) else GridSearchCV
+    grid = [{name: [value] for name, value in one.items()} for one in candidates]
+    if scoring == "uar":
+        scoring = make_scorer(unweighted_average_recall)
+    return kind(estimator, grid, cv=inner_cv, scoring=scoring)
+
+
+def _selection_rule(inner_cv, scoring):
+    """Return in words how the searches choose."""
+    by = "unweighted average recall" if scoring == "uar" else scoring
+    return (
+        f"highest mean of {by} over {inner_cv!r} of the training rows, the speakers "
+        "being the groups"
+    )
+
+
+def _warn_of_errors(comparison):
+    """Raise an error if every fit has failed, and warn if some have."""
+    errors = comparison.errors
+    if errors.empty:
+        return
+    first = errors.iloc[0]
+    names = list(pd.unique(errors["estimator"]))
+    where = "the leakage" if pd.isna(first["fold"]) else f"fold {int(first['fold'])}"
+    text = (
+        f"{len(errors)} fits have failed, of {names}. The first, of "
+        f"{first['estimator']!r} with seed {first['seed']} for {where}, by "
+        f"{first['error']}: {first['message']}"
+    )
+    if comparison.scores.empty:
+        raise ValueError(f"{text}\n\n{first['traceback']}")
+    warnings.warn(
+        f"{text}\nThe others are in the table `errors`.", FitFailedWarning, stacklevel=3
+    )

@@ -18,8 +18,10 @@ from ._validation import check_labels
 
 __all__ = [
     "ComparisonDisplay",
+    "DifferenceDisplay",
     "EmbeddingDisplay",
     "ExplanationDisplay",
+    "IntervalDisplay",
     "LeakageDisplay",
 ]
 
@@ -524,6 +526,224 @@ class EmbeddingDisplay:
             despine(ax)
         self.axes_, self.figure_ = np.asarray(axes), axes[0].figure
         return self
+
+
+class IntervalDisplay:
+    """Recall of several estimators, with its confidence interval over speakers.
+
+    Use :meth:`from_comparison` to make one.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        One row per estimator: `transductive`, `uar`, `uar_low`, `uar_high`.
+
+    confidence_level : float
+        That of the intervals.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure containing it.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from advser.datasets import load_emodb
+    >>> from advser.evaluation import compare
+    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> comparison = compare({"Bayes": GaussianNB()}, X, y, speakers, probes=())
+    >>> from advser.plots import IntervalDisplay
+    >>> ax = Figure().add_subplot()
+    >>> display = IntervalDisplay.from_comparison(comparison, ax=ax)
+    >>> display.figure_.savefig("intervals.png")  # doctest: +SKIP
+    """
+
+    def __init__(self, summary, confidence_level):
+        self.summary = summary
+        self.confidence_level = confidence_level
+
+    @classmethod
+    def from_comparison(cls, comparison, *, confidence_level=0.95, ax=None):
+        """Draw the unweighted average recall of each estimator that has finished.
+
+        Parameters
+        ----------
+        comparison : Comparison
+            What :func:`advser.evaluation.compare` returns.
+
+        confidence_level : float, default=0.95
+            Probability that an interval covers the recall on other speakers.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : IntervalDisplay
+        """
+        summary = comparison.summary(confidence_level).dropna(subset="uar")
+        return cls(summary, confidence_level).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw it: a mark for the recall, a bar for the interval.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : IntervalDisplay
+        """
+        ax = subplots("IntervalDisplay") if ax is None else ax
+        table = self.summary.rename(columns={"uar_low": "low", "uar_high": "high"})
+        draw_intervals(ax, table, "uar")
+        ax.set_yticks(range(len(table)), table.index)
+        ax.set_xlabel(
+            "Unweighted average recall "
+            f"({self.confidence_level:.0%} interval over speakers)"
+        )
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+class DifferenceDisplay:
+    """Differences between pairs of estimators, with their intervals over speakers.
+
+    Use :meth:`from_comparison` to make one.
+
+    Parameters
+    ----------
+    differences : DataFrame
+        What :meth:`Comparison.pairwise() <advser.evaluation.Comparison.pairwise>`
+        returns.
+
+    confidence_level : float
+        That of the intervals.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure containing it.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from advser.datasets import load_emodb
+    >>> from advser.evaluation import compare
+    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> models = {"Bayes": GaussianNB(), "one": DummyClassifier(random_state=0)}
+    >>> comparison = compare(models, X, y, speakers, probes=())
+    >>> from advser.plots import DifferenceDisplay
+    >>> ax = Figure().add_subplot()
+    >>> display = DifferenceDisplay.from_comparison(comparison, ax=ax)
+    >>> display.figure_.savefig("differences.png")  # doctest: +SKIP
+    """
+
+    def __init__(self, differences, confidence_level):
+        self.differences = differences
+        self.confidence_level = confidence_level
+
+    @classmethod
+    def from_comparison(
+        cls, comparison, *, baseline=None, confidence_level=0.95, ax=None
+    ):
+        """Draw the differences between all pairs, or those to a baseline.
+
+        Parameters
+        ----------
+        comparison : Comparison
+            What :func:`advser.evaluation.compare` returns.
+
+        baseline : str or sequence of str, default=None
+            Estimators to compare the others with; None for all pairs.
+
+        confidence_level : float, default=0.95
+            Probability that an interval covers the difference on other speakers.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : DifferenceDisplay
+        """
+        table = comparison.pairwise(baseline, confidence_level=confidence_level)
+        return cls(table, confidence_level).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw it: a mark for the difference, a bar for the interval.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : DifferenceDisplay
+        """
+        ax = subplots("DifferenceDisplay") if ax is None else ax
+        table = self.differences
+        draw_intervals(ax, table, "points")
+        ax.axvline(0, color=GREY, linestyle="--", linewidth=1, zorder=0)
+        names = [
+            f"{row.estimator} − {row.other} (p = {row.p_holm:.3f})"
+            for row in table.itertuples()
+        ]
+        ax.set_yticks(range(len(table)), names)
+        ax.set_xlabel(
+            "Difference in unweighted average recall, points\n"
+            f"({self.confidence_level:.0%} interval over speakers; p corrected by Holm)"
+        )
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+def draw_intervals(ax, table, column):
+    """Draw a value and its interval for each row, hollow if it is transductive."""
+    for height, row in enumerate(table.to_dict("records")):
+        color = VERMILION if row["transductive"] else BLUE
+        ax.plot([row["low"], row["high"]], [height] * 2, color=color, linewidth=1.5)
+        ax.plot(
+            row[column],
+            height,
+            linestyle="none",
+            color=color,
+            marker="D" if row["transductive"] else "o",
+            markerfacecolor="white" if row["transductive"] else color,
+            markersize=7,
+            markeredgewidth=1.5,
+        )
+    for transductive in sorted(set(table["transductive"])):
+        color = VERMILION if transductive else BLUE
+        ax.plot(
+            [],
+            [],
+            color=color,
+            marker="D" if transductive else "o",
+            markerfacecolor="white" if transductive else color,
+            markersize=7,
+            markeredgewidth=1.5,
+            label=KNOWLEDGE[transductive],
+        )
+    ax.set_ylim(len(table) - 0.5, -0.5)
+    ax.grid(axis="x", color="0.9")
+    ax.set_axisbelow(True)
+    ax.tick_params(axis="y", length=0)
+    despine(ax)
+    ax.figure.legend(loc="outside upper left", frameon=False)
 
 
 class ExplanationDisplay:

@@ -85,8 +85,8 @@ def origin():
         f"{settings['corpus']}: {settings['n_samples']} recordings, "
         f"{len(settings['speakers'])} speakers, {len(settings['emotions'])} emotions; "
         f"{len(settings['seeds'])} seeds.\n"
-        f"Run in {settings['seconds']:.0f} s by {settings['n_jobs']} processes of one "
-        f"thread each; Python {settings['python']},\n{packages}."
+        f"Run in {settings['seconds']:.0f} s, threads: {settings['n_jobs']}; Python "
+        f"{settings['python']},\n{packages}."
     )
 
 

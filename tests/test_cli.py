@@ -18,6 +18,7 @@ from advser import benchmark, cli, recordings
 from advser.extraction import read_features
 
 TABLES = ["scores.csv", "predictions.csv", "leakage.csv", "summary.csv"]
+TABLES += ["pairwise.csv", "comparison.json"]
 FIGURES = ["uar.png", "leakage.png", "confusion.png", "embedding.png"]
 
 
@@ -80,6 +81,17 @@ def test_benchmark_of_own_files_drops_the_bad_one(corpus, tmp_path, capsys):
     assert pd.read_csv(folder / "failures.csv")["file"].tolist() == ["bad.wav"]
     assert "left out: bad.wav" in capsys.readouterr().err
     assert all((folder / name).exists() for name in TABLES + FIGURES)
+    # The same again fits nothing, and another one does not touch what is there.
+    before = (folder / "scores.csv").read_bytes()
+    assert run(*corpus, *options) == 0
+    assert (folder / "scores.csv").read_bytes() == before
+    options[2] = 3
+    assert "estimators.no adversary.seeds" in error_of([*corpus, *options], capsys)
+    assert (folder / "scores.csv").read_bytes() == before
+    assert cli.main(["report", str(folder)]) == 0
+    page = (folder / "report.html").read_text()
+    assert "bad.wav" in page
+    assert "image/png" in page  # the embeddings
 
 
 def test_benchmark_of_few_utterances_goes_without_leakage(tmp_path):

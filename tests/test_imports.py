@@ -22,6 +22,7 @@ SOURCES = {
 FLOORS = [
     {
         "_routing",
+        "_store",
         "_threads",
         "_validation",
         "distributed",
@@ -30,6 +31,7 @@ FLOORS = [
         "layers",
         "metrics",
         "scaling",
+        "statistics",
         "training",
     },
     {
@@ -64,7 +66,7 @@ FLOORS = [
         "plots",
         "siamese",
     },
-    {"__init__", "__main__", "benchmark", "cli"},
+    {"__init__", "__main__", "benchmark", "cli", "report"},
 ]
 
 

@@ -18,8 +18,10 @@ from advser import SiameseSER
 from advser.evaluation import compare
 from advser.plots import (
     ComparisonDisplay,
+    DifferenceDisplay,
     EmbeddingDisplay,
     ExplanationDisplay,
+    IntervalDisplay,
     LeakageDisplay,
 )
 from advser.scaling import SpeakerScaler
@@ -123,16 +125,44 @@ def test_embedding_display_of_bad_input_says_what_is_wrong(toy):
         EmbeddingDisplay.from_embedding(toy.X, toy.y, ["s1"])
 
 
+def test_interval_display_shows_the_interval_of_each_estimator(comparison):
+    display = IntervalDisplay.from_comparison(
+        comparison, confidence_level=0.8, ax=axes()
+    )
+    summary = comparison.summary(0.8)
+    bars = display.ax_.lines[: 2 * len(summary) : 2]
+    found = [tuple(bar.get_xdata()) for bar in bars]
+    expected = zip(summary["uar_low"], summary["uar_high"], strict=True)
+    assert found == [pytest.approx(pair) for pair in expected]
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert labels == list(summary.index)
+    assert "80%" in display.ax_.get_xlabel()
+    assert any(text.startswith("trans") for text in texts(display.figure_.legends))
+
+
+def test_difference_display_shows_each_pair(comparison):
+    display = DifferenceDisplay.from_comparison(comparison, ax=axes())
+    table = comparison.pairwise()
+    assert len(table) == 1
+    label = display.ax_.get_yticklabels()[0].get_text()
+    assert label.startswith("guess − LR (p = 0.125")
+    bar, mark = display.ax_.lines[:2]
+    assert list(bar.get_xdata()) == [table["low"][0], table["high"][0]]
+    assert mark.get_xdata()[0] == table["points"][0]
+
+
 def test_display_makes_a_figure_where_it_is_given_no_axes(comparison, toy):
     before = pyplot.get_fignums()
     try:
         displays = [
             ComparisonDisplay.from_comparison(comparison),
             LeakageDisplay.from_comparison(comparison),
+            IntervalDisplay.from_comparison(comparison),
+            DifferenceDisplay.from_comparison(comparison),
             EmbeddingDisplay.from_embedding(toy.X, toy.y, toy.speakers, method="pca"),
             ExplanationDisplay.from_explanation(explanation()),
         ]
-        assert len({display.figure_ for display in displays}) == 4
+        assert len({display.figure_ for display in displays}) == len(displays)
     finally:
         for number in set(pyplot.get_fignums()) - set(before):
             pyplot.close(number)

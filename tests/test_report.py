@@ -1,0 +1,156 @@
+"""The page of a comparison: whole, true, and without a word to the network."""
+
+import re
+from base64 import b64decode
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import FitFailedWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from advser import cli
+from advser.evaluation import compare
+from advser.report import report
+from advser.scaling import SpeakerScaler
+
+VOID = {"meta", "img", "br", "link"}
+
+
+class Page(HTMLParser):
+    """A page that is read: its tags, its text, and whether they are closed."""
+
+    def __init__(self, file):
+        super().__init__()
+        self.tags, self.open, self.text = [], [], ""
+        self.feed(file.read_text(encoding="utf-8"))
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):  # noqa: D102
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):  # noqa: D102
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):  # noqa: D102
+        self.text += data
+
+    def all(self, tag):  # noqa: D102
+        return [attributes for found, attributes in self.tags if found == tag]
+
+
+@pytest.fixture
+def folder(toy, tmp_path):
+    """Write a comparison with everything in it that may happen."""
+    model = LogisticRegression(random_state=0)
+    estimators = {
+        "guess": DummyClassifier(strategy="stratified"),
+        "LR": make_pipeline(StandardScaler(), model),
+        "LR, per speaker": make_pipeline(SpeakerScaler(unknown="batch"), model),
+        "<bad> & worse": SVC(C=-1, random_state=0),
+    }
+    with pytest.warns(FitFailedWarning):
+        compare(
+            estimators,
+            *toy,
+            seeds=2,
+            probes=["logistic"],
+            search={"LR": {"logisticregression__C": [0.1, 1.0]}},
+            folder=tmp_path / "results",
+        )
+    return tmp_path / "results"
+
+
+def test_report_is_one_page_that_loads_nothing(folder):
+    file = report(folder)
+    assert file == folder / "report.html"
+    page = Page(file)
+    loaded = [
+        value
+        for _, attributes in page.tags
+        for name, value in attributes.items()
+        if name in ("src", "href", "srcset", "data", "action", "poster")
+    ]
+    assert all(value.startswith("data:image/") for value in loaded)
+    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in page.tags}
+    styles = re.search("<style>(.*)</style>", file.read_text(), re.DOTALL).group(1)
+    assert "url(" not in styles
+    assert "@import" not in styles
+    assert "@media print" in styles
+    assert any(meta.get("name") == "viewport" for meta in page.all("meta"))
+    images = page.all("img")
+    assert len(images) == 6  # recall, differences, leakage, three confusion matrices
+    for image in images:
+        assert len(image["alt"]) > 20
+        content = b64decode(image["src"].removeprefix("data:image/svg+xml;base64,"))
+        assert ElementTree.fromstring(content).tag.endswith("svg")
+
+
+def test_report_says_what_was_found_and_what_to_beware_of(folder):
+    text = Page(report(folder)).text
+    summary = pd.read_csv(folder / "scores.csv")
+    assert summary["estimator"].nunique() == 3
+    assert "4 speakers" in text
+    assert "Transductive:" in text
+    assert "LR, per speaker" in text
+    assert "<bad> & worse: 4 fits, InvalidParameterError" in text
+    assert "Unfinished: 4 fits" in text
+    assert "Settings were not searched equally" in text
+    assert "highest mean of unweighted average recall" in text
+    assert "With 4 speakers no difference can be significant" in text
+    assert "scikit-learn" in text
+    assert "logisticregression__C" in text
+
+
+def test_report_warns_of_more_comparisons_than_speakers_allow(toy, tmp_path):
+    estimators = {
+        f"guess {number}": DummyClassifier(strategy="stratified", random_state=number)
+        for number in range(4)
+    }
+    compare(estimators, *toy, probes=(), folder=tmp_path)
+    assert "no difference can be significant" in Page(report(tmp_path)).text
+    # 2 / 2^4 = 0.125 of a single comparison is no better.
+    page = Page(report(tmp_path, baseline="guess 0", out=tmp_path / "other.html"))
+    assert "and 3 comparisons" in page.text
+    assert "Does it still know" not in page.text
+
+
+def test_report_of_an_interrupted_comparison_counts_what_is_missing(folder):
+    lines = (folder / "scores.csv").read_text().splitlines(keepends=True)
+    (folder / "scores.csv").write_text("".join(lines[:-2]))  # of the last estimator
+    text = Page(report(folder)).text
+    assert "Unfinished: 6 fits" in text
+    (folder / "scores.csv").write_text("".join(lines[:3]))
+    with pytest.raises(ValueError, match=r"no estimator in .* has finished"):
+        report(folder)
+
+
+def test_command_writes_the_report(folder, tmp_path, capsys):
+    out = tmp_path / "page.html"
+    arguments = ["report", str(folder), "--baseline", "LR", "--out", str(out)]
+    assert cli.main(arguments) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    assert "guess" in Page(out).text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "comparison.json is missing"),
+        (["{folder}", "--baseline", "SVM"], "'SVM' has not finished"),
+    ],
+)
+def test_command_says_why_there_is_no_report(arguments, message, folder, capsys):
+    arguments = [argument.format(folder=folder) for argument in arguments]
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["report", *arguments])
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err

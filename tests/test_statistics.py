@@ -1,0 +1,177 @@
+"""Intervals and tests over speakers."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from advser.metrics import unweighted_average_recall
+from advser.statistics import holm, uar_difference, uar_interval
+
+SPEAKERS = np.repeat(["a", "b", "c"], 4)
+Y_TRUE = np.array(["anger", "anger", "sadness", "sadness"] * 3)
+
+
+def world(rng, n_speakers=10, n_rows=12):
+    """Return emotions, speakers and a method, which is as good with new speakers."""
+    y_true = np.tile([0, 1, 2], n_speakers * n_rows // 3)
+    speakers = np.repeat(np.arange(n_speakers), n_rows)
+    skill = rng.beta(4, 2, size=(n_speakers, 3))[speakers, y_true]  # 2/3 on average
+
+    def predict():
+        is_right = rng.random(len(y_true)) < skill
+        return np.where(is_right, y_true, (y_true + 1) % 3)
+
+    return y_true, speakers, predict
+
+
+def test_difference_of_three_speakers_is_that_worked_out_by_hand():
+    # The other method misses one anger with each speaker, of six: recalls 1/2 and 1.
+    other = Y_TRUE.copy()
+    other[[0, 4, 8]] = "sadness"
+    found = uar_difference(Y_TRUE, Y_TRUE, other, speakers=SPEAKERS)
+    assert found.difference == pytest.approx((1 - 1 / 2) / 2)
+    # Each speaker contributes 1/12: only with all or no signs turned is it 3/12.
+    assert found.p_value == found.smallest_p_value == pytest.approx(2 / 8)
+    assert found.n_speakers == 3
+    # Whoever is drawn, half of the anger is missed.
+    assert (found.low, found.high) == pytest.approx((0.25, 0.25))
+
+
+def test_difference_pools_speakers_of_different_sizes():
+    # Recall of anger 2/4 and 4/4, of sadness 1/2 and 0/2.
+    y_true = ["anger", "anger", "anger", "sadness", "anger", "sadness"]
+    one = ["anger", "sadness", "sadness", "sadness", "anger", "anger"]
+    other = ["anger"] * 6
+    found = uar_difference(y_true, one, other, speakers=["a"] * 4 + ["b"] * 2)
+    assert found.difference == pytest.approx((2 / 4 + 1 / 2) / 2 - (4 / 4 + 0 / 2) / 2)
+    # a contributes (-2/4 + 1/2) / 2 = 0 and b nothing: every exchange leaves 0.
+    assert found.p_value == 1
+
+
+def test_p_value_is_that_of_exchanging_whole_speakers():
+    rng = np.random.default_rng(1)
+    y_true, speakers, predict = world(rng, n_speakers=6)
+    one, other = predict(), predict()
+    other[speakers < 4] = (y_true[speakers < 4] + 1) % 3
+    found = uar_difference(y_true, one, other, speakers=speakers)
+    differences = []
+    for exchanged in product([False, True], repeat=6):
+        swap = np.array(exchanged)[speakers]
+        differences.append(
+            unweighted_average_recall(y_true, np.where(swap, other, one))
+            - unweighted_average_recall(y_true, np.where(swap, one, other))
+        )
+    as_large = np.abs(differences) >= abs(differences[0]) - 1e-12
+    assert found.difference == pytest.approx(differences[0])
+    assert found.p_value == pytest.approx(np.mean(as_large))
+    assert 0 < np.mean(as_large) < 0.5
+
+
+def test_seeds_are_averaged_and_no_new_speakers():
+    rng = np.random.default_rng(2)
+    y_true, speakers, predict = world(rng)
+    seeds = np.column_stack([predict() for _ in range(3)])
+    other = predict()
+    found = uar_difference(y_true, seeds, other, speakers=speakers)
+    uar = [unweighted_average_recall(y_true, column) for column in seeds.T]
+    expected = np.mean(uar) - unweighted_average_recall(y_true, other)
+    assert found.difference == pytest.approx(expected)
+    twice = uar_difference(y_true, np.hstack([seeds, seeds]), other, speakers=speakers)
+    assert twice == found
+    once = uar_interval(y_true, other, speakers=speakers)
+    assert once == uar_interval(y_true, np.column_stack([other] * 5), speakers=speakers)
+
+
+def test_many_speakers_are_sampled_and_never_give_a_p_value_of_zero():
+    speakers = np.arange(40)
+    y_true = np.tile(["anger", "sadness"], 20)
+    found = uar_difference(
+        y_true, y_true, y_true[::-1], speakers=speakers, n_resamples=199
+    )
+    assert found.difference == 1
+    assert found.p_value == found.smallest_p_value == pytest.approx(2 / 200)
+
+
+def test_p_values_are_uniform_where_there_is_no_difference():
+    rng = np.random.default_rng(3)
+    p_values = []
+    for _ in range(150):
+        y_true, speakers, predict = world(rng, n_speakers=8)
+        found = uar_difference(
+            y_true, predict(), predict(), speakers=speakers, n_resamples=256
+        )
+        p_values.append(found.p_value)
+    # Valid: never more often below a level than that; ties make them larger.
+    for level in (0.05, 0.1, 0.25, 0.5):
+        n_below = np.sum(np.array(p_values) <= level)
+        assert stats.binom.sf(n_below - 1, len(p_values), level) > 0.001
+        assert stats.binom.cdf(n_below, len(p_values), level * 0.5) > 0.001
+
+
+def test_interval_covers_the_recall_on_other_speakers():
+    rng = np.random.default_rng(4)
+    covers = {"speakers": 0, "utterances": 0}
+    for _ in range(150):
+        y_true, speakers, predict = world(rng, n_rows=60)
+        predicted = predict()
+        units = {"speakers": speakers, "utterances": np.arange(len(y_true))}
+        for name, unit in units.items():
+            low, high = uar_interval(y_true, predicted, speakers=unit, n_resamples=999)
+            covers[name] += low <= 2 / 3 <= high
+    assert covers["speakers"] >= 0.9 * 150
+    assert covers["utterances"] < 0.8 * 150  # what is wrong with any other interval
+
+
+def test_interval_widens_with_the_confidence_level_and_is_repeatable():
+    y_true, speakers, predict = world(np.random.default_rng(5))
+    predicted = predict()
+    intervals = [
+        uar_interval(y_true, predicted, speakers=speakers, confidence_level=level)
+        for level in (0.5, 0.95, 0.95)
+    ]
+    assert intervals[1][0] < intervals[0][0] < intervals[0][1] < intervals[1][1]
+    assert intervals[1] == intervals[2]
+
+
+def test_interval_of_two_speakers_reaches_from_one_to_the_other():
+    predicted = ["anger", "sadness", "sadness", "anger"]
+    y_true = ["anger", "sadness"] * 2
+    assert uar_interval(y_true, predicted, speakers=["a", "a", "b", "b"]) == (0, 1)
+
+
+def test_draw_that_lacks_an_emotion_averages_over_the_others():
+    # Only a is sad, and never recognised: without a, the recall is 1.
+    y_true = ["sadness", "anger", "anger"]
+    predicted = ["anger", "anger", "anger"]
+    assert uar_interval(y_true, predicted, speakers=["a", "b", "b"]) == (0, 1)
+
+
+def test_holm_is_that_worked_out_by_hand():
+    # 0.01 * 4, 0.015 * 3 = 0.045, 0.04 * 2 = 0.08, then max(0.08, 0.05 * 1).
+    found = holm([0.04, 0.01, 0.05, 0.015])
+    assert found == pytest.approx([0.08, 0.04, 0.08, 0.045])
+    assert holm([0.9, 0.8]).tolist() == [1, 1]
+    assert holm([]).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"speakers": ["a"] * 12}, "`speakers` names 1 speaker"),
+        ({"speakers": ["a"]}, "`speakers` has 1 entries and `y_true` has 12"),
+        ({"confidence_level": 95}, "`confidence_level` is 95"),
+        ({"y_pred_other": ["anger"]}, "`y_pred_other` has 1 entries"),
+    ],
+)
+def test_difference_of_bad_input_says_what_is_wrong(options, message):
+    arguments = {
+        "y_true": Y_TRUE,
+        "y_pred": Y_TRUE,
+        "y_pred_other": Y_TRUE,
+        "speakers": SPEAKERS,
+        **options,
+    }
+    with pytest.raises(ValueError, match=message):
+        uar_difference(**arguments)
