@@ -875,7 +875,8 @@ def _search(estimator, candidates, inner_cv, scoring):
     grid = [{name: [value] for name, value in one.items()} for one in candidates]
     if scoring == "uar":
         scoring = make_scorer(unweighted_average_recall)
-    return kind(estimator, grid, cv=inner_cv, scoring=scoring)
+    # Each is a job of its own; its fits are not shared out again, to a cluster least.
+    return kind(estimator, grid, cv=inner_cv, scoring=scoring, n_jobs=1)
 
 
 def _selection_rule(inner_cv, scoring):
