@@ -42,6 +42,16 @@ TABLES = {
     "errors": ["estimator", "seed", "fold"],
 }  # in the order of writing, and the columns by which each is sorted
 EMPTY = {
+    "predictions": [
+        "estimator",
+        "seed",
+        "fold",
+        "sample",
+        "speaker",
+        "y_true",
+        "y_pred",
+    ],
+    "scores": ["estimator", "transductive", "seed", "fold", "n_samples"],
     "leakage": ["estimator", "seed", "probe", "accuracy", "chance"],
     "errors": ["estimator", "seed", "fold", "error", "message", "traceback"],
 }  # the columns where nothing was found
@@ -101,8 +111,10 @@ class Store:
     def _resume(self, labels):
         tables = read_tables(self.folder)
         scores, predictions = tables["scores"], tables["predictions"]
-        is_scored = keys_of(predictions).isin(keys_of(scores))
-        predictions = predictions[is_scored]
+        n_predicted = predictions.groupby(["estimator", "seed", "fold"]).size()
+        n_predicted = n_predicted.reindex(keys_of(scores), fill_value=0)
+        scores = scores[n_predicted.to_numpy() == scores["n_samples"].to_numpy()]
+        predictions = predictions[keys_of(predictions).isin(keys_of(scores))]
         for column, values in labels.items():
             known = {str(value): value for value in values}
             written = predictions[column]
@@ -166,7 +178,7 @@ class Store:
 
 def empty(name):
     """Return a table without rows."""
-    return pd.DataFrame(columns=EMPTY.get(name, TABLES[name]))
+    return pd.DataFrame(columns=EMPTY[name])
 
 
 def in_order(tables, settings):

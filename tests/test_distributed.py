@@ -8,6 +8,7 @@ from functools import partial
 from uuid import uuid4
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from distributed import Client, LocalCluster
@@ -20,6 +21,7 @@ from speech import write_corpus
 
 from advser import AdversarialSER, EGeMAPS
 from advser.distributed import DurableClient
+from advser.evaluation import compare
 from advser.model_selection import StackedGridSearchCV
 
 GRID = {"adversarialser__adversary_weight": [0.1, 0.5, 1.0]}
@@ -131,6 +133,24 @@ def test_killed_worker_loses_nothing_of_a_search(client, corpus, tmp_path):
     np.testing.assert_array_equal(there, run(make_search(refit=False), corpus))
     client.wait_for_workers(2, timeout=60)
     assert len(pids - set(pids_of(client).values())) == 1
+
+
+def test_comparison(client, toy):
+    searched = make_pipeline(StandardScaler(), AdversarialSER(max_epochs=2))
+    networks = {"network": AdversarialSER(max_epochs=2), "searched": searched}
+    arguments = {
+        **toy._asdict(),
+        "estimators": networks,
+        "seeds": 1,
+        "probes": ["logistic"],
+        "search": {"searched": GRID},
+    }
+    here = compare(**arguments)
+    with parallel_config("dask", client=client):
+        there = compare(**arguments)
+    assert there.errors.empty
+    pd.testing.assert_frame_equal(there.predictions, here.predictions)
+    pd.testing.assert_frame_equal(there.leakage, here.leakage)
 
 
 @pytest.mark.parametrize("level", ["functionals", "lld"])

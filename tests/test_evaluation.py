@@ -233,6 +233,15 @@ def test_compare_with_the_same_settings_goes_on_where_it_was(toy, tmp_path):
     assert kept <= set(found.scores["fit_seconds"])
     again = compare(estimators, **data, probes=["logistic"], folder=tmp_path)
     pd.testing.assert_frame_equal(found.scores, again.scores)
+    # Predictions that are missing are made again, with their scores.
+    rows = (tmp_path / "predictions.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "predictions.csv").write_text("".join(rows[:-4]))
+    again = compare(estimators, **data, probes=["logistic"], folder=tmp_path)
+    pd.testing.assert_frame_equal(expected.predictions, again.predictions)
+    for name in ("scores", "predictions", "leakage"):
+        (tmp_path / f"{name}.csv").unlink()
+    again = compare(estimators, **data, probes=["logistic"], folder=tmp_path)
+    pd.testing.assert_frame_equal(expected.predictions, again.predictions)
 
 
 @pytest.mark.parametrize(
