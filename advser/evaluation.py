@@ -8,6 +8,7 @@ import json
 import traceback
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, product
 from numbers import Integral
 from pathlib import Path
@@ -47,7 +48,7 @@ from ._store import (
     write_table,
 )
 from ._validation import check_labels
-from .metrics import speaker_uar, unweighted_average_recall
+from .metrics import unweighted_average_recall
 from .model_selection import StackedGridSearchCV, is_stackable, stacked_fits
 from .probes import PROBES, held_out_embeddings, leakage_of_parts
 from .scaling import SpeakerScaler
@@ -161,7 +162,7 @@ class Comparison:
         keys = ["estimator", "seed"]
         pooled = {
             key: scores_of(rows["y_true"], rows["y_pred"])
-            for key, rows in self._finished().groupby(keys, sort=False)
+            for key, rows in self._finished.groupby(keys, sort=False)
         }
         columns = ["uar", "weighted_accuracy", "macro_f1"]
         index = pd.MultiIndex.from_tuples(pooled, names=keys)
@@ -176,19 +177,14 @@ class Comparison:
         table : DataFrame of shape (n_speakers, n_estimators)
             Unweighted average recall, the mean over seeds.
         """
-        return pd.DataFrame(
-            {
-                name: pd.concat(
-                    speaker_uar(
-                        rows["y_true"], rows["y_pred"], speakers=rows["speaker"]
-                    )
-                    for _, rows in by_seed.groupby("seed")
-                )
-                .groupby(level=0)
-                .mean()
-                for name, by_seed in self._finished().groupby("estimator", sort=False)
-            }
-        ).rename_axis("speaker")
+        rows = self._finished
+        is_hit = rows["y_true"] == rows["y_pred"]
+        levels = ["estimator", "seed", "speaker"]
+        recall = is_hit.groupby([rows[name] for name in [*levels, "y_true"]]).mean()
+        uar = recall.groupby(level=levels).mean()
+        by_speaker = uar.groupby(level=["estimator", "speaker"]).mean()
+        names = [name for name in self.settings["estimators"] if name in uar.index]
+        return by_speaker.unstack("estimator")[names].rename_axis(columns=None)
 
     def summary(self, confidence_level=0.95):
         """Summarise each estimator in a row.
@@ -349,7 +345,7 @@ class Comparison:
         ValueError
             If a baseline is unknown, or has not finished all folds of any seed.
         """
-        finished = self._finished()["estimator"].unique()
+        finished = self._finished["estimator"].unique()
         names = [name for name in self.settings["estimators"] if name in finished]
         if baseline is None:
             pairs = list(combinations(names, 2))
@@ -399,6 +395,7 @@ class Comparison:
         )
         return table.add_prefix("leakage_")
 
+    @cached_property
     def _finished(self):
         """Return the predictions of the seeds of which every fold was finished."""
         runs = self.scores.groupby(["estimator", "seed"], sort=False).size()
@@ -408,7 +405,7 @@ class Comparison:
 
     def _by_utterance(self, name):
         """Return true emotions, speakers and a column of predictions for each seed."""
-        finished = self._finished()
+        finished = self._finished
         rows = finished[finished["estimator"] == name]
         if rows.empty:
             names = sorted(finished["estimator"].unique())
