@@ -1,13 +1,18 @@
 """Speech emotion recognition that works on speakers it has never heard."""
 
 from .adversarial import AdversarialSER
-from .exceptions import NoSpeakersWarning, NotStackedWarning
+from .exceptions import (
+    ConfoundedSpeakersWarning,
+    NoSpeakersWarning,
+    NotStackedWarning,
+)
 from .features import EGeMAPS
 from .probes import speaker_leakage
 from .scaling import SpeakerScaler
 
 __all__ = [
     "AdversarialSER",
+    "ConfoundedSpeakersWarning",
     "EGeMAPS",
     "NoSpeakersWarning",
     "NotStackedWarning",

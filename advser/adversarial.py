@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._validation import check_layer_sizes
 from .base import BaseSERClassifier
+from .confounding import warn_if_confounded
 from .dann import DomainAdversarialNetwork
 from .exceptions import NoSpeakersWarning
 from .layers import linear
@@ -318,6 +319,11 @@ class AdversarialSER(BaseSERClassifier):
         NoSpeakersWarning
             If there are not two speakers at least: the network is then trained
             without the adversary.
+
+        ConfoundedSpeakersWarning
+            If the speakers tell most of the emotion (an adjusted mutual information
+            above one half, see :func:`~advser.confounding.speaker_confounding`) and
+            the game is not played within each emotion.
         """
         return self._fit(
             X,
@@ -352,6 +358,15 @@ class AdversarialSER(BaseSERClassifier):
             emotion, speaker = data.codes["emotion"], data.codes["speaker"]
             known = np.minimum(emotion, speaker) >= 0
             support[emotion[known], speaker[known]] = 1
+        elif self.adversary_weight > 0:
+            warn_if_confounded(
+                data.codes["emotion"],
+                data.codes["speaker"],
+                game=f"adversary={self.adversary!r}",
+                remedy="Play within each emotion with `conditional=True`, or leave the "
+                "speaker in with `adversary=None`.",
+                stacklevel=4,
+            )
         speaker_head = SpeakerHead(
             self.embedding_dim,
             self.adversary_hidden_layer_sizes,

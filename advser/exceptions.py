@@ -1,6 +1,10 @@
 """The warnings that advser raises."""
 
-__all__ = ["NoSpeakersWarning", "NotStackedWarning"]
+__all__ = ["ConfoundedSpeakersWarning", "NoSpeakersWarning", "NotStackedWarning"]
+
+
+class ConfoundedSpeakersWarning(UserWarning):
+    """Speakers tell the emotion, so that to remove the one is to remove the other."""
 
 
 class NoSpeakersWarning(UserWarning):

@@ -15,13 +15,20 @@ from sklearn.utils import check_array
 
 from ._routing import call
 from ._validation import check_labels
+from .confounding import speaker_confounding
 
-__all__ = ["ComparisonDisplay", "EmbeddingDisplay", "LeakageDisplay"]
+__all__ = [
+    "ComparisonDisplay",
+    "ConfoundingDisplay",
+    "EmbeddingDisplay",
+    "LeakageDisplay",
+]
 
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
 COLORS = (BLUE, VERMILION, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v")
 GREY = "0.55"
+MOST_TICKS = 50  # names beside each other that can still be read
 KNOWLEDGE = {
     False: "knows nothing of the test speaker",
     True: "transductive: uses the test speaker's unlabelled utterances",
@@ -37,12 +44,12 @@ def require_matplotlib(caller):
         )
 
 
-def subplots(caller, n_axes=1):
-    """Return the axes of a new figure."""
+def subplots(caller, n_axes=1, size=None):
+    """Return the axes of a new figure, of a size in inches."""
     require_matplotlib(caller)
     from matplotlib import pyplot
 
-    size = (4.6 * n_axes + 2.4, 4.2)
+    size = size or (4.6 * n_axes + 2.4, 4.2)
     return pyplot.subplots(1, n_axes, figsize=size, layout="constrained")[1]
 
 
@@ -518,4 +525,118 @@ class EmbeddingDisplay:
             )
             despine(ax)
         self.axes_, self.figure_ = np.asarray(axes), axes[0].figure
+        return self
+
+
+class ConfoundingDisplay:
+    """Which emotions each speaker has, and so whether the speaker tells the emotion.
+
+    Use :meth:`from_labels` to make one.
+
+    Parameters
+    ----------
+    confounding : SpeakerConfounding
+        What :func:`advser.confounding.speaker_confounding` returns.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure containing it.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from advser.datasets import load_emodb
+    >>> from advser.plots import ConfoundingDisplay
+    >>> _, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> ax = Figure().add_subplot()
+    >>> display = ConfoundingDisplay.from_labels(y, speakers, ax=ax)
+    >>> display.figure_.savefig("confounding.png")  # doctest: +SKIP
+    """
+
+    def __init__(self, confounding):
+        self.confounding = confounding
+
+    @classmethod
+    def from_labels(cls, y, speakers, *, ax=None):
+        """Count the emotions of each speaker and draw their shares.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples,)
+            Emotions.
+
+        speakers : array-like of shape (n_samples,)
+            Speaker of each row.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : ConfoundingDisplay
+
+        Raises
+        ------
+        ValueError
+            If an array is empty, has the wrong length, or lacks a label.
+        """
+        return cls(speaker_confounding(y, speakers)).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw it: a column per speaker, dark where all their speech is.
+
+        The speakers are sorted by their most frequent emotion, so that a corpus whose
+        speakers tell the emotion shows as stairs, and one whose speakers do not as
+        bars of one colour.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : ConfoundingDisplay
+        """
+        by = ["emotion", "share", "n_samples"]
+        order = self.confounding.by_speaker.sort_values(
+            by, ascending=[True, False, False], kind="stable"
+        )["speaker"]
+        counts = self.confounding.counts[order]
+        emotions, n_speakers = counts.index, counts.shape[1]
+        if ax is None:
+            width = min(12.0, 3.4 + 0.24 * n_speakers)
+            ax = subplots(
+                "ConfoundingDisplay", size=(width, 1.9 + 0.35 * len(emotions))
+            )
+        image = ax.imshow(
+            counts / counts.sum(),
+            vmin=0,
+            vmax=1,
+            cmap="Blues",
+            aspect="auto",
+            interpolation="nearest",
+        )
+        ax.set_yticks(range(len(emotions)), emotions)
+        step = -(-n_speakers // MOST_TICKS)  # names that would overlap are left out
+        shown = range(0, n_speakers, step)
+        upright = n_speakers > 12 or max(len(str(name)) for name in order) > 4
+        ax.set_xticks(
+            shown,
+            order.iloc[shown],
+            rotation=90 if upright else 0,
+            fontsize=8 if n_speakers > 20 else None,
+        )
+        ax.set_xticks(np.arange(n_speakers + 1) - 0.5, minor=True)
+        ax.set_yticks(np.arange(len(emotions) + 1) - 0.5, minor=True)
+        ax.grid(which="minor", color="white", linewidth=1 if n_speakers < 60 else 0)
+        ax.tick_params(which="both", length=0)
+        ax.spines[:].set_visible(False)
+        ax.set_xlabel(f"Speaker\n({self.confounding})")
+        ax.figure.colorbar(image, ax=ax, label="Share of the\nspeaker's speech")
+        self.ax_, self.figure_ = ax, ax.figure
         return self
