@@ -16,11 +16,13 @@ from sklearn.utils import check_array
 from ._routing import call
 from ._validation import check_labels
 from .confounding import speaker_confounding
+from .enrollment import enrollment_curve
 
 __all__ = [
     "ComparisonDisplay",
     "ConfoundingDisplay",
     "EmbeddingDisplay",
+    "EnrollmentDisplay",
     "LeakageDisplay",
 ]
 
@@ -638,5 +640,174 @@ class ConfoundingDisplay:
         ax.spines[:].set_visible(False)
         ax.set_xlabel(f"Speaker\n({self.confounding})")
         ax.figure.colorbar(image, ax=ax, label="Share of the\nspeaker's speech")
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+class EnrollmentDisplay:
+    """Recall on new speakers by the number of their utterances enrolled.
+
+    Use :meth:`from_curves` or :meth:`from_estimator` to make one.
+
+    Parameters
+    ----------
+    curves : dict of str to DataFrame
+        Tables of :func:`advser.enrollment.enrollment_curve`, by name.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure containing it.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from advser import SpeakerScaler
+    >>> from advser.datasets import load_emodb
+    >>> from advser.plots import EnrollmentDisplay
+    >>> model = make_pipeline(SpeakerScaler(), GaussianNB())
+    >>> display = EnrollmentDisplay.from_estimator(
+    ...     model,
+    ...     *load_emodb(return_X_y_speakers=True),
+    ...     k=[0, 5, "all"],
+    ...     ax=Figure().add_subplot(),
+    ... )
+    >>> display.figure_.savefig("enrolment.png")  # doctest: +SKIP
+    """
+
+    def __init__(self, curves):
+        self.curves = curves
+
+    @classmethod
+    def from_curves(cls, curves, *, ax=None):
+        """Draw curves that have been computed.
+
+        Parameters
+        ----------
+        curves : DataFrame or dict of str to DataFrame
+            Table of :func:`advser.enrollment.enrollment_curve`, or several by name.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : EnrollmentDisplay
+        """
+        curves = curves if isinstance(curves, dict) else {"": curves}
+        return cls(curves).plot(ax)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        speakers,
+        *,
+        k=(0, 1, 2, 5, 10, 20, "all"),
+        neutral=False,
+        repeats=5,
+        random_state=0,
+        n_jobs=None,
+        ax=None,
+    ):
+        """Compute a curve and draw it.
+
+        Parameters
+        ----------
+        estimator, X, y, speakers, k, neutral, repeats, random_state, n_jobs
+            As in :func:`advser.enrollment.enrollment_curve`.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : EnrollmentDisplay
+        """
+        curve = enrollment_curve(
+            estimator,
+            X,
+            y,
+            speakers,
+            k=k,
+            neutral=neutral,
+            repeats=repeats,
+            random_state=random_state,
+            n_jobs=n_jobs,
+        )
+        return cls.from_curves(curve, ax=ax)
+
+    def plot(self, ax=None):
+        """Draw it: the mean over draws, bars of one standard deviation.
+
+        A hollow mark is transductive: the rows that are scored were used.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : EnrollmentDisplay
+        """
+        ax = subplots("EnrollmentDisplay") if ax is None else ax
+        numbers = pd.unique(np.concatenate([c["k"] for c in self.curves.values()]))
+        numbers = sorted(numbers, key=lambda k: np.inf if k == "all" else int(k))
+        n_curves = len(self.curves)
+        transductive = False
+        for i, (name, style) in enumerate(styles(self.curves).items()):
+            groups = self.curves[name].groupby("k", sort=False)
+            table = groups["uar"].agg(["mean", "std"]).fillna(0)
+            table["transductive"] = groups["transductive"].any()
+            table["place"] = [numbers.index(k) for k in table.index]
+            table["place"] += 0.12 * (i - (n_curves - 1) / 2)  # bars side by side
+            table = table.sort_values("place")
+            ax.errorbar(
+                table["place"].to_numpy(float),
+                table["mean"].to_numpy(float),
+                yerr=table["std"],
+                **style,
+                label=name or "mean ± standard deviation over draws",
+                capsize=3,
+                markersize=7,
+                elinewidth=1,
+            )
+            hollow = table[table["transductive"]]
+            ax.plot(
+                hollow["place"],
+                hollow["mean"],
+                linestyle="none",
+                **style,
+                markerfacecolor="white",
+                markersize=7,
+                markeredgewidth=1.5,
+                zorder=4,
+            )
+            transductive |= len(hollow) > 0
+        if transductive:
+            ax.plot(
+                [],
+                [],
+                linestyle="none",
+                marker="o",
+                color=GREY,
+                markerfacecolor="white",
+                label="transductive: enrolled and scored",
+            )
+        ax.set_xticks(range(len(numbers)), numbers)
+        ax.set_xlabel("Utterances enrolled of each new speaker")
+        ax.set_ylabel("Unweighted average recall")
+        ax.grid(axis="y", color="0.9")
+        ax.set_axisbelow(True)
+        despine(ax)
+        ax.legend(frameon=False)
         self.ax_, self.figure_ = ax, ax.figure
         return self

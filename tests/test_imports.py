@@ -29,8 +29,25 @@ FLOORS = [
         "scaling",
         "training",
     },
-    {"base", "datasets", "networks", "probes", "recordings", "stacking", "utterances"},
-    {"adversarial", "dann", "evaluation", "menan", "model_selection", "plots"},
+    {
+        "base",
+        "confounding",
+        "datasets",
+        "networks",
+        "probes",
+        "recordings",
+        "stacking",
+        "utterances",
+    },
+    {
+        "adversarial",
+        "dann",
+        "enrollment",
+        "evaluation",
+        "menan",
+        "model_selection",
+        "plots",
+    },
     {"__init__", "__main__", "benchmark", "cli"},
 ]
 
