@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array
 
@@ -17,6 +18,7 @@ from ._routing import call
 from ._validation import check_labels
 from .confounding import speaker_confounding
 from .enrollment import enrollment_curve
+from .metrics import speaker_uar
 
 __all__ = [
     "ComparisonDisplay",
@@ -24,6 +26,9 @@ __all__ = [
     "EmbeddingDisplay",
     "EnrollmentDisplay",
     "LeakageDisplay",
+    "SpeakerRecallDisplay",
+    "TrainingDisplay",
+    "WeightDisplay",
 ]
 
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
@@ -809,5 +814,385 @@ class EnrollmentDisplay:
         ax.set_axisbelow(True)
         despine(ax)
         ax.legend(frameon=False)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+class WeightDisplay:
+    """Where the weight of the adversary leads: leakage against recall along it.
+
+    Use :meth:`from_comparison` to make one.
+
+    Parameters
+    ----------
+    results : DataFrame
+        One row per game and weight: `game`, `weight`, `uar`, `leakage`, and `uar_std`
+        and `leakage_std` over seeds. A game with a single weight is a mark.
+
+    chance : float
+        Leakage of a representation that knows no speaker.
+
+    probe : str
+        Name of the probe.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure containing it.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from advser import AdversarialSER
+    >>> from advser.datasets import load_emodb
+    >>> from advser.evaluation import compare
+    >>> from advser.plots import WeightDisplay
+    >>> models = {
+    ...     f"entropy {weight}": AdversarialSER(adversary_weight=weight, max_epochs=1)
+    ...     for weight in (0.1, 1.0)
+    ... }
+    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> found = compare(models, X, y, speakers, seeds=1, probes=["logistic"])
+    >>> display = WeightDisplay.from_comparison(
+    ...     found,
+    ...     {"entropy": {weight: f"entropy {weight}" for weight in (0.1, 1.0)}},
+    ...     ax=Figure().add_subplot(),
+    ... )
+    >>> display.figure_.savefig("weights.png")  # doctest: +SKIP
+    """
+
+    def __init__(self, results, chance, probe):
+        self.results = results
+        self.chance = chance
+        self.probe = probe
+
+    @classmethod
+    def from_comparison(cls, comparison, games, *, probe="logistic", ax=None):
+        """Draw the estimators of a comparison that differ in their weight.
+
+        Parameters
+        ----------
+        comparison : Comparison
+            What :func:`advser.evaluation.compare` returns.
+
+        games : dict of str to dict of float to str
+            For each game the name of its estimator by weight; for a single one, such
+            as the network without adversary, ``{0: name}``.
+
+        probe : str, default="logistic"
+            The probe that judges.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : WeightDisplay
+
+        Raises
+        ------
+        ValueError
+            If the comparison has no such estimator, or was made without the probe.
+        """
+        table = comparison.by_seed()
+        column = f"leakage_{probe}"
+        if column not in table:
+            probes = sorted(comparison.leakage["probe"].unique())
+            raise ValueError(
+                f"`probe` is {probe!r}; the comparison was made with {probes}."
+            )
+        known = table.index.unique("estimator")
+        rows = []
+        for game, estimators in games.items():
+            for weight, name in estimators.items():
+                if name not in known:
+                    raise ValueError(
+                        f"`games` names {name!r}, and the comparison has {list(known)}."
+                    )
+                seeds = table.loc[name]
+                rows.append(
+                    {
+                        "game": game,
+                        "weight": weight,
+                        "uar": seeds["uar"].mean(),
+                        "uar_std": seeds["uar"].std(),
+                        "leakage": seeds[column].mean(),
+                        "leakage_std": seeds[column].std(),
+                    }
+                )
+        chance = comparison.leakage["chance"].iloc[0]
+        return cls(pd.DataFrame(rows), chance, probe).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw it: a line per game, from its smallest weight, named, to its largest.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : WeightDisplay
+        """
+        ax = subplots("WeightDisplay") if ax is None else ax
+        games = self.results.groupby("game", sort=False)
+        for (game, path), style in zip(games, styles(games.groups).values()):
+            path = path.sort_values("weight")
+            ax.errorbar(
+                path["leakage"].to_numpy(),
+                path["uar"].to_numpy(),
+                xerr=path["leakage_std"].fillna(0),
+                yerr=path["uar_std"].fillna(0),
+                **style,
+                label=game,
+                markersize=7,
+                elinewidth=0.6,
+            )
+            for _, end in path.iloc[[0, -1]].iterrows() if len(path) > 1 else ():
+                ax.annotate(
+                    f"{end['weight']:g}",
+                    (end["leakage"], end["uar"]),
+                    xytext=(5, 5),
+                    textcoords="offset points",
+                    color=style["color"],
+                )
+        ax.axvline(self.chance, color=GREY, linestyle="--", linewidth=1)
+        ax.set_xlim(left=0)
+        ax.set_xlabel(
+            f"Speaker leakage: balanced accuracy of the {self.probe} probe\n"
+            f"(dashed: chance, {self.chance:.2f}; numbers: adversary weight;\n"
+            "bars: standard deviation over seeds)"
+        )
+        ax.set_ylabel("Unweighted average recall")
+        ax.grid(color="0.92")
+        ax.set_axisbelow(True)
+        despine(ax)
+        ax.figure.legend(loc="outside right center", frameon=False)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+class SpeakerRecallDisplay:
+    """Whom an estimator understands, and whom it does not: recall by speaker.
+
+    Use :meth:`from_predictions` or :meth:`from_estimator` to make one.
+
+    Parameters
+    ----------
+    recall : Series of shape (n_speakers,)
+        Unweighted average recall of each speaker.
+
+    n_samples : Series of shape (n_speakers,)
+        Number of their utterances.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure containing it.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from advser.plots import SpeakerRecallDisplay
+    >>> display = SpeakerRecallDisplay.from_predictions(
+    ...     ["joy", "joy", "fear", "joy"],
+    ...     ["joy", "fear", "fear", "joy"],
+    ...     ["ann", "ann", "ann", "bob"],
+    ...     ax=Figure().add_subplot(),
+    ... )
+    >>> display.recall.to_dict()
+    {'ann': 0.75, 'bob': 1.0}
+    """
+
+    def __init__(self, recall, n_samples):
+        self.recall = recall
+        self.n_samples = n_samples
+
+    @classmethod
+    def from_predictions(cls, y_true, y_pred, speakers, *, ax=None):
+        """Draw the recall of predictions.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            True emotions.
+
+        y_pred : array-like of shape (n_samples,)
+            Predicted emotions.
+
+        speakers : array-like of shape (n_samples,)
+            Speaker of each row.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : SpeakerRecallDisplay
+        """
+        recall = speaker_uar(y_true, y_pred, speakers=speakers)
+        speakers = check_labels(speakers, "speakers", len(y_true), rows_of="y_true")
+        n_samples = pd.Series(speakers).value_counts().loc[recall.index]
+        return cls(recall, n_samples).plot(ax)
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, speakers, *, ax=None):
+        """Draw the recall of a fitted estimator, best on speakers new to it.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted.
+
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        y : array-like of shape (n_samples,)
+            True emotions.
+
+        speakers : array-like of shape (n_samples,)
+            Speaker of each row, passed on to the estimator if it requests them.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : SpeakerRecallDisplay
+        """
+        predicted = call(estimator, "predict", X, speakers=speakers)
+        return cls.from_predictions(y, predicted, speakers, ax=ax)
+
+    def plot(self, ax=None):
+        """Draw it: a mark per speaker, the worst at the bottom.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : SpeakerRecallDisplay
+        """
+        recall = self.recall.sort_values(kind="stable")
+        n_speakers = len(recall)
+        if ax is None:
+            height = min(9.0, 1.6 + 0.22 * n_speakers)
+            ax = subplots("SpeakerRecallDisplay", size=(6.4, height))
+        ax.hlines(range(n_speakers), 0, recall, color="0.85", linewidth=1)
+        ax.plot(recall, range(n_speakers), "o", color=BLUE, markersize=6)
+        ax.axvline(recall.mean(), color=GREY, linestyle="--", linewidth=1)
+        shown = range(0, n_speakers, -(-n_speakers // MOST_TICKS))
+        names = [
+            f"{recall.index[i]} ({self.n_samples[recall.index[i]]})" for i in shown
+        ]
+        ax.set_yticks(shown, names, fontsize=8 if n_speakers > 20 else None)
+        ax.set_ylabel("Speaker (number of utterances)")
+        ax.set_xlim(0, 1.02)
+        mean = f"(dashed: mean over speakers, {recall.mean():.2f})"
+        ax.set_xlabel(f"Unweighted average recall\n{mean}")
+        ax.grid(axis="x", color="0.92")
+        ax.set_axisbelow(True)
+        ax.tick_params(axis="y", length=0)
+        despine(ax)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+class TrainingDisplay:
+    """How every term of the loss went during training.
+
+    Use :meth:`from_estimator` to make one.
+
+    Parameters
+    ----------
+    history : DataFrame of shape (n_epochs, n_records)
+        The `history_` of an estimator.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure containing it.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from advser import AdversarialSER
+    >>> from advser.datasets import load_emodb
+    >>> from advser.plots import TrainingDisplay
+    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> ser = AdversarialSER(max_epochs=5).fit(X, y, speakers=speakers)
+    >>> ax = Figure().add_subplot()
+    >>> display = TrainingDisplay.from_estimator(ser, ax=ax)
+    >>> display.figure_.savefig("training.png")  # doctest: +SKIP
+    """
+
+    def __init__(self, history):
+        self.history = history
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None):
+        """Draw the training of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator or Pipeline
+            Fitted estimator of this package, or a pipeline that ends with one.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : TrainingDisplay
+        """
+        last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+        return cls(last.history_).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw it: a line per term, mean over the batches of an epoch.
+
+        Where there are validation speakers, their recall is the thick line.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : TrainingDisplay
+        """
+        ax = subplots("TrainingDisplay") if ax is None else ax
+        found = self.history.filter(regex="^train_.+_loss$")
+        terms = {name: name[len("train_") : -len("_loss")] for name in found}
+        epochs = np.arange(1, len(self.history) + 1)
+        for (name, term), style in zip(terms.items(), styles(terms).values()):
+            every = max(1, len(epochs) // 8)
+            ax.plot(epochs, found[name], **style, markevery=every, label=term)
+        if "valid_uar" in self.history:
+            ax.plot(
+                epochs,
+                self.history["valid_uar"],
+                color="black",
+                linewidth=2.5,
+                label="validation UAR",
+            )
+        ax.axhline(0, color="0.85", linewidth=1, zorder=0)
+        ax.set_xlabel("Epoch")
+        ax.set_ylabel("Term of the loss (mean over the epoch)")
+        despine(ax)
+        ax.figure.legend(loc="outside right center", frameon=False)
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -30,7 +30,7 @@ ENROLLED = [0, 1, 2, 5, 10, 20, "all"]
 NEUTRAL = [1, 2, 3]
 CANDIDATES = {
     "speakerscaler__shrinkage": [2.0, 5.0, 10.0],
-    "speakerscaler__clip": [None, 3.0, 2.0],
+    "speakerscaler__clip": [None, 3.0],
     "logisticregression__C": [0.03, 0.1, 0.3],
 }
 NETWORK_SEEDS = 5
@@ -64,7 +64,7 @@ def main():
         frame = pd.read_csv(args.table, dtype={"speaker": str, "emotion": str})
         corpus = frame.select_dtypes("number"), frame["emotion"], frame["speaker"]
     else:
-        corpus = load_emodb(return_X_y_speakers=True)
+        corpus = load_emodb(return_X_y_speakers=True, as_frame=True)
 
     shared = {"n_jobs": args.n_jobs, "verbose": 1}
     scenarios = [
