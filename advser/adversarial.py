@@ -164,6 +164,8 @@ class AdversarialSER(BaseSERClassifier):
         adversary.
     advser.probes.speaker_leakage : How much of the speaker an independent probe finds
         in the embedding.
+    advser.confounding.speaker_confounding : Whether the speakers tell the emotion, so
+        that the game should be `conditional`.
 
     Notes
     -----

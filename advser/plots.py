@@ -927,7 +927,7 @@ class WeightDisplay:
         return cls(pd.DataFrame(rows), chance, probe).plot(ax)
 
     def plot(self, ax=None):
-        """Draw it: a line per game, from its smallest weight, named, to its largest.
+        """Draw it: a line per game, along its weights, with the largest named.
 
         Parameters
         ----------
@@ -951,20 +951,23 @@ class WeightDisplay:
                 label=game,
                 markersize=7,
                 elinewidth=0.6,
+                zorder=2 if len(path) > 1 else 3,
             )
-            for _, end in path.iloc[[0, -1]].iterrows() if len(path) > 1 else ():
+            if len(path) > 1:
+                end = path.iloc[-1]
                 ax.annotate(
                     f"{end['weight']:g}",
                     (end["leakage"], end["uar"]),
-                    xytext=(5, 5),
+                    xytext=(-5, 5),
                     textcoords="offset points",
+                    horizontalalignment="right",
                     color=style["color"],
                 )
         ax.axvline(self.chance, color=GREY, linestyle="--", linewidth=1)
         ax.set_xlim(left=0)
         ax.set_xlabel(
             f"Speaker leakage: balanced accuracy of the {self.probe} probe\n"
-            f"(dashed: chance, {self.chance:.2f}; numbers: adversary weight;\n"
+            f"(dashed: chance, {self.chance:.2f}; number: largest adversary weight;\n"
             "bars: standard deviation over seeds)"
         )
         ax.set_ylabel("Unweighted average recall")

@@ -112,8 +112,8 @@ def confounding_rst():
     note = (
         f"Without adversary: {plain['uar']:.3f} ± {plain['std']:.3f}, mean and "
         f"standard deviation over {len(report['settings']['seeds'])} seeds. That of "
-        f"the\ndifferences, seed by seed, is {largest:.3f} at most. Ten folds by speaker, "
-        "nothing tuned."
+        f"the\ndifferences, seed by seed, is {largest:.3f} at most. Ten folds by "
+        "speaker, nothing tuned."
     )
     return "\n\n".join([list_table(rows), note])
 

@@ -158,7 +158,7 @@ def test_weight_display_draws_each_game_along_its_weights(comparison):
     np.testing.assert_allclose(scaled.get_xdata(), summary["leakage_logistic"])
     np.testing.assert_allclose(scaled.get_ydata(), summary["uar"])
     assert len(plain.get_xdata()) == 1
-    assert [text.get_text() for text in display.ax_.texts] == ["0.1", "1"]
+    assert [text.get_text() for text in display.ax_.texts] == ["1"]
     assert set(games) == set(texts(display.figure_.legends))
 
 
