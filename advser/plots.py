@@ -726,8 +726,32 @@ class EnrollmentDisplay:
 
         Parameters
         ----------
-        estimator, X, y, speakers, k, neutral, repeats, random_state, n_jobs
-            As in :func:`advser.enrollment.enrollment_curve`.
+        estimator : Pipeline, or search over one
+            As in :func:`advser.enrollment.enrollment_curve`, like all that follows.
+
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        y : array-like of shape (n_samples,)
+            Emotions.
+
+        speakers : array-like of shape (n_samples,)
+            Speaker of each row.
+
+        k : sequence of int or "all", default=(0, 1, 2, 5, 10, 20, "all")
+            Numbers of utterances to enroll.
+
+        neutral : bool, default=False
+            Whether they are neutral ones, and told to be.
+
+        repeats : int, default=5
+            Number of random draws.
+
+        random_state : int, default=0
+            Seed of the draws and of the estimator.
+
+        n_jobs : int, default=None
+            Number of processes.
 
         ax : matplotlib Axes, default=None
             Axes to draw on. If None, those of a new figure.
