@@ -137,8 +137,9 @@ def enrolment_rst():
         "of the utterances enrolled:\nmean ± standard deviation over "
         f"{report['settings']['repeats']} draws of them, for the networks with "
         f"{report['settings']['network_seeds']} seeds.\nLinear is logistic regression, "
-        "its settings chosen by the other speakers; the networks have their\ndefaults. "
-        "Enrolled utterances are not scored."
+        "with the same settings for all speakers, or with those that the other\n"
+        "speakers choose. The networks have their defaults. Enrolled utterances are "
+        "not scored."
     )
     return "\n\n".join([list_table(rows), note])
 
