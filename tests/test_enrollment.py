@@ -131,6 +131,13 @@ def test_draw_of_more_utterances_holds_those_of_the_smaller(strangers, watched):
     assert all(few < many for few, many in zip(met[::2], met[1::2]))
 
 
+def test_each_draw_meets_the_speakers_anew(strangers):
+    curve = enrollment_curve(model(), *strangers, k=[6, 0], repeats=2)
+    for k in (6, 0):
+        alone = enrollment_curve(model(), *strangers, k=[k], repeats=2)
+        assert list(curve["uar"][curve["k"] == k]) == list(alone["uar"])
+
+
 def test_batch_statistics_of_strangers_are_marked_transductive(strangers):
     curve = enrollment_curve(model(unknown="batch"), *strangers, k=[0, 5], repeats=1)
     assert list(curve["transductive"]) == [True, False]
