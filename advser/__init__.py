@@ -4,6 +4,7 @@ from .adversarial import AdversarialSER, AdversarialSERRegressor
 from .autoencoder import AutoencoderSER, AutoencoderSERRegressor
 from .exceptions import (
     CollapseWarning,
+    ConfoundedSpeakersWarning,
     NoNeutralWarning,
     NoSpeakersWarning,
     NotStackedWarning,
@@ -19,6 +20,7 @@ __all__ = [
     "AutoencoderSER",
     "AutoencoderSERRegressor",
     "CollapseWarning",
+    "ConfoundedSpeakersWarning",
     "EGeMAPS",
     "NoNeutralWarning",
     "NoSpeakersWarning",

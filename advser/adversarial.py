@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._validation import check_layer_sizes
 from .base import BaseSERClassifier, BaseSERRegressor
+from .confounding import warn_if_confounded
 from .dann import DomainAdversarialNetwork
 from .exceptions import NoSpeakersWarning
 from .layers import linear
@@ -93,6 +94,11 @@ class _SpeakerGame:
         NoSpeakersWarning
             If there are not two speakers at least: the network is then trained
             without the adversary.
+
+        ConfoundedSpeakersWarning
+            If the speakers tell most of the emotion (an adjusted mutual information
+            above one half, see :func:`~advser.confounding.speaker_confounding`) and
+            the game is not played within each emotion.
         """
         return self._fit(
             X,
@@ -128,6 +134,15 @@ class _SpeakerGame:
             kind, speaker = data.codes[self._condition], data.codes["speaker"]
             known = np.minimum(kind, speaker) >= 0
             support[kind[known], speaker[known]] = 1
+        elif self.adversary_weight > 0 and "emotion" in data.codes:
+            warn_if_confounded(
+                data.codes["emotion"],
+                data.codes["speaker"],
+                game=f"adversary={self.adversary!r}",
+                remedy="Play within each emotion with `conditional=True`, or leave the "
+                "speaker in with `adversary=None`.",
+                stacklevel=4,
+            )
         speaker_head = SpeakerHead(
             self.embedding_dim,
             self.adversary_hidden_layer_sizes,
@@ -284,6 +299,8 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
         adversary.
     advser.probes.speaker_leakage : How much of the speaker an independent probe finds
         in the embedding.
+    advser.confounding.speaker_confounding : Whether the speakers tell the emotion, so
+        that the game should be `conditional`.
 
     Notes
     -----

@@ -2,11 +2,16 @@
 
 __all__ = [
     "CollapseWarning",
+    "ConfoundedSpeakersWarning",
     "CorpusWarning",
     "NoNeutralWarning",
     "NoSpeakersWarning",
     "NotStackedWarning",
 ]
+
+
+class ConfoundedSpeakersWarning(UserWarning):
+    """Speakers tell the emotion, so that to remove the one is to remove the other."""
 
 
 class CollapseWarning(UserWarning):

@@ -10,25 +10,35 @@ import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array
 
 from ._routing import call
 from ._validation import check_labels
+from .confounding import speaker_confounding
+from .enrollment import enrollment_curve
+from .metrics import speaker_uar
 
 __all__ = [
     "ComparisonDisplay",
+    "ConfoundingDisplay",
     "DifferenceDisplay",
     "EmbeddingDisplay",
+    "EnrollmentDisplay",
     "ExplanationDisplay",
     "IntervalDisplay",
     "LeakageDisplay",
+    "SpeakerRecallDisplay",
+    "TrainingDisplay",
+    "WeightDisplay",
 ]
 
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
 COLORS = (BLUE, VERMILION, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v")
 GREY = "0.55"
+MOST_TICKS = 50  # names beside each other that can still be read
 KNOWLEDGE = {
     False: "knows nothing of the test speaker",
     True: "transductive: uses the test speaker's unlabelled utterances",
@@ -44,12 +54,12 @@ def require_matplotlib(caller):
         )
 
 
-def subplots(caller, n_axes=1):
-    """Return the axes of a new figure."""
+def subplots(caller, n_axes=1, size=None):
+    """Return the axes of a new figure, of a size in inches."""
     require_matplotlib(caller)
     from matplotlib import pyplot
 
-    size = (4.6 * n_axes + 2.4, 4.2)
+    size = size or (4.6 * n_axes + 2.4, 4.2)
     return pyplot.subplots(1, n_axes, figsize=size, layout="constrained")[1]
 
 
@@ -525,6 +535,696 @@ class EmbeddingDisplay:
             )
             despine(ax)
         self.axes_, self.figure_ = np.asarray(axes), axes[0].figure
+        return self
+
+
+class ConfoundingDisplay:
+    """Which emotions each speaker has, and so whether the speaker tells the emotion.
+
+    Use :meth:`from_labels` to make one.
+
+    Parameters
+    ----------
+    confounding : SpeakerConfounding
+        What :func:`advser.confounding.speaker_confounding` returns.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure containing it.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from advser.datasets import load_emodb
+    >>> from advser.plots import ConfoundingDisplay
+    >>> _, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> ax = Figure().add_subplot()
+    >>> display = ConfoundingDisplay.from_labels(y, speakers, ax=ax)
+    >>> display.figure_.savefig("confounding.png")  # doctest: +SKIP
+    """
+
+    def __init__(self, confounding):
+        self.confounding = confounding
+
+    @classmethod
+    def from_labels(cls, y, speakers, *, ax=None):
+        """Count the emotions of each speaker and draw their shares.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples,)
+            Emotions.
+
+        speakers : array-like of shape (n_samples,)
+            Speaker of each row.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : ConfoundingDisplay
+
+        Raises
+        ------
+        ValueError
+            If an array is empty, has the wrong length, or lacks a label.
+        """
+        return cls(speaker_confounding(y, speakers)).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw it: a column per speaker, dark where all their speech is.
+
+        The speakers are sorted by their most frequent emotion, so that a corpus whose
+        speakers tell the emotion shows as stairs, and one whose speakers do not as
+        bars of one colour.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : ConfoundingDisplay
+        """
+        by = ["emotion", "share", "n_samples"]
+        order = self.confounding.by_speaker.sort_values(
+            by, ascending=[True, False, False], kind="stable"
+        )["speaker"]
+        counts = self.confounding.counts[order]
+        emotions, n_speakers = counts.index, counts.shape[1]
+        if ax is None:
+            width = min(12.0, 3.4 + 0.24 * n_speakers)
+            ax = subplots(
+                "ConfoundingDisplay", size=(width, 1.9 + 0.35 * len(emotions))
+            )
+        image = ax.imshow(
+            counts / counts.sum(),
+            vmin=0,
+            vmax=1,
+            cmap="Blues",
+            aspect="auto",
+            interpolation="nearest",
+        )
+        ax.set_yticks(range(len(emotions)), emotions)
+        step = -(-n_speakers // MOST_TICKS)  # names that would overlap are left out
+        shown = range(0, n_speakers, step)
+        upright = n_speakers > 12 or max(len(str(name)) for name in order) > 4
+        ax.set_xticks(
+            shown,
+            order.iloc[shown],
+            rotation=90 if upright else 0,
+            fontsize=8 if n_speakers > 20 else None,
+        )
+        ax.set_xticks(np.arange(n_speakers + 1) - 0.5, minor=True)
+        ax.set_yticks(np.arange(len(emotions) + 1) - 0.5, minor=True)
+        ax.grid(which="minor", color="white", linewidth=1 if n_speakers < 60 else 0)
+        ax.tick_params(which="both", length=0)
+        ax.spines[:].set_visible(False)
+        ax.set_xlabel(f"Speaker\n({self.confounding})")
+        ax.figure.colorbar(image, ax=ax, label="Share of the\nspeaker's speech")
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+class EnrollmentDisplay:
+    """Recall on new speakers by the number of their utterances enrolled.
+
+    Use :meth:`from_curves` or :meth:`from_estimator` to make one.
+
+    Parameters
+    ----------
+    curves : dict of str to DataFrame
+        Tables of :func:`advser.enrollment.enrollment_curve`, by name.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure containing it.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from advser import SpeakerScaler
+    >>> from advser.datasets import load_emodb
+    >>> from advser.plots import EnrollmentDisplay
+    >>> model = make_pipeline(SpeakerScaler(), GaussianNB())
+    >>> display = EnrollmentDisplay.from_estimator(
+    ...     model,
+    ...     *load_emodb(return_X_y_speakers=True),
+    ...     k=[0, 5, "all"],
+    ...     ax=Figure().add_subplot(),
+    ... )
+    >>> display.figure_.savefig("enrolment.png")  # doctest: +SKIP
+    """
+
+    def __init__(self, curves):
+        self.curves = curves
+
+    @classmethod
+    def from_curves(cls, curves, *, ax=None):
+        """Draw curves that have been computed.
+
+        Parameters
+        ----------
+        curves : DataFrame or dict of str to DataFrame
+            Table of :func:`advser.enrollment.enrollment_curve`, or several by name.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : EnrollmentDisplay
+        """
+        curves = curves if isinstance(curves, dict) else {"": curves}
+        return cls(curves).plot(ax)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        speakers,
+        *,
+        k=(0, 1, 2, 5, 10, 20, "all"),
+        neutral=False,
+        repeats=5,
+        random_state=0,
+        n_jobs=None,
+        ax=None,
+    ):
+        """Compute a curve and draw it.
+
+        Parameters
+        ----------
+        estimator : Pipeline, or search over one
+            As in :func:`advser.enrollment.enrollment_curve`, like all that follows.
+
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        y : array-like of shape (n_samples,)
+            Emotions.
+
+        speakers : array-like of shape (n_samples,)
+            Speaker of each row.
+
+        k : sequence of int or "all", default=(0, 1, 2, 5, 10, 20, "all")
+            Numbers of utterances to enroll.
+
+        neutral : bool, default=False
+            Whether they are neutral ones, and told to be.
+
+        repeats : int, default=5
+            Number of random draws.
+
+        random_state : int, default=0
+            Seed of the draws and of the estimator.
+
+        n_jobs : int, default=None
+            Number of processes.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : EnrollmentDisplay
+        """
+        curve = enrollment_curve(
+            estimator,
+            X,
+            y,
+            speakers,
+            k=k,
+            neutral=neutral,
+            repeats=repeats,
+            random_state=random_state,
+            n_jobs=n_jobs,
+        )
+        return cls.from_curves(curve, ax=ax)
+
+    def plot(self, ax=None):
+        """Draw it: the mean over draws, bars of one standard deviation.
+
+        A hollow mark is transductive: the rows that are scored were used.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : EnrollmentDisplay
+        """
+        ax = subplots("EnrollmentDisplay") if ax is None else ax
+        numbers = pd.unique(np.concatenate([c["k"] for c in self.curves.values()]))
+        numbers = sorted(numbers, key=lambda k: np.inf if k == "all" else int(k))
+        n_curves = len(self.curves)
+        transductive = False
+        for i, (name, style) in enumerate(styles(self.curves).items()):
+            groups = self.curves[name].groupby("k", sort=False)
+            table = groups["uar"].agg(["mean", "std"]).fillna(0)
+            table["transductive"] = groups["transductive"].any()
+            table["place"] = [numbers.index(k) for k in table.index]
+            table["place"] += 0.12 * (i - (n_curves - 1) / 2)  # bars side by side
+            table = table.sort_values("place")
+            ax.errorbar(
+                table["place"].to_numpy(float),
+                table["mean"].to_numpy(float),
+                yerr=table["std"],
+                **style,
+                label=name or "mean ± standard deviation over draws",
+                capsize=3,
+                markersize=7,
+                elinewidth=1,
+            )
+            hollow = table[table["transductive"]]
+            ax.plot(
+                hollow["place"],
+                hollow["mean"],
+                linestyle="none",
+                **style,
+                markerfacecolor="white",
+                markersize=7,
+                markeredgewidth=1.5,
+                zorder=4,
+            )
+            transductive |= len(hollow) > 0
+        if transductive:
+            ax.plot(
+                [],
+                [],
+                linestyle="none",
+                marker="o",
+                color=GREY,
+                markerfacecolor="white",
+                label="transductive: enrolled and scored",
+            )
+        ax.set_xticks(range(len(numbers)), numbers)
+        ax.set_xlabel("Utterances enrolled of each new speaker")
+        ax.set_ylabel("Unweighted average recall")
+        ax.grid(axis="y", color="0.9")
+        ax.set_axisbelow(True)
+        despine(ax)
+        ax.legend(frameon=False)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+class WeightDisplay:
+    """Where the weight of the adversary leads: leakage against recall along it.
+
+    Use :meth:`from_comparison` to make one.
+
+    Parameters
+    ----------
+    results : DataFrame
+        One row per game and weight: `game`, `weight`, `uar`, `leakage`, and `uar_std`
+        and `leakage_std` over seeds. A game with a single weight is a mark.
+
+    chance : float
+        Leakage of a representation that knows no speaker.
+
+    probe : str
+        Name of the probe.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure containing it.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from advser import AdversarialSER
+    >>> from advser.datasets import load_emodb
+    >>> from advser.evaluation import compare
+    >>> from advser.plots import WeightDisplay
+    >>> models = {
+    ...     f"entropy {weight}": AdversarialSER(adversary_weight=weight, max_epochs=1)
+    ...     for weight in (0.1, 1.0)
+    ... }
+    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> found = compare(models, X, y, speakers, seeds=1, probes=["logistic"])
+    >>> display = WeightDisplay.from_comparison(
+    ...     found,
+    ...     {"entropy": {weight: f"entropy {weight}" for weight in (0.1, 1.0)}},
+    ...     ax=Figure().add_subplot(),
+    ... )
+    >>> display.figure_.savefig("weights.png")  # doctest: +SKIP
+    """
+
+    def __init__(self, results, chance, probe):
+        self.results = results
+        self.chance = chance
+        self.probe = probe
+
+    @classmethod
+    def from_comparison(cls, comparison, games, *, probe="logistic", ax=None):
+        """Draw the estimators of a comparison that differ in their weight.
+
+        Parameters
+        ----------
+        comparison : Comparison
+            What :func:`advser.evaluation.compare` returns.
+
+        games : dict of str to dict of float to str
+            For each game the name of its estimator by weight; for a single one, such
+            as the network without adversary, ``{0: name}``.
+
+        probe : str, default="logistic"
+            The probe that judges.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : WeightDisplay
+
+        Raises
+        ------
+        ValueError
+            If the comparison has no such estimator, or was made without the probe.
+        """
+        table = comparison.by_seed()
+        column = f"leakage_{probe}"
+        if column not in table:
+            probes = sorted(comparison.leakage["probe"].unique())
+            raise ValueError(
+                f"`probe` is {probe!r}; the comparison was made with {probes}."
+            )
+        known = table.index.unique("estimator")
+        rows = []
+        for game, estimators in games.items():
+            for weight, name in estimators.items():
+                if name not in known:
+                    raise ValueError(
+                        f"`games` names {name!r}, and the comparison has {list(known)}."
+                    )
+                seeds = table.loc[name]
+                rows.append(
+                    {
+                        "game": game,
+                        "weight": weight,
+                        "uar": seeds["uar"].mean(),
+                        "uar_std": seeds["uar"].std(),
+                        "leakage": seeds[column].mean(),
+                        "leakage_std": seeds[column].std(),
+                    }
+                )
+        chance = comparison.leakage["chance"].iloc[0]
+        return cls(pd.DataFrame(rows), chance, probe).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw it: a line per game, along its weights, with the largest named.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : WeightDisplay
+        """
+        ax = subplots("WeightDisplay") if ax is None else ax
+        games = self.results.groupby("game", sort=False)
+        for (game, path), style in zip(games, styles(games.groups).values()):
+            path = path.sort_values("weight")
+            ax.errorbar(
+                path["leakage"].to_numpy(),
+                path["uar"].to_numpy(),
+                xerr=path["leakage_std"].fillna(0),
+                yerr=path["uar_std"].fillna(0),
+                **style,
+                label=game,
+                markersize=7,
+                elinewidth=0.6,
+                zorder=2 if len(path) > 1 else 3,
+            )
+            if len(path) > 1:
+                end = path.iloc[-1]
+                ax.annotate(
+                    f"{end['weight']:g}",
+                    (end["leakage"], end["uar"]),
+                    xytext=(-5, 5),
+                    textcoords="offset points",
+                    horizontalalignment="right",
+                    color=style["color"],
+                )
+        ax.axvline(self.chance, color=GREY, linestyle="--", linewidth=1)
+        ax.set_xlim(left=0)
+        ax.set_xlabel(
+            f"Speaker leakage: balanced accuracy of the {self.probe} probe\n"
+            f"(dashed: chance, {self.chance:.2f}; number: largest adversary weight;\n"
+            "bars: standard deviation over seeds)"
+        )
+        ax.set_ylabel("Unweighted average recall")
+        ax.grid(color="0.92")
+        ax.set_axisbelow(True)
+        despine(ax)
+        ax.figure.legend(loc="outside right center", frameon=False)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+class SpeakerRecallDisplay:
+    """Whom an estimator understands, and whom it does not: recall by speaker.
+
+    Use :meth:`from_predictions` or :meth:`from_estimator` to make one.
+
+    Parameters
+    ----------
+    recall : Series of shape (n_speakers,)
+        Unweighted average recall of each speaker.
+
+    n_samples : Series of shape (n_speakers,)
+        Number of their utterances.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure containing it.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from advser.plots import SpeakerRecallDisplay
+    >>> display = SpeakerRecallDisplay.from_predictions(
+    ...     ["joy", "joy", "fear", "joy"],
+    ...     ["joy", "fear", "fear", "joy"],
+    ...     ["ann", "ann", "ann", "bob"],
+    ...     ax=Figure().add_subplot(),
+    ... )
+    >>> display.recall.to_dict()
+    {'ann': 0.75, 'bob': 1.0}
+    """
+
+    def __init__(self, recall, n_samples):
+        self.recall = recall
+        self.n_samples = n_samples
+
+    @classmethod
+    def from_predictions(cls, y_true, y_pred, speakers, *, ax=None):
+        """Draw the recall of predictions.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            True emotions.
+
+        y_pred : array-like of shape (n_samples,)
+            Predicted emotions.
+
+        speakers : array-like of shape (n_samples,)
+            Speaker of each row.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : SpeakerRecallDisplay
+        """
+        recall = speaker_uar(y_true, y_pred, speakers=speakers)
+        speakers = check_labels(speakers, "speakers", len(y_true), rows_of="y_true")
+        n_samples = pd.Series(speakers).value_counts().loc[recall.index]
+        return cls(recall, n_samples).plot(ax)
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, speakers, *, ax=None):
+        """Draw the recall of a fitted estimator, best on speakers new to it.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted.
+
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        y : array-like of shape (n_samples,)
+            True emotions.
+
+        speakers : array-like of shape (n_samples,)
+            Speaker of each row, passed on to the estimator if it requests them.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : SpeakerRecallDisplay
+        """
+        predicted = call(estimator, "predict", X, speakers=speakers)
+        return cls.from_predictions(y, predicted, speakers, ax=ax)
+
+    def plot(self, ax=None):
+        """Draw it: a mark per speaker, the worst at the bottom.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : SpeakerRecallDisplay
+        """
+        recall = self.recall.sort_values(kind="stable")
+        n_speakers = len(recall)
+        if ax is None:
+            height = min(9.0, 1.6 + 0.22 * n_speakers)
+            ax = subplots("SpeakerRecallDisplay", size=(6.4, height))
+        ax.hlines(range(n_speakers), 0, recall, color="0.85", linewidth=1)
+        ax.plot(recall, range(n_speakers), "o", color=BLUE, markersize=6)
+        ax.axvline(recall.mean(), color=GREY, linestyle="--", linewidth=1)
+        shown = range(0, n_speakers, -(-n_speakers // MOST_TICKS))
+        names = [
+            f"{recall.index[i]} ({self.n_samples[recall.index[i]]})" for i in shown
+        ]
+        ax.set_yticks(shown, names, fontsize=8 if n_speakers > 20 else None)
+        ax.set_ylabel("Speaker (number of utterances)")
+        ax.set_xlim(0, 1.02)
+        mean = f"(dashed: mean over speakers, {recall.mean():.2f})"
+        ax.set_xlabel(f"Unweighted average recall\n{mean}")
+        ax.grid(axis="x", color="0.92")
+        ax.set_axisbelow(True)
+        ax.tick_params(axis="y", length=0)
+        despine(ax)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+class TrainingDisplay:
+    """How every term of the loss went during training.
+
+    Use :meth:`from_estimator` to make one.
+
+    Parameters
+    ----------
+    history : DataFrame of shape (n_epochs, n_records)
+        The `history_` of an estimator.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the plot.
+
+    figure_ : matplotlib Figure
+        Figure containing it.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from advser import AdversarialSER
+    >>> from advser.datasets import load_emodb
+    >>> from advser.plots import TrainingDisplay
+    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> ser = AdversarialSER(max_epochs=5).fit(X, y, speakers=speakers)
+    >>> ax = Figure().add_subplot()
+    >>> display = TrainingDisplay.from_estimator(ser, ax=ax)
+    >>> display.figure_.savefig("training.png")  # doctest: +SKIP
+    """
+
+    def __init__(self, history):
+        self.history = history
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None):
+        """Draw the training of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator or Pipeline
+            Fitted estimator of this package, or a pipeline that ends with one.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : TrainingDisplay
+        """
+        last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+        return cls(last.history_).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw it: a line per term, mean over the batches of an epoch.
+
+        Where there are validation speakers, their recall is the thick line.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : TrainingDisplay
+        """
+        ax = subplots("TrainingDisplay") if ax is None else ax
+        found = self.history.filter(regex="^train_.+_loss$")
+        terms = {name: name[len("train_") : -len("_loss")] for name in found}
+        epochs = np.arange(1, len(self.history) + 1)
+        for (name, term), style in zip(terms.items(), styles(terms).values()):
+            every = max(1, len(epochs) // 8)
+            ax.plot(epochs, found[name], **style, markevery=every, label=term)
+        if "valid_uar" in self.history:
+            ax.plot(
+                epochs,
+                self.history["valid_uar"],
+                color="black",
+                linewidth=2.5,
+                label="validation UAR",
+            )
+        ax.axhline(0, color="0.85", linewidth=1, zorder=0)
+        ax.set_xlabel("Epoch")
+        ax.set_ylabel("Term of the loss (mean over the epoch)")
+        despine(ax)
+        ax.figure.legend(loc="outside right center", frameon=False)
+        self.ax_, self.figure_ = ax, ax.figure
         return self
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student_t
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -20,7 +21,12 @@ from sklearn.utils.validation import _num_samples
 from ._routing import call, representation, seeded
 from ._validation import check_labels, encode
 
-__all__ = ["SpeakerLeakage", "cross_val_leakage", "speaker_leakage"]
+__all__ = [
+    "SpeakerLeakage",
+    "cross_val_leakage",
+    "gender_leakage",
+    "speaker_leakage",
+]
 
 PROBES = {
     "logistic": LogisticRegression(class_weight="balanced", max_iter=2000),
@@ -31,13 +37,14 @@ PROBES = {
         tol=0.002,
         max_iter=2000,
     ),
+    "knn": KNeighborsClassifier(1),
 }
 MIN_ROWS = 4  # of a speaker: a half of two, one to learn from and one to be tested on
 
 
 @dataclass(frozen=True, eq=False)
 class SpeakerLeakage:
-    """How well a probe tells the speakers of a representation apart.
+    """How well a probe tells the speakers of a representation apart, or their genders.
 
     Attributes
     ----------
@@ -46,26 +53,28 @@ class SpeakerLeakage:
 
     accuracy : float in [0, 1]
         Balanced accuracy: the mean over speakers of the share of their utterances
-        that the probe gives to them.
+        that the probe gives to them. Of genders, the mean over them of that mean.
 
     low, high : float in [0, 1]
         Confidence interval of `accuracy`, with the speakers as the independent
         units: Student's t on their recalls, with ``n_speakers - 1`` degrees of
-        freedom. Utterances of one speaker are never taken for independent.
+        freedom (of genders, with those of the smaller). Utterances of one speaker are
+        never taken for independent.
 
     chance : float
-        ``1 / n_speakers``: the balanced accuracy of any guess that ignores the
-        representation.
+        The balanced accuracy of any guess that ignores the representation:
+        ``1 / n_speakers``; within emotions, the mean over speakers and their emotions
+        of one by the number of speakers; of genders, one by their number.
 
     weighted_accuracy : float in [0, 1]
-        Share of all utterances that the probe gives to their speaker.
+        Share of all utterances that the probe gives to their speaker, or gender.
 
     majority : float
-        Share of the most frequent speaker: the weighted accuracy of always answering
-        her or him.
+        Weighted accuracy of always answering the most frequent speaker (of an
+        emotion), or gender.
 
     n_speakers, n_samples : int
-        Speakers to choose from, and utterances judged.
+        Speakers and utterances judged.
 
     recall : Series of float in [0, 1]
         Share recognised of each speaker's utterances.
@@ -83,7 +92,9 @@ class SpeakerLeakage:
     recall: pd.Series
 
     @classmethod
-    def from_predictions(cls, speakers, predicted, *, probe, confidence_level=0.95):
+    def from_predictions(
+        cls, speakers, predicted, *, probe, within=None, confidence_level=0.95
+    ):
         """Judge the predictions of a probe.
 
         Parameters
@@ -97,6 +108,10 @@ class SpeakerLeakage:
         probe : str
             Name of the probe.
 
+        within : array-like of shape (n_samples,), default=None
+            Emotions, where the speakers of each were told apart by themselves. A
+            speaker's recall is then the mean over the emotions.
+
         confidence_level : float, default=0.95
             Probability that the interval covers the true accuracy.
 
@@ -104,27 +119,28 @@ class SpeakerLeakage:
         -------
         leakage : SpeakerLeakage
         """
-        speakers = check_labels(
-            speakers, "speakers", len(predicted), rows_of="predicted"
-        )
-        hits = pd.Series(np.equal(speakers, predicted).astype(float))
-        by_speaker = hits.groupby(speakers)
-        recall = by_speaker.mean().rename("recall")
+        n_rows = len(predicted)
+        speakers = check_labels(speakers, "speakers", n_rows, rows_of="predicted")
+        if within is None:
+            within = np.zeros(n_rows, dtype=int)
+        within = check_labels(within, "within", n_rows, rows_of="predicted")
+        answers = pd.DataFrame({"speaker": speakers, "within": within})
+        answers["hit"] = np.equal(speakers, predicted).astype(float)
+        cells = answers.groupby(["speaker", "within"])["hit"].agg(["mean", "size"])
+        by_group = cells.groupby("within")["size"]
+        cells["chance"] = 1 / by_group.transform("size")
+        by_speaker = cells.groupby("speaker")
+        recall = by_speaker["mean"].mean().rename("recall").rename_axis(None)
         n_speakers = len(recall)
         _check_several(n_speakers)
-        margin = student_t.ppf((1 + confidence_level) / 2, n_speakers - 1)
-        margin *= recall.sem()
-        accuracy = recall.mean()
         return cls(
             probe=probe,
-            accuracy=float(accuracy),
-            low=float(max(0, accuracy - margin)),
-            high=float(min(1, accuracy + margin)),
-            chance=1 / n_speakers,
-            weighted_accuracy=float(hits.mean()),
-            majority=float(by_speaker.size().max() / len(hits)),
+            **_interval(recall.mean(), recall.sem(), n_speakers - 1, confidence_level),
+            chance=float(by_speaker["chance"].mean().mean()),
+            weighted_accuracy=float(answers["hit"].mean()),
+            majority=float(by_group.max().sum() / n_rows),
             n_speakers=n_speakers,
-            n_samples=len(hits),
+            n_samples=n_rows,
             recall=recall,
         )
 
@@ -146,6 +162,7 @@ def speaker_leakage(
     y=None,
     *,
     probe="logistic",
+    within_emotion=False,
     n_splits=5,
     confidence_level=0.95,
     random_state=0,
@@ -174,10 +191,16 @@ def speaker_leakage(
     y : array-like of shape (n_samples,), default=None
         Emotions, to spread evenly over the folds.
 
-    probe : {"logistic", "mlp"} or classifier, default="logistic"
+    probe : {"logistic", "mlp", "knn"} or classifier, default="logistic"
         "logistic" is a balanced logistic regression: what is there to be read off
-        linearly. "mlp" has a hidden layer of 64 units. Any other scikit-learn
-        classifier is cloned.
+        linearly. "mlp" has a hidden layer of 64 units. "knn" answers the speaker of
+        the nearest neighbour. Any other scikit-learn classifier is cloned.
+
+    within_emotion : bool, default=False
+        Whether the speakers are told apart within each emotion, by a probe for each,
+        which needs `y`. What the emotion says of the speaker, where speakers differ in
+        their mix of emotions, is then no leakage. Speakers with a single row of an
+        emotion, and emotions of a single speaker, are left out.
 
     n_splits : int, default=5
         Number of folds.
@@ -198,11 +221,13 @@ def speaker_leakage(
     ------
     ValueError
         If there are fewer than two speakers, one of them has a single row, `probe` is
-        unknown, `n_splits` is below two, or an array has the wrong length.
+        unknown, `n_splits` is below two, an array has the wrong length, or
+        `within_emotion` finds no emotion of which two speakers have two rows.
 
     See Also
     --------
     cross_val_leakage : Fits the network, too, and holds its test rows out.
+    gender_leakage : The same for what the speakers of a group have in common.
 
     Examples
     --------
@@ -223,14 +248,96 @@ def speaker_leakage(
     speakers = check_labels(speakers, "speakers", len(embedding), rows_of="embedding")
     if y is not None:
         y = check_labels(y, "y", len(embedding), rows_of="embedding")
-    predicted = _probe_predict(
-        embedding, speakers, y, probe, n_splits=n_splits, random_state=random_state
-    )
-    return SpeakerLeakage.from_predictions(
+    return leakage_of_parts(
+        [(np.arange(len(embedding)), embedding)],
         speakers,
-        predicted,
-        probe=_probe_name(probe),
+        y,
+        probe,
+        within_emotion=within_emotion,
+        n_splits=n_splits,
         confidence_level=confidence_level,
+        random_state=random_state,
+    )
+
+
+def gender_leakage(
+    embedding,
+    genders,
+    speakers,
+    *,
+    probe="logistic",
+    n_splits=5,
+    confidence_level=0.95,
+    random_state=0,
+):
+    """Judge how much of the speakers' gender a frozen representation holds.
+
+    The probe is tested on speakers whom it has not heard: whoever can tell the speaker
+    knows the gender, and that leakage is :func:`speaker_leakage`'s. Any other label
+    that belongs to a speaker, such as an age group or a native language, can be passed
+    for the gender.
+
+    Parameters
+    ----------
+    embedding : array-like of shape (n_samples, n_dimensions)
+        As in :func:`speaker_leakage`.
+
+    genders : array-like of shape (n_samples,)
+        Gender of each row's speaker; every gender needs two speakers at least.
+
+    speakers : array-like of shape (n_samples,)
+        Speaker of each row.
+
+    probe : {"logistic", "mlp", "knn"} or classifier, default="logistic"
+        As in :func:`speaker_leakage`.
+
+    n_splits : int, default=5
+        Number of folds. The speakers of each gender are dealt to them in turn.
+
+    confidence_level : float, default=0.95
+        Probability that the interval covers the true accuracy.
+
+    random_state : int or None, default=0
+        Seed of the folds and of the probe.
+
+    Returns
+    -------
+    leakage : SpeakerLeakage
+        Its `recall` is the share of each speaker's rows given to their gender.
+
+    Raises
+    ------
+    ValueError
+        If a speaker has two genders, a gender has one speaker, `probe` is unknown,
+        `n_splits` is below two, or an array has the wrong length.
+
+    See Also
+    --------
+    cross_val_leakage : Fits the network, too, and holds its test rows out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from advser.probes import gender_leakage
+    >>> speakers = np.repeat(["ann", "bob", "eve", "tom"], 10)
+    >>> genders = np.repeat(["female", "male", "female", "male"], 10)
+    >>> pitch = np.repeat([[5.0], [1.0], [4.0], [2.0]], 10, axis=0)
+    >>> leakage = gender_leakage(pitch, genders, speakers)
+    >>> leakage.accuracy, leakage.chance
+    (1.0, 0.5)
+    """
+    embedding = check_array(embedding, input_name="embedding")
+    genders = check_labels(genders, "genders", len(embedding), rows_of="embedding")
+    speakers = check_labels(speakers, "speakers", len(embedding), rows_of="embedding")
+    return leakage_of_parts(
+        [(np.arange(len(embedding)), embedding)],
+        speakers,
+        None,
+        probe,
+        genders=genders,
+        n_splits=n_splits,
+        confidence_level=confidence_level,
+        random_state=random_state,
     )
 
 
@@ -241,6 +348,8 @@ def cross_val_leakage(
     speakers,
     *,
     probe="logistic",
+    genders=None,
+    within_emotion=False,
     n_splits=5,
     confidence_level=0.95,
     random_state=0,
@@ -278,7 +387,14 @@ def cross_val_leakage(
         Speaker of each row. Speakers with fewer than four rows take part in the
         training but are not probed.
 
-    probe : {"logistic", "mlp"} or classifier, default="logistic"
+    probe : {"logistic", "mlp", "knn"} or classifier, default="logistic"
+        As in :func:`speaker_leakage`.
+
+    genders : array-like of shape (n_samples,), default=None
+        Gender of each row's speaker: the probe is then asked for it, as in
+        :func:`gender_leakage`, instead of the speaker.
+
+    within_emotion : bool, default=False
         As in :func:`speaker_leakage`.
 
     n_splits : int, default=5
@@ -324,12 +440,16 @@ def cross_val_leakage(
     n_rows = _num_samples(X)
     y = check_labels(y, "y", n_rows)
     speakers = check_labels(speakers, "speakers", n_rows)
+    if genders is not None:
+        genders = check_labels(genders, "genders", n_rows)
     parts = held_out_embeddings(estimator, X, y, speakers, random_state=random_state)
     return leakage_of_parts(
         list(parts),
         speakers,
         y,
         probe,
+        genders=genders,
+        within_emotion=within_emotion,
         n_splits=n_splits,
         confidence_level=confidence_level,
         random_state=random_state,
@@ -369,45 +489,97 @@ def held_out_embeddings(estimator, X, y, speakers, *, random_state):
 
 
 def leakage_of_parts(
-    parts, speakers, y, probe, *, n_splits=5, confidence_level=0.95, random_state=0
+    parts,
+    speakers,
+    y,
+    probe,
+    *,
+    genders=None,
+    within_emotion=False,
+    n_splits=5,
+    confidence_level=0.95,
+    random_state=0,
 ):
     """Probe each part by itself and judge the answers to all rows together."""
-    predicted = [
-        _probe_predict(
-            embedding,
-            speakers[rows],
-            y[rows],
-            probe,
-            n_splits=n_splits,
-            random_state=random_state,
+    if within_emotion and (y is None or genders is not None):
+        raise ValueError(
+            "`within_emotion=True` tells speakers apart within each emotion: it needs "
+            "`y`, and goes without `genders`."
         )
-        for rows, embedding in parts
-    ]
+    asked = speakers
+    if genders is not None:
+        _check_genders(genders, speakers)
+        asked = genders
+    rows, predicted = [], []
+    for part, embedding in parts:
+        for chosen in _by_emotion(speakers[part], y[part]) if within_emotion else [...]:
+            chosen = np.arange(len(part))[chosen]
+            of_part = part[chosen]
+            rows.append(of_part)
+            predicted.append(
+                _probe_predict(
+                    embedding[chosen],
+                    asked[of_part],
+                    None if y is None else y[of_part],
+                    probe,
+                    speakers=None if genders is None else speakers[of_part],
+                    n_splits=n_splits,
+                    random_state=random_state,
+                )
+            )
+    if not rows:
+        raise ValueError(
+            "`within_emotion=True`, but `y` has no emotion of which two speakers have "
+            "two rows each to be probed; leave it at False."
+        )
+    rows, predicted = np.concatenate(rows), np.concatenate(predicted)
+    settings = {"probe": _probe_name(probe), "confidence_level": confidence_level}
+    if genders is not None:
+        return _judge_genders(genders[rows], predicted, speakers[rows], **settings)
+    within = y[rows] if within_emotion else None
     return SpeakerLeakage.from_predictions(
-        speakers[np.concatenate([rows for rows, _ in parts])],
-        np.concatenate(predicted),
-        probe=_probe_name(probe),
-        confidence_level=confidence_level,
+        speakers[rows], predicted, within=within, **settings
     )
 
 
-def _probe_predict(embedding, speakers, y, probe, *, n_splits, random_state):
-    """Name the speaker of every row by a probe that was fitted on other rows."""
+def _by_emotion(speakers, y):
+    """Yield the rows of each emotion by which speakers can be told apart."""
+    for emotion in pd.unique(y):
+        rows = np.flatnonzero(y == emotion)
+        codes, _ = encode(speakers[rows])
+        rows = rows[np.bincount(codes)[codes] >= 2]
+        if len(pd.unique(speakers[rows])) >= 2:
+            yield rows
+
+
+def _probe_predict(
+    embedding, labels, y, probe, *, speakers=None, n_splits, random_state
+):
+    """Name the label of every row by a probe that was fitted on other rows.
+
+    They are rows of other speakers where `speakers` is given.
+    """
     if isinstance(probe, str) and probe not in PROBES:
         raise ValueError(
             f"`probe` is {probe!r}; it must be one of {sorted(PROBES)} or a classifier."
         )
     if n_splits < 2:
         raise ValueError(f"`n_splits` is {n_splits}; it must be at least 2.")
-    codes, names = encode(speakers)
-    single = names[np.bincount(codes) < 2]
-    if len(single):
-        raise ValueError(
-            f"`speakers` gives speaker {single[0]!r} a single row; the probe needs one "
-            "to learn from and one to be tested on. Leave such rows out."
-        )
-    _check_several(len(names))
-    folds = _deal(codes, y, n_splits, random_state)
+    codes, names = encode(labels)
+    if speakers is None:
+        single = names[np.bincount(codes) < 2]
+        if len(single):
+            raise ValueError(
+                f"`speakers` gives speaker {single[0]!r} a single row; the probe needs "
+                "one to learn from and one to be tested on. Leave such rows out."
+            )
+        _check_several(len(names))
+        folds = _deal(codes, y, n_splits, random_state)
+    else:
+        speaker_codes, _ = encode(speakers)
+        _, first = np.unique(speaker_codes, return_index=True)
+        of_speaker = _deal(codes[first], None, n_splits, random_state)
+        folds = of_speaker[speaker_codes]
     predicted = np.empty(len(codes), dtype=int)
     for fold in np.unique(folds):
         test = folds == fold
@@ -418,6 +590,53 @@ def _probe_predict(embedding, speakers, y, probe, *, n_splits, random_state):
             embedding[test]
         )
     return names[predicted]
+
+
+def _judge_genders(genders, predicted, speakers, *, probe, confidence_level):
+    """Judge the genders that a probe answers, with the speakers as the units."""
+    answers = pd.DataFrame({"gender": genders, "speaker": speakers})
+    answers["hit"] = np.equal(genders, predicted).astype(float)
+    recall = answers.groupby(["gender", "speaker"])["hit"].mean()
+    by_gender = recall.groupby("gender")
+    n_genders = by_gender.ngroups
+    error = np.sqrt((by_gender.var() / by_gender.size()).sum()) / n_genders
+    freedom = by_gender.size().min() - 1
+    return SpeakerLeakage(
+        probe=probe,
+        **_interval(by_gender.mean().mean(), error, freedom, confidence_level),
+        chance=1 / n_genders,
+        weighted_accuracy=float(answers["hit"].mean()),
+        majority=float(answers["gender"].value_counts(normalize=True).max()),
+        n_speakers=len(recall),
+        n_samples=len(answers),
+        recall=recall.droplevel("gender").rename("recall").rename_axis(None),
+    )
+
+
+def _check_genders(genders, speakers):
+    """Raise unless each speaker has one gender, and each gender two speakers."""
+    pairs = pd.DataFrame({"gender": genders, "speaker": speakers}).drop_duplicates()
+    twice = pairs["speaker"][pairs["speaker"].duplicated()]
+    if len(twice):
+        raise ValueError(
+            f"`genders` gives speaker {twice.iloc[0]!r} two genders; give all rows of "
+            "a speaker the same."
+        )
+    sizes = pairs["gender"].value_counts()
+    if len(sizes) < 2 or sizes.min() < 2:
+        raise ValueError(
+            f"`genders` has {dict(sizes)} as numbers of speakers; the probe needs two "
+            "genders of two speakers, one to learn from and one to be tested on."
+        )
+
+
+def _interval(accuracy, standard_error, freedom, confidence_level):
+    margin = student_t.ppf((1 + confidence_level) / 2, freedom) * standard_error
+    return {
+        "accuracy": float(accuracy),
+        "low": float(max(0, accuracy - margin)),
+        "high": float(min(1, accuracy + margin)),
+    }
 
 
 def _check_several(n_speakers):

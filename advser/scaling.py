@@ -176,8 +176,8 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     subtracting it erases what should be learnt: on the URDU corpus, with one emotion
     from 26 of its 29 speakers, it takes the recall of a linear classifier from 0.74
     to 0.40 to scale the test speakers by their own rows. The same happens in small to
-    someone who is enrolled with angry utterances alone. Cross-tabulate speakers and
-    emotions first.
+    someone who is enrolled with angry utterances alone. Ask
+    :func:`~advser.confounding.speaker_confounding` first.
 
     **Cross-validation.** With metadata routing on, ``params={"groups": speakers}`` of
     :func:`~sklearn.model_selection.cross_validate` drives the splitter and reaches

@@ -65,6 +65,7 @@ numpydoc_validation_exclude = {
     # Dataclasses, whose attributes are what they are made from.
     r"\.Comparison$",
     r"\.Difference$",
+    r"\.SpeakerConfounding$",
     r"\.SpeakerLeakage$",
 }
 

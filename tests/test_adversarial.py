@@ -149,6 +149,7 @@ def confounded_speech(n_rows, *, one_emotion_each, seed):
     return X, emotion, speaker
 
 
+@pytest.mark.filterwarnings("ignore::advser.exceptions.ConfoundedSpeakersWarning")
 @pytest.mark.parametrize("adversary", GAMES)
 def test_conditional_adversary_keeps_an_emotion_that_speakers_tell(adversary):
     train = confounded_speech(320, one_emotion_each=True, seed=1)

@@ -36,6 +36,7 @@ FLOORS = [
     },
     {
         "base",
+        "confounding",
         "corpora.__init__",
         "corpora._table",
         "corpora.cmu_mosei",
@@ -60,6 +61,7 @@ FLOORS = [
         "adversarial",
         "autoencoder",
         "dann",
+        "enrollment",
         "evaluation",
         "menan",
         "model_selection",

@@ -15,7 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from advser import SiameseSER
+from advser.adversarial import AdversarialSER
 from advser.evaluation import compare
+from advser.metrics import speaker_uar
 from advser.plots import (
     ComparisonDisplay,
     DifferenceDisplay,
@@ -23,6 +25,9 @@ from advser.plots import (
     ExplanationDisplay,
     IntervalDisplay,
     LeakageDisplay,
+    SpeakerRecallDisplay,
+    TrainingDisplay,
+    WeightDisplay,
 )
 from advser.scaling import SpeakerScaler
 
@@ -177,6 +182,52 @@ def test_display_without_matplotlib_says_what_to_install(comparison, monkeypatch
 def test_import_of_plots_does_not_import_matplotlib():
     code = "import sys, advser.plots; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_weight_display_draws_each_game_along_its_weights(comparison):
+    games = {"plain": {0: "guess"}, "scaled": {1: "LR, per speaker", 0.1: "LR"}}
+    display = WeightDisplay.from_comparison(comparison, games, ax=axes())
+    plain, scaled = (container[0] for container in display.ax_.containers)
+    summary = comparison.summary().loc[["LR", "LR, per speaker"]]
+    np.testing.assert_allclose(scaled.get_xdata(), summary["leakage_logistic"])
+    np.testing.assert_allclose(scaled.get_ydata(), summary["uar"])
+    assert len(plain.get_xdata()) == 1
+    assert [text.get_text() for text in display.ax_.texts] == ["1"]
+    assert set(games) == set(texts(display.figure_.legends))
+
+
+def test_weight_display_of_what_was_not_compared_says_what_was(comparison):
+    with pytest.raises(ValueError, match=r"`games` names 'SVM', .*'LR'"):
+        WeightDisplay.from_comparison(comparison, {"plain": {0: "SVM"}}, ax=axes())
+    with pytest.raises(ValueError, match=r"`probe` is 'mlp'; .* \['logistic'\]"):
+        WeightDisplay.from_comparison(
+            comparison, {"plain": {0: "LR"}}, probe="mlp", ax=axes()
+        )
+
+
+def test_speaker_recall_display_sorts_the_speakers_by_their_recall(toy):
+    known = toy.speakers != "s1"
+    model = LogisticRegression().fit(toy.X[known], toy.y[known])
+    display = SpeakerRecallDisplay.from_estimator(model, *toy, ax=axes())
+    expected = speaker_uar(toy.y, model.predict(toy.X), speakers=toy.speakers)
+    expected = expected.sort_values(kind="stable")
+    (marks_of_speakers, _) = display.ax_.lines
+    np.testing.assert_allclose(marks_of_speakers.get_xdata(), expected)
+    names = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert names == [f"{name} (30)" for name in expected.index]
+
+
+def test_training_display_draws_every_term_of_the_loss(toy):
+    ser = AdversarialSER(max_epochs=3, early_stopping=True, validation_fraction=0.25)
+    pipe = make_pipeline(StandardScaler(), ser)
+    pipe.fit(toy.X, toy.y, adversarialser__speakers=toy.speakers)
+    display = TrainingDisplay.from_estimator(pipe, ax=axes())
+    drawn = {line.get_label(): line.get_ydata() for line in display.ax_.lines}
+    for term in ("speaker", "emotion", "entropy"):
+        history = pipe[-1].history_[f"train_{term}_loss"]
+        np.testing.assert_allclose(drawn[term], history)
+    assert len(drawn["validation UAR"]) == 3
+    assert "speaker" in texts(display.figure_.legends)
 
 
 def explanation():

@@ -12,7 +12,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from advser.probes import SpeakerLeakage, cross_val_leakage, speaker_leakage
+from advser.datasets import load_emodb
+from advser.probes import (
+    SpeakerLeakage,
+    cross_val_leakage,
+    gender_leakage,
+    speaker_leakage,
+)
 from advser.scaling import SpeakerScaler
 
 
@@ -25,7 +31,7 @@ def voices():
     return place, rng.normal(size=(60, 5)), speakers
 
 
-@pytest.mark.parametrize("probe", ["logistic", "mlp"])
+@pytest.mark.parametrize("probe", ["logistic", "mlp", "knn"])
 def test_leakage_finds_speakers_that_are_there_and_none_in_noise(probe, voices):
     place, noise, speakers = voices
     there = speaker_leakage(place + 0.05 * noise, speakers, probe=probe)
@@ -112,7 +118,7 @@ def test_leakage_is_reproducible_and_leaves_the_global_generator_alone(voices):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"probe": "svm"}, r"`probe` is 'svm'; .* \['logistic', 'mlp'\]"),
+        ({"probe": "svm"}, r"`probe` is 'svm'; .* \['knn', 'logistic', 'mlp'\]"),
         ({"n_splits": 1}, "`n_splits` is 1"),
         ({"speakers": ["a"] * 60}, "`speakers` names 1 speaker"),
         ({"speakers": ["a"] * 59 + ["z"]}, "speaker 'z' a single row"),
@@ -183,3 +189,133 @@ def test_cross_val_leakage_leaves_out_speakers_with_too_few_rows(toy):
     few = ["a"] * 63 + [f"s{number}" for number in range(57)]
     with pytest.raises(ValueError, match=r"1 of the 58 speakers .* 4 rows or more"):
         cross_val_leakage(StandardScaler(), toy.X, toy.y, few)
+
+
+@pytest.fixture
+def mixes():
+    """Return noise of three speakers who differ in their mix of two emotions."""
+    speakers = np.repeat(["a", "b", "c"], 40)
+    angry = np.arange(120) % 40 < np.repeat([36, 20, 4], 40)
+    noise = 0.1 * np.random.default_rng(0).normal(size=(120, 4))
+    return noise, np.where(angry, "anger", "joy"), speakers
+
+
+def test_leakage_within_emotion_is_not_what_the_emotion_says_of_the_speaker(mixes):
+    noise, y, speakers = mixes
+    embedding = noise + (y == "joy")[:, None]
+    assert speaker_leakage(embedding, speakers, y).accuracy > 0.5
+    within = speaker_leakage(embedding, speakers, y, within_emotion=True)
+    assert within.low < within.chance < within.high
+    assert within.chance == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("probe", ["logistic", "knn"])
+def test_leakage_within_emotion_finds_a_speaker_whose_place_depends_on_it(probe, mixes):
+    noise, y, speakers = mixes
+    place = np.unique(speakers, return_inverse=True)[1]
+    embedding = noise + np.where(y == "joy", place, -place)[:, None]
+    within = speaker_leakage(embedding, speakers, y, within_emotion=True, probe=probe)
+    assert within.accuracy == 1
+    cross = cross_val_leakage(
+        StandardScaler(), embedding, y, speakers, within_emotion=True, probe=probe
+    )
+    assert cross.accuracy == 1
+
+
+def test_from_predictions_within_emotions_equals_hand_count():
+    speakers = np.array(list("aabb" + "aabbcc"))
+    predicted = np.array(list("aabb" + "abaacc"))
+    within = np.repeat(["joy", "anger"], [4, 6])
+    leakage = SpeakerLeakage.from_predictions(
+        speakers, predicted, probe="p", within=within
+    )
+    assert leakage.recall.to_dict() == {"a": 0.75, "b": 0.5, "c": 1}
+    assert leakage.accuracy == pytest.approx(0.75)
+    # a and b: one of 2 in joy, one of 3 in anger; c: one of 3
+    assert leakage.chance == pytest.approx((5 / 12 + 5 / 12 + 1 / 3) / 3)
+    assert leakage.weighted_accuracy == pytest.approx(0.7)
+    assert leakage.majority == pytest.approx((2 + 2) / 10)
+
+
+def test_leakage_within_emotion_leaves_out_what_cannot_be_probed(mixes):
+    noise, y, speakers = mixes
+    y = y.copy()
+    y[:2] = "fear"  # of one speaker
+    y[45] = y[85] = y[86] = "shame"  # a single row of one, two of the other
+    within = speaker_leakage(noise, speakers, y, within_emotion=True)
+    assert within.n_samples == 120 - 2 - 3
+    for refused in (None, np.arange(120)):
+        with pytest.raises(ValueError, match="`within_emotion=True`"):
+            speaker_leakage(noise, speakers, refused, within_emotion=True)
+
+
+@pytest.fixture
+def choir():
+    """Return the places of eight speakers, their genders, and 15 rows of each."""
+    rng = np.random.default_rng(0)
+    speakers = np.repeat([f"s{number}" for number in range(8)], 15)
+    genders = np.repeat(np.tile(["female", "male"], 4), 15)
+    place = np.repeat(rng.normal(size=(8, 40)), 15, axis=0)
+    return place + 0.1 * rng.normal(size=(120, 40)), genders, speakers
+
+
+@pytest.mark.parametrize("probe", ["logistic", "mlp", "knn"])
+def test_gender_probe_finds_gender_and_not_the_single_speakers(probe, choir):
+    place, genders, speakers = choir
+    assert speaker_leakage(place, speakers, probe=probe).accuracy == 1
+    alone = gender_leakage(place, genders, speakers, probe=probe)
+    assert alone.low < 0.5 < alone.high
+    planted = place + 3 * (genders == "male")[:, None]
+    assert gender_leakage(planted, genders, speakers, probe=probe).accuracy == 1
+
+
+def test_gender_leakage_counts_speakers_as_the_units():
+    class Given(BaseEstimator):
+        """Answers the gender that is written in the row."""
+
+        def fit(self, X, y):
+            self.fitted_ = True
+            return self
+
+        def predict(self, X):
+            return (X[:, 0] > 0).astype(int)
+
+    speakers = np.repeat(list("abcd"), [2, 4, 2, 2])
+    genders = np.repeat(["f", "m"], [6, 4])
+    said = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1, 0])  # 1, 3/4; 1, 1/2
+    leakage = gender_leakage(
+        2.0 * said[:, None] - 1, genders, speakers, probe=Given(), n_splits=2
+    )
+    assert leakage.recall.to_dict() == {"a": 1, "b": 0.75, "c": 1, "d": 0.5}
+    assert leakage.accuracy == pytest.approx((0.875 + 0.75) / 2)
+    assert (leakage.chance, leakage.majority) == (0.5, 0.6)
+    assert leakage.weighted_accuracy == pytest.approx(0.8)
+    assert (leakage.n_speakers, leakage.n_samples) == (4, 10)
+    error = np.sqrt(stats.sem([1, 0.75]) ** 2 + stats.sem([1, 0.5]) ** 2) / 2
+    low, _ = stats.t.interval(0.95, 1, leakage.accuracy, error)
+    assert leakage.low == pytest.approx(max(0, low))
+    assert leakage.high == 1
+
+
+def test_cross_val_leakage_of_gender_in_real_speech():
+    data = load_emodb()
+    leakage = cross_val_leakage(
+        StandardScaler(), data.data, data.target, data.speakers, genders=data.genders
+    )
+    assert leakage.chance == 0.5
+    assert leakage.low > 0.6
+    assert leakage.n_speakers == 10
+
+
+@pytest.mark.parametrize(
+    ("genders", "message"),
+    [
+        (["f"] * 120, "two genders of two speakers"),
+        (["f"] * 105 + ["m"] * 15, "`genders` has .*7.* two genders"),
+        (["f", "m"] * 60, "`genders` gives speaker 's0' two genders"),
+        (["f"], "`genders` has 1 entries and `embedding` has 120"),
+    ],
+)
+def test_gender_leakage_of_bad_input_says_what_is_wrong(genders, message, choir):
+    with pytest.raises(ValueError, match=message):
+        gender_leakage(choir[0], genders, choir[2])

@@ -14,14 +14,15 @@ everything that this package does about speakers can do harm.
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from advser import SpeakerScaler
+from advser.confounding import speaker_confounding
 from advser.datasets import load_emodb
 from advser.metrics import unweighted_average_recall
+from advser.plots import ConfoundingDisplay
 
 X, y, speakers = load_emodb(return_X_y_speakers=True)
 names, emotions = np.unique(speakers), np.unique(y)
@@ -36,11 +37,13 @@ def confound(share, seed):
 
 
 # %%
-# A cross table shows it at once, and should be the first thing to look at in a new
-# corpus:
+# The mix of each speaker's emotions shows it at once, and should be the first thing to
+# look at in a new corpus:
 
 left = confound(share=0.9, seed=0)
-print(pd.crosstab(speakers[left], y[left], rownames=["speaker"], colnames=["emotion"]))
+print(speaker_confounding(y[left], speakers[left]).by_speaker)
+ConfoundingDisplay.from_labels(y[left], speakers[left])
+plt.show()
 
 # %%
 # Logistic regression on new speakers, its features scaled by the statistics of all
@@ -90,4 +93,4 @@ plt.show()
 # An adversary does the same as its weight grows. What helps is to play within each
 # emotion, ``AdversarialSER(conditional=True)``, where the speaker says nothing of it,
 # or to leave the speaker alone. A method that hides the speaker and then scores
-# *worse* than without is a reason to look at the cross table.
+# *worse* than without is a reason to look at the mix of emotions.

@@ -1,0 +1,118 @@
+"""What hiding the speaker costs where the speaker tells the emotion.
+
+GroupKFold by speaker: the network without adversary, and both games, played over all
+emotions and within each, along the adversary weight. Nothing is chosen: every setting
+has its row. URDU, with one emotion from 26 of its 29 speakers, is the test case.
+
+    python benchmarks/confounding.py urdu.csv     # writes the JSON
+
+The table has the columns "speaker" and "emotion"; its numeric columns are the features.
+"""
+
+import argparse
+import json
+import platform
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+from sklearn.model_selection import GroupKFold
+
+from advser import AdversarialSER, ConfoundedSpeakersWarning
+from advser.confounding import speaker_confounding
+from advser.evaluation import compare
+
+ADVERSARIES = ["grl", "entropy"]
+WEIGHTS = [0.01, 0.03, 0.1, 0.3, 1.0]
+N_FOLDS = 10
+RESULTS = Path(__file__).parent / "results" / "confounding.json"
+PACKAGES = ["advser", "numpy", "scikit-learn", "torch"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("table", type=Path, help="CSV of features")
+    parser.add_argument("--corpus", default="URDU", help="its name")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=RESULTS, help="JSON to write")
+    args = parser.parse_args()
+    frame = pd.read_csv(args.table, dtype={"speaker": str, "emotion": str})
+    X, y, speakers = frame.select_dtypes("number"), frame["emotion"], frame["speaker"]
+    confounding = speaker_confounding(y, speakers)
+    print(confounding)
+
+    settings = {"none": (None, False, 0.0)}
+    for adversary in ADVERSARIES:
+        for conditional in (False, True):
+            for weight in WEIGHTS:
+                key = adversary, conditional, weight
+                settings[" ".join(map(str, key))] = key
+    estimators = {
+        name: AdversarialSER(
+            adversary, conditional=conditional, adversary_weight=weight
+        )
+        for name, (adversary, conditional, weight) in settings.items()
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConfoundedSpeakersWarning)
+        comparison = compare(
+            estimators,
+            X.to_numpy(),
+            y,
+            speakers,
+            cv=GroupKFold(N_FOLDS),
+            seeds=args.seeds,
+            probes=["logistic"],
+            verbose=1,
+        )
+    by_seed = comparison.by_seed().groupby("estimator", sort=False)
+    plain = by_seed.get_group("none")["uar"].droplevel("estimator")
+    results = []
+    for name, seeds in by_seed:
+        adversary, conditional, weight = settings[name]
+        loss = seeds["uar"].droplevel("estimator") - plain
+        results.append(
+            {
+                "adversary": adversary,
+                "conditional": conditional,
+                "weight": weight,
+                "uar": seeds["uar"].mean(),
+                "std": seeds["uar"].std(),
+                "difference": loss.mean(),
+                "difference_std": loss.std(),
+                "leakage": seeds["leakage_logistic"].mean(),
+            }
+        )
+    results = pd.DataFrame(results).round(4)
+    print(results.to_string(index=False))
+    report = {
+        "corpus": args.corpus,
+        "protocol": f"GroupKFold({N_FOLDS}) by speaker; UAR of the predictions of all "
+        "folds together; std over seeds; difference to the network without adversary, "
+        "seed by seed; leakage by cross_val_leakage",
+        "n_samples": len(y),
+        "confounding": {
+            "adjusted_mutual_information": confounding.adjusted_mutual_information,
+            "n_speakers": len(confounding.by_speaker),
+            "n_single_emotion": int((confounding.by_speaker["n_emotions"] == 1).sum()),
+        },
+        "settings": {
+            "seeds": list(range(args.seeds)),
+            "estimator": "AdversarialSER, all else as by default",
+            "threads": 1,
+        },
+        "chance": {
+            "uar": 1 / y.nunique(),
+            "leakage": float(comparison.leakage["chance"].iloc[0]),
+        },
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in PACKAGES},
+        "results": json.loads(results.to_json(orient="records")),
+    }
+    args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(f"written to {args.out}")
+
+
+if __name__ == "__main__":
+    main()

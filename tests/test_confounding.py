@@ -1,0 +1,150 @@
+"""How far the speakers tell the emotion, and the warning where they do."""
+
+import warnings
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from sklearn.metrics import adjusted_mutual_info_score
+from sklearn.model_selection import GroupKFold
+
+from advser import AdversarialSER, ConfoundedSpeakersWarning
+from advser.confounding import speaker_confounding
+from advser.datasets import load_emodb
+from advser.model_selection import stacked_cross_validate
+from advser.plots import ConfoundingDisplay
+
+Y = ["anger", "anger", "joy", "joy", "joy", "anger"]
+SPEAKERS = ["b", "b", "a", "a", "c", "c"]
+
+
+def one_emotion_each(n_speakers=8, n_rows=12):
+    """Return noise of speakers who have one emotion each."""
+    speakers = np.repeat([f"s{number}" for number in range(n_speakers)], n_rows)
+    y = np.where(np.arange(len(speakers)) // n_rows % 2, "anger", "joy")
+    return np.random.default_rng(0).normal(size=(len(y), 3)), y, speakers
+
+
+def test_confounding_counts_the_emotions_of_each_speaker():
+    found = speaker_confounding(Y, SPEAKERS)
+    expected = pd.DataFrame(
+        {
+            "speaker": ["b", "a", "c"],
+            "n_samples": [2, 2, 2],
+            "n_emotions": [1, 1, 2],
+            "emotion": ["anger", "joy", "anger"],
+            "share": [1.0, 1.0, 0.5],
+        }
+    )
+    pd.testing.assert_frame_equal(found.by_speaker, expected)
+    assert found.counts.to_numpy().tolist() == [[2, 0, 1], [0, 2, 1]]
+    assert found.single_emotion_share == pytest.approx(2 / 3)
+    assert found.adjusted_mutual_information == pytest.approx(
+        adjusted_mutual_info_score(Y, SPEAKERS, average_method="min")
+    )
+    assert str(found).startswith("2 of 3 speakers have one emotion only; adjusted")
+
+
+def test_mutual_information_is_1_where_the_speaker_tells_the_emotion():
+    for n_speakers in (4, 8, 16):
+        _, y, speakers = one_emotion_each(n_speakers)
+        found = speaker_confounding(y, speakers)
+        assert found.adjusted_mutual_information == pytest.approx(1)
+        assert found.single_emotion_share == 1
+
+
+def test_mutual_information_of_few_rows_each_is_that_of_chance():
+    rng = np.random.default_rng(0)
+    y = rng.integers(4, size=400)
+    found = speaker_confounding(y, np.arange(400) // 2)
+    assert found.single_emotion_share > 0.15
+    assert abs(found.adjusted_mutual_information) < 0.1
+
+
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series, pd.Categorical])
+def test_confounding_takes_labels_of_any_kind(kind):
+    found = speaker_confounding(kind(Y), kind(SPEAKERS))
+    assert list(found.by_speaker["speaker"]) == ["b", "a", "c"]
+
+
+def test_confounding_of_bad_labels_says_what_is_wrong():
+    with pytest.raises(ValueError, match="`speakers` has 2 entries and `y` has 6"):
+        speaker_confounding(Y, ["a", "b"])
+    with pytest.raises(ValueError, match="`speakers` has 1 missing"):
+        speaker_confounding(Y, [*SPEAKERS[:5], None])
+    with pytest.raises(ValueError, match="`y` is empty"):
+        speaker_confounding([], [])
+
+
+@pytest.mark.parametrize("adversary", ["grl", "entropy", "confusion"])
+def test_fit_warns_where_hiding_the_speaker_hides_the_emotion(adversary):
+    X, y, speakers = one_emotion_each()
+    ser = AdversarialSER(adversary, max_epochs=1)
+    with pytest.warns(ConfoundedSpeakersWarning, match="8 of 8 speakers") as caught:
+        ser.fit(X, y, speakers=speakers)
+    assert f"adversary={adversary!r}" in str(caught[0].message)
+    assert "`conditional=True`" in str(caught[0].message)
+    assert caught[0].filename == __file__
+
+
+def test_fit_judges_by_the_rows_whose_labels_are_known():
+    X, y, speakers = one_emotion_each()
+    ser = AdversarialSER(max_epochs=1)
+    partly = np.where(np.arange(len(y)) % 3, speakers, None)
+    unlabeled = {"X_unlabeled": X, "speakers_unlabeled": speakers[::-1]}
+    with pytest.warns(ConfoundedSpeakersWarning):
+        ser.fit(X, y, speakers=partly, **unlabeled)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"conditional": True}, {"adversary": None}, {"adversary_weight": 0}]
+)
+def test_fit_does_not_warn_where_nothing_of_the_emotion_is_lost(settings):
+    X, y, speakers = one_emotion_each()
+    AdversarialSER(max_epochs=1, **settings).fit(X, y, speakers=speakers)
+
+
+def test_fit_does_not_warn_on_acted_speech_of_all_emotions():
+    X, y, speakers = load_emodb(return_X_y_speakers=True)
+    found = speaker_confounding(y, speakers)
+    assert found.single_emotion_share == 0
+    assert abs(found.adjusted_mutual_information) < 0.05
+    AdversarialSER(max_epochs=1).fit(X, y, speakers=speakers)
+
+
+def test_stacked_fits_warn_as_well():
+    X, y, speakers = one_emotion_each()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        stacked_cross_validate(
+            AdversarialSER(max_epochs=1),
+            X,
+            y,
+            groups=speakers,
+            params={"speakers": speakers},
+            cv=GroupKFold(4),
+        )
+    assert any(w.category is ConfoundedSpeakersWarning for w in caught)
+
+
+def test_confounding_display_shows_the_shares_of_each_speaker():
+    display = ConfoundingDisplay.from_labels(Y, SPEAKERS, ax=Figure().add_subplot())
+    ticks = [label.get_text() for label in display.ax_.get_xticklabels()]
+    assert ticks == ["b", "c", "a"]  # sorted by their emotion
+    assert [t.get_text() for t in display.ax_.get_yticklabels()] == ["anger", "joy"]
+    (image,) = display.ax_.images
+    assert image.get_array().tolist() == [[1, 0.5, 0], [0, 0.5, 1]]
+    assert "2 of 3 speakers" in display.ax_.get_xlabel()
+
+
+@pytest.mark.parametrize("n_speakers", [3, 33, 120])
+def test_confounding_display_shows_no_more_names_than_fit(n_speakers):
+    _, y, speakers = one_emotion_each(n_speakers)
+    figure = Figure(figsize=(12, 3.3), layout="constrained")
+    display = ConfoundingDisplay.from_labels(y, speakers, ax=figure.add_subplot())
+    figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in display.ax_.get_xticklabels()]
+    for left, right in pairwise(boxes):
+        assert left.x1 <= right.x0 + 1

@@ -1,0 +1,246 @@
+"""The recall by the number of utterances enrolled."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from sklearn import config_context
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from advser import AdversarialSER, SpeakerScaler
+from advser.enrollment import EnrollmentScorer, enrollment_curve
+from advser.metrics import unweighted_average_recall
+from advser.plots import EnrollmentDisplay
+
+
+@pytest.fixture
+def strangers():
+    """Return two emotions of six speakers whose voices are far apart."""
+    rng = np.random.default_rng(0)
+    speakers = np.repeat([f"s{number}" for number in range(6)], 16)
+    y = np.tile(["neutral", "anger"], 48)
+    X = rng.normal(size=(96, 3)) + 6 * np.repeat(rng.normal(size=(6, 3)), 16, axis=0)
+    X[:, 0] += 3.0 * (y == "anger")
+    return X, y, speakers
+
+
+def model(**settings):
+    return make_pipeline(SpeakerScaler(**settings), LogisticRegression())
+
+
+class Watched(SpeakerScaler):
+    """Leaves the rows as they are, and takes down those that are enrolled."""
+
+    enrolled = []
+
+    def enroll(self, X, speakers, neutral=None):
+        """Note the rows."""
+        self.enrolled.append((X[:, 0], neutral))
+        return super().enroll(X, speakers, neutral)
+
+    def transform(self, X, speakers=None, *, groups=None):
+        """Return the rows as they are."""
+        return X
+
+
+class Recorder(ClassifierMixin, BaseEstimator):
+    """Answers "anger", and takes down the rows that it is asked about."""
+
+    asked = []
+
+    def fit(self, X, y):
+        """Learn nothing."""
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        """Note the rows."""
+        self.asked.append(X[:, 0])
+        return np.full(len(X), "anger")
+
+
+@pytest.fixture
+def watched():
+    """Return a pipeline that takes down the rows enrolled and those scored."""
+    Watched.enrolled.clear()
+    Recorder.asked.clear()
+    return make_pipeline(Watched(), Recorder())
+
+
+def test_enrolment_helps_where_speakers_differ(strangers):
+    curve = enrollment_curve(model(shrinkage=0.5), *strangers, k=[0, 2, 10, "all"])
+    uar = curve.groupby("k")["uar"].mean()
+    assert uar[0] < 0.7
+    assert uar[0] < uar[2] < uar[10]
+    assert uar[10] > 0.85
+
+
+def test_curve_has_a_row_for_each_number_and_draw(strangers):
+    curve = enrollment_curve(model(), *strangers, k=[0, 3, "all"], repeats=2)
+    assert list(curve["k"]) == [0, 3, 3, "all"]
+    assert list(curve["repeat"]) == [0, 0, 1, 0]
+    assert list(curve["transductive"]) == [False, False, False, True]
+    assert list(curve["n_samples"]) == [96, 78, 78, 96]
+    assert set(curve["n_speakers"]) == {6}
+    assert not curve["neutral"].any()
+    assert curve["uar"][1] != curve["uar"][2]
+
+
+def test_curve_at_0_and_all_equals_the_scaler_by_hand(strangers):
+    X, y, speakers = strangers
+    expected = {0: [], "all": []}
+    for train, test in LeaveOneGroupOut().split(X, y, speakers):
+        scaler = SpeakerScaler()
+        scaled = scaler.fit_transform(X[train], y[train], speakers[train])
+        classifier = LogisticRegression().fit(scaled, y[train])
+        expected[0].append(classifier.predict(scaler.transform(X[test])))
+        scaler.enroll(X[test], speakers[test])
+        scaled = scaler.transform(X[test], speakers[test])
+        expected["all"].append(classifier.predict(scaled))
+    curve = enrollment_curve(model(), *strangers, k=[0, "all"]).set_index("k")
+    for k, predicted in expected.items():
+        assert curve["uar"][k] == unweighted_average_recall(
+            y, np.concatenate(predicted)
+        )
+
+
+@pytest.mark.parametrize("neutral", [False, True])
+def test_enrolled_rows_are_never_scored(neutral, strangers, watched):
+    _, y, speakers = strangers
+    X = np.arange(96.0)[:, None]
+    enrollment_curve(watched, X, y, speakers, k=[5], neutral=neutral, repeats=2)
+    assert len(Watched.enrolled) == len(Recorder.asked) == 12
+    for (met, told), scored in zip(Watched.enrolled, Recorder.asked, strict=True):
+        assert len(met) == 5
+        assert len(scored) == 11
+        assert not set(met) & set(scored)
+        assert set(speakers[met.astype(int)]) == set(speakers[scored.astype(int)])
+        assert told is neutral
+        assert not neutral or set(y[met.astype(int)]) == {"neutral"}
+
+
+def test_draw_of_more_utterances_holds_those_of_the_smaller(strangers, watched):
+    _, y, speakers = strangers
+    X = np.arange(96.0)[:, None]
+    enrollment_curve(watched, X, y, speakers, k=[2, 6], repeats=1)
+    met = [set(rows) for rows, _ in Watched.enrolled]
+    assert len(met) == 12
+    assert all(few < many for few, many in zip(met[::2], met[1::2]))
+
+
+def test_each_draw_meets_the_speakers_anew(strangers):
+    curve = enrollment_curve(model(), *strangers, k=[6, 0], repeats=2)
+    for k in (6, 0):
+        alone = enrollment_curve(model(), *strangers, k=[k], repeats=2)
+        assert list(curve["uar"][curve["k"] == k]) == list(alone["uar"])
+
+
+def test_batch_statistics_of_strangers_are_marked_transductive(strangers):
+    curve = enrollment_curve(model(unknown="batch"), *strangers, k=[0, 5], repeats=1)
+    assert list(curve["transductive"]) == [True, False]
+
+
+def test_speaker_with_too_few_utterances_is_left_out_at_that_number(strangers):
+    X, y, speakers = (part[:-13] for part in strangers)  # 3 of the last speaker
+    curve = enrollment_curve(model(), X, y, speakers, k=[2, 3], repeats=1)
+    assert list(curve["n_speakers"]) == [6, 5]
+
+
+def test_steps_before_the_scaler_see_the_rows_as_they_come(strangers):
+    X, y, speakers = strangers
+    pipe = make_pipeline(FunctionTransformer(np.asarray), StandardScaler(), *model())
+    found = enrollment_curve(pipe, X.tolist(), y, speakers, k=[4], repeats=2)
+    expected = enrollment_curve(model(), X, y, speakers, k=[4], repeats=2)
+    assert list(found["uar"]) == pytest.approx(list(expected["uar"]), abs=0.02)
+
+
+def test_networks_are_enrolled_as_well_and_repeatably(toy):
+    pipe = make_pipeline(SpeakerScaler(), AdversarialSER(max_epochs=3))
+    first = enrollment_curve(pipe, *toy, k=[0, 4], repeats=2)
+    again = enrollment_curve(pipe, *toy, k=[4], repeats=1)
+    assert first["uar"][1] == pytest.approx(again["uar"][0], abs=0.02)
+    assert not hasattr(pipe[-1], "net_")
+
+
+def test_search_chooses_the_shrinkage_that_suits_an_enrolment(strangers):
+    X, y, speakers = strangers
+    search = GridSearchCV(
+        model(),
+        {"speakerscaler__shrinkage": [0.5, 1e4]},
+        scoring=EnrollmentScorer(k=[8], repeats=2),
+        cv=LeaveOneGroupOut(),
+        error_score="raise",
+    )
+    with config_context(enable_metadata_routing=True):
+        search.fit(X, y, groups=speakers)
+    assert search.best_params_ == {"speakerscaler__shrinkage": 0.5}
+    nested = enrollment_curve(search, *strangers, k=[8], repeats=2)
+    fixed = enrollment_curve(model(shrinkage=0.5), *strangers, k=[8], repeats=2)
+    assert list(nested["uar"]) == list(fixed["uar"])
+
+
+def test_scorer_without_speakers_says_how_to_pass_them(strangers):
+    X, y, speakers = strangers
+    fitted = model()
+    with config_context(enable_metadata_routing=True):
+        fitted.fit(X, y, speakers=speakers)
+    with pytest.raises(ValueError, match="needs `speakers` or `groups`"):
+        EnrollmentScorer()(fitted, X, y)
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"k": [-1]}, "`k` holds -1"),
+        ({"k": ["every"]}, "`k` holds 'every'"),
+        ({"k": []}, "`k` has 0 entries"),
+        ({"repeats": 0}, "`repeats` is 0"),
+        ({"k": [16]}, "`k` holds 16, and no speaker has more than 16 utterances"),
+        ({"k": [8], "neutral": True}, "no speaker has more than 8 'neutral' utt"),
+    ],
+)
+def test_bad_settings_say_what_is_wrong(settings, match, strangers):
+    with pytest.raises(ValueError, match=match):
+        enrollment_curve(model(), *strangers, **settings)
+
+
+def test_bad_data_and_estimators_say_what_is_wrong(strangers):
+    X, y, speakers = strangers
+    with pytest.raises(ValueError, match="no step has `enroll`"):
+        enrollment_curve(LogisticRegression(), X, y, speakers, k=[0])
+    with pytest.raises(ValueError, match="`speakers` has 1 entries"):
+        enrollment_curve(model(), X, y, ["s1"])
+    with pytest.raises(ValueError, match="`speakers` names 1 speaker"):
+        enrollment_curve(model(), X, y, ["s1"] * len(y))
+
+
+def test_display_draws_a_mark_for_each_number(strangers):
+    k = [0, 4, "all"]
+    curves = {
+        "any": enrollment_curve(model(), *strangers, k=k, repeats=3),
+        "neutral": enrollment_curve(
+            model(), *strangers, k=[2, 4], neutral=True, repeats=3
+        ),
+    }
+    display = EnrollmentDisplay.from_curves(curves, ax=Figure().add_subplot())
+    ticks = [label.get_text() for label in display.ax_.get_xticklabels()]
+    assert ticks == ["0", "2", "4", "all"]
+    lines = [container[0] for container in display.ax_.containers]
+    expected = curves["any"].groupby("k", sort=False)["uar"].mean()
+    np.testing.assert_allclose(lines[0].get_ydata(), expected)
+    np.testing.assert_allclose(np.round(lines[1].get_xdata()), [1, 2])
+    legend = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert sorted(legend) == ["any", "neutral", "transductive: enrolled and scored"]
+
+
+def test_display_of_an_estimator_computes_the_curve(strangers):
+    settings = {"k": [0, 4], "repeats": 2}
+    display = EnrollmentDisplay.from_estimator(
+        model(), *strangers, **settings, ax=Figure().add_subplot()
+    )
+    expected = enrollment_curve(model(), *strangers, **settings)
+    (curve,) = display.curves.values()
+    assert list(curve["uar"]) == list(expected["uar"])
