@@ -7,9 +7,10 @@ same moves, and is the 1.00 of every ratio. Ours validates its input, standardis
 inside, weights, records a history and serves callbacks on top.
 
 The other methods, whose moves are more or others, stand beside the loop of gradient
-reversal. Other libraries are timed where they are installed. They compute related things, not the same:
-scikit-learn's network has no adversary, skada's has two domains for 50 speakers (half
-of them each), and fairlearn's adversary sees the output instead of the embedding.
+reversal. Other libraries are timed where they are installed. They compute related
+things, not the same: scikit-learn's network has no adversary, skada's has two domains
+for 50 speakers (half of them each), and fairlearn's adversary sees the output instead
+of the embedding.
 
 Usage: python benchmarks/fit_speed.py [--rounds N] [--quick]
 """

@@ -284,7 +284,7 @@ def test_ctrl_c_keeps_what_was_finished_and_scores_no_half_trained_network(tmp_p
 
 @pytest.fixture(scope="module")
 def rated(tmp_path_factory):
-    """A table of features of four speakers in two sessions, with two ratings."""
+    """Features of four speakers in two sessions, with two ratings."""
     folder = tmp_path_factory.mktemp("rated")
     table = write_corpus(folder, n_speakers=4, n_takes=2, seconds=0.3)
     arousal = {"anger": 5, "happiness": 4, "neutral": 2, "sadness": 1}
