@@ -23,6 +23,10 @@ METHODS = (
     "logistic",
     "mlp",
 )
+RATING_METHODS = (
+    *("grl", "entropy", "none", "autoencoder"),
+    *("ridge", "svr", "mlp", "dummy"),
+)
 DESCRIPTION = """\
 Compare classifiers of emotion on speakers that they have not heard.
 
@@ -60,13 +64,16 @@ methods:
   svm          linear SVM
   logistic     logistic regression
   mlp          scikit-learn's MLPClassifier
+  With --target: grl, entropy, none, autoencoder, and ridge (ridge regression), svr
+  (linear SVR), mlp (scikit-learn's MLPRegressor), dummy (mean of the training ratings)
 
 examples:
   advser benchmark
   advser benchmark --quick --methods entropy svm
   advser benchmark labels.csv --wavs recordings --out results
   advser benchmark IEMOCAP_full_release --corpus iemocap-4
-  advser benchmark features.parquet"""
+  advser benchmark features.parquet
+  advser benchmark ratings.csv --target arousal,valence --leave-out session"""
 
 EXTRACT_DESCRIPTION = """\
 Extract the eGeMAPS features of recordings to a Parquet table, once for all.
@@ -160,11 +167,21 @@ def add_benchmark(commands):
         help="emotions to tell apart (default: all)",
     )
     parser.add_argument(
+        "--target",
+        metavar="COLUMN[,COLUMN...]",
+        help="compare regressors of these ratings, such as arousal,valence,dominance",
+    )
+    parser.add_argument(
+        "--leave-out",
+        choices=("speaker", "session"),
+        default="speaker",
+        help="with --target: what to leave out at a time (default: %(default)s)",
+    )
+    parser.add_argument(
         "--methods",
         nargs="+",
         metavar="METHOD",
-        choices=METHODS,
-        default=METHODS,
+        choices=(*METHODS, *(name for name in RATING_METHODS if name not in METHODS)),
         help="methods to compare (default: all)",
     )
     parser.add_argument(
@@ -246,6 +263,18 @@ def run_benchmark(options, parser):
     source = options.source or options.labels
     if source is None and (options.wavs or options.corpus):
         parser.error("--wavs and --corpus tell of a SOURCE: pass it as well")
+    targets = None if options.target is None else options.target.split(",")
+    if targets is None and options.leave_out == "session":
+        parser.error("--leave-out session goes with --target: pass it as well")
+    if targets is not None and (source is None or options.emotions):
+        parser.error("--target takes a SOURCE with ratings, and no --emotions")
+    known = METHODS if targets is None else RATING_METHODS
+    methods = tuple(dict.fromkeys(options.methods or known))
+    strange = [method for method in methods if method not in known]
+    if strange:
+        parser.error(
+            f"--methods has {strange[0]}; here it is any of {', '.join(known)}"
+        )
     folder = options.out or Path(f"advser-benchmark-{datetime.now():%Y%m%d-%H%M%S}")
     is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
     if not is_free and not (folder / "comparison.json").is_file():
@@ -265,6 +294,8 @@ def run_benchmark(options, parser):
                 corpus=options.corpus,
                 wavs=options.wavs,
                 emotions=options.emotions,
+                targets=targets,
+                by_session=options.leave_out == "session",
                 n_jobs=n_jobs,
                 verbose=1,
             )
@@ -274,12 +305,13 @@ def run_benchmark(options, parser):
     report_failures(recordings.failures)
     if recordings.n_others:
         print(
-            f"left out: {recordings.n_others} recordings of other or unknown emotion, "
-            "or unknown speaker",
+            f"left out: {recordings.n_others} recordings without a label that is asked "
+            "for, or of an unknown speaker",
             file=sys.stderr,
         )
-    methods = tuple(dict.fromkeys(options.methods))
     print(f"results go to {folder}{os.sep}", file=sys.stderr)
+    if targets is not None:
+        return compare_ratings(recordings, folder, methods, options, n_jobs)
     try:
         comparison = benchmark(
             recordings,
@@ -298,6 +330,32 @@ def run_benchmark(options, parser):
     except ImportError as error:
         print(f"\nNo figures: {error}")
     print(f"\nAll results are in {folder}{os.sep}; as a page: advser report {folder}")
+    return 0
+
+
+def compare_ratings(recordings, folder, methods, options, n_jobs):
+    """Compare regressors, and report."""
+    from .rating_benchmark import (
+        RATING_NOTES,
+        benchmark_ratings,
+        format_ratings,
+        save_rated,
+    )
+
+    scores, predictions = benchmark_ratings(
+        recordings,
+        folder,
+        methods=methods,
+        seeds=options.seeds or (1 if options.quick else 5),
+        n_jobs=n_jobs,
+        verbose=1,
+    )
+    print(format_ratings(scores), RATING_NOTES, sep="\n\n")
+    try:
+        save_rated(predictions, folder, methods=methods)
+    except ImportError as error:
+        print(f"\nNo figure: {error}")
+    print(f"\nAll results are in {folder}{os.sep}")
     return 0
 
 

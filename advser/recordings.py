@@ -39,8 +39,11 @@ class Recordings:
     X : DataFrame of shape (n_samples, 88)
         eGeMAPS functionals, indexed by file.
 
-    y, speakers : ndarray of shape (n_samples,)
-        Emotion and speaker of each row.
+    y : ndarray of shape (n_samples,), or DataFrame of shape (n_samples, n_targets)
+        Emotion of each row, or its ratings, NaN for a missing one.
+
+    speakers : ndarray of shape (n_samples,)
+        Speaker of each row.
 
     failures : DataFrame
         The files that were left out: `file`, `error` and `reason`.
@@ -48,14 +51,18 @@ class Recordings:
     n_others : int
         Number of recordings that were left out for their emotion or speaker: unknown,
         or an emotion that was not asked for.
+
+    sessions : ndarray of shape (n_samples,) or None
+        Session of each row, where sessions are left out instead of speakers.
     """
 
     name: str
     X: pd.DataFrame
-    y: np.ndarray
+    y: np.ndarray | pd.DataFrame
     speakers: np.ndarray
     failures: pd.DataFrame
     n_others: int = 0
+    sessions: np.ndarray | None = None
 
 
 def read_source(source, *, corpus=None, wavs=None):
@@ -88,7 +95,15 @@ def read_source(source, *, corpus=None, wavs=None):
 
 
 def load_recordings(
-    source=None, *, corpus=None, wavs=None, emotions=None, n_jobs=None, verbose=0
+    source=None,
+    *,
+    corpus=None,
+    wavs=None,
+    emotions=None,
+    targets=None,
+    by_session=False,
+    n_jobs=None,
+    verbose=0,
 ):
     """Load the bundled corpus, or the features of labelled recordings.
 
@@ -104,6 +119,12 @@ def load_recordings(
     emotions : list of str, default=None
         Those to keep; all if None.
 
+    targets : list of str, default=None
+        Columns of ratings to take for `y`, instead of the emotion.
+
+    by_session : bool, default=False
+        Whether sessions are to be left out instead of speakers.
+
     n_jobs : int, default=None
         Number of files worked on at once.
 
@@ -114,7 +135,8 @@ def load_recordings(
     -------
     recordings : Recordings
         Without the files that cannot be used, which are its `failures`, and without
-        those of unknown speaker, and of an emotion that is unknown or not wanted.
+        those of unknown speaker, and of an emotion that is unknown or not wanted; with
+        `targets`, without those that have no rating.
 
     Raises
     ------
@@ -133,23 +155,19 @@ def load_recordings(
         X, table = read_features(source)
     else:
         table = read_source(source, corpus=corpus, wavs=wavs)
-    for column in ("emotion", "speaker"):
-        if column not in table or table[column].isna().all():
-            raise ValueError(
-                f"{source} names no {column}; a comparison takes the emotion and the "
-                "speaker of each recording."
-            )
-    strange = sorted(set(emotions or []) - set(table["emotion"]))
-    if strange:
-        raise ValueError(
-            f"`emotions` has {strange}, which {source} has not; it has "
-            f"{sorted(table['emotion'].dropna().unique())}."
-        )
-    wanted = table["emotion"].isin(emotions or table["emotion"].dropna())
+    if targets is None:
+        wanted = rows_with_emotion(table, source, emotions)
+        check = check_labels_suffice
+    else:
+        wanted = rows_with_ratings(table, source, targets)
+        check = check_speakers_suffice
+    if by_session:
+        require_columns(table, source, ["session"])
+        wanted &= table["session"].notna()
     wanted = (wanted & table["speaker"].notna()).to_numpy()
     n_others = int(len(table) - wanted.sum())
     table = table[wanted]
-    check_labels_suffice(table, source)
+    check(table, source)
     failures = NO_FAILURES
     if X is not None:
         X = X[wanted]
@@ -160,15 +178,48 @@ def load_recordings(
         failures["file"] = names_of(table.iloc[failures.index])
         table = table.iloc[X.index]
         X = X.drop(columns=SEGMENT)
-        check_labels_suffice(table, source, n_failures=len(failures))
+        check(table, source, n_failures=len(failures))
     return Recordings(
         name=table.attrs["corpus"] or Path(source).stem,
         X=X.set_axis(pd.Index(names_of(table), name="file")),
-        y=table["emotion"].to_numpy(dtype=object),
+        y=(
+            table["emotion"].to_numpy(dtype=object)
+            if targets is None
+            else table[targets].astype(float)
+        ),
         speakers=table["speaker"].to_numpy(dtype=object),
         failures=failures,
         n_others=n_others,
+        sessions=table["session"].to_numpy(dtype=object) if by_session else None,
     )
+
+
+def require_columns(table, source, columns):
+    """Raise unless a table has something in each of the columns."""
+    for column in columns:
+        if column not in table or table[column].isna().all():
+            raise ValueError(
+                f"{source} names no {column}; a comparison takes the {column} of each "
+                "recording."
+            )
+
+
+def rows_with_emotion(table, source, emotions):
+    """Return which rows have a known emotion, one of those asked for if any are."""
+    require_columns(table, source, ["emotion", "speaker"])
+    strange = sorted(set(emotions or []) - set(table["emotion"]))
+    if strange:
+        raise ValueError(
+            f"`emotions` has {strange}, which {source} has not; it has "
+            f"{sorted(table['emotion'].dropna().unique())}."
+        )
+    return table["emotion"].isin(emotions or table["emotion"].dropna())
+
+
+def rows_with_ratings(table, source, targets):
+    """Return which rows have a rating of one of the targets."""
+    require_columns(table, source, [*targets, "speaker"])
+    return table[targets].notna().any(axis=1)
 
 
 def read_bundled():
@@ -190,16 +241,23 @@ def names_of(table):
     return names
 
 
-def check_labels_suffice(table, source, n_failures=0):
-    """Raise unless every speaker can be left out with something to learn left."""
+def check_speakers_suffice(table, source, n_failures=0, columns=(("speaker", 3),)):
+    """Raise unless there are enough names in some columns."""
     dropped = f" once {n_failures} unusable files are dropped" if n_failures else ""
-    for column, least in (("speaker", 3), ("emotion", 2)):
+    for column, least in columns:
         names = sorted(table[column].unique())
         if len(names) < least:
             raise ValueError(
                 f"{source} has {len(names)} {column}s{dropped}, {names}; leaving one "
                 f"speaker out at a time takes {least} at least."
             )
+
+
+def check_labels_suffice(table, source, n_failures=0):
+    """Raise unless every speaker can be left out with something to learn left."""
+    columns = (("speaker", 3), ("emotion", 2))
+    check_speakers_suffice(table, source, n_failures, columns)
+    dropped = f" once {n_failures} unusable files are dropped" if n_failures else ""
     n_speakers = table.groupby("emotion")["speaker"].nunique()
     for emotion in n_speakers.index[n_speakers == 1]:
         speaker = table["speaker"][table["emotion"] == emotion].iloc[0]

@@ -96,7 +96,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         :math:`\kappa`: the number of utterances of one's own that weigh as much as
         what is known of speakers in general. 0 gives the plain z-score per speaker.
         The best value is the variance within speakers over that between them; the
-        default was the best constant in the speaker-disjoint inner folds of EmoDB.
+        default was chosen by speaker-disjoint inner folds of EmoDB.
 
     unknown : {"population", "batch", "error"}, default="population"
         What stands for a speaker who was neither in the training data nor enrolled,
@@ -111,8 +111,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     clip : float or None, default=None
         Bound of the scaled values: what lies beyond ±`clip` is set to it. A new
         speaker's statistics rest on few utterances, so that single values come out
-        larger than any in training. On EmoDB a bound of 2 to 3 gained a linear
-        classifier a point of recall with enrolment, and lost half a point without.
+        larger than any in training; a bound of 2 or 3 keeps them from deciding.
 
     neutral : str, int or None, default="neutral"
         The label in y of emotionally neutral speech. `fit` learns from it how far the

@@ -6,9 +6,11 @@ loop of `_reference.py`, which knows nothing but this task, plays the same game 
 same moves, and is the 1.00 of every ratio. Ours validates its input, standardises
 inside, weights, records a history and serves callbacks on top.
 
-Others are timed where they are installed. They compute related things, not the same:
-scikit-learn's network has no adversary, skada's has two domains for 50 speakers (half
-of them each), and fairlearn's adversary sees the output instead of the embedding.
+The other methods, whose moves are more or others, stand beside the loop of gradient
+reversal. Other libraries are timed where they are installed. They compute related
+things, not the same: scikit-learn's network has no adversary, skada's has two domains
+for 50 speakers (half of them each), and fairlearn's adversary sees the output instead
+of the embedding.
 
 Usage: python benchmarks/fit_speed.py [--rounds N] [--quick]
 """
@@ -37,7 +39,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
-from advser import AdversarialSER
+from advser import AdversarialSER, AutoencoderSER, SiameseSER
 
 EPOCHS = 20
 BATCH_SIZES = (64, 128)
@@ -65,6 +67,23 @@ def our_fit(task, game, *, epochs, batch_size, dropout=0.0, conditional=False):
         class_weight=None,
         random_state=0,
     ).fit(X, y, speakers=speakers)
+
+
+def method_fit(task, method, *, epochs, batch_size):
+    """Fit another method with layers of the same widths."""
+    X, y, speakers = task
+    model = method(
+        hidden_layer_sizes=(HIDDEN,),
+        embedding_dim=EMBEDDING,
+        dropout=0.0,
+        lr=LR,
+        max_epochs=epochs,
+        batch_size=batch_size,
+        random_state=0,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # there is no neutral speech in the task
+        model.fit(X, y, speakers=speakers)
 
 
 def skorch_fit(task, *, epochs, batch_size):
@@ -128,6 +147,11 @@ def fairlearn_fit(task, *, epochs, batch_size):
 
 
 PEERS = {
+    "AutoencoderSER, four moves": (
+        partial(method_fit, method=AutoencoderSER),
+        "advser",
+    ),
+    "SiameseSER": (partial(method_fit, method=SiameseSER), "advser"),
     "skorch, defaults": (skorch_fit, "skorch"),
     "scikit-learn, no adversary": (sklearn_fit, "sklearn"),
     "skada, two domains": (skada_fit, "skada"),

@@ -277,3 +277,75 @@ def test_ctrl_c_keeps_what_was_finished_and_scores_no_half_trained_network(tmp_p
     n_scored = pd.read_csv(folder / "scores.csv")["n_samples"].sum()
     assert 0 < n_scored == len(pd.read_csv(folder / "predictions.csv"))
     assert json.loads((folder / "settings.json").read_text())["seconds"] is None
+
+
+# Ratings
+
+
+@pytest.fixture(scope="module")
+def rated(tmp_path_factory):
+    """Features of four speakers in two sessions, with two ratings."""
+    folder = tmp_path_factory.mktemp("rated")
+    table = write_corpus(folder, n_speakers=4, n_takes=2, seconds=0.3)
+    arousal = {"anger": 5, "happiness": 4, "neutral": 2, "sadness": 1}
+    table["arousal"] = table["emotion"].map(arousal) + 0.1 * table["take"]
+    table["valence"] = table["emotion"].eq("happiness") + 0.1 * table["take"]
+    table["session"] = table["speaker"].map(
+        {"00": "1", "01": "1", "02": "2", "03": "2"}
+    )
+    table.loc[3, "valence"] = None
+    table.loc[5, ["arousal", "valence"]] = None
+    table.to_csv(folder / "ratings.csv", index=False)
+    features = folder / "features.parquet"
+    assert cli.main(["extract", str(folder / "ratings.csv"), "-o", str(features)]) == 0
+    return features
+
+
+def test_benchmark_of_ratings_fills_the_folder(rated, tmp_path, capsys):
+    folder = tmp_path / "results"
+    options = ["--target", "arousal,valence", "--quick", "--out", folder]
+    assert run(rated, *options) == 0
+    scores = pd.read_csv(folder / "scores.csv")
+    assert len(scores) == 2 * len(cli.RATING_METHODS) * 2
+    assert scores["transductive"].mean() == 0.5
+    by_method = scores[~scores["transductive"]].groupby("method")["ccc"].mean()
+    assert by_method["ridge"] > by_method["dummy"]
+    assert set(by_method.index) == set(cli.RATING_METHODS)
+    predictions = pd.read_csv(folder / "predictions.csv", dtype={"speaker": str})
+    assert predictions["predicted"].notna().all()
+    per_run = predictions.groupby(["estimator", "target"]).size()
+    assert list(per_run.unique()) == [31]  # one of 32 has no rating
+    assert imread(folder / "rated.png").std() > 0.05
+    settings = json.loads((folder / "settings.json").read_text())
+    assert settings["protocol"] == "leave one speaker out"
+    printed = capsys.readouterr()
+    assert (folder / "table.md").read_text().strip() in printed.out
+    assert "left out: 1 recordings" in printed.err
+
+
+def test_benchmark_of_ratings_leaves_sessions_out(rated, tmp_path):
+    folder = tmp_path / "results"
+    options = ["--target", "arousal", "--leave-out", "session", "--quick"]
+    assert run(rated, *options, "--methods", "ridge", "none", "--out", folder) == 0
+    settings = json.loads((folder / "settings.json").read_text())
+    assert settings["protocol"] == "leave one session out"
+    assert len(pd.read_csv(folder / "scores.csv")) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--target", "arousal,joy"], "names no joy"),
+        (["--target", "arousal", "--methods", "svm"], "--methods has svm"),
+        (["--target", "arousal", "--emotions", "anger"], "no --emotions"),
+        (["--leave-out", "session"], "goes with --target"),
+    ],
+)
+def test_options_of_ratings_that_do_not_fit(options, error, rated, tmp_path, capsys):
+    assert error in error_of([rated, *options, "--out", tmp_path / "new"], capsys)
+
+
+def test_methods_for_ratings_are_those_of_the_benchmark():
+    from advser.rating_benchmark import RATING_METHODS
+
+    assert tuple(RATING_METHODS) == cli.RATING_METHODS

@@ -68,7 +68,7 @@ FLOORS = [
         "plots",
         "siamese",
     },
-    {"__init__", "__main__", "benchmark", "cli", "report"},
+    {"__init__", "__main__", "benchmark", "cli", "rating_benchmark", "report"},
 ]
 
 

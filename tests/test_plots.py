@@ -10,7 +10,7 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -25,6 +25,7 @@ from advser.plots import (
     ExplanationDisplay,
     IntervalDisplay,
     LeakageDisplay,
+    RatingDisplay,
     SpeakerRecallDisplay,
     TrainingDisplay,
     WeightDisplay,
@@ -269,3 +270,27 @@ def test_explanation_display_of_an_estimator_explains_first(toy):
     )
     pd.testing.assert_frame_equal(one.attributions, other.attributions)
     assert one.attributions.shape == (3, 2)
+
+
+# Ratings
+
+
+def test_ratings_are_drawn_against_predictions_with_their_concordance():
+    ax = Figure().add_subplot()
+    rated, predicted = np.array([1.0, 2.0, np.nan, 3.0]), np.array([1.5, 2.0, 9.0, 2.5])
+    display = RatingDisplay.from_predictions(rated, predicted, name="arousal", ax=ax)
+    assert ax.get_title() == "CCC 0.80"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Rated arousal", "Predicted arousal")
+    assert ax.get_xlim() == ax.get_ylim()
+    line = ax.lines[0]
+    np.testing.assert_array_equal(line.get_xdata(), line.get_ydata())
+    assert display.ax_.collections[0].get_offsets().shape == (3, 2)
+
+
+def test_ratings_of_an_estimator_are_drawn_for_one_target(toy):
+    y = np.column_stack([toy.X[:, 0], -toy.X[:, 1]])
+    model = LinearRegression().fit(toy.X, y)
+    ax = Figure().add_subplot()
+    display = RatingDisplay.from_estimator(model, toy.X, y, column=1, ax=ax)
+    np.testing.assert_array_equal(display.y_true, y[:, 1])
+    np.testing.assert_allclose(display.y_pred, y[:, 1])
