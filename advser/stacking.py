@@ -26,6 +26,7 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 from torch.func import functional_call
 
+from ._threads import limited_threads
 from .layers import Noise
 from .networks import SpeakerHead
 from .training import BLOCK, Rows, StepwiseNet, ValidationScores
@@ -343,7 +344,7 @@ def _fit_jobs(jobs, *is_called_off):
     start = thread_time()
     error = None
     try:
-        with threadpool_limits(1):
+        with limited_threads(0), threadpool_limits(1):
             if len(jobs) == 1:
                 net, rows, valid_rows = jobs[0]
                 net.fit((rows, valid_rows))
