@@ -172,8 +172,7 @@ def distributed_scaling_rst():
         "and ways take turns,\nand the smallest and the largest ratio. Models are "
         f"settings × {settings['folds']} folds, each of\n{settings['epochs']} epochs "
         f"with batches of {settings['batch_size']}, on one thread. The workers are on "
-        f"the same machine,\nwhich has {machine['cpus']} cores and had other work as "
-        f"well: the load average was {machine['load_after']:.1f} at the end.\n\n"
+        f"the same machine,\nwhich has {machine['cpus']} cores.\n\n"
         f"Beside {reference[0]} models on {reference[1]} rows, ``{cases[0]}`` in one "
         f"process takes\n{growth}."
     )
