@@ -36,6 +36,7 @@ from torch import nn
 
 from ._validation import check_layer_sizes
 from .base import BaseSERClassifier, BaseSERRegressor
+from .confounding import warn_if_confounded
 from .exceptions import CollapseWarning, NoSpeakersWarning
 from .layers import (
     Noise,
@@ -460,6 +461,10 @@ class _Autoencoder:
             If there is a speaker task, but not two speakers at least: the network is
             then trained without it.
 
+        ConfoundedSpeakersWarning
+            If ``speaker_task="adversarial"`` and the speakers tell most of the
+            emotion, see :func:`~advser.confounding.speaker_confounding`.
+
         CollapseWarning
             If the codes are alike for all rows, or nothing like the prior.
         """
@@ -618,7 +623,17 @@ class _Autoencoder:
         decoder = nn.Sequential(
             *mlp(decoder_sizes, generator), linear(decoder_sizes[-1], n_features, None)
         )
+        speaker_head = self._build_speaker_head(data.n_codes["speaker"], generator)
         adversarial = self.speaker_task == "adversarial"
+        hides_speaker = adversarial and speaker_head is not None
+        if hides_speaker and self.speaker_weight > 0 and "emotion" in data.codes:
+            warn_if_confounded(
+                data.codes["emotion"],
+                data.codes["speaker"],
+                game='speaker_task="adversarial"',
+                remedy='Leave the speaker in with `speaker_task="auxiliary"` or None.',
+                stacklevel=4,
+            )
         return AutoencoderNetwork(
             data.standardize,
             body,
@@ -628,7 +643,7 @@ class _Autoencoder:
             self._build_discriminator(prior.samples().shape[1], generator),
             prior,
             **class_code,
-            speaker_head=self._build_speaker_head(data.n_codes["speaker"], generator),
+            speaker_head=speaker_head,
             outputs=outputs,
             gender_head=(
                 linear(self.embedding_dim, data.n_codes["gender"], None)

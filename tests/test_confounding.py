@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from sklearn.base import clone
 from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.model_selection import GroupKFold
 
-from advser import AdversarialSER, ConfoundedSpeakersWarning
+from advser import AdversarialSER, AutoencoderSER, ConfoundedSpeakersWarning
 from advser.confounding import speaker_confounding
 from advser.datasets import load_emodb
 from advser.model_selection import stacked_cross_validate
@@ -87,6 +88,17 @@ def test_fit_warns_where_hiding_the_speaker_hides_the_emotion(adversary):
     assert f"adversary={adversary!r}" in str(caught[0].message)
     assert "`conditional=True`" in str(caught[0].message)
     assert caught[0].filename == __file__
+
+
+def test_autoencoder_warns_where_it_hides_the_speaker():
+    X, y, speakers = one_emotion_each()
+    ser = AutoencoderSER(speaker_task="adversarial", max_epochs=1)
+    with pytest.warns(ConfoundedSpeakersWarning, match="speaker_task") as caught:
+        ser.fit(X, y, speakers=speakers)
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConfoundedSpeakersWarning)
+        clone(ser).set_params(speaker_task="auxiliary").fit(X, y, speakers=speakers)
 
 
 def test_fit_judges_by_the_rows_whose_labels_are_known():
