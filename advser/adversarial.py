@@ -413,7 +413,8 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
     is that of `AdversarialSER`, with the loss of the ratings in place of
     :math:`\mathrm{CE}(C(h), e)`.
 
-    Ratings may be on any scale, and some of a row may be missing.
+    Ratings may be on any scale, and some of a row may be missing. Predictions stay
+    within the range of the training ratings.
 
     Parameters
     ----------

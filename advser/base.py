@@ -581,8 +581,8 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            On the scales of the ratings in `fit`, in one dimension where those came in
-            one.
+            On the scales of the ratings in `fit` and within their range, in one
+            dimension where those came in one.
         """
         ratings = self._apply("forward", X)
         return ratings[:, 0] if self._has_one_column else ratings
@@ -627,8 +627,15 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
         if not self._goes_on:
             mean = (weight * ratings).mean(0)
             scale = np.sqrt((weight * (ratings - mean) ** 2).mean(0))
-            self._mean, self._scale = mean, np.where(scale > 0, scale, 1)
-        standardized = np.where(is_rated, (ratings - self._mean) / self._scale, 0)
+            counted = np.where(weight > 0, data.targets, np.nan)
+            self._scaling = {
+                "mean": mean,
+                "scale": np.where(scale > 0, scale, 1),
+                "low": np.nanmin(counted, axis=0),
+                "high": np.nanmax(counted, axis=0),
+            }
+        mean, scale = self._scaling["mean"], self._scaling["scale"]
+        standardized = np.where(is_rated, (ratings - mean) / scale, 0)
         y["ratings"] = torch.from_numpy(standardized.astype(data.X.dtype))
         y["ratings_weight"] = torch.from_numpy(weight.astype(data.X.dtype))
         return y
@@ -651,8 +658,7 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
                 f"{self.target_weights!r}."
             )
         outputs = Ratings(
-            self._mean,
-            self._scale,
+            **self._scaling,
             loss=self.loss,
             weights=weights,
             delta=self.huber_delta,

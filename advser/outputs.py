@@ -35,13 +35,17 @@ class Ratings(nn.Module):
     r"""Ratings on continuous scales, such as arousal, valence and dominance.
 
     The head gives standardised ratings; what comes out of the network is on the scales
-    of the raters. Each rating has a weight of its own, 0 where it is missing, so that
-    the ratings of a row need not be complete.
+    of the raters, and within the range that they used: an utterance unlike all others
+    would else be rated beyond any scale. Each rating has a weight of its own, 0 where
+    it is missing, so that the ratings of a row need not be complete.
 
     Parameters
     ----------
     mean, scale : array-like of shape (n_targets,)
         Mean and standard deviation of the training ratings.
+
+    low, high : array-like of shape (n_targets,)
+        The smallest and the largest of them.
 
     loss : {"ccc", "mse", "huber"}
         `concordance` subtracted from 1, the squared error, or Huber's loss.
@@ -56,11 +60,13 @@ class Ratings(nn.Module):
         Number of the kinds of ratings that a conditional adversary tells apart.
     """
 
-    def __init__(self, mean, scale, *, loss, weights, delta, n_bins):
+    def __init__(self, mean, scale, low, high, *, loss, weights, delta, n_bins):
         super().__init__()
         weights = torch.as_tensor(weights, dtype=torch.float64)
         self.register_buffer("mean", torch.as_tensor(mean))
         self.register_buffer("scale", torch.as_tensor(scale))
+        self.register_buffer("low", torch.as_tensor(low))
+        self.register_buffer("high", torch.as_tensor(high))
         self.register_buffer("weights", weights / weights.sum(), persistent=False)
         self.register_buffer("delta", torch.tensor(float(delta)), persistent=False)
         self.kind = loss
@@ -68,7 +74,8 @@ class Ratings(nn.Module):
 
     def forward(self, standardized):
         """Return ratings on the scales of the raters: (n, n_targets)."""
-        return standardized * self.scale + self.mean
+        ratings = standardized * self.scale + self.mean
+        return torch.minimum(torch.maximum(ratings, self.low), self.high)
 
     def loss(self, predicted, y):
         """Return the loss of standardised ratings: (n, n_targets) to ().

@@ -97,9 +97,9 @@ def make_regressor(method, n_speakers):
     if method == "dummy":
         return PerTarget(DummyRegressor())
     model, grid = {
-        "ridge": (Ridge(), {"alpha": [1.0, 10.0, 100.0, 1000.0]}),
+        "ridge": (Ridge(random_state=0), {"alpha": [1.0, 10.0, 100.0, 1000.0]}),
         "svr": (
-            LinearSVR(random_state=0, max_iter=20_000),
+            LinearSVR(loss="squared_epsilon_insensitive", dual=False, random_state=0),
             {"C": [0.001, 0.01, 0.1, 1.0]},
         ),
     }[method]
@@ -326,9 +326,11 @@ def save_rated(predictions, folder, *, methods=tuple(RATING_METHODS)):
     shown = [name for name in ("entropy", "grl", "none") if name in methods]
     method = RATING_METHODS[shown[0] if shown else methods[0]]
     targets = list(pd.unique(predictions["target"]))
-    figure = new_figure(3.6 * len(targets), 7)
-    rows = figure.subplots(2, len(targets), squeeze=False)
-    for axes, suffix in zip(rows, NORMALISATIONS.values(), strict=True):
+    figure = new_figure(3.6 * len(targets), 7.4)
+    halves = figure.subfigures(2, 1)
+    for half, suffix in zip(halves, NORMALISATIONS.values(), strict=True):
+        half.suptitle(method + suffix, x=0.01, ha="left", fontsize="medium")
+        axes = half.subplots(1, len(targets), squeeze=False)[0]
         of_name = predictions[
             (predictions["estimator"] == method + suffix) & (predictions["seed"] == 0)
         ]
@@ -337,5 +339,4 @@ def save_rated(predictions, folder, *, methods=tuple(RATING_METHODS)):
             RatingDisplay.from_predictions(
                 table["rated"], table["predicted"], name=target, ax=ax
             )
-        axes[0].set_title(method + suffix, loc="left", fontsize="medium", pad=22)
     figure.savefig(folder / "rated.png", dpi=200)

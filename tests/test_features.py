@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from signal import SIGINT
+from signal import SIGINT, default_int_handler
+from signal import signal as handle_signal
 
 import audresample
 import joblib
@@ -809,6 +810,15 @@ def test_egemaps_in_pipeline_and_search(corpus, tmp_path):
     assert list(names) == EGeMAPS().feature_names
 
 
+@pytest.fixture
+def ctrl_c():
+    """Let SIGINT raise; whoever runs tests in the background has it ignored."""
+    before = handle_signal(SIGINT, default_int_handler)
+    yield
+    handle_signal(SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_is_never_lost_in_a_callback_of_opensmile(files):
     extractor = EGeMAPS()
     extractor.transform(files[:1])

@@ -13,7 +13,11 @@ from advser.outputs import Emotions, Ratings, concordance
 def ratings(kind="ccc", weights=(1.0,), delta=1.0, n_bins=1):
     n = len(weights)
     return Ratings(
-        np.zeros(n), np.ones(n), loss=kind, weights=weights, delta=delta, n_bins=n_bins
+        *(np.zeros(n), np.ones(n), np.full(n, -np.inf), np.full(n, np.inf)),
+        loss=kind,
+        weights=weights,
+        delta=delta,
+        n_bins=n_bins,
     ).double()
 
 
@@ -122,9 +126,12 @@ def test_head_descends_the_loss_of_ratings():
 # What comes out
 
 
-def test_ratings_come_out_on_the_scale_of_the_raters():
-    outputs = Ratings([3.0], [2.0], loss="mse", weights=[1.0], delta=1.0, n_bins=1)
-    assert outputs.double()(tensor([[-1.0], [0.5]])).tolist() == [[1.0], [4.0]]
+def test_ratings_come_out_on_the_scale_of_the_raters_and_within_it():
+    outputs = Ratings(
+        *([3.0], [2.0], [1.0], [5.0]), loss="mse", weights=[1.0], delta=1.0, n_bins=1
+    )
+    found = outputs.double()(tensor([[-1.0], [0.5], [9.0], [-9.0]]))
+    assert found.tolist() == [[1.0], [4.0], [5.0], [1.0]]
 
 
 def test_emotions_come_out_as_they_are():

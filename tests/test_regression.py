@@ -109,6 +109,14 @@ def test_scale_of_the_ratings_does_not_matter(loss, rated):
     np.testing.assert_allclose(shifted, 100 + 7 * plain, rtol=1e-6)
 
 
+def test_utterance_unlike_all_others_is_rated_within_the_scale(rated):
+    X, y, speakers = rated
+    model = small().fit(X, y, speakers=speakers)
+    found = model.predict(1e6 * X)
+    assert (found >= y.min(axis=0)).all()
+    assert (found <= y.max(axis=0)).all()
+
+
 def test_missing_rating_is_no_rating(rated):
     X, y, speakers = rated
     gone = np.arange(len(y)) % 3 == 0
