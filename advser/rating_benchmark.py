@@ -45,14 +45,16 @@ RATING_METHODS = {
     "mlp": "scikit-learn's MLP",
     "dummy": "mean of the training ratings",
 }
+MEASURES = {"ccc": "CCC", "pearson": "r", "mae": "MAE"}
 MAX_STACK = 64  # networks trained together
 RATING_NOTES = """\
 CCC: concordance correlation coefficient of all test ratings, leaving one speaker (or
-session) out at a time, and MAE, the mean absolute error: mean ± standard deviation over
-the seeds (none where the method has no randomness). Transductive results use the test
-speaker's unlabelled utterances, the very ones that are scored: compare them with each
-other only. Ridge regression and SVR choose their penalty by speaker-disjoint
-cross-validation within the training rows; networks run with their defaults."""
+session) out at a time; r: Pearson's correlation; MAE: mean absolute error. Mean ±
+standard deviation over the seeds (none where the method has no randomness).
+Transductive results use the test speaker's unlabelled utterances, the very ones that
+are scored: compare them with each other only. Ridge regression and SVR choose their
+penalty by speaker-disjoint cross-validation within the training rows; networks run with
+their defaults."""
 
 
 class PerTarget(RegressorMixin, BaseEstimator):
@@ -274,8 +276,9 @@ def format_ratings(scores):
     """Return the scores as a Markdown table, for people to read."""
     targets = list(pd.unique(scores["target"]))
     header = ["method", "normalisation"]
-    header += [f"CCC, {target}" for target in targets]
-    header += [f"MAE, {target}" for target in targets]
+    header += [
+        f"{symbol}, {target}" for symbol, target in product(MEASURES.values(), targets)
+    ]
     rows = []
     for name, of_name in scores.groupby("estimator", sort=False):
         is_transductive = of_name["transductive"].iloc[0]
@@ -286,7 +289,7 @@ def format_ratings(scores):
                 "per speaker (transductive)" if is_transductive else "global",
                 *(
                     spread(by_target.get_group(target)[measure])
-                    for measure, target in product(("ccc", "mae"), targets)
+                    for measure, target in product(MEASURES, targets)
                 ),
             ]
         )
