@@ -277,7 +277,8 @@ def run_benchmark(options, parser):
         )
     folder = options.out or Path(f"advser-benchmark-{datetime.now():%Y%m%d-%H%M%S}")
     is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-    if not is_free and not (folder / "comparison.json").is_file():
+    goes_on = targets is None and (folder / "comparison.json").is_file()
+    if not is_free and not goes_on:
         parser.error(f"{folder} exists and is not an empty folder; name another --out")
 
     # Imported here, since torch takes seconds: --help and a slip are answered at once.

@@ -23,11 +23,9 @@ from tqdm import tqdm
 from ._routing import call, seeded
 from ._validation import check_labels, check_speakers
 from .metrics import unweighted_average_recall
-from .model_selection import is_stackable, stacked_fits
+from .model_selection import MAX_STACK, is_stackable, stacked_fits
 
 __all__ = ["EnrollmentScorer", "enrollment_curve"]
-
-MAX_STACK = 64  # networks trained together
 
 
 def enrollment_curve(

@@ -49,15 +49,13 @@ from ._store import (
 )
 from ._validation import check_labels
 from .metrics import unweighted_average_recall
-from .model_selection import StackedGridSearchCV, is_stackable, stacked_fits
+from .model_selection import MAX_STACK, StackedGridSearchCV, is_stackable, stacked_fits
 from .probes import PROBES, held_out_embeddings, leakage_of_parts
 from .scaling import SpeakerScaler
 from .stacking import Stopwatch
 from .statistics import holm, uar_difference, uar_interval
 
 __all__ = ["Comparison", "compare"]
-
-MAX_STACK = 64  # networks trained together
 
 
 @dataclass(frozen=True, eq=False)
@@ -641,7 +639,7 @@ def compare(
     with tqdm(total=len(together) + len(alone), disable=not verbose) as progress:
         if together:
             with stacked_fits(MAX_STACK, n_jobs):
-                for result in _unordered([(_stacked, *job) for job in together]):
+                for result in unordered([(_stacked, *job) for job in together]):
                     if isinstance(result, dict):
                         store.add(result)
                         progress.update()
@@ -649,7 +647,7 @@ def compare(
                         alone.append(result)
         # The limit that a job sets itself is undone wrongly where workers are threads.
         with threadpool_limits(1):
-            for tables in _unordered([(_recorded, *job) for job in alone], n_jobs):
+            for tables in unordered([(_recorded, *job) for job in alone], n_jobs):
                 store.add(tables)
                 progress.update()
     comparison = Comparison(**store.tables(), settings=settings)
@@ -670,7 +668,7 @@ def scores_of(y_true, y_pred):
     }
 
 
-def _unordered(jobs, n_jobs=None):
+def unordered(jobs, n_jobs=None):
     """Run jobs, each a function and its arguments; yield the results as they come."""
     backend, _ = get_active_backend()
     can_yield = backend.supports_return_generator

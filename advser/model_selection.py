@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 
+MAX_STACK = 64  # networks trained together, unless said otherwise
 LOCAL_BACKENDS = (
     LokyBackend,
     MultiprocessingBackend,
@@ -227,7 +228,7 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
         pre_dispatch="2*n_jobs",
         error_score=np.nan,
         return_train_score=False,
-        max_stack=64,
+        max_stack=MAX_STACK,
     ):
         super().__init__(
             estimator,
@@ -294,7 +295,7 @@ return_train_score
         random_state=None,
         error_score=np.nan,
         return_train_score=False,
-        max_stack=64,
+        max_stack=MAX_STACK,
     ):
         super().__init__(
             estimator,
@@ -329,7 +330,7 @@ def stacked_cross_validate(
     return_estimator=False,
     return_indices=False,
     error_score=np.nan,
-    max_stack=64,
+    max_stack=MAX_STACK,
 ):
     """Cross-validate an estimator, training the networks of all folds together.
 

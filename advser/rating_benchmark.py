@@ -11,7 +11,6 @@ from time import perf_counter
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Ridge
@@ -28,8 +27,9 @@ from ._store import write_json
 from .adversarial import AdversarialSERRegressor
 from .autoencoder import AutoencoderSERRegressor
 from .benchmark import NORMALISATIONS, PACKAGES, installed, new_figure
+from .evaluation import unordered
 from .metrics import concordance_correlation
-from .model_selection import is_stackable, stacked_fits
+from .model_selection import MAX_STACK, is_stackable, stacked_fits
 from .plots import RatingDisplay, require_matplotlib
 from .scaling import SpeakerScaler
 
@@ -46,7 +46,6 @@ RATING_METHODS = {
     "dummy": "mean of the training ratings",
 }
 MEASURES = {"ccc": "CCC", "pearson": "r", "mae": "MAE"}
-MAX_STACK = 64  # networks trained together
 RATING_NOTES = """\
 CCC: concordance correlation coefficient of all test ratings, leaving one speaker (or
 session) out at a time; r: Pearson's correlation; MAE: mean absolute error. Mean ±
@@ -178,11 +177,11 @@ def benchmark_ratings(
     found = []
     with tqdm(total=len(together) + len(alone), disable=not verbose) as progress:
         with stacked_fits(MAX_STACK, n_jobs):
-            for result in in_any_order(together):
+            for result in unordered([(rate, *job) for job in together]):
                 found.append(result)
                 progress.update()
         with threadpool_limits(1):
-            for result in in_any_order(alone, n_jobs):
+            for result in unordered([(rate, *job) for job in alone], n_jobs):
                 found.append(result)
                 progress.update()
     predictions = tidy(found, X.index, speakers, ratings)
@@ -208,12 +207,6 @@ def benchmark_ratings(
     }
     write_json(folder / "settings.json", settings)
     return scores, predictions
-
-
-def in_any_order(jobs, n_jobs=None):
-    """Rate the test rows of each job; yield the results as they come."""
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    return parallel(delayed(rate)(*job) for job in jobs)
 
 
 def rate(name, seed, model, X, y, speakers, train, test):

@@ -168,6 +168,8 @@ def load_recordings(
     n_others = int(len(table) - wanted.sum())
     table = table[wanted]
     check(table, source)
+    if by_session:
+        check_sessions_suffice(table, source)
     failures = NO_FAILURES
     if X is not None:
         X = X[wanted]
@@ -250,6 +252,18 @@ def check_speakers_suffice(table, source, n_failures=0, columns=(("speaker", 3),
             raise ValueError(
                 f"{source} has {len(names)} {column}s{dropped}, {names}; leaving one "
                 f"speaker out at a time takes {least} at least."
+            )
+
+
+def check_sessions_suffice(table, source):
+    """Raise unless each session can be left out, with the speakers that are in it."""
+    for session, rows in table.groupby("session"):
+        others = set(table["speaker"]) - set(rows["speaker"])
+        if len(others) < 2:
+            raise ValueError(
+                f"{source} has {len(others)} speakers who are not in session "
+                f"{session!r}, and leaving it out with all who are in it takes 2 at "
+                "least to learn from; leave speakers out instead."
             )
 
 

@@ -332,6 +332,23 @@ def test_benchmark_of_ratings_leaves_sessions_out(rated, tmp_path):
     assert len(pd.read_csv(folder / "scores.csv")) == 4
 
 
+def test_benchmark_of_ratings_leaves_other_results_alone(rated, tmp_path, capsys):
+    (tmp_path / "comparison.json").write_text("{}")
+    options = ["--target", "arousal", "--out", tmp_path]
+    assert "is not an empty folder" in error_of([rated, *options], capsys)
+    assert [file.name for file in tmp_path.iterdir()] == ["comparison.json"]
+
+
+def test_sessions_that_share_their_speakers_cannot_be_left_out(tmp_path, capsys):
+    table = write_corpus(tmp_path, n_speakers=3, n_takes=2, seconds=0.3)
+    table["arousal"], table["session"] = table["take"], table["take"]
+    table.to_csv(tmp_path / "ratings.csv", index=False)
+    options = ["--target", "arousal", "--leave-out", "session"]
+    options += ["--out", tmp_path / "new"]
+    error = error_of([tmp_path / "ratings.csv", *options], capsys)
+    assert "has 0 speakers who are not in session" in error
+
+
 @pytest.mark.parametrize(
     ("options", "error"),
     [
