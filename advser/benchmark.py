@@ -30,8 +30,8 @@ from .plots import (
     ComparisonDisplay,
     EmbeddingDisplay,
     LeakageDisplay,
-    require_matplotlib,
 )
+from .plots._style import require_matplotlib
 from .probes import MIN_ROWS, held_out_embeddings
 from .scaling import SpeakerScaler
 from .siamese import SiameseSER

@@ -30,7 +30,8 @@ from .benchmark import NORMALISATIONS, PACKAGES, installed, new_figure
 from .evaluation import unordered
 from .metrics import concordance_correlation
 from .model_selection import MAX_STACK, is_stackable, stacked_fits
-from .plots import RatingDisplay, require_matplotlib
+from .plots import RatingDisplay
+from .plots._style import require_matplotlib
 from .scaling import SpeakerScaler
 
 __all__ = ["RATING_METHODS", "benchmark_ratings", "format_ratings", "save_rated"]

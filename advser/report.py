@@ -19,8 +19,8 @@ from .plots import (
     DifferenceDisplay,
     IntervalDisplay,
     LeakageDisplay,
-    require_matplotlib,
 )
+from .plots._style import require_matplotlib
 
 __all__ = ["report"]
 
