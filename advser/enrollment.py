@@ -41,7 +41,7 @@ def enroll(estimator, X, speakers, *, neutral=None):
 
     Parameters
     ----------
-    estimator : Pipeline, or search over one
+    estimator : Pipeline, search over one, or SiameseSER
         Fitted, as ``make_pipeline(SpeakerScaler(), AdversarialSER())``, with any
         classifier or regressor behind. It is changed. Of a search it is
         `best_estimator_` that is.
@@ -131,7 +131,7 @@ def enrollment_curve(
 
     Parameters
     ----------
-    estimator : Pipeline, or search over one
+    estimator : Pipeline, search over one, or SiameseSER
         Unfitted, with a step that has `enroll`, as
         ``make_pipeline(SpeakerScaler(), AdversarialSER())``. Steps before it see the
         rows as they come. A search such as ``GridSearchCV(pipeline, ...)`` is fitted on
@@ -242,7 +242,8 @@ class EnrollmentScorer:
     ``GridSearchCV(pipeline, {"speakerscaler__shrinkage": [2, 5, 10]},
     scoring=EnrollmentScorer(), cv=GroupKFold(5))``, to be fitted with metadata routing
     and ``groups=speakers``. scikit-learn's own scorers tell the pipeline no speaker, so
-    that they cannot choose what matters with an enrolment.
+    that they cannot choose what matters with an enrolment. It serves
+    :class:`~advser.model_selection.StackedGridSearchCV` as well.
 
     Parameters
     ----------

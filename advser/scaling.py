@@ -276,6 +276,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     See Also
     --------
+    enroll : Introduces speakers to a pipeline with a scaler.
     AdversarialSER : Learns an embedding that hides the speaker.
     sklearn.preprocessing.StandardScaler : One mean and deviation for all rows.
 
@@ -321,10 +322,26 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     and routing on alone. A scorer scales their rows as a stranger's, so the training
     scores of ``return_train_score=True`` come out too low.
 
-    **Enrolment in a fitted pipeline** is ``pipe[0].enroll(X_new, speakers_new)``, where
-    `X_new` is what reaches that step. With routing on, ``pipe.predict(X,
-    speakers=speakers)`` then uses it; with routing off a pipeline cannot pass the
-    speakers on, and it takes ``pipe[1:].predict(pipe[0].transform(X, speakers))``.
+    **Enrolment in a fitted pipeline** is ``advser.enroll(pipe, X_new, speakers_new)``,
+    where `X_new` is what the pipeline accepts, files for instance. With routing on,
+    ``pipe.predict(X, speakers=speakers)`` then uses it; with routing off a pipeline
+    cannot pass the speakers on, and it takes
+    ``pipe[1:].predict(pipe[0].transform(X, speakers))``.
+
+    **Balance.** The model is :math:`x = m_s + \delta_e + \epsilon` for an utterance of
+    speaker s and emotion e, and `fit` finds the effects :math:`\delta` by least
+    squares. "auto" then compares the variances that remain without them. The emotions
+    of utterances are guessed by a linear discriminant, with Ledoit and Wolf's estimate
+    [1]_ of the covariance of :math:`\epsilon`, all emotions as likely, and :math:`m_s`
+    as known so far; what they add on average is taken off :math:`\bar x_s`, and so in
+    turn, five times. Those of the training speakers are guessed as well, so that a
+    classifier is trained on rows like those that it will meet. What has been guessed
+    stays when more is enrolled.
+
+    References
+    ----------
+    .. [1] O. Ledoit, M. Wolf: A well-conditioned estimator for large-dimensional
+       covariance matrices. Journal of Multivariate Analysis 88(2), 2004.
 
     Examples
     --------
@@ -534,8 +551,8 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Add speakers, or utterances of known ones, without their emotions.
 
         A speaker who is enrolled again has the statistics of all their utterances, as
-        if they had come at once: pass each utterance once. The average speaker stays
-        as `fit` learnt it.
+        if they had come at once: pass each utterance once. To forget the former ones,
+        use another name. The average speaker stays as `fit` learnt it.
 
         Neutral utterances alone would make neutral speech the middle of a speaker's
         range. Those that are known to be neutral are therefore moved by

@@ -412,3 +412,18 @@ def test_display_of_an_estimator_computes_the_curve(strangers):
     expected = enrollment_curve(model(), *strangers, **settings)
     (curve,) = display.curves.values()
     assert list(curve["uar"]) == list(expected["uar"])
+
+
+def test_display_of_several_estimators_draws_each_on_the_same_axes(strangers):
+    methods = {"few": model(shrinkage=0.5), "many": model(shrinkage=1e4)}
+    settings = {"k": [0, 4], "repeats": 2}
+    display = EnrollmentDisplay.from_estimator(
+        methods, *strangers, **settings, ax=Figure().add_subplot()
+    )
+    assert list(display.curves) == list(methods)
+    heights = [container[0].get_ydata() for container in display.ax_.containers]
+    for found, method in zip(heights, methods.values(), strict=True):
+        expected = enrollment_curve(method, *strangers, **settings)
+        np.testing.assert_allclose(found, expected.groupby("k")["uar"].mean())
+    legend = display.ax_.get_legend().get_texts()
+    assert [text.get_text() for text in legend] == list(methods)
