@@ -39,7 +39,7 @@ for name, curve in display.curves.items():
 
 # %%
 # Mean and standard deviation over the draws. The scaler that allows for the emotions
-# it is enrolled with, and learns how much to trust each feature, needs fewer utterances.
+# it is enrolled with, and learns how far to trust each feature, needs fewer utterances.
 # The linear model stays ahead of the network with its adversary.
 
 plt.show()
