@@ -440,6 +440,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             self.shrinkage_, _ = pseudo_counts(counts, means, variances)
         else:
             self.shrinkage_ = np.full(X.shape[1], float(self.shrinkage))
+        self._emotions = None
         if self.balance:
             self._learn_emotions(X, y, codes)
             means = self._balance_means(X, codes, (counts, means, variances))
@@ -649,14 +650,15 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _learn_emotions(self, X, y, codes):
         """Learn what the emotions add, and what depends on it."""
-        if y is None:
+        labels = np.full(len(X), None) if y is None else y
+        labels = check_labels(labels, "y", len(X), allow_missing=True)
+        emotions, names = encode(labels)
+        told = emotions >= 0
+        if not told.any():
             raise ValueError(
                 "`balance=True` needs y, the emotions of the rows; pass them to `fit`, "
                 "or set `balance=False`."
             )
-        labels = check_labels(y, "y", len(X), allow_missing=True)
-        emotions, names = encode(labels)
-        told = emotions >= 0
         check_classification_targets(labels[told])
         speakers = np.unique(codes[told], return_inverse=True)[1]
         self._emotions = EmotionEffects(X[told], emotions[told], speakers, self.clip)
@@ -690,7 +692,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         means : ndarray of shape (n_codes, n_features)
         """
         counts, means, variances = own
-        if not self.balance:
+        if self._emotions is None:
             return means
         so_far = [np.zeros_like(part) for part in own] if so_far is None else so_far
         balanced = means

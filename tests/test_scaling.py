@@ -685,8 +685,9 @@ def test_balance_takes_rows_without_an_emotion_and_strangers_by_the_batch():
 
 def test_balance_without_emotions_says_what_is_missing(data):
     X, _, speakers = data
-    with pytest.raises(ValueError, match="`balance=True` needs y"):
-        SpeakerScaler(balance=True).fit(X, speakers=speakers)
+    for y in (None, [None] * 60):
+        with pytest.raises(ValueError, match="`balance=True` needs y"):
+            SpeakerScaler(balance=True).fit(X, y, speakers)
     with pytest.raises(ValueError, match="Unknown label type"):
         SpeakerScaler(balance=True).fit(X, X[:, 0], speakers)
     with pytest.raises(ValueError, match="'shrinkage' parameter"):
