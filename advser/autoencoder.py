@@ -692,6 +692,8 @@ class _Autoencoder:
 
     def _warn_of_collapse(self, X):
         """Warn where the codes are constant, or the discriminator has won."""
+        if not self.n_iter_:  # interrupted before there was anything to judge
+            return
         deviation = self._apply("encoder", X)[:, : self.embedding_dim].std(axis=0)
         deviation = math.sqrt(np.mean(np.square(deviation, dtype=np.float64)))
         if deviation < CONSTANT:

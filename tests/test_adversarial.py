@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import sklearn
 import torch
-from games import tensor
+from games import Interrupt, tensor
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.exceptions import NotFittedError
@@ -839,16 +839,23 @@ def test_verbose_prints_a_line_per_epoch(toy, capsys):
         assert name in lines[0]
 
 
-def test_interrupted_fit_is_ready_to_predict(toy):
-    class Interrupt(Callback):
-        def on_batch_end(self, net, **kwargs):
-            if len(net.history) == 2:
-                raise KeyboardInterrupt
-
-    ours = small(callbacks=[Interrupt()], dropout=0.5)
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_interrupted_fit_records_the_epochs_that_it_finished(toy, early_stopping):
+    settings = {"early_stopping": early_stopping, "warm_start": True}
+    ours = small(callbacks=[Interrupt(2)], **settings)
     with pytest.warns(UserWarning, match="interrupted in epoch 2 of"):
         ours.fit(*toy)
-    assert ours.n_iter_ == 2
+    assert ours.n_iter_ == len(ours.history_) == 1
+    ours.fit(*toy)
+    assert ours.n_iter_ == len(ours.history_) == 1 + ours.max_epochs
+    assert ours.history_.notna().all(axis=None)
+
+
+def test_interrupted_fit_is_ready_to_predict(toy):
+    ours = small(callbacks=[Interrupt(1)], dropout=0.5)
+    with pytest.warns(UserWarning, match="interrupted in epoch 1 of"):
+        ours.fit(*toy)
+    assert ours.n_iter_ == len(ours.history_) == 0
     np.testing.assert_array_equal(ours.predict_proba(toy.X), ours.predict_proba(toy.X))
     assert not ours.net_.module_.training
 

@@ -9,7 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from games import gradients, identity, numeric_gradients, speaker_head_of, tensor
+from games import (
+    Interrupt,
+    gradients,
+    identity,
+    numeric_gradients,
+    speaker_head_of,
+    tensor,
+)
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -581,6 +588,14 @@ def test_discriminator_that_has_won_is_warned_about(emodb):
         code_of(emodb, prior_weight=0.03, **settings)
     assert [warning.filename for warning in seen] == [__file__]
     code_of(emodb, prior_weight=0.0, **settings)  # where there is no game, nobody wins
+
+
+def test_interrupted_game_is_not_judged(toy):
+    with pytest.warns(UserWarning, match="interrupted in epoch 1 of") as caught:
+        ours = small(callbacks=[Interrupt(1)]).fit(*toy)
+    assert len(caught) == 1
+    assert len(ours.history_) == 0
+    assert ours.predict(toy.X).shape == toy.y.shape
 
 
 # What else it can tell
