@@ -99,9 +99,9 @@ def confounding_rst():
         if row["adversary"] is None:
             plain = row
             continue
-        game = f'``"{row["adversary"]}"``' + (
-            ", within each emotion" if row["conditional"] else ""
-        )
+        name, _, kind = row["adversary"].partition(", ")
+        kind += ", within each emotion" if row["conditional"] else ""
+        game = f'``"{name}"``' + (f", {kind.lstrip(', ')}" if kind else "")
         weights.add(row["weight"])
         cells[game, row["weight"]] = f"{row['uar']:.3f} ({row['difference']:+.3f})"
     games = dict.fromkeys(game for game, _ in cells)
@@ -332,8 +332,8 @@ def label_efficiency_rst():
         "standard deviation over "
         f"{len(report['settings']['seeds'])} draws of them.\nThe other corpus has "
         f"{other['utterances']} utterances of {other['speakers']} speakers in another "
-        "language. The networks run with their\ndefaults, the logistic regression with "
-        "C = 0.1; self-training is scikit-learn's.\n"
+        "language. The networks run with their\ndefaults, but for a prior of weight 1, "
+        "the logistic regression with C = 0.1; self-training\nis scikit-learn's.\n"
         "The reconstruction error of a network trained on EmoDB alone tells the other "
         f"corpus from the\nspeaker left out with an AUC of {error['auc']:.2f} "
         f"({error['smallest']:.2f} at worst)."

@@ -56,6 +56,7 @@ def small(**settings):
         "hidden_layer_sizes": (16,),
         "embedding_dim": 6,
         "discriminator_hidden_layer_sizes": (8, 8),
+        "prior_weight": 1.0,
         "max_epochs": 4,
         "random_state": 0,
     }
@@ -506,7 +507,7 @@ def emodb():
 
 def code_of(emodb, **settings):
     X, y, speakers, genders = emodb
-    settings = {"embedding_dim": 8, "random_state": 0, **settings}
+    settings = {"prior_weight": 1.0, "embedding_dim": 8, "random_state": 0, **settings}
     ours = AutoencoderSER(**settings).fit(X, y, speakers, genders=genders)
     return ours, ours.transform(X)
 
@@ -565,6 +566,7 @@ def test_class_code_looks_like_certain_classes_in_their_shares(emodb):
         ours = AutoencoderSER(
             categorical_code=True,
             categorical_weight=weight,
+            prior_weight=1.0,
             discriminator_lr_scale=1.0,
             max_epochs=40,
             random_state=0,
