@@ -242,6 +242,15 @@ def test_weight_reaches_the_encoder(toy, adversary):
     assert np.abs(ours.transform(toy.X) - plain.transform(toy.X)).max() > 1e-6
 
 
+def test_bound_reaches_the_encoder_of_gradient_reversal_alone(toy):
+    for adversary in GAMES:
+        codes = [
+            small(adversary, bounded=bounded).fit(*toy).transform(toy.X)
+            for bounded in (False, True)
+        ]
+        assert np.array_equal(*codes) == (adversary != "grl")
+
+
 # Names, refits and global state
 
 
@@ -871,6 +880,7 @@ def test_interrupted_fit_is_ready_to_predict(toy):
         ("adversary_steps", 0),
         ("ramp", -1.0),
         ("conditional", "yes"),
+        ("bounded", "yes"),
         ("dropout", 1.0),
         ("embedding_dim", 0),
         ("hidden_layer_sizes", 128),
