@@ -336,6 +336,7 @@ def draw_embeddings(recordings, method=None):
                 recordings.X,
                 recordings.y,
                 recordings.speakers,
+                strata=recordings.y,
                 random_state=0,
             )
         )

@@ -58,6 +58,7 @@ FLOORS = [
         "utterances",
     },
     {
+        "_answers",
         "adversarial",
         "autoencoder",
         "dann",
