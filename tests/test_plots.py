@@ -89,7 +89,7 @@ def test_leakage_display_shows_leakage_against_recall(comparison):
 
 
 def test_leakage_display_of_a_probe_that_did_not_run_names_those_that_did(comparison):
-    with pytest.raises(ValueError, match=r"`probe` is 'mlp'; .* \['logistic'\]"):
+    with pytest.raises(ValueError, match=r"`probe` is 'mlp' .* \['logistic'\]"):
         LeakageDisplay.from_comparison(comparison, probe="mlp", ax=axes())
 
 
@@ -200,7 +200,7 @@ def test_weight_display_draws_each_game_along_its_weights(comparison):
 def test_weight_display_of_what_was_not_compared_says_what_was(comparison):
     with pytest.raises(ValueError, match=r"`games` names 'SVM', .*'LR'"):
         WeightDisplay.from_comparison(comparison, {"plain": {0: "SVM"}}, ax=axes())
-    with pytest.raises(ValueError, match=r"`probe` is 'mlp'; .* \['logistic'\]"):
+    with pytest.raises(ValueError, match=r"`probe` is 'mlp' .* \['logistic'\]"):
         WeightDisplay.from_comparison(
             comparison, {"plain": {0: "LR"}}, probe="mlp", ax=axes()
         )
