@@ -37,7 +37,14 @@ from .probes import MIN_ROWS, held_out_embeddings
 from .scaling import SpeakerScaler
 from .siamese import SiameseSER
 
-__all__ = ["METHODS", "NORMALISATIONS", "benchmark", "format_table", "save_figures"]
+__all__ = [
+    "METHODS",
+    "NORMALISATIONS",
+    "benchmark",
+    "format_table",
+    "make_estimators",
+    "save_figures",
+]
 
 METHODS = {
     "grl": "gradient reversal",

@@ -292,16 +292,16 @@ def score_table(comparison, summary, confidence_level, scores, *, around=True):
     if around:
         table["seeds"] = summary["seeds"].map(str)
     table[measure.upper()] = [
-        score or "none" for score in texts("{:.3f}", summary[measure])
+        score or "none" for score in texts("{:z.3f}", summary[measure])
     ]
     table[f"{confidence_level:.0%} interval"] = texts(
-        "{:.3f} – {:.3f}", summary[f"{measure}_low"], summary[f"{measure}_high"]
+        "{:z.3f} – {:z.3f}", summary[f"{measure}_low"], summary[f"{measure}_high"]
     )
     table["± over seeds"] = texts("{:.3f}", summary[f"{measure}_std"])
     for score, name in scores.items():
-        table[name] = texts("{:.3f}", summary[score])
+        table[name] = texts("{:z.3f}", summary[score])
     table["worst speaker"] = texts(
-        "{:.3f} ({})", summary[f"worst_speaker_{measure}"], summary["worst_speaker"]
+        "{:z.3f} ({})", summary[f"worst_speaker_{measure}"], summary["worst_speaker"]
     )
     if around:
         table["tried"] = summary["candidates"].map(str)
@@ -378,7 +378,7 @@ def leakage(comparison, finished):
     names = [name for name in order if name in wide.index]
     table = wide.loc[names, "accuracy"][pd.unique(columns)]
     table.loc["chance"] = wide["chance"].max()
-    table = table.apply(lambda column: texts("{:.2f}", column))
+    table = table.apply(lambda column: texts("{:z.2f}", column))
     flags = comparison.transductive().reindex(table.index, fill_value=False)
     return "\n".join(
         [
@@ -399,7 +399,7 @@ def leakage(comparison, finished):
 
 def by_speaker(comparison):
     """Return how each speaker is served."""
-    table = comparison.by_speaker().apply(lambda column: texts("{:.2f}", column))
+    table = comparison.by_speaker().apply(lambda column: texts("{:z.2f}", column))
     flags = comparison.transductive()
     if len(table) <= FEW:
         shown = html_table(table.T.rename_axis("estimator"), flags[table.columns])

@@ -461,7 +461,7 @@ class SpeakerRecallDisplay:
         recall = self.recall.sort_values(kind="stable")
         n_speakers = len(recall)
         if ax is None:
-            height = min(9.0, 1.6 + 0.22 * n_speakers)
+            height = min(9.0, 2.0 + 0.22 * n_speakers)
             ax = subplots("SpeakerRecallDisplay", size=(6.4, height))
         ax.hlines(range(n_speakers), 0, recall, color="0.85", linewidth=1)
         ax.plot(recall, range(n_speakers), "o", color=BLUE, markersize=6)
@@ -471,7 +471,8 @@ class SpeakerRecallDisplay:
             f"{recall.index[i]} ({self.n_samples[recall.index[i]]})" for i in shown
         ]
         ax.set_yticks(shown, names, fontsize=8 if n_speakers > 20 else None)
-        ax.set_ylabel("Speaker (number of utterances)")
+        ax.set_ylabel("Speaker (utterances)")
+        ax.set_ylim(-0.5, n_speakers - 0.5)
         ax.set_xlim(0, 1.02)
         mean = f"(dashed: mean over speakers, {recall.mean():.2f})"
         ax.set_xlabel(f"Unweighted average recall\n{mean}")
@@ -607,8 +608,7 @@ class LeakageDisplay:
                 markeredgewidth=1.5,
                 elinewidth=1,
             )
-        draw_levels(ax, self)
-        ax.set_xlabel(f"{ax.get_xlabel()}\nbars: standard deviation over seeds)")
+        draw_levels(ax, self, "bars: standard deviation over seeds")
         ax.grid(color="0.92")
         ax.set_axisbelow(True)
         despine(ax)
@@ -767,6 +767,8 @@ class WeightDisplay:
         display : WeightDisplay
         """
         ax = subplots("WeightDisplay") if ax is None else ax
+        from matplotlib.patheffects import withStroke
+
         games = self.results.groupby("game", sort=False)
         for (game, path), style in zip(games, styles(games.groups).values()):
             path = path.sort_values("weight")
@@ -790,11 +792,13 @@ class WeightDisplay:
                     textcoords="offset points",
                     horizontalalignment="right",
                     color=style["color"],
+                    path_effects=[withStroke(linewidth=3, foreground="white")],
+                    zorder=5,
                 )
-        draw_levels(ax, self)
-        ax.set_xlabel(
-            f"{ax.get_xlabel()}\nnumber: largest adversary weight; "
-            "bars: standard deviation over seeds)"
+        draw_levels(
+            ax,
+            self,
+            "number: largest weight; bars: standard deviation over seeds",
         )
         ax.grid(color="0.92")
         ax.set_axisbelow(True)
@@ -828,19 +832,19 @@ def probed(comparison, probe, asked):
     return leakage, rows["chance"].iloc[0], raw.mean() if len(raw) else None
 
 
-def draw_levels(ax, display):
-    """Draw chance and the raw features, and label the axes, one bracket open."""
+def draw_levels(ax, display, legend):
+    """Draw chance and the raw features, and label the axes."""
     ax.axvline(display.chance, color=GREY, linestyle="--", linewidth=1)
-    raw = ""
+    levels = f"dashed: chance, {display.chance:.2f}"
     if display.raw is not None:
         ax.axvline(display.raw, color=GREY, linestyle=":", linewidth=1.5)
-        raw = f" dotted: raw features, {display.raw:.2f};"
+        levels += f"; dotted: raw features, {display.raw:.2f}"
     ax.set_xlim(left=0)
     kind = "Gender leakage" if display.asked == "gender" else "Speaker leakage"
-    within = ", within each emotion" if "within" in display.asked else ""
+    within = " within each emotion" if "within" in display.asked else ""
     ax.set_xlabel(
-        f"{kind}{within}: balanced accuracy of the {display.probe} probe\n"
-        f"(dashed: chance, {display.chance:.2f};{raw}"
+        f"{kind}{within}\n(balanced accuracy of the {display.probe} probe;\n"
+        f"{levels};\n{legend})"
     )
     ax.set_ylabel(MEASURES[display.measure])
 

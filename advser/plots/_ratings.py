@@ -143,7 +143,7 @@ class RatingDisplay:
             ylabel=f"Predicted {self.name}",
         )
         found = concordance_correlation(self.y_true, self.y_pred)
-        ax.set_title(f"CCC {found:.2f}", fontsize="medium")
+        ax.set_title(f"CCC {found:z.2f}", fontsize="medium")
         despine(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
