@@ -208,6 +208,8 @@ def check_answers(estimators, y, n_rows):
     if len(names) != np.prod(y.shape[1:]) or None in names:
         names = ["rating"] if y.ndim == 1 else range(y.shape[1])
     targets = [str(name) for name in names]
+    if len(set(targets)) < len(targets):
+        raise ValueError(f"`y` has the columns {targets}; give each a name of its own.")
     for target, ratings in zip(targets, y.reshape(n_rows, -1).T):
         if np.isnan(ratings).all():
             raise ValueError(f"`y` has no rating of target {target!r}; leave it out.")

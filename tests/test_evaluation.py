@@ -717,6 +717,7 @@ def test_targets_are_named_as_the_columns_are(y, targets, rated):
         ({"y": np.zeros(7)}, "`y` has 7 entries and `X` has 120 rows"),
         ({"y": np.zeros((120, 2, 2))}, r"`y` has shape \(120, 2, 2\)"),
         ({"y": np.full(120, np.inf)}, "`y` holds infinite ratings"),
+        ({"y": pd.DataFrame(np.ones((120, 2)), columns=["a", "a"])}, "a name of its"),
         ({"y": np.full(120, np.nan)}, "`y` has no rating of target 'rating'"),
         ({"within_emotion": True}, "`within_emotion=True` .* are regressors"),
     ],
