@@ -409,8 +409,8 @@ class Comparison:
         Parameters
         ----------
         baseline : str or sequence of str, default=None
-            Estimators to compare the others with; several are compared with each other,
-            too. None compares all with each other, and has a price: the more comparisons are made, the larger the difference
+            Estimators to compare the others with. None compares all with each other,
+            and has a price: the more comparisons are made, the larger the difference
             must be in each.
 
         confidence_level : float, default=0.95
@@ -448,7 +448,6 @@ class Comparison:
                 for other, name in product(baselines, names)
                 if name not in baselines
             ]
-            pairs += [(name, other) for other, name in combinations(baselines, 2)]
         effect, unit = self._answers.effect, self._answers.unit
         knows = self.transductive()
         rows = []

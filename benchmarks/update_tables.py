@@ -108,7 +108,11 @@ def speaker_independent_rst():
                 "< 0.001" if p_value < 0.001 else f"{p_value:.3f}",
             ]
         )
-    return "\n\n".join([list_table(rows), seeds_of(report)])
+    note = (
+        "Points of unweighted average recall. P-values are corrected by Holm for all "
+        "comparisons\nwith one method, in both normalisations."
+    )
+    return "\n\n".join([list_table(rows), f"{note} {seeds_of(report)}"])
 
 
 def leakage_rst():
