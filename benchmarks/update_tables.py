@@ -22,6 +22,8 @@ def main(arguments):
     for path, name, render in (
         ("README.md", "benchmark", benchmark_markdown),
         ("docs/benchmark.rst", "benchmark", benchmark_rst),
+        ("docs/benchmark.rst", "speaker_independent", speaker_independent_rst),
+        ("docs/guide/leakage.rst", "leakage", leakage_rst),
         ("docs/guide/confounding.rst", "confounding", confounding_rst),
         ("docs/guide/distributed.rst", "distributed_scaling", distributed_scaling_rst),
         ("docs/guide/speaker_scaling.rst", "enrolment", enrolment_rst),
@@ -89,6 +91,58 @@ def origin():
         f"{len(settings['seeds'])} seeds.\n"
         f"Run in {settings['seconds']:.0f} s, threads: {settings['n_jobs']}; Python "
         f"{settings['python']},\n{packages}."
+    )
+
+
+def speaker_independent_rst():
+    """Return the difference of each method to the baselines."""
+    report = report_of("speaker_independent")
+    rows = [["method", "compared with", "points", "95 %", "p, corrected"]]
+    for row in report["differences"]:
+        p_value = row["p_holm"]
+        rows.append(
+            [
+                row["estimator"],
+                row["other"],
+                f"{row['points']:+.1f}",
+                f"{row['low']:+.1f} to {row['high']:+.1f}",
+                "< 0.001" if p_value < 0.001 else f"{p_value:.3f}",
+            ]
+        )
+    note = (
+        "Points of unweighted average recall. P-values are corrected by Holm for all "
+        "comparisons\nwith one method, in both normalisations."
+    )
+    return "\n\n".join([list_table(rows), f"{note} {seeds_of(report)}"])
+
+
+def leakage_rst():
+    """Return what each probe finds, by method and question."""
+    report = report_of("leakage")
+    found, chance = {}, {}
+    for row in report["results"]:
+        column = f"{row['asked']}, {row['probe']}"
+        found.setdefault(row["estimator"], {})[column] = f"{row['accuracy']:.2f}"
+        chance[column] = f"{row['chance']:.2f}"
+    found["chance"] = chance
+    recall = {row["estimator"]: f"{row['uar']:.3f}" for row in report["recall"]}
+    rows = [["", "UAR", *chance]]
+    for name, cells in found.items():
+        rows.append([name, recall.get(name, ""), *(cells[c] for c in chance)])
+    note = (
+        'Balanced accuracy of the probes, a mean over seeds. "Per speaker" is '
+        "transductive. Classifiers\nwithout an embedding are judged by the features "
+        "that they get. The autoencoder learns the speaker\nas a task."
+    )
+    return "\n\n".join([list_table(rows), f"{note} {seeds_of(report)}"])
+
+
+def seeds_of(report):
+    """Return a sentence on the rows and seeds of a report."""
+    data, n_seeds = report["data"], len(report["settings"]["seeds"])
+    return (
+        f"{report['corpus']}: {data['n_samples']} recordings, {len(data['speakers'])} "
+        f"speakers; {n_seeds} seed{'s' * (n_seeds > 1)} of what depends on one."
     )
 
 

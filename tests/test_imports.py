@@ -60,6 +60,7 @@ FLOORS = [
         "utterances",
     },
     {
+        "_answers",
         "adversarial",
         "autoencoder",
         "dann",
