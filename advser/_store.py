@@ -52,12 +52,12 @@ EMPTY = {
         "y_pred",
     ],
     "scores": ["estimator", "transductive", "seed", "fold", "n_samples"],
-    "leakage": ["estimator", "seed", "probe", "accuracy", "chance"],
+    "leakage": ["estimator", "seed", "asked", "probe", "accuracy", "chance"],
     "errors": ["estimator", "seed", "fold", "error", "message", "traceback"],
 }  # the columns where nothing was found
 TEXTS = {
     *("estimator", "test_speakers", "chosen", "sample", "speaker", "y_true", "y_pred"),
-    *("probe", "error", "message", "traceback"),
+    *("asked", "probe", "error", "message", "traceback"),
 }
 INTEGERS = {"seed", "n_samples", "candidates", "n_speakers"}
 PACKAGES = [
@@ -121,10 +121,10 @@ class Store:
             predictions = predictions.assign(
                 **{column: [known.get(text, text) for text in written]}
             )
-        n_probes = len(self.settings["probes"])
+        n_answers = len(self.settings["probes"]) * len(self.settings["asked"])
         leakage = tables["leakage"]
         runs = leakage.groupby(["estimator", "seed"])["probe"]
-        leakage = leakage[runs.transform("size") == n_probes]
+        leakage = leakage[runs.transform("size") == n_answers]
         kept = {"predictions": predictions, "scores": scores, "leakage": leakage}
         for name, table in kept.items():
             if len(table):
@@ -293,8 +293,9 @@ def fingerprint(X, *labels):
 
     Of a list of files, these are the names.
     """
-    index = [str(name) for name in X.index] if hasattr(X, "index") else None
-    values = X if isinstance(X, list) else np.asarray(X)
+    is_list = isinstance(X, list)  # whose `index` is a method
+    index = None if is_list else [str(name) for name in getattr(X, "index", ())]
+    values = X if is_list else np.asarray(X)
     texts = [[str(label) for label in column] for column in labels]
     return joblib.hash([index, values, texts])
 

@@ -9,13 +9,13 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
-from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from advser import SiameseSER
-from advser.adversarial import AdversarialSER
+from advser.adversarial import AdversarialSER, AdversarialSERRegressor
 from advser.evaluation import compare
 from advser.metrics import speaker_uar
 from advser.plots import (
@@ -89,8 +89,56 @@ def test_leakage_display_shows_leakage_against_recall(comparison):
 
 
 def test_leakage_display_of_a_probe_that_did_not_run_names_those_that_did(comparison):
-    with pytest.raises(ValueError, match=r"`probe` is 'mlp'; .* \['logistic'\]"):
+    with pytest.raises(ValueError, match=r"`probe` is 'mlp' .* \['logistic'\]"):
         LeakageDisplay.from_comparison(comparison, probe="mlp", ax=axes())
+
+
+def test_leakage_display_shows_raw_features_and_other_questions(toy):
+    genders = np.where(np.isin(toy.speakers, ["s1", "s2"]), "female", "male")
+    found = compare(
+        {"LR": LogisticRegression(random_state=0)},
+        *toy,
+        probes=["knn"],
+        within_emotion=True,
+        genders=genders,
+    )
+    table = found.leakage_summary().set_index(["asked", "estimator"])["accuracy"]
+    for asked, label in (
+        ("speaker", "Speaker leakage"),
+        ("speaker within emotion", "Speaker leakage within each emotion"),
+        ("gender", "Gender leakage"),
+    ):
+        display = LeakageDisplay.from_comparison(
+            found, probe="knn", asked=asked, ax=axes()
+        )
+        assert marks(display.ax_)[0][0] == pytest.approx(table[asked, "LR"])
+        assert display.raw == table[asked, "raw features"]
+        assert display.ax_.get_xlabel().split("\n")[0] == label
+        assert f"raw features, {display.raw:.2f}" in display.ax_.get_xlabel()
+    with pytest.raises(ValueError, match=r"`asked` 'age'; .* 'gender'"):
+        LeakageDisplay.from_comparison(found, probe="knn", asked="age", ax=axes())
+
+
+def test_displays_of_ratings_show_the_concordance(toy):
+    models = {
+        "ridge": Ridge(random_state=0),
+        "mean": DummyRegressor(),
+        "ridge, per speaker": make_pipeline(
+            SpeakerScaler(unknown="batch"), Ridge(random_state=0)
+        ),
+    }
+    found = compare(models, toy.X, toy.X[:, 0], toy.speakers, probes=["knn"])
+    ccc = found.summary()["ccc"]
+    display = ComparisonDisplay.from_comparison(found, ax=axes())
+    assert [ccc for ccc, _ in marks(display.ax_)] == pytest.approx(list(ccc))
+    display = LeakageDisplay.from_comparison(found, probe="knn", ax=axes())
+    assert [ccc for _, ccc in marks(display.ax_)] == pytest.approx(list(ccc))
+    assert display.ax_.get_ylabel().startswith("Concordance")
+    display = IntervalDisplay.from_comparison(found, ax=axes())
+    assert display.ax_.get_xlabel().startswith("Concordance")
+    display = DifferenceDisplay.from_comparison(found, ax=axes())
+    assert display.ax_.lines[1].get_xdata()[0] == pytest.approx(ccc[0:2] @ [1, -1])
+    assert "concordance" in display.ax_.get_xlabel()
 
 
 @pytest.mark.parametrize("method", ["pca", "tsne"])
@@ -200,7 +248,7 @@ def test_weight_display_draws_each_game_along_its_weights(comparison):
 def test_weight_display_of_what_was_not_compared_says_what_was(comparison):
     with pytest.raises(ValueError, match=r"`games` names 'SVM', .*'LR'"):
         WeightDisplay.from_comparison(comparison, {"plain": {0: "SVM"}}, ax=axes())
-    with pytest.raises(ValueError, match=r"`probe` is 'mlp'; .* \['logistic'\]"):
+    with pytest.raises(ValueError, match=r"`probe` is 'mlp' .* \['logistic'\]"):
         WeightDisplay.from_comparison(
             comparison, {"plain": {0: "LR"}}, probe="mlp", ax=axes()
         )
@@ -229,6 +277,17 @@ def test_training_display_draws_every_term_of_the_loss(toy):
         np.testing.assert_allclose(drawn[term], history)
     assert len(drawn["validation UAR"]) == 3
     assert "speaker" in texts(display.figure_.legends)
+
+
+def test_training_display_draws_the_concordance_of_validation_speakers(toy):
+    ser = AdversarialSERRegressor(
+        max_epochs=3, early_stopping=True, validation_fraction=0.25
+    )
+    ser.fit(toy.X, toy.X[:, 0], speakers=toy.speakers)
+    display = TrainingDisplay.from_estimator(ser, ax=axes())
+    drawn = {line.get_label(): line.get_ydata() for line in display.ax_.lines}
+    np.testing.assert_allclose(drawn["validation CCC"], ser.history_["valid_ccc"])
+    assert "CCC" in display.ax_.get_ylabel()
 
 
 def explanation():

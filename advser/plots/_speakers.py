@@ -118,7 +118,8 @@ class ConfoundingDisplay:
         ax.grid(which="minor", color="white", linewidth=1 if n_speakers < 60 else 0)
         ax.tick_params(which="both", length=0)
         ax.spines[:].set_visible(False)
-        ax.set_xlabel(f"Speaker\n({self.confounding})")
+        found = str(self.confounding).replace("; ", ";\n")
+        ax.set_xlabel(f"Speaker\n({found})")
         ax.figure.colorbar(image, ax=ax, label="Share of the\nspeaker's speech")
         self.ax_, self.figure_ = ax, ax.figure
         return self
