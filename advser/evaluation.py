@@ -5,7 +5,6 @@ their training rows, over several seeds. The results are tidy tables.
 """
 
 import json
-import traceback
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,10 +15,8 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
-from joblib.parallel import get_active_backend
 from sklearn.exceptions import FitFailedWarning
-from sklearn.metrics import accuracy_score, f1_score, make_scorer, recall_score
+from sklearn.metrics import make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -30,9 +27,8 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
-from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
+from ._jobs import run
 from ._routing import call, seeded, unseeded
 from ._store import (
     TABLES,
@@ -48,14 +44,15 @@ from ._store import (
     write_table,
 )
 from ._validation import check_labels
-from .metrics import unweighted_average_recall
-from .model_selection import MAX_STACK, StackedGridSearchCV, is_stackable, stacked_fits
+from .cross_corpus import CrossCorpusComparison, cross_corpus
+from .metrics import recalls_of, scores_of, unweighted_average_recall
+from .model_selection import StackedGridSearchCV, is_stackable
 from .probes import PROBES, held_out_embeddings, leakage_of_parts
-from .scaling import SpeakerScaler
+from .scaling import is_transductive
 from .stacking import Stopwatch
 from .statistics import holm, uar_difference, uar_interval
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "CrossCorpusComparison", "compare", "cross_corpus"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +111,7 @@ class Comparison:
         FileNotFoundError
             If there is no comparison in the folder.
         """
-        settings = read_settings(folder)
+        settings = read_settings(folder, across=False)
         return cls(**in_order(read_tables(folder), settings), settings=settings)
 
     def save(self, folder):
@@ -633,75 +630,15 @@ def compare(
             # A search without an embedding is judged by that of what it searches.
             embeds = model if hasattr(model, "transform") else estimators[name]
             key = (name, seed, np.nan)
-            jobs.append((_leakage, key, embeds, X, y, speakers, probes))
+            jobs.append((_embed, key, embeds, X, y, speakers, probes))
         (together if is_stackable(model) else alone).extend(jobs)
 
-    with tqdm(total=len(together) + len(alone), disable=not verbose) as progress:
-        if together:
-            with stacked_fits(MAX_STACK, n_jobs):
-                for result in unordered([(_stacked, *job) for job in together]):
-                    if isinstance(result, dict):
-                        store.add(result)
-                        progress.update()
-                    else:
-                        alone.append(result)
-        # The limit that a job sets itself is undone wrongly where workers are threads.
-        with threadpool_limits(1):
-            for tables in unordered([(_recorded, *job) for job in alone], n_jobs):
-                store.add(tables)
-                progress.update()
+    run(together, alone, store, n_jobs, verbose)
     comparison = Comparison(**store.tables(), settings=settings)
     if folder is not None:
         comparison.save(folder)
     _warn_of_errors(comparison)
     return comparison
-
-
-def scores_of(y_true, y_pred):
-    """Return the scores of some predictions, by name."""
-    return {
-        "uar": unweighted_average_recall(y_true, y_pred),
-        "weighted_accuracy": accuracy_score(y_true, y_pred),
-        "macro_f1": f1_score(
-            y_true, y_pred, labels=pd.unique(y_true), average="macro", zero_division=0
-        ),
-    }
-
-
-def unordered(jobs, n_jobs=None):
-    """Run jobs, each a function and its arguments; yield the results as they come."""
-    backend, _ = get_active_backend()
-    can_yield = backend.supports_return_generator
-    parallel = Parallel(
-        n_jobs=n_jobs, return_as="generator_unordered" if can_yield else "list"
-    )
-    return parallel(delayed(function)(*arguments) for function, *arguments in jobs)
-
-
-def _stacked(function, *arguments):
-    """Return what a job finds among others, or the job that is left to do alone."""
-    try:
-        return _embed(*arguments) if function is _leakage else function(*arguments)
-    except Exception:  # of this network or of another one that it was stacked with
-        return function, *arguments
-
-
-def _recorded(function, key, *arguments):
-    """Return what a job finds, or its error."""
-    try:
-        with threadpool_limits(1):
-            return function(key, *arguments)
-    except Exception as error:
-        name, seed, fold = key
-        row = {
-            "estimator": name,
-            "seed": seed,
-            "fold": fold,
-            "error": type(error).__name__,
-            "message": str(error),
-            "traceback": "".join(traceback.format_exception(error)),
-        }
-        return {"errors": pd.DataFrame([row])}
 
 
 def _fold(key, estimator, train, test, X, y, speakers):
@@ -714,20 +651,17 @@ def _fold(key, estimator, train, test, X, y, speakers):
     with Stopwatch() as predict:
         y_pred = call(model, "predict", X_test, speakers=speakers[test])
     emotions = sorted(pd.unique(y), key=str)
-    recalls = recall_score(
-        y[test], y_pred, labels=emotions, average=None, zero_division=np.nan
-    )
     search = model[-1] if isinstance(model, Pipeline) else model
     is_search = hasattr(search, "best_params_")
     score = {
         "estimator": name,
-        "transductive": _is_transductive(model),
+        "transductive": is_transductive(model),
         "seed": seed,
         "fold": number,
         "test_speakers": "+".join(map(str, pd.unique(speakers[test]))),
         "n_samples": len(test),
         **scores_of(y[test], y_pred),
-        **{f"recall_{emotion}": recall for emotion, recall in zip(emotions, recalls)},
+        **recalls_of(y[test], y_pred, emotions),
         "candidates": len(search.cv_results_["params"]) if is_search else 1,
         "chosen": json.dumps(search.best_params_, default=repr) if is_search else "",
         "fit_seconds": fit.seconds,
@@ -763,21 +697,6 @@ def _probe(key, parts, y, speakers, probes):
     ]
     rows = [{"estimator": name, "seed": seed, **leakage.as_row()} for leakage in found]
     return {"leakage": pd.DataFrame(rows)}
-
-
-def _leakage(*arguments):
-    """Probe the estimator's embedding of held-out utterances of known speakers."""
-    function, *arguments = _embed(*arguments)
-    return function(*arguments)
-
-
-def _is_transductive(estimator):
-    """Whether what it says of a row depends on the other rows of its batch."""
-    fitted = getattr(estimator, "best_estimator_", estimator)
-    return any(
-        isinstance(part, SpeakerScaler) and part.unknown == "batch"
-        for part in [fitted, *fitted.get_params().values()]
-    )
 
 
 def _speaker_disjoint_folds(cv, y, speakers, groups):
@@ -876,7 +795,7 @@ def _plan(estimator, model, seeds, candidates):
     """Return how an estimator is run, ready for JSON."""
     return {
         "class": type(estimator).__name__,
-        "transductive": _is_transductive(model),
+        "transductive": is_transductive(model),
         "seeds": seeds,
         "parameters": described(estimator),
         "candidates": [

@@ -8,7 +8,13 @@ from functools import partial
 import audmetric
 import numpy as np
 import pandas as pd
-from sklearn.metrics import make_scorer, mean_absolute_error, recall_score
+from sklearn.metrics import (
+    accuracy_score,
+    f1_score,
+    make_scorer,
+    mean_absolute_error,
+    recall_score,
+)
 
 from ._validation import check_labels
 
@@ -331,3 +337,22 @@ def _pearson(rated, predicted):
 def _negative_error(rated, predicted):
     known = ~np.isnan(rated)
     return -mean_absolute_error(rated[known], predicted[known])
+
+
+def scores_of(y_true, y_pred):
+    """Return the scores of some predictions, by name."""
+    return {
+        "uar": unweighted_average_recall(y_true, y_pred),
+        "weighted_accuracy": accuracy_score(y_true, y_pred),
+        "macro_f1": f1_score(
+            y_true, y_pred, labels=pd.unique(y_true), average="macro", zero_division=0
+        ),
+    }
+
+
+def recalls_of(y_true, y_pred, emotions):
+    """Return the recall of each emotion, by name; NaN where it does not occur."""
+    recalls = recall_score(
+        y_true, y_pred, labels=emotions, average=None, zero_division=np.nan
+    )
+    return {f"recall_{emotion}": recall for emotion, recall in zip(emotions, recalls)}

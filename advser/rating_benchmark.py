@@ -22,12 +22,12 @@ from sklearn.svm import LinearSVR
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from ._jobs import unordered
 from ._routing import call, seeded, unseeded
 from ._store import write_json
 from .adversarial import AdversarialSERRegressor
 from .autoencoder import AutoencoderSERRegressor
 from .benchmark import NORMALISATIONS, PACKAGES, installed, new_figure
-from .evaluation import unordered
 from .metrics import concordance_correlation
 from .model_selection import MAX_STACK, is_stackable, stacked_fits
 from .plots import RatingDisplay

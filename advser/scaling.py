@@ -530,3 +530,12 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def is_transductive(estimator):
+    """Whether what it says of a row depends on the other rows of its batch."""
+    fitted = getattr(estimator, "best_estimator_", estimator)
+    return any(
+        isinstance(part, SpeakerScaler) and part.unknown == "batch"
+        for part in [fitted, *fitted.get_params().values()]
+    )

@@ -58,8 +58,10 @@ FLOORS = [
         "utterances",
     },
     {
+        "_jobs",
         "adversarial",
         "autoencoder",
+        "cross_corpus",
         "dann",
         "enrollment",
         "evaluation",
@@ -67,6 +69,7 @@ FLOORS = [
         "model_selection",
         "plots.__init__",
         "plots._comparison",
+        "plots._corpora",
         "plots._networks",
         "plots._ratings",
         "plots._speakers",
