@@ -14,7 +14,7 @@ DOMAIN = {
     "corpus": "domain: corpus",
     "both": "domain: speaker and corpus",
 }
-MOST_COLUMNS = 4  # panels beside each other
+WIDEST = 14  # inches, of panels beside each other
 
 
 class CrossCorpusDisplay:
@@ -120,14 +120,14 @@ class CrossCorpusDisplay:
         rows, columns = found["train"].unique(), found["test"].unique()
         rows = [*columns, *(name for name in rows if name not in columns)]
         panels = self._panels(found)
-        n_columns = min(MOST_COLUMNS, len(panels))
+        width, height = 1.0 + 1.05 * len(columns), 1.1 + 0.75 * len(rows)  # of a panel
+        n_columns = min(len(panels), max(1, int(WIDEST / width)))
         n_rows = -(-len(panels) // n_columns)
         if figure is None:
             from matplotlib import pyplot
 
-            width = (1.0 + 1.05 * len(columns)) * n_columns + 0.6
-            height = (1.1 + 0.75 * len(rows)) * n_rows + 0.8
-            figure = pyplot.figure(figsize=(width, height), layout="constrained")
+            size = width * n_columns + 0.6, height * n_rows + 0.8
+            figure = pyplot.figure(figsize=size, layout="constrained")
         axes = figure.subplots(n_rows, n_columns, squeeze=False)
         self.axes_ = axes.ravel()[: len(panels)]
         for ax in axes.ravel()[len(panels) :]:
