@@ -470,7 +470,7 @@ def cross_corpus(
     >>> model = make_pipeline(StandardScaler(), LogisticRegression(random_state=0))
     >>> comparison = cross_corpus(corpora, {"LR": model})
     >>> uar = comparison.summary()["uar"].droplevel([2, 3, 4])
-    >>> uar["women", "women"] > uar["men", "women"]
+    >>> print(uar["women", "women"] > uar["men", "women"])
     True
     """
     domains = _check_domains(domain)
