@@ -426,7 +426,8 @@ def cross_corpus(
     under any domain. Speakers are called "corpus/speaker", so that those of two corpora
     are never the same. An estimator that requests no `speakers`, or a network that
     plays no game (``adversary=None``), is trained once, whatever the domains. In a
-    pipeline the unlabelled rows go through the steps before the last.
+    pipeline the unlabelled rows go through the steps before the last; in a search over
+    pipelines they do where these say so by their `transform_input`.
 
     **What is known of the test corpus** stands in the column `target`:
 
@@ -742,15 +743,16 @@ def _uses(estimator):
     """
     is_pipeline = isinstance(estimator, Pipeline)
     parts = [step for _, step in estimator.steps] if is_pipeline else [estimator]
-    asking = [
-        hasattr(part, "fit")
-        and "speakers" in requests(part, "fit", ["speakers"])
-        and part.get_params().get("adversary", part) is not None
+    active = [
+        part
         for part in parts
+        if hasattr(part, "fit") and part.get_params().get("adversary", part) is not None
     ]
-    last = parts[-1]
-    plays = last.get_params().get("adversary", last) is not None
-    return any(asking), plays and bool(requests(last, "fit", ["X_unlabeled"]))
+    asks = any(requests(part, "fit", ["speakers"]) for part in active)
+    listens = any(
+        requests(part, "fit", ["X_unlabeled"]) for part in active if part is parts[-1]
+    )
+    return asks, listens
 
 
 def _is_wanted(one, asks, listens, domains, transductive):
