@@ -563,7 +563,7 @@ def _joined(corpora):
     for name, corpus in corpora.items():
         X, y, speakers = _read(name, corpus)
         if parts:
-            X = _with_features_of(parts[0].X, X, next(iter(corpora)), name)
+            _check_features(parts[0].X, X, next(iter(corpora)), name)
         is_frame = isinstance(X, pd.DataFrame)
         samples = np.asarray(X.index if is_frame else range(len(X)), dtype=object)
         named = np.array([f"{name}/{speaker}" for speaker in speakers], dtype=object)
@@ -576,7 +576,7 @@ def _joined(corpora):
             "fingerprint": fingerprint(X, y, speakers),
         }
     tables, *columns = zip(*parts)
-    X = pd.concat(tables) if is_frame else np.concatenate(tables)
+    X = pd.concat(tables) if is_frame else np.concatenate(tables)  # columns by name
     return Rows(X, *map(np.concatenate, columns)), data
 
 
@@ -618,8 +618,8 @@ def _read(name, corpus):
     return X, y, speakers
 
 
-def _with_features_of(first, X, first_name, name):
-    """Return features in the order of those of the first corpus, if they are these."""
+def _check_features(first, X, first_name, name):
+    """Raise unless the features of a corpus are those of the first."""
     both = f"`corpora[{first_name!r}]` and `corpora[{name!r}]`"
     if isinstance(first, pd.DataFrame) != isinstance(X, pd.DataFrame):
         raise ValueError(
@@ -642,13 +642,11 @@ def _with_features_of(first, X, first_name, name):
                 f"The features of {both} were made differently: {origins[0]} and "
                 f"{origins[1]}. Extract both in the same way, with the same versions."
             )
-        return X[list(first)]
-    if first.shape[1] != X.shape[1]:
+    elif first.shape[1] != X.shape[1]:
         raise ValueError(
             f"{both} have {first.shape[1]} and {X.shape[1]} features; extract both "
             "with the same feature set."
         )
-    return X
 
 
 def _pairs(rows, names, wanted, leave_one_out, within):

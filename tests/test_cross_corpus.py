@@ -361,6 +361,9 @@ def test_pairwise_compares_with_a_baseline_across_corpora(halves):
     assert row["points"] == pytest.approx(100 * expected.difference)
     assert row["p_value"] == pytest.approx(expected.p_value)
     assert (table["p_holm"] >= table["p_value"]).all()
+    listening = {"who": curious([])}
+    own = cross_corpus(halves, listening, domain="both").pairwise("who")
+    assert own["unlabeled"].to_list() == [True, True]
     with pytest.raises(ValueError, match=r"`baseline` is 'SVM'.*scaled"):
         comparison.pairwise("SVM")
 
