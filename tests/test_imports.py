@@ -21,6 +21,8 @@ SOURCES = {
 # A module may import from its own floor and from those before, never from those after.
 FLOORS = [
     {
+        "_parcel",
+        "_recording",
         "_routing",
         "_store",
         "_threads",
