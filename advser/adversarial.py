@@ -43,6 +43,7 @@ class _SpeakerGame:
         "adversary_hidden_layer_sizes": ["array-like"],
         "ramp": [Interval(Real, 0, None, closed="left")],
         "conditional": ["boolean"],
+        "bounded": ["boolean"],
     }
 
     def fit(
@@ -150,6 +151,7 @@ class _SpeakerGame:
             generator,
             support,
         )
+        settings = {"bounded": self.bounded} if self.adversary == "grl" else {}
         return GAMES[self.adversary](
             encoder,
             emotion_head,
@@ -158,6 +160,7 @@ class _SpeakerGame:
             steepness=self.ramp,
             n_adversary_steps=self.adversary_steps,
             outputs=outputs,
+            **settings,
         )
 
 
@@ -189,8 +192,7 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
     adversary_weight : float, default=0.5
         :math:`\lambda`, the weight of the speaker in what the encoder minimises. 0
         gives the very network that `adversary=None` gives. The papers print no value
-        for functionals. Gradient reversal has no bound to its loss and wants less than
-        the others, 0.1 for instance.
+        for functionals.
 
     adversary_steps : int, default=2
         Updates of the speaker head per update of the encoder. Gradient reversal has
@@ -210,6 +212,13 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
         embedding together with the emotion, and chooses among the speakers who were
         heard with it. For corpora whose speakers differ in their mix of emotions,
         where hiding the speaker would else hide the emotion.
+
+    bounded : bool, default=True
+        Whether ``"grl"`` leaves off where A is no better than chance: the
+        :math:`\lambda` of each row then counts as much as
+        :func:`~advser.dann.lead_over_chance` says. False is the game of [1]_ [2]_,
+        which has no end, and wants a weight of 0.1 or less. The other games have a
+        bound of their own.
 
     hidden_layer_sizes : array-like of int, default=(128,)
         Widths of the encoder's hidden layers.
@@ -320,6 +329,8 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
       steps are parameters, since the public texts do not settle them.
     - The entropy is divided by :math:`\log S`, so that a weight means the same for
       any number of speakers.
+    - Gradient reversal is bounded, see `bounded`; ``bounded=False`` is that of the
+      papers.
     - [3]_ does not ramp its weight; ``ramp=0`` is that.
     - Dropout uses one mask per batch.
 
@@ -364,6 +375,7 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
         adversary_hidden_layer_sizes=(),
         ramp=10.0,
         conditional=False,
+        bounded=True,
         hidden_layer_sizes=(128,),
         embedding_dim=64,
         dropout=0.3,
@@ -387,6 +399,7 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
         self.adversary_hidden_layer_sizes = adversary_hidden_layer_sizes
         self.ramp = ramp
         self.conditional = conditional
+        self.bounded = bounded
         self.hidden_layer_sizes = hidden_layer_sizes
         self.embedding_dim = embedding_dim
         self.dropout = dropout
@@ -445,7 +458,7 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
     adversary_weight, adversary_steps, adversary_hidden_layer_sizes : object
         As in `AdversarialSER`.
 
-    ramp, conditional : object
+    ramp, conditional, bounded : object
         As in `AdversarialSER`.
 
     hidden_layer_sizes, embedding_dim, dropout, alpha : object
@@ -558,6 +571,7 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         adversary_hidden_layer_sizes=(),
         ramp=10.0,
         conditional=False,
+        bounded=True,
         hidden_layer_sizes=(128,),
         embedding_dim=64,
         dropout=0.3,
@@ -584,6 +598,7 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         self.adversary_hidden_layer_sizes = adversary_hidden_layer_sizes
         self.ramp = ramp
         self.conditional = conditional
+        self.bounded = bounded
         self.hidden_layer_sizes = hidden_layer_sizes
         self.embedding_dim = embedding_dim
         self.dropout = dropout

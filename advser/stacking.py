@@ -178,7 +178,10 @@ class Rendezvous:
         self.n_jobs = n_jobs
         # From a thread, joblib lets only the outermost loop have processes.
         self.backend = backend or LokyBackend(nesting_level=0)
-        self.changed = threading.Condition()
+        self.lock = threading.Lock()
+        # To wake all that wait whenever one arrives would cost more than to train.
+        self.changed = threading.Condition(self.lock)  # for one who watches the tasks
+        self.trained = threading.Condition(self.lock)  # for the others
         self.n_tasks = 0  # begun or about to begin
         self.n_begun = 0
         self.waiting = []
@@ -187,7 +190,7 @@ class Rendezvous:
 
     def announce(self):
         """Count a task that is about to begin."""
-        with self.changed:
+        with self.lock:
             self.n_tasks += 1
             self.changed.notify_all()
 
@@ -195,29 +198,31 @@ class Rendezvous:
     def task(self):
         """Let the fits of this thread wait here; the task was announced before."""
         _thread.rendezvous = self
-        with self.changed:
+        with self.lock:
             self.n_begun += 1
         try:
             yield
         finally:
             del _thread.rendezvous
-            with self.changed:
+            with self.lock:
                 self.n_tasks -= 1
                 self.n_begun -= 1
                 self.changed.notify_all()
+                if self.n_tasks <= len(self.waiting):
+                    self.trained.notify()  # all that are left wait: one has to see it
 
     def fit(self, job):
         """Return the fitted net of a job, trained with all others that arrive."""
         entry = _Entry(job)
         start = thread_time()
-        with self.changed:
+        with self.lock:
             self.waiting.append(entry)
             self.changed.notify_all()
             while not entry.done and not self.closed:
                 if self._is_full() or self._is_settled():
                     self._train_all_that_wait()
                 elif not entry.done:
-                    self.changed.wait()
+                    self.trained.wait()
         spent = thread_time() - start  # on all, by the thread that trains
         of_others = spent - (entry.seconds if entry.done else 0)
         _thread.seconds_of_others = (
@@ -234,27 +239,30 @@ class Rendezvous:
 
         A thread that outlives the interpreter in the middle of a product aborts it.
         """
-        with self.changed:
+        with self.lock:
             self.closed = True
             self.changed.notify_all()
+            self.trained.notify_all()
             self.changed.wait_for(lambda: self.n_begun == 0)
 
     def _is_full(self):
         return not self.training and len(self.waiting) >= self.max_stack
 
     def _is_settled(self):
-        """Wait a moment; return whether all tasks wait and none begins meanwhile."""
-        if self.training or not 0 < self.n_tasks <= len(self.waiting):
-            return False
-        notified = self.changed.wait(self.settle_seconds)
-        return (
-            not notified and not self.training and 0 < self.n_tasks <= len(self.waiting)
-        )
+        """Watch while all tasks wait; return whether none has begun for a moment."""
+        while self._all_wait():
+            if not self.changed.wait(self.settle_seconds) and self._all_wait():
+                return True
+        return False
+
+    def _all_wait(self):
+        is_idle = not self.training and not self.closed
+        return is_idle and 0 < self.n_tasks <= len(self.waiting)
 
     def _train_all_that_wait(self):
         entries, self.waiting = self.waiting, []
         self.training = True
-        self.changed.release()  # others may arrive meanwhile
+        self.lock.release()  # others may arrive meanwhile
         try:
             _share_rows(entries)
             parts = [
@@ -280,9 +288,9 @@ class Rendezvous:
                 if not entry.done:
                     entry.finish(entry.job.net, 0.0, error)
         finally:
-            self.changed.acquire()
+            self.lock.acquire()
             self.training = False
-            self.changed.notify_all()
+            self.trained.notify_all()
 
 
 class _Entry:
