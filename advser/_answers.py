@@ -7,13 +7,14 @@ either.
 import numpy as np
 import pandas as pd
 from sklearn.base import is_regressor
-from sklearn.metrics import make_scorer, recall_score
+from sklearn.metrics import make_scorer
 
 from ._validation import check_labels
 from .metrics import (
     emotion_scores,
     rating_scorers,
     rating_scores,
+    recalls_of,
     unweighted_average_recall,
 )
 from .statistics import ccc_difference, ccc_interval, uar_difference, uar_interval
@@ -64,11 +65,7 @@ class EmotionAnswers:
 
     def score_fold(self, rows):
         """Return the scores of a fold, with those of each emotion."""
-        recalls = recall_score(
-            *self.of(rows), labels=self.emotions, average=None, zero_division=np.nan
-        )
-        of_each = {f"recall_{emotion}": r for emotion, r in zip(self.emotions, recalls)}
-        return self.score(rows) | of_each
+        return self.score(rows) | recalls_of(*self.of(rows), self.emotions)
 
     def score_groups(self, rows, keys):
         """Return the measure of each group of rows that have the same keys."""

@@ -58,6 +58,7 @@ EMPTY = {
 TEXTS = {
     *("estimator", "test_speakers", "chosen", "sample", "speaker", "y_true", "y_pred"),
     *("asked", "probe", "error", "message", "traceback"),
+    *("train", "test", "domain", "target"),
 }
 INTEGERS = {"seed", "n_samples", "candidates", "n_speakers"}
 PACKAGES = [
@@ -225,13 +226,20 @@ def shortened(value):
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
-def read_settings(folder):
+def read_settings(folder, across=None):
     """Return the settings of the comparison in a folder.
+
+    Parameters
+    ----------
+    folder : str or path-like
+
+    across : bool, default=None
+        Whether it must be one across corpora, or must not. None for either.
 
     Raises
     ------
     FileNotFoundError
-        If there is none.
+        If there is none of this kind.
     """
     file = Path(folder) / SETTINGS
     if not file.is_file():
@@ -240,7 +248,14 @@ def read_settings(folder):
             "Pass the folder that was given to `compare`, or to `advser benchmark` as "
             "--out."
         )
-    return json.loads(file.read_text(encoding="utf-8"))
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    if across is not None and across != ("pairs" in settings):
+        kinds = ["Comparison.load", "CrossCorpusComparison.load"]
+        raise FileNotFoundError(
+            f"`folder` {str(folder)!r} holds a comparison of another kind; read it by "
+            f"`{kinds[not across]}`."
+        )
+    return settings
 
 
 def read_tables(folder):
@@ -262,7 +277,7 @@ def typed(column):
     """Return a column that was read as text as what it was."""
     if column.name in TEXTS:
         return column
-    if column.name == "transductive":
+    if column.name in ("transductive", "unlabeled"):
         return column == "True"
     numbers = column.replace("", "nan").astype(float)
     is_whole = column.name in INTEGERS or (

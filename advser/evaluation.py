@@ -6,7 +6,6 @@ their training rows, over several seeds. The results are tidy tables.
 """
 
 import json
-import traceback
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,8 +16,6 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
-from joblib.parallel import get_active_backend
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import (
     GridSearchCV,
@@ -30,10 +27,9 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_array
 from sklearn.utils.validation import _num_samples
-from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from ._answers import answers_of, check_answers
+from ._jobs import run
 from ._routing import call, seeded, unseeded
 from ._store import (
     TABLES,
@@ -49,14 +45,21 @@ from ._store import (
     write_table,
 )
 from ._validation import check_labels
+from .cross_corpus import CrossCorpusComparison, cross_corpus
 from .enrollment import enrollment_curve
-from .model_selection import MAX_STACK, StackedGridSearchCV, is_stackable, stacked_fits
+from .model_selection import StackedGridSearchCV, is_stackable
 from .probes import PROBES, check_genders, held_out_embeddings, leakage_of_parts
-from .scaling import SpeakerScaler
+from .scaling import is_transductive
 from .stacking import Stopwatch
 from .statistics import holm
 
-__all__ = ["Comparison", "compare", "enrollment_curve"]
+__all__ = [
+    "Comparison",
+    "CrossCorpusComparison",
+    "compare",
+    "cross_corpus",
+    "enrollment_curve",
+]
 
 RAW_FEATURES = "raw features"  # their name in the table of the leakage
 SPEAKER, WITHIN, GENDER = "speaker", "speaker within emotion", "gender"
@@ -124,7 +127,7 @@ class Comparison:
         FileNotFoundError
             If there is no comparison in the folder.
         """
-        settings = read_settings(folder)
+        settings = read_settings(folder, across=False)
         return cls(**in_order(read_tables(folder), settings), settings=settings)
 
     def save(self, folder):
@@ -748,7 +751,7 @@ def compare(
     together, alone = [], []  # networks that are trained in stacks, and all else
     to_embed = X, y, speakers, answers.strata(y), genders, asked, probes
     if probes and _is_numeric(X) and (RAW_FEATURES, seeds[0], None) not in done:
-        alone.append((_leakage, (RAW_FEATURES, seeds[0], np.nan), None, *to_embed))
+        alone.append((_embed, (RAW_FEATURES, seeds[0], np.nan), None, *to_embed))
     for seed, (name, model) in product(seeds, models.items()):
         if seed not in runs[name]:
             continue
@@ -761,64 +764,15 @@ def compare(
             # A search without an embedding is judged by that of what it searches.
             embeds = model if hasattr(model, "transform") else estimators[name]
             key = (name, seed, np.nan)
-            jobs.append((_leakage, key, embeds, *to_embed))
+            jobs.append((_embed, key, embeds, *to_embed))
         (together if is_stackable(model) else alone).extend(jobs)
 
-    with tqdm(total=len(together) + len(alone), disable=not verbose) as progress:
-        if together:
-            with stacked_fits(MAX_STACK, n_jobs):
-                for result in unordered([(_stacked, *job) for job in together]):
-                    if isinstance(result, dict):
-                        store.add(result)
-                        progress.update()
-                    else:
-                        alone.append(result)
-        # The limit that a job sets itself is undone wrongly where workers are threads.
-        with threadpool_limits(1):
-            for tables in unordered([(_recorded, *job) for job in alone], n_jobs):
-                store.add(tables)
-                progress.update()
+    run(together, alone, store, n_jobs, verbose)
     comparison = Comparison(**store.tables(), settings=settings)
     if folder is not None:
         comparison.save(folder)
     _warn_of_errors(comparison)
     return comparison
-
-
-def unordered(jobs, n_jobs=None):
-    """Run jobs, each a function and its arguments; yield the results as they come."""
-    backend, _ = get_active_backend()
-    can_yield = backend.supports_return_generator
-    parallel = Parallel(
-        n_jobs=n_jobs, return_as="generator_unordered" if can_yield else "list"
-    )
-    return parallel(delayed(function)(*arguments) for function, *arguments in jobs)
-
-
-def _stacked(function, *arguments):
-    """Return what a job finds among others, or the job that is left to do alone."""
-    try:
-        return _embed(*arguments) if function is _leakage else function(*arguments)
-    except Exception:  # of this network or of another one that it was stacked with
-        return function, *arguments
-
-
-def _recorded(function, key, *arguments):
-    """Return what a job finds, or its error."""
-    try:
-        with threadpool_limits(1):
-            return function(key, *arguments)
-    except Exception as error:
-        name, seed, fold = key
-        row = {
-            "estimator": name,
-            "seed": seed,
-            "fold": fold,
-            "error": type(error).__name__,
-            "message": str(error),
-            "traceback": "".join(traceback.format_exception(error)),
-        }
-        return {"errors": pd.DataFrame([row])}
 
 
 def _fold(key, estimator, train, test, X, y, speakers, answers):
@@ -835,7 +789,7 @@ def _fold(key, estimator, train, test, X, y, speakers, answers):
     is_search = hasattr(search, "best_params_")
     score = {
         "estimator": name,
-        "transductive": _is_transductive(model),
+        "transductive": is_transductive(model),
         "seed": seed,
         "fold": number,
         "test_speakers": "+".join(map(str, pd.unique(speakers[test]))),
@@ -885,21 +839,6 @@ def _probe(key, parts, speakers, strata, genders, asked, probes):
         row = {"estimator": name, "seed": seed, "asked": question}
         rows.append(row | leakage.as_row())
     return {"leakage": pd.DataFrame(rows)}
-
-
-def _leakage(*arguments):
-    """Probe the estimator's embedding of held-out utterances of known speakers."""
-    function, *arguments = _embed(*arguments)
-    return function(*arguments)
-
-
-def _is_transductive(estimator):
-    """Whether what it says of a row depends on the other rows of its batch."""
-    fitted = getattr(estimator, "best_estimator_", estimator)
-    return any(
-        isinstance(part, SpeakerScaler) and part.unknown == "batch"
-        for part in [fitted, *fitted.get_params().values()]
-    )
 
 
 def _asked(probes, within_emotion, genders, speakers, answers):
@@ -1027,7 +966,7 @@ def _plan(estimator, model, seeds, candidates):
     """Return how an estimator is run, ready for JSON."""
     return {
         "class": type(estimator).__name__,
-        "transductive": _is_transductive(model),
+        "transductive": is_transductive(model),
         "seeds": seeds,
         "parameters": described(estimator),
         "candidates": [

@@ -369,3 +369,11 @@ def _error(rated, predicted):
 
 def _negative_error(rated, predicted):
     return -_error(rated, predicted)
+
+
+def recalls_of(y_true, y_pred, emotions):
+    """Return the recall of each emotion, by name; NaN where it does not occur."""
+    recalls = recall_score(
+        y_true, y_pred, labels=emotions, average=None, zero_division=np.nan
+    )
+    return {f"recall_{emotion}": recall for emotion, recall in zip(emotions, recalls)}

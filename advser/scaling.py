@@ -752,3 +752,12 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.target_tags.required = self.balance
         return tags
+
+
+def is_transductive(estimator):
+    """Whether what it says of a row depends on the other rows of its batch."""
+    fitted = getattr(estimator, "best_estimator_", estimator)
+    return any(
+        isinstance(part, SpeakerScaler) and part.unknown == "batch"
+        for part in [fitted, *fitted.get_params().values()]
+    )

@@ -61,8 +61,10 @@ FLOORS = [
     },
     {
         "_answers",
+        "_jobs",
         "adversarial",
         "autoencoder",
+        "cross_corpus",
         "dann",
         "enrollment",
         "evaluation",
@@ -70,6 +72,7 @@ FLOORS = [
         "model_selection",
         "plots.__init__",
         "plots._comparison",
+        "plots._corpora",
         "plots._networks",
         "plots._ratings",
         "plots._speakers",

@@ -16,10 +16,12 @@ from sklearn.preprocessing import StandardScaler
 
 from advser import SiameseSER
 from advser.adversarial import AdversarialSER, AdversarialSERRegressor
-from advser.evaluation import compare
+from advser.datasets import load_emodb
+from advser.evaluation import compare, cross_corpus
 from advser.metrics import speaker_uar
 from advser.plots import (
     ComparisonDisplay,
+    CrossCorpusDisplay,
     DifferenceDisplay,
     EmbeddingDisplay,
     ExplanationDisplay,
@@ -329,6 +331,75 @@ def test_explanation_display_of_an_estimator_explains_first(toy):
     )
     pd.testing.assert_frame_equal(one.attributions, other.attributions)
     assert one.attributions.shape == (3, 2)
+
+
+# Across corpora
+
+
+@pytest.fixture(scope="module")
+def across():
+    """Three corpora of three EmoDB speakers each; the last has one speaker more."""
+    frame = load_emodb(as_frame=True).frame
+    code = np.minimum(frame["speaker"].rank(method="dense") - 1, 8) // 3
+    corpora = {f"corpus {number:.0f}": one for number, one in frame.groupby(code)}
+    model = LogisticRegression(random_state=0)
+    estimators = {
+        "LR": make_pipeline(StandardScaler(), model),
+        "scaled": make_pipeline(SpeakerScaler(unknown="batch"), model),
+    }
+    return cross_corpus(
+        corpora, estimators, domain=["speaker", "corpus"], leave_one_out=True, within=3
+    )
+
+
+def test_cross_corpus_display_has_a_panel_per_way_of_training(across):
+    display = CrossCorpusDisplay.from_comparison(across, figure=Figure())
+    titles = [ax.get_title() for ax in display.axes_]
+    assert titles == [
+        "LR",
+        "scaled\ndomain: speaker\ntransductive: utterances, speakers",
+        "scaled\ndomain: corpus\ntransductive: utterances",
+    ]
+    colors = {ax.title.get_color() for ax in display.axes_[1:]}
+    assert len(colors) == 1
+    assert display.axes_[0].title.get_color() not in colors
+
+
+def test_cross_corpus_display_writes_the_recall_of_each_pair(across):
+    display = CrossCorpusDisplay.from_comparison(across, figure=Figure())
+    summary = across.summary().xs("LR", level="estimator")
+    ax = display.axes_[0]
+    rows = [label.get_text() for label in ax.get_yticklabels()]
+    assert rows == ["corpus 0", "corpus 1", "corpus 2", "all others"]
+    values = ax.images[0].get_array()
+    assert values.shape == (4, 3)
+    written = {
+        (round(text.get_position()[1]), text.get_position()[0], text.get_text())
+        for text in ax.texts
+    }
+    for (train, test, *_), row in summary.iterrows():
+        i, j = rows.index(train), int(test[-1])
+        assert values[i, j] == pytest.approx(row["uar"])
+        assert (i, j, f"{row['uar']:.2f}") in written
+        assert (i, j, f"{row['uar_low']:.2f} – {row['uar_high']:.2f}") in written
+    assert len(ax.patches) == 3  # the frames
+    assert len(display.axes_[2].patches) == 0
+    assert np.ma.getmaskarray(display.axes_[2].images[0].get_array()).sum() == 3
+
+
+def test_cross_corpus_display_of_chosen_estimators(across):
+    display = CrossCorpusDisplay.from_comparison(
+        across, estimators=["LR"], figure=Figure()
+    )
+    assert [ax.get_title() for ax in display.axes_] == ["LR"]
+    with pytest.raises(ValueError, match="`estimators` has 'SVM'"):
+        CrossCorpusDisplay.from_comparison(across, estimators=["SVM"])
+
+
+def test_cross_corpus_display_makes_a_figure_where_it_is_given_none(across):
+    display = CrossCorpusDisplay.from_comparison(across)
+    assert display.figure_ in map(pyplot.figure, pyplot.get_fignums())
+    pyplot.close(display.figure_)
 
 
 # Ratings
