@@ -11,6 +11,7 @@ from warnings import warn
 import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
 
 from ._validation import check_layer_sizes
 from .base import BaseSERClassifier, BaseSERRegressor
@@ -43,7 +44,10 @@ class _SpeakerGame:
         "adversary_hidden_layer_sizes": ["array-like"],
         "ramp": [Interval(Real, 0, None, closed="left")],
         "conditional": ["boolean"],
+        "clip": [Interval(Real, 0, None, closed="neither"), None],
     }
+
+    _optimizer = torch.optim.Adam
 
     def fit(
         self,
@@ -108,6 +112,13 @@ class _SpeakerGame:
             X_unlabeled,
             {"speakers_unlabeled": speakers_unlabeled},
         )
+
+    def _build_encoder(self, standardize, generator):
+        """Return the encoder, whose layers see no feature beyond the bound."""
+        encoder = super()._build_encoder(standardize, generator)
+        if self.clip is not None:
+            encoder.insert(1, nn.Hardtanh(-self.clip, self.clip))
+        return encoder
 
     def _build_module(self, data, generator):
         encoder = self._build_encoder(data.standardize, generator)
@@ -211,20 +222,28 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
         heard with it. For corpora whose speakers differ in their mix of emotions,
         where hiding the speaker would else hide the emotion.
 
+    clip : float or None, default=2.0
+        Bound of the standardised features: what lies beyond ±`clip` standard
+        deviations is set to it, so that single outliers, of which functionals have
+        many, decide nothing. None for no bound. Above it the features have no
+        gradient.
+
     hidden_layer_sizes : array-like of int, default=(128,)
         Widths of the encoder's hidden layers.
 
     embedding_dim : int, default=64
         Width of the embedding, the encoder's last layer.
 
-    dropout : float, default=0.3
-        Probability that a unit of the encoder is left out of a training step.
+    dropout : float, default=0.0
+        Probability that a unit of the encoder is left out of a training step. `alpha`
+        regularises better, see :doc:`/guide/defaults`.
 
-    alpha : float, default=0.01
-        Decoupled weight decay of AdamW.
+    alpha : float, default=0.04
+        L2 penalty: Adam descends the loss of each move and ``alpha / 2`` times the sum
+        of its squared parameters.
 
     lr : float, default=0.001
-        Learning rate of AdamW.
+        Learning rate of Adam.
 
     max_epochs : int, default=60
         Passes over the training rows.
@@ -321,7 +340,8 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
     - The entropy is divided by :math:`\log S`, so that a weight means the same for
       any number of speakers.
     - [3]_ does not ramp its weight; ``ramp=0`` is that.
-    - Dropout uses one mask per batch.
+    - Features are bounded, and regularised by an L2 penalty, not by dropout; where
+      there is any, it uses one mask per batch.
 
     References
     ----------
@@ -364,10 +384,11 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
         adversary_hidden_layer_sizes=(),
         ramp=10.0,
         conditional=False,
+        clip=2.0,
         hidden_layer_sizes=(128,),
         embedding_dim=64,
-        dropout=0.3,
-        alpha=0.01,
+        dropout=0.0,
+        alpha=0.04,
         lr=0.001,
         max_epochs=60,
         batch_size=64,
@@ -387,6 +408,7 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
         self.adversary_hidden_layer_sizes = adversary_hidden_layer_sizes
         self.ramp = ramp
         self.conditional = conditional
+        self.clip = clip
         self.hidden_layer_sizes = hidden_layer_sizes
         self.embedding_dim = embedding_dim
         self.dropout = dropout
@@ -445,7 +467,7 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
     adversary_weight, adversary_steps, adversary_hidden_layer_sizes : object
         As in `AdversarialSER`.
 
-    ramp, conditional : object
+    ramp, conditional, clip : object
         As in `AdversarialSER`.
 
     hidden_layer_sizes, embedding_dim, dropout, alpha : object
@@ -558,10 +580,11 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         adversary_hidden_layer_sizes=(),
         ramp=10.0,
         conditional=False,
+        clip=2.0,
         hidden_layer_sizes=(128,),
         embedding_dim=64,
-        dropout=0.3,
-        alpha=0.01,
+        dropout=0.0,
+        alpha=0.04,
         lr=0.001,
         max_epochs=60,
         batch_size=64,
@@ -584,6 +607,7 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         self.adversary_hidden_layer_sizes = adversary_hidden_layer_sizes
         self.ramp = ramp
         self.conditional = conditional
+        self.clip = clip
         self.hidden_layer_sizes = hidden_layer_sizes
         self.embedding_dim = embedding_dim
         self.dropout = dropout

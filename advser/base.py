@@ -79,6 +79,9 @@ class BaseSER(
         "speakers_unlabeled": True,
     }
 
+    # What `alpha` is: decoupled weight decay, or with torch's Adam an L2 penalty.
+    _optimizer = torch.optim.AdamW
+
     # Whether unlabelled rows of no known speaker are one speaker more to the network.
     _strangers_are_a_domain = True
 
@@ -286,7 +289,7 @@ class BaseSER(
         return StepwiseNet(
             module,
             criterion=nn.Identity,  # the loss is the module's own
-            optimizer=torch.optim.AdamW,
+            optimizer=self._optimizer,
             optimizer__weight_decay=self.alpha,
             optimizer__fused=True,
             lr=self.lr,
