@@ -47,7 +47,7 @@ class _SpeakerGame:
         "clip": [Interval(Real, 0, None, closed="neither"), None],
     }
 
-    _optimizer = torch.optim.Adam
+    _weight_decay = 0.0  # a term of the loss, which leaves the adversary its strength
 
     def fit(
         self,
@@ -126,7 +126,9 @@ class _SpeakerGame:
         n_speakers = data.n_codes["speaker"]
         emotion_head = linear(self.embedding_dim, n_outputs, None)
         if self.adversary is None:
-            return EmotionNetwork(encoder, emotion_head, outputs=outputs)
+            return EmotionNetwork(
+                encoder, emotion_head, outputs=outputs, alpha=self.alpha
+            )
         if n_speakers < 2:
             warn(
                 f"`adversary={self.adversary!r}` needs two speakers at least and has "
@@ -135,7 +137,9 @@ class _SpeakerGame:
                 NoSpeakersWarning,
                 stacklevel=4,
             )
-            return EmotionNetwork(encoder, emotion_head, outputs=outputs)
+            return EmotionNetwork(
+                encoder, emotion_head, outputs=outputs, alpha=self.alpha
+            )
         check_layer_sizes(
             self.adversary_hidden_layer_sizes, "adversary_hidden_layer_sizes"
         )
@@ -169,6 +173,7 @@ class _SpeakerGame:
             steepness=self.ramp,
             n_adversary_steps=self.adversary_steps,
             outputs=outputs,
+            alpha=self.alpha,
         )
 
 
@@ -239,8 +244,8 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
         regularises better, see :doc:`/guide/defaults`.
 
     alpha : float, default=0.04
-        L2 penalty: Adam descends the loss of each move and ``alpha / 2`` times the sum
-        of its squared parameters.
+        L2 penalty: ``alpha / 2`` times the sum of the squared weights of the encoder
+        and of the emotion head is added to their loss. The speaker head has none.
 
     lr : float, default=0.001
         Learning rate of Adam.

@@ -79,9 +79,6 @@ class BaseSER(
         "speakers_unlabeled": True,
     }
 
-    # What `alpha` is: decoupled weight decay, or with torch's Adam an L2 penalty.
-    _optimizer = torch.optim.AdamW
-
     # Whether unlabelled rows of no known speaker are one speaker more to the network.
     _strangers_are_a_domain = True
 
@@ -268,6 +265,11 @@ class BaseSER(
         """Whether the next fit goes on from the last."""
         return self.warm_start and hasattr(self, "net_")
 
+    @property
+    def _weight_decay(self):
+        """What AdamW takes off the parameters at a step, as a share of `lr`."""
+        return self.alpha
+
     def _build_encoder(self, standardize, generator):
         """Return the encoder: standardisation, hidden layers, embedding."""
         check_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
@@ -289,8 +291,8 @@ class BaseSER(
         return StepwiseNet(
             module,
             criterion=nn.Identity,  # the loss is the module's own
-            optimizer=self._optimizer,
-            optimizer__weight_decay=self.alpha,
+            optimizer=torch.optim.AdamW,
+            optimizer__weight_decay=self._weight_decay,
             optimizer__fused=True,
             lr=self.lr,
             max_epochs=self.max_epochs,

@@ -68,6 +68,9 @@ class DomainAdversarialNetwork(SpeakerNetwork):
         one; the others come before it.
 
     outputs : Emotions or Ratings, default=Emotions()
+
+    alpha : float, default=0.0
+        Weight of the L2 penalty.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class DomainAdversarialNetwork(SpeakerNetwork):
         steepness,
         n_adversary_steps=1,
         outputs=None,
+        alpha=0.0,
     ):
         super().__init__(
             encoder,
@@ -88,6 +92,7 @@ class DomainAdversarialNetwork(SpeakerNetwork):
             weight=weight,
             steepness=steepness,
             outputs=outputs,
+            alpha=alpha,
         )
         self.steps = ("adversary",) * (n_adversary_steps - 1) + ("train",)
 
@@ -105,4 +110,5 @@ class DomainAdversarialNetwork(SpeakerNetwork):
         reversed_h = reverse_gradient(h, self.weight_at(progress))
         condition = self.outputs.condition(output, y)
         speaker_logits = self.speaker_head(reversed_h, *condition)
-        return domain_adversarial_loss(output, speaker_logits, y, self.outputs)
+        terms = domain_adversarial_loss(output, speaker_logits, y, self.outputs)
+        return {**terms, **self.penalty()}
