@@ -69,7 +69,7 @@ class EmotionNetwork(nn.Module):
         """
         if not self.is_penalized:
             return {}
-        layers = [*self.encoder, self.emotion_head]
+        layers = [*self.encoder.modules(), self.emotion_head]
         weights = [x.weight.flatten() for x in layers if isinstance(x, nn.Linear)]
         return {"penalty": self.alpha / 2 * sum(w @ w for w in weights)}
 
