@@ -472,10 +472,20 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
     adversary_weight, adversary_steps, adversary_hidden_layer_sizes : object
         As in `AdversarialSER`.
 
-    ramp, conditional, clip : object
+    ramp, conditional : object
         As in `AdversarialSER`.
 
-    hidden_layer_sizes, embedding_dim, dropout, alpha : object
+    clip : float or None, default=None
+        As in `AdversarialSER`, whose defaults for this and for `dropout` and `alpha`
+        were chosen for categories of emotion, not for ratings.
+
+    hidden_layer_sizes, embedding_dim : object
+        As in `AdversarialSER`.
+
+    dropout : float, default=0.3
+        As in `AdversarialSER`.
+
+    alpha : float, default=0.0
         As in `AdversarialSER`.
 
     lr, max_epochs, batch_size : object
@@ -585,11 +595,11 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         adversary_hidden_layer_sizes=(),
         ramp=10.0,
         conditional=False,
-        clip=2.0,
+        clip=None,
         hidden_layer_sizes=(128,),
         embedding_dim=64,
-        dropout=0.0,
-        alpha=0.04,
+        dropout=0.3,
+        alpha=0.0,
         lr=0.001,
         max_epochs=60,
         batch_size=64,
