@@ -11,6 +11,7 @@ from warnings import warn
 import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
 
 from ._validation import check_layer_sizes
 from .base import BaseSERClassifier, BaseSERRegressor
@@ -44,7 +45,10 @@ class _SpeakerGame:
         "ramp": [Interval(Real, 0, None, closed="left")],
         "conditional": ["boolean"],
         "bounded": ["boolean"],
+        "clip": [Interval(Real, 0, None, closed="neither"), None],
     }
+
+    _weight_decay = 0.0  # a term of the loss, which leaves the adversary its strength
 
     def fit(
         self,
@@ -110,13 +114,22 @@ class _SpeakerGame:
             {"speakers_unlabeled": speakers_unlabeled},
         )
 
+    def _build_encoder(self, standardize, generator):
+        """Return the encoder, whose layers see no feature beyond the bound."""
+        encoder = super()._build_encoder(standardize, generator)
+        if self.clip is not None:
+            encoder.insert(1, nn.Hardtanh(-self.clip, self.clip))
+        return encoder
+
     def _build_module(self, data, generator):
         encoder = self._build_encoder(data.standardize, generator)
         outputs, n_outputs = self._build_outputs(data)
         n_speakers = data.n_codes["speaker"]
         emotion_head = linear(self.embedding_dim, n_outputs, None)
         if self.adversary is None:
-            return EmotionNetwork(encoder, emotion_head, outputs=outputs)
+            return EmotionNetwork(
+                encoder, emotion_head, outputs=outputs, alpha=self.alpha
+            )
         if n_speakers < 2:
             warn(
                 f"`adversary={self.adversary!r}` needs two speakers at least and has "
@@ -125,7 +138,9 @@ class _SpeakerGame:
                 NoSpeakersWarning,
                 stacklevel=4,
             )
-            return EmotionNetwork(encoder, emotion_head, outputs=outputs)
+            return EmotionNetwork(
+                encoder, emotion_head, outputs=outputs, alpha=self.alpha
+            )
         check_layer_sizes(
             self.adversary_hidden_layer_sizes, "adversary_hidden_layer_sizes"
         )
@@ -161,6 +176,7 @@ class _SpeakerGame:
             n_adversary_steps=self.adversary_steps,
             outputs=outputs,
             **settings,
+            alpha=self.alpha,
         )
 
 
@@ -220,20 +236,28 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
         which has no end, and wants a weight of 0.1 or less. The other games have a
         bound of their own.
 
+    clip : float or None, default=2.0
+        Bound of the standardised features: what lies beyond ±`clip` standard
+        deviations is set to it, so that single outliers, of which functionals have
+        many, decide nothing. None for no bound. Above it the features have no
+        gradient.
+
     hidden_layer_sizes : array-like of int, default=(128,)
         Widths of the encoder's hidden layers.
 
     embedding_dim : int, default=64
         Width of the embedding, the encoder's last layer.
 
-    dropout : float, default=0.3
-        Probability that a unit of the encoder is left out of a training step.
+    dropout : float, default=0.0
+        Probability that a unit of the encoder is left out of a training step. `alpha`
+        regularises better, see :doc:`/guide/defaults`.
 
-    alpha : float, default=0.01
-        Decoupled weight decay of AdamW.
+    alpha : float, default=0.04
+        L2 penalty: ``alpha / 2`` times the sum of the squared weights of the encoder
+        and of the emotion head is added to their loss. The speaker head has none.
 
     lr : float, default=0.001
-        Learning rate of AdamW.
+        Learning rate of Adam.
 
     max_epochs : int, default=60
         Passes over the training rows.
@@ -332,7 +356,8 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
     - Gradient reversal is bounded, see `bounded`; ``bounded=False`` is that of the
       papers.
     - [3]_ does not ramp its weight; ``ramp=0`` is that.
-    - Dropout uses one mask per batch.
+    - Features are bounded, and regularised by an L2 penalty, not by dropout; where
+      there is any, it uses one mask per batch.
 
     References
     ----------
@@ -376,10 +401,11 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
         ramp=10.0,
         conditional=False,
         bounded=True,
+        clip=2.0,
         hidden_layer_sizes=(128,),
         embedding_dim=64,
-        dropout=0.3,
-        alpha=0.01,
+        dropout=0.0,
+        alpha=0.04,
         lr=0.001,
         max_epochs=60,
         batch_size=64,
@@ -400,6 +426,7 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
         self.ramp = ramp
         self.conditional = conditional
         self.bounded = bounded
+        self.clip = clip
         self.hidden_layer_sizes = hidden_layer_sizes
         self.embedding_dim = embedding_dim
         self.dropout = dropout
@@ -461,7 +488,17 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
     ramp, conditional, bounded : object
         As in `AdversarialSER`.
 
-    hidden_layer_sizes, embedding_dim, dropout, alpha : object
+    clip : float or None, default=None
+        As in `AdversarialSER`, whose defaults for this and for `dropout` and `alpha`
+        were chosen for categories of emotion, not for ratings.
+
+    hidden_layer_sizes, embedding_dim : object
+        As in `AdversarialSER`.
+
+    dropout : float, default=0.3
+        As in `AdversarialSER`.
+
+    alpha : float, default=0.0
         As in `AdversarialSER`.
 
     lr, max_epochs, batch_size : object
@@ -572,10 +609,11 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         ramp=10.0,
         conditional=False,
         bounded=True,
+        clip=None,
         hidden_layer_sizes=(128,),
         embedding_dim=64,
         dropout=0.3,
-        alpha=0.01,
+        alpha=0.0,
         lr=0.001,
         max_epochs=60,
         batch_size=64,
@@ -599,6 +637,7 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         self.ramp = ramp
         self.conditional = conditional
         self.bounded = bounded
+        self.clip = clip
         self.hidden_layer_sizes = hidden_layer_sizes
         self.embedding_dim = embedding_dim
         self.dropout = dropout

@@ -273,6 +273,11 @@ class BaseSER(
         """Whether the next fit goes on from the last."""
         return self.warm_start and hasattr(self, "net_")
 
+    @property
+    def _weight_decay(self):
+        """What AdamW takes off the parameters at a step, as a share of `lr`."""
+        return self.alpha
+
     def _build_encoder(self, standardize, generator):
         """Return the encoder: standardisation, hidden layers, embedding."""
         check_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
@@ -295,7 +300,7 @@ class BaseSER(
             module,
             criterion=nn.Identity,  # the loss is the module's own
             optimizer=torch.optim.AdamW,
-            optimizer__weight_decay=self.alpha,
+            optimizer__weight_decay=self._weight_decay,
             optimizer__fused=True,
             lr=self.lr,
             max_epochs=self.max_epochs,

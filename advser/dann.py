@@ -116,6 +116,9 @@ class DomainAdversarialNetwork(SpeakerNetwork):
         Whether :math:`\lambda` counts in each row as much as `lead_over_chance` says.
 
     outputs : Emotions or Ratings, default=Emotions()
+
+    alpha : float, default=0.0
+        Weight of the L2 penalty.
     """
 
     def __init__(
@@ -129,6 +132,7 @@ class DomainAdversarialNetwork(SpeakerNetwork):
         n_adversary_steps=1,
         bounded=False,
         outputs=None,
+        alpha=0.0,
     ):
         super().__init__(
             encoder,
@@ -137,6 +141,7 @@ class DomainAdversarialNetwork(SpeakerNetwork):
             weight=weight,
             steepness=steepness,
             outputs=outputs,
+            alpha=alpha,
         )
         self.steps = ("adversary",) * (n_adversary_steps - 1) + ("train",)
         self.bounded = bounded
@@ -166,4 +171,5 @@ class DomainAdversarialNetwork(SpeakerNetwork):
             weight = weight * lead
         reversed_h = reverse_gradient(h, weight)
         speaker_logits = self.speaker_head(reversed_h, logits, codes)
-        return domain_adversarial_loss(output, speaker_logits, y, self.outputs)
+        terms = domain_adversarial_loss(output, speaker_logits, y, self.outputs)
+        return {**terms, **self.penalty()}

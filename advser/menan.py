@@ -89,6 +89,9 @@ class MaxEntropyNetwork(SpeakerNetwork):
         What the encoder does to A: raise its entropy, or lower the confusion loss.
 
     outputs : Emotions or Ratings, default=Emotions()
+
+    alpha : float, default=0.0
+        Weight of the L2 penalty.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class MaxEntropyNetwork(SpeakerNetwork):
         n_adversary_steps=1,
         objective="entropy",
         outputs=None,
+        alpha=0.0,
     ):
         super().__init__(
             encoder,
@@ -110,6 +114,7 @@ class MaxEntropyNetwork(SpeakerNetwork):
             weight=weight,
             steepness=steepness,
             outputs=outputs,
+            alpha=alpha,
         )
         self.steps = ("adversary",) * n_adversary_steps + ("train",)
         self.objective = objective
@@ -140,4 +145,5 @@ class MaxEntropyNetwork(SpeakerNetwork):
         return {
             "emotion": self.outputs.loss(output, y),
             self.objective: speaker_term,
+            **self.penalty(),
         }

@@ -31,15 +31,25 @@ class EmotionNetwork(nn.Module):
 
     outputs : Emotions or Ratings, default=Emotions()
         What the head tells, and its loss.
+
+    alpha : float, default=0.0
+        Weight of the L2 penalty on the weights of encoder and emotion head.
     """
 
     steps = ("train",)
 
-    def __init__(self, encoder, emotion_head, *, outputs=None):
+    def __init__(self, encoder, emotion_head, *, outputs=None, alpha=0.0):
         super().__init__()
         self.encoder = encoder
         self.emotion_head = emotion_head
         self.outputs = Emotions() if outputs is None else outputs
+        self.is_penalized = alpha > 0
+        self.register_buffer("alpha", torch.tensor(float(alpha)), persistent=False)
+        self._layers = [
+            layer
+            for layer in [*encoder.modules(), emotion_head]
+            if isinstance(layer, nn.Linear)
+        ]  # found once: it takes as long as the penalty itself
 
     def forward(self, x):
         """Return the logits or the ratings: (n, d) to (n, n_outputs)."""
@@ -52,7 +62,24 @@ class EmotionNetwork(nn.Module):
     def loss(self, step, x, y, progress):
         """Return the terms of a move: the loss of the emotion."""
         output = self.emotion_head(self.encoder(x))
-        return {"emotion": self.outputs.loss(output, y)}
+        return {"emotion": self.outputs.loss(output, y), **self.penalty()}
+
+    def penalty(self):
+        r"""Return the term of the penalty, if there is one.
+
+        .. math:: \frac{\alpha}{2} \sum_k \lVert W_k \rVert^2
+
+        Over the weights of encoder and emotion head, not over the biases. The speaker
+        head has none: a weak adversary would prove nothing.
+        """
+        if not self.is_penalized:
+            return {}
+        weights = torch.cat([layer.weight.flatten() for layer in self._layers])
+        return {"penalty": (self.alpha / 2) * weights.dot(weights)}
+
+    def extra_repr(self):
+        """Show the settings that are no parameters or buffers."""
+        return f"steps={self.steps}, is_penalized={self.is_penalized}"
 
 
 class SpeakerHead(nn.Module):
@@ -183,14 +210,22 @@ class SpeakerNetwork(EmotionNetwork):
     steepness : float
         How fast that weight ramps up, see `advser.layers.ramp`.
 
-    outputs : Emotions or Ratings, default=Emotions()
+    outputs, alpha : object
         As in `EmotionNetwork`.
     """
 
     def __init__(
-        self, encoder, emotion_head, speaker_head, *, weight, steepness, outputs=None
+        self,
+        encoder,
+        emotion_head,
+        speaker_head,
+        *,
+        weight,
+        steepness,
+        outputs=None,
+        alpha=0.0,
     ):
-        super().__init__(encoder, emotion_head, outputs=outputs)
+        super().__init__(encoder, emotion_head, outputs=outputs, alpha=alpha)
         self.speaker_head = speaker_head
         self.steepness = steepness
         self.register_buffer("weight", torch.tensor(float(weight)), persistent=False)
@@ -201,7 +236,7 @@ class SpeakerNetwork(EmotionNetwork):
 
     def extra_repr(self):
         """Show the settings that are no parameters or buffers."""
-        return f"steps={self.steps}, steepness={self.steepness}"
+        return f"{super().extra_repr()}, steepness={self.steepness}"
 
     def shared(self, x):
         """Return what every move builds on: the embedding, and what the head says."""

@@ -449,6 +449,8 @@ def test_weight_0_of_the_tasks_is_the_network_without_them(toy, speaker_task):
 
 def test_weight_0_of_the_moves_is_the_plain_network_bit_for_bit(toy):
     class Plain(AdversarialSER):
+        _weight_decay = 0.01  # that of the autoencoder
+
         def _build_module(self, data, generator):
             body = mlp((8, *self.hidden_layer_sizes), generator)
             code_layer = linear(self.hidden_layer_sizes[-1], 6, generator)

@@ -18,6 +18,7 @@ from games import (
 from torch.autograd import gradcheck
 
 from advser.layers import mlp
+from advser.menan import MaxEntropyNetwork
 from advser.networks import EmotionNetwork, SpeakerHead, SpeakerNetwork
 
 # h = (log 3, 0) and (0, log 4)
@@ -36,6 +37,20 @@ def test_emotion_network_loss_by_hand():
     # probabilities 3/4 and 1/5 of the right emotion
     expected = (math.log(4 / 3) + math.log(5)) / 2
     assert terms["emotion"].item() == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("network", [EmotionNetwork, MaxEntropyNetwork])
+def test_penalty_by_hand(network):
+    if network is EmotionNetwork:
+        module = EmotionNetwork(identity(2), identity(2), alpha=0.5)
+    else:  # the weights of the speaker head do not count
+        module = worked_by_hand(network, adversary=[[9.0, 9.0]] * 2, alpha=0.5)
+    y = {"emotion": torch.tensor([0, 0]), "speaker": torch.tensor([0, 1])}
+    x = tensor(ROWS)
+    shared = module.shared(x) if hasattr(module, "shared") else x
+    # two identity matrices: half of 0.5 times four ones
+    penalty = module.loss("train", shared, y, 0.0)["penalty"]
+    assert penalty.item() == pytest.approx(1.0, abs=1e-6)
 
 
 def test_emotion_network_predicts_from_the_embedding():
