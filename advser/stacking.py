@@ -576,7 +576,8 @@ class Stack:
             allow_unused=True,
             materialize_grads=True,
         )
-        return terms, gradients
+        # The fused optimizer takes it for granted that they lie as the parameters do.
+        return terms, [gradient.contiguous() for gradient in gradients]
 
     def _over_nets(self, play, parameters, buffers, *inputs):
         """Return what a function of the module makes of inputs, net by net."""
