@@ -2,6 +2,7 @@
 
 from .adversarial import AdversarialSER, AdversarialSERRegressor
 from .autoencoder import AutoencoderSER, AutoencoderSERRegressor
+from .enrollment import enroll
 from .exceptions import (
     CollapseWarning,
     ConfoundedSpeakersWarning,
@@ -27,6 +28,7 @@ __all__ = [
     "NotStackedWarning",
     "SiameseSER",
     "SpeakerScaler",
+    "enroll",
     "speaker_leakage",
 ]
 

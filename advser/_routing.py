@@ -8,16 +8,27 @@ from sklearn import clone, config_context
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 
-__all__ = ["call", "representation", "seeded", "unseeded"]
+__all__ = ["call", "representation", "requests", "seeded", "unseeded"]
 
 
-def call(estimator, method, *args, speakers):
-    """Call a method of the estimator with the speakers, if it requests them."""
+def call(estimator, method, *args, speakers, **others):
+    """Call a method of the estimator with the speakers, if it requests them.
+
+    They are its groups, too, unless these are among the `others`: arrays that it is
+    given if it requests them by their names.
+    """
+    known = {"speakers": speakers, "groups": speakers, **others}
     with config_context(enable_metadata_routing=True):
-        requested = get_routing_for_object(estimator).consumes(
-            method, {"speakers", "groups"}
+        requested = requests(estimator, method, known)
+        return getattr(estimator, method)(
+            *args, **{key: known[key] for key in requested}
         )
-        return getattr(estimator, method)(*args, **dict.fromkeys(requested, speakers))
+
+
+def requests(estimator, method, names):
+    """Return which of the names a method of the estimator requests."""
+    with config_context(enable_metadata_routing=True):
+        return get_routing_for_object(estimator).consumes(method, set(names))
 
 
 def representation(estimator):

@@ -52,12 +52,13 @@ EMPTY = {
         "y_pred",
     ],
     "scores": ["estimator", "transductive", "seed", "fold", "n_samples"],
-    "leakage": ["estimator", "seed", "probe", "accuracy", "chance"],
+    "leakage": ["estimator", "seed", "asked", "probe", "accuracy", "chance"],
     "errors": ["estimator", "seed", "fold", "error", "message", "traceback"],
 }  # the columns where nothing was found
 TEXTS = {
     *("estimator", "test_speakers", "chosen", "sample", "speaker", "y_true", "y_pred"),
-    *("probe", "error", "message", "traceback"),
+    *("asked", "probe", "error", "message", "traceback"),
+    *("train", "test", "domain", "target"),
 }
 INTEGERS = {"seed", "n_samples", "candidates", "n_speakers"}
 PACKAGES = [
@@ -121,10 +122,10 @@ class Store:
             predictions = predictions.assign(
                 **{column: [known.get(text, text) for text in written]}
             )
-        n_probes = len(self.settings["probes"])
+        n_answers = len(self.settings["probes"]) * len(self.settings["asked"])
         leakage = tables["leakage"]
         runs = leakage.groupby(["estimator", "seed"])["probe"]
-        leakage = leakage[runs.transform("size") == n_probes]
+        leakage = leakage[runs.transform("size") == n_answers]
         kept = {"predictions": predictions, "scores": scores, "leakage": leakage}
         for name, table in kept.items():
             if len(table):
@@ -225,13 +226,20 @@ def shortened(value):
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
-def read_settings(folder):
+def read_settings(folder, across=None):
     """Return the settings of the comparison in a folder.
+
+    Parameters
+    ----------
+    folder : str or path-like
+
+    across : bool, default=None
+        Whether it must be one across corpora, or must not. None for either.
 
     Raises
     ------
     FileNotFoundError
-        If there is none.
+        If there is none of this kind.
     """
     file = Path(folder) / SETTINGS
     if not file.is_file():
@@ -240,7 +248,14 @@ def read_settings(folder):
             "Pass the folder that was given to `compare`, or to `advser benchmark` as "
             "--out."
         )
-    return json.loads(file.read_text(encoding="utf-8"))
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    if across is not None and across != ("pairs" in settings):
+        kinds = ["Comparison.load", "CrossCorpusComparison.load"]
+        raise FileNotFoundError(
+            f"`folder` {str(folder)!r} holds a comparison of another kind; read it by "
+            f"`{kinds[not across]}`."
+        )
+    return settings
 
 
 def read_tables(folder):
@@ -262,7 +277,7 @@ def typed(column):
     """Return a column that was read as text as what it was."""
     if column.name in TEXTS:
         return column
-    if column.name == "transductive":
+    if column.name in ("transductive", "unlabeled"):
         return column == "True"
     numbers = column.replace("", "nan").astype(float)
     is_whole = column.name in INTEGERS or (
@@ -293,8 +308,9 @@ def fingerprint(X, *labels):
 
     Of a list of files, these are the names.
     """
-    index = [str(name) for name in X.index] if hasattr(X, "index") else None
-    values = X if isinstance(X, list) else np.asarray(X)
+    is_list = isinstance(X, list)  # whose `index` is a method
+    index = None if is_list else [str(name) for name in getattr(X, "index", ())]
+    values = X if is_list else np.asarray(X)
     texts = [[str(label) for label in column] for column in labels]
     return joblib.hash([index, values, texts])
 

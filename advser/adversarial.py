@@ -45,6 +45,7 @@ class _SpeakerGame:
         "ramp": [Interval(Real, 0, None, closed="left")],
         "conditional": ["boolean"],
         "clip": [Interval(Real, 0, None, closed="neither"), None],
+        "bounded": ["boolean"],
     }
 
     _weight_decay = 0.0  # a term of the loss, which leaves the adversary its strength
@@ -165,6 +166,7 @@ class _SpeakerGame:
             generator,
             support,
         )
+        settings = {"bounded": self.bounded} if self.adversary == "grl" else {}
         return GAMES[self.adversary](
             encoder,
             emotion_head,
@@ -174,6 +176,7 @@ class _SpeakerGame:
             n_adversary_steps=self.adversary_steps,
             outputs=outputs,
             alpha=self.alpha,
+            **settings,
         )
 
 
@@ -205,8 +208,7 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
     adversary_weight : float, default=0.5
         :math:`\lambda`, the weight of the speaker in what the encoder minimises. 0
         gives the very network that `adversary=None` gives. The papers print no value
-        for functionals. Gradient reversal has no bound to its loss and wants less than
-        the others, 0.1 for instance.
+        for functionals.
 
     adversary_steps : int, default=2
         Updates of the speaker head per update of the encoder. Gradient reversal has
@@ -232,6 +234,13 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
         deviations is set to it, so that single outliers, of which functionals have
         many, decide nothing. None for no bound. Above it the features have no
         gradient.
+
+    bounded : bool, default=True
+        Whether ``"grl"`` leaves off where A is no better than chance: the
+        :math:`\lambda` of each row then counts as much as
+        :func:`~advser.dann.lead_over_chance` says. False is the game of [1]_ [2]_,
+        which has no end, and wants a weight of 0.1 or less. The other games have a
+        bound of their own.
 
     hidden_layer_sizes : array-like of int, default=(128,)
         Widths of the encoder's hidden layers.
@@ -344,6 +353,8 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
       steps are parameters, since the public texts do not settle them.
     - The entropy is divided by :math:`\log S`, so that a weight means the same for
       any number of speakers.
+    - Gradient reversal is bounded, see `bounded`; ``bounded=False`` is that of the
+      papers.
     - [3]_ does not ramp its weight; ``ramp=0`` is that.
     - Features are bounded, and regularised by an L2 penalty, not by dropout; where
       there is any, it uses one mask per batch.
@@ -390,6 +401,7 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
         ramp=10.0,
         conditional=False,
         clip=2.0,
+        bounded=True,
         hidden_layer_sizes=(128,),
         embedding_dim=64,
         dropout=0.0,
@@ -414,6 +426,7 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
         self.ramp = ramp
         self.conditional = conditional
         self.clip = clip
+        self.bounded = bounded
         self.hidden_layer_sizes = hidden_layer_sizes
         self.embedding_dim = embedding_dim
         self.dropout = dropout
@@ -472,7 +485,7 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
     adversary_weight, adversary_steps, adversary_hidden_layer_sizes : object
         As in `AdversarialSER`.
 
-    ramp, conditional : object
+    ramp, conditional, bounded : object
         As in `AdversarialSER`.
 
     clip : float or None, default=None
@@ -596,6 +609,7 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         ramp=10.0,
         conditional=False,
         clip=None,
+        bounded=True,
         hidden_layer_sizes=(128,),
         embedding_dim=64,
         dropout=0.3,
@@ -623,6 +637,7 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         self.ramp = ramp
         self.conditional = conditional
         self.clip = clip
+        self.bounded = bounded
         self.hidden_layer_sizes = hidden_layer_sizes
         self.embedding_dim = embedding_dim
         self.dropout = dropout

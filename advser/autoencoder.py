@@ -692,6 +692,8 @@ class _Autoencoder:
 
     def _warn_of_collapse(self, X):
         """Warn where the codes are constant, or the discriminator has won."""
+        if not self.n_iter_:  # interrupted before there was anything to judge
+            return
         deviation = self._apply("encoder", X)[:, : self.embedding_dim].std(axis=0)
         deviation = math.sqrt(np.mean(np.square(deviation, dtype=np.float64)))
         if deviation < CONSTANT:
@@ -747,9 +749,10 @@ class AutoencoderSER(_Autoencoder, BaseSERClassifier):
         a whole. They lie on the axes of the code, in the order in which the emotions
         first appear in `y`.
 
-    prior_weight : float, default=1.0
-        Learning rate of the move *regularize*, as a share of `lr`. 0 leaves the codes
-        as the other moves want them.
+    prior_weight : float, default=0.3
+        Learning rate of the move *regularize*, as a share of `lr`. With 1, all moves of
+        the encoder have the same, which is the plain reading of [1]_ and [2]_, and what
+        samples want. 0 leaves the codes as the other moves want them.
 
     prior_radius : float, default=3.0
         Distance of the Gaussians of ``prior="mixture"`` from the origin, in their
@@ -888,7 +891,8 @@ class AutoencoderSER(_Autoencoder, BaseSERClassifier):
 
     - Input are functionals of one utterance, as in [3]_.
     - Layer sizes, weights of the terms and the width of the code are parameters, since
-      the public texts do not settle them; so is whether there is a class code.
+      the public texts do not settle them; so is whether there is a class code. The
+      prior has less weight than the rest, since it costs recall.
     - The prior with a component for each emotion is from [2]_. Its components lie on
       axes, not on a circle, so that no emotion is nearer to one than to another.
     - The emotions are classes. Activation and valence in bins are classes, too, but
@@ -943,7 +947,7 @@ class AutoencoderSER(_Autoencoder, BaseSERClassifier):
         self,
         prior="normal",
         *,
-        prior_weight=1.0,
+        prior_weight=0.3,
         prior_radius=3.0,
         categorical_code=False,
         categorical_weight=1.0,
@@ -1143,8 +1147,11 @@ class AutoencoderSERRegressor(_Autoencoder, BaseSERRegressor):
     target_weights : array-like of shape (n_outputs,) or None, default=None
         Weights of the targets in the loss; None for equal ones.
 
-    prior_weight, reconstruction_weight : float, default=1.0
+    prior_weight : float, default=0.3
         As in `AutoencoderSER`. The prior is :math:`N(0, I)`.
+
+    reconstruction_weight : float, default=1.0
+        As in `AutoencoderSER`.
 
     speaker_task : {"auxiliary", "adversarial"} or None, default="auxiliary"
         As in `AutoencoderSER`.
@@ -1232,7 +1239,7 @@ class AutoencoderSERRegressor(_Autoencoder, BaseSERRegressor):
         loss="ccc",
         huber_delta=1.0,
         target_weights=None,
-        prior_weight=1.0,
+        prior_weight=0.3,
         reconstruction_weight=1.0,
         speaker_task="auxiliary",
         speaker_weight=0.1,

@@ -253,12 +253,20 @@ class BaseSER(
             module = self._build_module(data, generators[0])
             net = self._build_net(module.to(rows.x.dtype), *generators[1:])
             self.net_ = fit_net(net, rows, valid_rows)
-        self.history_ = pd.DataFrame(
-            {name: value for name, value in epoch.items() if name != "batches"}
-            for epoch in self.net_.history
-        )
+        self.history_ = self._finished_epochs()
         self.n_iter_ = len(self.history_)
         return self
+
+    def _finished_epochs(self):
+        """Return the records of the epochs, without one that was interrupted."""
+        last_record = "train_batch_count"
+        if self.early_stopping:
+            last_record = f"{self._validation_scores.monitored}_best"
+        return pd.DataFrame(
+            {name: value for name, value in epoch.items() if name != "batches"}
+            for epoch in self.net_.history
+            if last_record in epoch
+        )
 
     @property
     def _goes_on(self):

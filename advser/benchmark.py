@@ -21,7 +21,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
-from ._store import described, installed, write_json
+from ._store import described as parameters_of
+from ._store import installed, write_json
 from .adversarial import AdversarialSER
 from .autoencoder import AutoencoderSER
 from .evaluation import compare
@@ -36,7 +37,14 @@ from .probes import MIN_ROWS, held_out_embeddings
 from .scaling import SpeakerScaler
 from .siamese import SiameseSER
 
-__all__ = ["METHODS", "NORMALISATIONS", "benchmark", "format_table", "save_figures"]
+__all__ = [
+    "METHODS",
+    "NORMALISATIONS",
+    "benchmark",
+    "format_table",
+    "make_estimators",
+    "save_figures",
+]
 
 METHODS = {
     "grl": "gradient reversal",
@@ -94,12 +102,19 @@ def make_classifier(method, n_speakers):
 
 def make_estimators(methods, n_speakers):
     """Return the pipeline of each method and normalisation, by name."""
+    return scaled(
+        {METHODS[method]: make_classifier(method, n_speakers) for method in methods}
+    )
+
+
+def scaled(estimators):
+    """Return a pipeline of each estimator with each normalisation, by name."""
     scalers = {"global": StandardScaler(), "speaker": SpeakerScaler(unknown="batch")}
     return {
-        METHODS[method] + suffix: make_pipeline(
-            scalers[normalisation], make_classifier(method, n_speakers)
+        name + suffix: make_pipeline(scalers[normalisation], estimator)
+        for (normalisation, suffix), (name, estimator) in product(
+            NORMALISATIONS.items(), estimators.items()
         )
-        for (normalisation, suffix), method in product(NORMALISATIONS.items(), methods)
     }
 
 
@@ -131,7 +146,7 @@ def benchmark(
     seeds : int, default=5
         Number of seeds of the methods that depend on one.
 
-    probes : sequence of {"logistic", "mlp"}
+    probes : sequence of {"logistic", "mlp", "knn"}
         Judges of the leakage.
 
     n_jobs : int, default=None
@@ -149,22 +164,59 @@ def benchmark(
     FileExistsError
         If the folder holds the results of other data, settings or versions.
     """
+    estimators = make_estimators(methods, len(np.unique(recordings.speakers)))
+    return compare_into(
+        folder,
+        estimators,
+        recordings,
+        described={"emotions": sorted(set(recordings.y))},
+        baseline=METHODS[BASELINE],
+        as_table=format_table,
+        seeds=seeds,
+        probes=probes,
+        n_jobs=n_jobs,
+        verbose=verbose,
+    )
+
+
+def compare_into(
+    folder,
+    estimators,
+    recordings,
+    *,
+    described,
+    baseline,
+    as_table,
+    seeds,
+    probes,
+    n_jobs,
+    verbose,
+    cv="loso",
+    groups=None,
+):
+    """Compare estimators on a corpus and write what was found to a folder.
+
+    `described` tells what is answered, `baseline` what the others are tested against
+    within each normalisation, if it is compared; `as_table` makes the Markdown table of
+    a comparison. All else is as in `benchmark` and `compare`.
+    """
     speakers = recordings.speakers
     n_utterances = np.unique(speakers, return_counts=True)[1]
     if (n_utterances >= MIN_ROWS).sum() < 2:
         probes = ()  # there are too few utterances to hold out
-    estimators = make_estimators(methods, len(np.unique(speakers)))
     settings = {
         "corpus": recordings.name,
         "n_samples": len(recordings.X),
         "n_failed_files": len(recordings.failures),
         "speakers": sorted(set(speakers)),
-        "emotions": sorted(set(recordings.y)),
-        "protocol": "leave one speaker out",
+        **described,
+        "protocol": f"leave one {'speaker' if groups is None else 'session'} out",
         "seeds": list(range(seeds)),
         "probes": list(probes),
-        "baselines": baselines(estimators),
-        "estimators": {name: described(model) for name, model in estimators.items()},
+        "baselines": baselines(baseline, estimators),
+        "estimators": {
+            name: parameters_of(model) for name, model in estimators.items()
+        },
         "n_jobs": n_jobs,
         "threads_per_fit": 1,
         "cpu_count": os.cpu_count(),
@@ -183,6 +235,8 @@ def benchmark(
         recordings.X,
         recordings.y,
         speakers,
+        cv=cv,
+        groups=groups,
         seeds=seeds,
         probes=probes,
         folder=folder,
@@ -193,15 +247,15 @@ def benchmark(
     write_json(folder / "settings.json", settings)
     comparison.summary().to_csv(folder / "summary.csv")
     finished = comparison.by_speaker().columns
-    tests = comparison.pairwise(baselines(finished))
+    tests = comparison.pairwise(baselines(baseline, finished))
     tests.to_csv(folder / "pairwise.csv", index=False)
-    (folder / "table.md").write_text(format_table(comparison) + "\n", encoding="utf-8")
+    (folder / "table.md").write_text(as_table(comparison) + "\n", encoding="utf-8")
     return comparison
 
 
-def baselines(names):
+def baselines(baseline, names):
     """Return the estimators to test the others against; None to test all pairs."""
-    baselines = [METHODS[BASELINE] + suffix for suffix in NORMALISATIONS.values()]
+    baselines = [baseline + suffix for suffix in NORMALISATIONS.values()]
     return [name for name in baselines if name in names] or None
 
 
@@ -235,6 +289,12 @@ def format_table(comparison):
     if probes:
         chance = f"{summary['chance'].iloc[0]:.2f}"
         rows.append(["chance", *[""] * 5, *[chance] * len(probes), ""])
+    return markdown([header, *rows])
+
+
+def markdown(rows):
+    """Return rows of cells, the first of them the header, as a Markdown table."""
+    header, *rows = rows
     widths = [max(map(len, column)) for column in zip(header, *rows)]
     lines = [header, ["-" * width for width in widths], *rows]
     return "\n".join(
@@ -336,6 +396,7 @@ def draw_embeddings(recordings, method=None):
                 recordings.X,
                 recordings.y,
                 recordings.speakers,
+                strata=recordings.y,
                 random_state=0,
             )
         )

@@ -277,7 +277,7 @@ def run_benchmark(options, parser):
         )
     folder = options.out or Path(f"advser-benchmark-{datetime.now():%Y%m%d-%H%M%S}")
     is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-    goes_on = targets is None and (folder / "comparison.json").is_file()
+    goes_on = (folder / "comparison.json").is_file()
     if not is_free and not goes_on:
         parser.error(f"{folder} exists and is not an empty folder; name another --out")
 
@@ -285,6 +285,12 @@ def run_benchmark(options, parser):
     from joblib import cpu_count
 
     from .benchmark import NOTES, benchmark, format_table, save_figures
+    from .rating_benchmark import (
+        RATING_NOTES,
+        benchmark_ratings,
+        format_ratings,
+        save_rated,
+    )
     from .recordings import load_recordings
 
     n_jobs = options.n_jobs or min(8, cpu_count())
@@ -311,52 +317,31 @@ def run_benchmark(options, parser):
             file=sys.stderr,
         )
     print(f"results go to {folder}{os.sep}", file=sys.stderr)
-    if targets is not None:
-        return compare_ratings(recordings, folder, methods, options, n_jobs)
+    settings = {
+        "methods": methods,
+        "seeds": options.seeds or (1 if options.quick else 5),
+        "probes": ("logistic",) if options.quick else ("logistic", "mlp"),
+        "n_jobs": n_jobs,
+        "verbose": 1,
+    }
     try:
-        comparison = benchmark(
-            recordings,
-            folder,
-            methods=methods,
-            seeds=options.seeds or (1 if options.quick else 5),
-            probes=("logistic",) if options.quick else ("logistic", "mlp"),
-            n_jobs=n_jobs,
-            verbose=1,
-        )
+        if targets is None:
+            comparison = benchmark(recordings, folder, **settings)
+            table = format_table(comparison), NOTES
+        else:
+            comparison = benchmark_ratings(recordings, folder, **settings)
+            table = format_ratings(comparison), RATING_NOTES
     except FileExistsError as error:
         parser.error(str(error))
-    print(format_table(comparison), NOTES, sep="\n\n")
+    print(*table, sep="\n\n")
     try:
-        save_figures(comparison, recordings, folder, methods=methods)
+        if targets is None:
+            save_figures(comparison, recordings, folder, methods=methods)
+        else:
+            save_rated(comparison, folder, methods=methods)
     except ImportError as error:
         print(f"\nNo figures: {error}")
     print(f"\nAll results are in {folder}{os.sep}; as a page: advser report {folder}")
-    return 0
-
-
-def compare_ratings(recordings, folder, methods, options, n_jobs):
-    """Compare regressors, and report."""
-    from .rating_benchmark import (
-        RATING_NOTES,
-        benchmark_ratings,
-        format_ratings,
-        save_rated,
-    )
-
-    scores, predictions = benchmark_ratings(
-        recordings,
-        folder,
-        methods=methods,
-        seeds=options.seeds or (1 if options.quick else 5),
-        n_jobs=n_jobs,
-        verbose=1,
-    )
-    print(format_ratings(scores), RATING_NOTES, sep="\n\n")
-    try:
-        save_rated(predictions, folder, methods=methods)
-    except ImportError as error:
-        print(f"\nNo figure: {error}")
-    print(f"\nAll results are in {folder}{os.sep}")
     return 0
 
 

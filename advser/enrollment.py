@@ -1,6 +1,7 @@
-"""What a few utterances of a new speaker are worth: the recall by their number.
+"""New speakers of whom a few utterances are known, and what these are worth.
 
-Every speaker is left out in turn and met as a stranger. Some of their utterances are
+`enroll` introduces them to a fitted pipeline. `enrollment_curve` plays it through:
+every speaker is left out in turn and met as a stranger. Some of their utterances are
 enrolled, without their emotions; the others are scored.
 """
 
@@ -12,11 +13,13 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import LeaveOneGroupOut
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import MetadataRequest
-from sklearn.utils.validation import _num_samples
+from sklearn.utils.validation import _num_samples, check_is_fitted
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -25,7 +28,85 @@ from ._validation import check_labels, check_speakers
 from .metrics import unweighted_average_recall
 from .model_selection import MAX_STACK, is_stackable, stacked_fits
 
-__all__ = ["EnrollmentScorer", "enrollment_curve"]
+__all__ = ["EnrollmentScorer", "enroll", "enrollment_curve"]
+
+
+def enroll(estimator, X, speakers, *, neutral=None):
+    """Introduce new speakers to a fitted estimator by a few of their utterances.
+
+    The step that has `enroll`, such as :class:`~advser.SpeakerScaler`, learns who they
+    are; the steps before it, such as :class:`~advser.EGeMAPS`, prepare the utterances
+    for it. No other step changes, and nothing is trained again. The emotions of the
+    utterances need not be known.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search over one, or SiameseSER
+        Fitted, as ``make_pipeline(SpeakerScaler(), AdversarialSER())``, with any
+        classifier or regressor behind. It is changed. Of a search it is
+        `best_estimator_` that is.
+
+    X : array-like of shape (n_samples, n_features)
+        The utterances: features, or whatever else the estimator accepts, such as a
+        list of files.
+
+    speakers : array-like of shape (n_samples,)
+        Speaker of each row. One who has been enrolled before, or was in the training
+        data, is known by all utterances thereafter: pass each once. To start afresh,
+        with another microphone for instance, use another name.
+
+    neutral : bool or array-like of bool of shape (n_samples,), default=None
+        Which utterances are known to be neutral; True for all, None or False for none.
+
+    Returns
+    -------
+    estimator : Pipeline, or search over one
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If no step has `enroll`, or X, `speakers` or `neutral` is wrong.
+
+    NotFittedError
+        If the estimator is not fitted, or is a search without `best_estimator_`.
+
+    See Also
+    --------
+    SpeakerScaler.enroll : What it learns.
+    enrollment_curve : The recall by the number of utterances enrolled.
+
+    Notes
+    -----
+    With metadata routing on, ``pipeline.predict(X, speakers=speakers)`` makes use of
+    what is known. Rows of other speakers, and all rows of a ``predict(X)`` without
+    speakers, are a stranger's. The `predict` of a search does not pass the speakers on:
+    call that of its `best_estimator_`.
+
+    Examples
+    --------
+    >>> from sklearn import config_context
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.svm import SVC
+    >>> import advser
+    >>> from advser.datasets import load_emodb
+    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> new = speakers == "16"
+    >>> pipeline = make_pipeline(advser.SpeakerScaler(clip=3), SVC(kernel="linear"))
+    >>> with config_context(enable_metadata_routing=True):
+    ...     pipeline = pipeline.fit(X[~new], y[~new], speakers=speakers[~new])
+    ...     pipeline = advser.enroll(pipeline, X[new][:10], speakers[new][:10])
+    ...     found = pipeline.predict(X[new][10:], speakers=speakers[new][10:])
+    >>> found.shape
+    (29,)
+    """
+    front, step, _ = _split_at_enrollment(estimator)
+    check_is_fitted(step)
+    speakers = check_labels(speakers, "speakers", _num_samples(X))
+    if front is not None:
+        X = call(front, "transform", X, speakers=speakers)
+    step.enroll(X, speakers, neutral=neutral)
+    return estimator
 
 
 def enrollment_curve(
@@ -50,7 +131,7 @@ def enrollment_curve(
 
     Parameters
     ----------
-    estimator : Pipeline, or search over one
+    estimator : Pipeline, search over one, or SiameseSER
         Unfitted, with a step that has `enroll`, as
         ``make_pipeline(SpeakerScaler(), AdversarialSER())``. Steps before it see the
         rows as they come. A search such as ``GridSearchCV(pipeline, ...)`` is fitted on
@@ -161,7 +242,8 @@ class EnrollmentScorer:
     ``GridSearchCV(pipeline, {"speakerscaler__shrinkage": [2, 5, 10]},
     scoring=EnrollmentScorer(), cv=GroupKFold(5))``, to be fitted with metadata routing
     and ``groups=speakers``. scikit-learn's own scorers tell the pipeline no speaker, so
-    that they cannot choose what matters with an enrolment.
+    that they cannot choose what matters with an enrolment. It serves
+    :class:`~advser.model_selection.StackedGridSearchCV` as well.
 
     Parameters
     ----------
@@ -289,12 +371,10 @@ def _draws(k, repeats):
 
 def _check_enough(estimator, y, speakers, draws, neutral):
     """Raise where there is a number of utterances that no speaker has."""
-    _, scaler, _ = _split_at_enrollment(estimator)
-    can_be_enrolled = pd.Series(
-        y == scaler.neutral if neutral else np.ones(len(y), bool)
-    )
+    _, step, _ = _split_at_enrollment(estimator, unfitted=True)
+    can_be_enrolled = pd.Series(_can_be_enrolled(step, y, neutral))
     most = can_be_enrolled.groupby(speakers).sum().max()
-    kind = f"{scaler.neutral!r} " if neutral else ""
+    kind = f"{step.neutral!r} " if neutral else ""
     for k, _ in draws:
         if k not in (0, "all") and k >= most:
             raise ValueError(
@@ -317,13 +397,11 @@ def _predictions(fitted, X, y, name, rows, draws, neutral, seed):
 
     `rows` are those of the speaker called `name`.
     """
-    front, scaler, rest = _split_at_enrollment(fitted)
+    front, step, rest = _split_at_enrollment(fitted)
     X, y = _safe_indexing(X, rows), y[rows]
     if front is not None:
         X = call(front, "transform", X, speakers=np.full(len(rows), name))
-    candidates = np.arange(len(rows))
-    if neutral:
-        candidates = np.flatnonzero(y == scaler.neutral)
+    candidates = np.flatnonzero(_can_be_enrolled(step, y, neutral))
     found = []
     for k, repeat in draws:
         if k == "all":
@@ -334,35 +412,73 @@ def _predictions(fitted, X, y, name, rows, draws, neutral, seed):
             scored = np.setdiff1d(np.arange(len(rows)), enrolled)
         else:
             continue
-        met = copy.deepcopy(scaler)
+        met = copy.deepcopy(step)
         if len(enrolled):
             X_enrolled = _safe_indexing(X, enrolled)
             met.enroll(X_enrolled, np.full(len(enrolled), name), neutral=neutral)
         predicted = call(
-            Pipeline([("enrolled", met), *rest]),
+            _pipeline([met, *rest]),
             "predict",
             _safe_indexing(X, scored),
             speakers=np.full(len(scored), name),
         )
-        uses_scored = k == "all" or (k == 0 and scaler.unknown == "batch")
+        by_batch = getattr(step, "unknown", None) == "batch"
+        uses_scored = k == "all" or (k == 0 and by_batch)
         found.append((k, repeat, uses_scored, rows[scored], predicted))
     return found
 
 
-def _split_at_enrollment(estimator):
-    """Return the steps before the one that has `enroll`, that one, and the others."""
-    pipeline = getattr(estimator, "estimator", estimator)  # that of a search
-    pipeline = getattr(estimator, "best_estimator_", pipeline)
-    steps = pipeline.steps if isinstance(pipeline, Pipeline) else []
-    for number, (_, step) in enumerate(steps):
+def _can_be_enrolled(step, y, neutral):
+    """Return the mask of the rows to enroll from."""
+    if not neutral:
+        return np.ones(len(y), dtype=bool)
+    one = isinstance(step.neutral, str | Integral)
+    return pd.Series(y).isin([step.neutral] if one else step.neutral).to_numpy()
+
+
+def _split_at_enrollment(estimator, *, unfitted=False):
+    """Return what comes before the step that has `enroll`, that step, and the others.
+
+    What comes before is a pipeline, or None where there is nothing.
+    """
+    steps = _steps(estimator, unfitted)
+    for number, step in enumerate(steps):
         if hasattr(step, "enroll"):
-            front = pipeline[:number] if number else None
+            front = _pipeline(steps[:number]) if number else None
             return front, step, steps[number + 1 :]
     raise ValueError(
         f"`estimator` is a {type(estimator).__name__}, and no step has `enroll`; put a "
         "SpeakerScaler before the classifier, as in `make_pipeline(SpeakerScaler(), "
         "AdversarialSER())`."
     )
+
+
+def _steps(estimator, unfitted):
+    """Return the steps of an estimator, those of pipelines and searches in it as well.
+
+    For a search they are those of its best estimator or, if `unfitted`, of the one
+    that it varies.
+    """
+    if isinstance(estimator, Pipeline):
+        steps = [
+            step for _, step in estimator.steps if step not in (None, "passthrough")
+        ]
+        return [inner for step in steps for inner in _steps(step, unfitted)]
+    if not isinstance(estimator, BaseSearchCV):
+        return [estimator]
+    if unfitted:
+        return _steps(estimator.estimator, unfitted)
+    if not hasattr(estimator, "best_estimator_"):
+        raise NotFittedError(
+            f"This {type(estimator).__name__} has no `best_estimator_`; call `fit` "
+            f"first. `refit` must not be False, and is {estimator.refit!r}."
+        )
+    return _steps(estimator.best_estimator_, unfitted)
+
+
+def _pipeline(steps):
+    """Return a pipeline of these steps, as they are."""
+    return Pipeline([(str(number), step) for number, step in enumerate(steps)])
 
 
 def _table(found, y, draws, neutral):

@@ -1,11 +1,11 @@
 """Speaker-independent comparison: which estimator understands new speakers best.
 
+Estimators name emotions or rate them; what differs between the two is in `_answers`.
 Every estimator is fitted and tested on the same folds, which share no speaker with
 their training rows, over several seeds. The results are tidy tables.
 """
 
 import json
-import traceback
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,10 +16,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
-from joblib.parallel import get_active_backend
 from sklearn.exceptions import FitFailedWarning
-from sklearn.metrics import accuracy_score, f1_score, make_scorer, recall_score
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -28,11 +25,11 @@ from sklearn.model_selection import (
     ParameterSampler,
 )
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, check_array
 from sklearn.utils.validation import _num_samples
-from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
+from ._answers import answers_of, check_answers
+from ._jobs import run
 from ._routing import call, seeded, unseeded
 from ._store import (
     TABLES,
@@ -48,14 +45,25 @@ from ._store import (
     write_table,
 )
 from ._validation import check_labels
-from .metrics import unweighted_average_recall
-from .model_selection import MAX_STACK, StackedGridSearchCV, is_stackable, stacked_fits
-from .probes import PROBES, held_out_embeddings, leakage_of_parts
-from .scaling import SpeakerScaler
+from .cross_corpus import CrossCorpusComparison, cross_corpus
+from .enrollment import enrollment_curve
+from .model_selection import StackedGridSearchCV, is_stackable
+from .probes import PROBES, check_genders, held_out_embeddings, leakage_of_parts
+from .scaling import is_transductive
 from .stacking import Stopwatch
-from .statistics import holm, uar_difference, uar_interval
+from .statistics import holm
 
-__all__ = ["Comparison", "compare"]
+__all__ = [
+    "Comparison",
+    "CrossCorpusComparison",
+    "compare",
+    "cross_corpus",
+    "enrollment_curve",
+]
+
+RAW_FEATURES = "raw features"  # their name in the table of the leakage
+SPEAKER, WITHIN, GENDER = "speaker", "speaker within emotion", "gender"
+COLUMNS = {SPEAKER: "leakage_", WITHIN: "within_emotion_", GENDER: "gender_"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,20 +74,25 @@ class Comparison:
     ----------
     scores : DataFrame
         One row per estimator, seed and fold: `estimator`, `transductive`, `seed`,
-        `fold`, `test_speakers` (joined by "+"), `n_samples`, `uar` (mean recall of the
-        emotions that occur in the fold), `weighted_accuracy`, `macro_f1` (of the same
-        emotions), `recall_<emotion>` (missing where it does not occur), `candidates`
+        `fold`, `test_speakers` (joined by "+"), `n_samples`, the scores, `candidates`
         (settings that a search has tried in this fold; 1 without a search), `chosen`
-        (those it took, as JSON), `fit_seconds`, `predict_seconds`.
+        (those it took, as JSON), `fit_seconds`, `predict_seconds`. The scores of
+        emotions are `uar` (mean recall of those that occur in the fold),
+        `weighted_accuracy`, `macro_f1` (of the same emotions) and `recall_<emotion>`
+        (missing where it does not occur); of ratings `ccc` (concordance correlation),
+        `pearson` and `mae` (mean absolute error), and each of these for each of several
+        targets, as `ccc_<target>`.
 
     predictions : DataFrame
         One row per estimator, seed and utterance: `estimator`, `seed`, `fold`,
         `sample` (its label in the index of `X`, or its number), `speaker`, `y_true`,
-        `y_pred`.
+        `y_pred`; of ratings `y_true_<target>` and `y_pred_<target>` for each target.
 
     leakage : DataFrame
-        One row per estimator, seed and probe: `estimator`, `seed` and the numbers of
-        :class:`~advser.probes.SpeakerLeakage`.
+        One row per estimator, seed, question and probe: `estimator`, `seed`, `asked`
+        ("speaker", "speaker within emotion" or "gender") and the numbers of
+        :class:`~advser.probes.SpeakerLeakage`. The estimator "raw features" is `X`
+        itself.
 
     errors : DataFrame
         One row per fit that failed: `estimator`, `seed`, `fold` (missing where it was
@@ -114,7 +127,7 @@ class Comparison:
         FileNotFoundError
             If there is no comparison in the folder.
         """
-        settings = read_settings(folder)
+        settings = read_settings(folder, across=False)
         return cls(**in_order(read_tables(folder), settings), settings=settings)
 
     def save(self, folder):
@@ -138,10 +151,59 @@ class Comparison:
         Returns
         -------
         table : DataFrame
-            The rows of `scores`, with a column `leakage_<probe>` for each probe. The
-            leakage is judged once per estimator and seed, and repeated in each fold.
+            The rows of `scores`, with the columns of the leakage as in :meth:`by_seed`.
+            The leakage is judged once per estimator and seed, and repeated in each
+            fold.
         """
         return self.scores.join(self._leakage(), on=["estimator", "seed"])
+
+    @property
+    def measure(self):
+        """Name of the score that is compared: "uar" of emotions, "ccc" of ratings."""
+        return self._answers.measure
+
+    def of_target(self, target):
+        """Return the comparison of ratings on one of several scales.
+
+        Parameters
+        ----------
+        target : str
+            Its name.
+
+        Returns
+        -------
+        comparison : Comparison
+            As if nothing else had been rated; the leakage is that of the embedding of
+            all targets.
+
+        Raises
+        ------
+        ValueError
+            If there is no such target.
+        """
+        targets = self.settings["data"].get("targets", [])
+        if target not in targets:
+            raise ValueError(
+                f"`target` is {target!r}; the comparison has the targets {targets}."
+            )
+        one = answers_of({"targets": [target]})
+        scores, predictions = self.scores, self.predictions
+        if len(targets) > 1:
+            found = {name: scores[f"{name}_{target}"] for name in one.scores}
+            scores = scores.drop(columns=self._answers.scores[len(found) :])
+            scores = scores.assign(**found)
+            others = [name for name in targets if name != target]
+            predictions = predictions.drop(
+                columns=answers_of({"targets": others}).columns
+            )
+        data = {**self.settings["data"], **one.described()}
+        return Comparison(
+            scores=scores,
+            predictions=predictions,
+            leakage=self.leakage,
+            errors=self.errors,
+            settings={**self.settings, "data": data},
+        )
 
     def by_seed(self):
         """Score each estimator once per seed.
@@ -152,19 +214,23 @@ class Comparison:
         Returns
         -------
         table : DataFrame
-            Indexed by estimator and seed: `uar`, the mean over emotions of the recall
-            of all test utterances pooled over the folds; `weighted_accuracy`, the
-            share of them recognised; `macro_f1`, the mean over emotions of the F1
-            score; `leakage_<probe>`, the balanced accuracy of each probe.
+            Indexed by estimator and seed. The scores are of all test utterances pooled
+            over the folds: `uar`, the mean over emotions of the recall,
+            `weighted_accuracy`, the share recognised, and `macro_f1`, the mean over
+            emotions of the F1 score; of ratings those of `scores`. Then the balanced
+            accuracy of each probe: `leakage_<probe>` for the speaker,
+            `within_emotion_<probe>` for the speaker within an emotion,
+            `gender_<probe>` for the gender, as far as they were asked.
         """
         keys = ["estimator", "seed"]
         pooled = {
-            key: scores_of(rows["y_true"], rows["y_pred"])
+            key: self._answers.score(rows)
             for key, rows in self._finished.groupby(keys, sort=False)
         }
-        columns = ["uar", "weighted_accuracy", "macro_f1"]
         index = pd.MultiIndex.from_tuples(pooled, names=keys)
-        table = pd.DataFrame([*pooled.values()], index=index, columns=columns)
+        table = pd.DataFrame(
+            [*pooled.values()], index=index, columns=self._answers.scores
+        )
         return table.join(self._leakage())
 
     def by_speaker(self):
@@ -173,15 +239,12 @@ class Comparison:
         Returns
         -------
         table : DataFrame of shape (n_speakers, n_estimators)
-            Unweighted average recall, the mean over seeds.
+            Unweighted average recall, or concordance of ratings: the mean over seeds.
         """
-        rows = self._finished
-        is_hit = rows["y_true"] == rows["y_pred"]
         levels = ["estimator", "seed", "speaker"]
-        recall = is_hit.groupby([rows[name] for name in [*levels, "y_true"]]).mean()
-        uar = recall.groupby(level=levels).mean()
-        by_speaker = uar.groupby(level=["estimator", "speaker"]).mean()
-        names = [name for name in self.settings["estimators"] if name in uar.index]
+        scores = self._answers.score_groups(self._finished, levels)
+        by_speaker = scores.groupby(level=["estimator", "speaker"]).mean()
+        names = [name for name in self.settings["estimators"] if name in scores.index]
         return by_speaker.unstack("estimator")[names].rename_axis(columns=None)
 
     def summary(self, confidence_level=0.95):
@@ -190,7 +253,7 @@ class Comparison:
         Parameters
         ----------
         confidence_level : float, default=0.95
-            Probability that an interval covers the recall on other speakers.
+            Probability that an interval covers the score on other speakers.
 
         Returns
         -------
@@ -215,11 +278,13 @@ class Comparison:
                 Mean over emotions of the F1 score: mean over the seeds.
             worst_speaker, worst_speaker_uar
                 The test speaker with the lowest UAR as a mean over the seeds.
-            leakage_<probe>
-                Balanced accuracy with which the probe names the speaker: mean over
-                the seeds. See :func:`~advser.probes.cross_val_leakage`.
+            leakage_<probe>, within_emotion_<probe>, gender_<probe>
+                Balanced accuracy with which the probe names the speaker, the speaker
+                within an emotion, or the gender, as far as they were asked: mean over
+                the seeds. See :func:`~advser.probes.cross_val_leakage`, and
+                :meth:`leakage_summary` for the raw features, chance and intervals.
             chance
-                The same of a probe that knows nothing: one by the number of speakers.
+                Of a probe for the speaker that knows nothing: one by their number.
             candidates
                 Number of settings that a search tries in each fold; 1 without one.
             errors
@@ -227,7 +292,13 @@ class Comparison:
             fit_seconds
                 Median over seeds and folds, CPU seconds. Networks that were trained
                 together share theirs equally.
+
+            Of ratings there are `ccc`, `ccc_std`, `ccc_low`, `ccc_high` (see
+            :func:`~advser.statistics.ccc_interval`), `pearson`, `mae` and
+            `worst_speaker_ccc` instead, means over the targets, and after them those of
+            each of several targets, such as `ccc_<target>`.
         """
+        measure = self.measure
         estimators = self.settings["estimators"]
         by_seed = self.by_seed().groupby("estimator", sort=False)
         by_speaker = self.by_speaker()
@@ -237,20 +308,20 @@ class Comparison:
             name: self._interval(name, confidence_level) for name in by_speaker
         }
         low_high = pd.DataFrame(intervals, index=["low", "high"], dtype=float).T
+        asked_speaker = self.leakage[self.leakage["asked"] == SPEAKER]
         table = pd.DataFrame(
             {
                 "transductive": self.transductive(),
                 "seeds": by_seed.size(),
-                "uar": means.pop("uar"),
-                "uar_std": by_seed["uar"].std(),
-                "uar_low": low_high["low"],
-                "uar_high": low_high["high"],
-                "weighted_accuracy": means.pop("weighted_accuracy"),
-                "macro_f1": means.pop("macro_f1"),
-                "worst_speaker": by_speaker.idxmin(),
-                "worst_speaker_uar": by_speaker.min(),
+                measure: means.pop(measure),
+                f"{measure}_std": by_seed[measure].std(),
+                f"{measure}_low": low_high["low"],
+                f"{measure}_high": low_high["high"],
+                **{name: means.pop(name) for name in self._answers.scores[1:]},
+                "worst_speaker": by_speaker.dropna(axis=1, how="all").idxmin(),
+                f"worst_speaker_{measure}": by_speaker.min(),
                 **means,
-                "chance": self.leakage.groupby("estimator")["chance"].first(),
+                "chance": asked_speaker.groupby("estimator")["chance"].first(),
                 "candidates": scores["candidates"].max(),
                 "errors": self.errors.groupby("estimator").size(),
                 "fit_seconds": scores["fit_seconds"].median(),
@@ -260,6 +331,28 @@ class Comparison:
         counts = ["seeds", "candidates", "errors"]
         table[counts] = table[counts].fillna(0).astype(int)
         return table
+
+    def leakage_summary(self):
+        """Summarise what the probes have found, beside what `X` itself gives away.
+
+        Returns
+        -------
+        table : DataFrame
+            One row per `asked` ("speaker", "speaker within emotion" or "gender"),
+            `probe` and `estimator`, "raw features" being `X` itself. Means over the
+            seeds of the numbers of :class:`~advser.probes.SpeakerLeakage`: `accuracy`
+            (balanced; and `accuracy_std`, its standard deviation, missing for one
+            seed), `low` and `high` (the bounds of its interval over speakers),
+            `chance`, `weighted_accuracy` and `majority`.
+        """
+        groups = self.leakage.groupby(["asked", "probe", "estimator"], sort=False)
+        numbers = ["low", "high", "chance", "weighted_accuracy", "majority"]
+        table = groups[["accuracy", *numbers]].mean()
+        table.insert(1, "accuracy_std", groups["accuracy"].std())
+        order = [*COLUMNS], self.settings["probes"], [*self.settings["estimators"]]
+        order[2].insert(0, RAW_FEATURES)
+        every = pd.MultiIndex.from_product(order, names=table.index.names)
+        return table.reindex(every.intersection(table.index, sort=False)).reset_index()
 
     def transductive(self):
         """Tell which estimators use unlabelled rows of the speakers they are tested on.
@@ -291,7 +384,8 @@ class Comparison:
         Returns
         -------
         difference : Difference
-            See :func:`~advser.statistics.uar_difference`.
+            See :func:`~advser.statistics.uar_difference` and, of ratings,
+            :func:`~advser.statistics.ccc_difference`.
 
         Raises
         ------
@@ -299,7 +393,7 @@ class Comparison:
             If an estimator is unknown, or has not finished all folds of any seed.
         """
         y_true, speakers, y_pred = self._by_utterance(name)
-        return uar_difference(
+        return self._answers.difference(
             y_true,
             y_pred,
             self._by_utterance(other)[2],
@@ -333,10 +427,11 @@ class Comparison:
         -------
         table : DataFrame
             One row per pair: `estimator`, `other`, `transductive`, `points` (the
-            difference in unweighted average recall, in percentage points), `low` and
-            `high` (its interval), `p_value`, `p_holm` (the same, corrected for all
-            comparisons of the table by :func:`~advser.statistics.holm`) and
-            `smallest_p_holm` (what `p_holm` would at best be with so few speakers).
+            difference in unweighted average recall, in percentage points; of ratings
+            `difference`, that in concordance), `low` and `high` (its interval),
+            `p_value`, `p_holm` (the same, corrected for all comparisons of the table by
+            :func:`~advser.statistics.holm`) and `smallest_p_holm` (what `p_holm` would
+            at best be with so few speakers).
 
         Raises
         ------
@@ -356,6 +451,7 @@ class Comparison:
                 for other, name in product(baselines, names)
                 if name not in baselines
             ]
+        effect, unit = self._answers.effect, self._answers.unit
         knows = self.transductive()
         rows = []
         for name, other in pairs:
@@ -372,14 +468,14 @@ class Comparison:
                     "estimator": name,
                     "other": other,
                     "transductive": bool(knows[name]),
-                    "points": 100 * found.difference,
-                    "low": 100 * found.low,
-                    "high": 100 * found.high,
+                    effect: unit * found.difference,
+                    "low": unit * found.low,
+                    "high": unit * found.high,
                     "p_value": found.p_value,
                     "smallest_p_holm": found.smallest_p_value,
                 }
             )
-        columns = ["estimator", "other", "transductive", "points", "low", "high"]
+        columns = ["estimator", "other", "transductive", effect, "low", "high"]
         columns += ["p_value", "p_holm", "smallest_p_holm"]
         table = pd.DataFrame(rows, columns=columns)
         table["p_holm"] = holm(table["p_value"])
@@ -387,11 +483,17 @@ class Comparison:
         return table
 
     def _leakage(self):
-        """Return the leakage by estimator and seed, in a column for each probe."""
-        table = self.leakage.pivot(
-            index=["estimator", "seed"], columns="probe", values="accuracy"
+        """Return the leakage by estimator and seed, in a column for each question."""
+        column = self.leakage["asked"].map(COLUMNS) + self.leakage["probe"]
+        table = self.leakage.assign(column=column).pivot(
+            index=["estimator", "seed"], columns="column", values="accuracy"
         )
-        return table.add_prefix("leakage_")
+        return table[pd.unique(column)].rename_axis(columns=None)
+
+    @cached_property
+    def _answers(self):
+        """Return what was asked of the estimators."""
+        return answers_of(self.settings["data"])
 
     @cached_property
     def _finished(self):
@@ -402,7 +504,10 @@ class Comparison:
         return self.predictions[keys.isin(runs)]
 
     def _by_utterance(self, name):
-        """Return true emotions, speakers and a column of predictions for each seed."""
+        """Return what is true, the speakers, and what each seed has predicted.
+
+        Predictions have the shape of what is true, and a last axis for the seeds.
+        """
         finished = self._finished
         rows = finished[finished["estimator"] == name]
         if rows.empty:
@@ -411,17 +516,17 @@ class Comparison:
                 f"{name!r} has not finished all folds of any seed; those that have are "
                 f"{names}."
             )
-        n_seeds = rows["seed"].nunique()
-        y_pred = rows["y_pred"].to_numpy().reshape(n_seeds, -1).T
-        of_seed = rows[: len(y_pred)]
-        return of_seed["y_true"].to_numpy(), of_seed["speaker"].to_numpy(), y_pred
+        seeds = [of_seed for _, of_seed in rows.groupby("seed")]
+        predicted = [self._answers.of(of_seed)[1] for of_seed in seeds]
+        y_true, _ = self._answers.of(seeds[0])
+        return y_true, seeds[0]["speaker"].to_numpy(), np.stack(predicted, axis=-1)
 
     def _interval(self, name, confidence_level):
-        """Return the interval of an estimator's recall, none for a single speaker."""
+        """Return the interval of an estimator's score, none for a single speaker."""
         y_true, speakers, y_pred = self._by_utterance(name)
         if len(pd.unique(speakers)) < 2:
             return np.nan, np.nan
-        return uar_interval(
+        return self._answers.interval(
             y_true, y_pred, speakers=speakers, confidence_level=confidence_level
         )
 
@@ -436,10 +541,12 @@ def compare(
     groups=None,
     seeds=5,
     probes=("logistic", "mlp"),
+    within_emotion=False,
+    genders=None,
     search=None,
     n_candidates=None,
     inner_cv=5,
-    scoring="uar",
+    scoring=None,
     folder=None,
     n_jobs=None,
     verbose=0,
@@ -453,18 +560,20 @@ def compare(
     Parameters
     ----------
     estimators : dict of str to estimator
-        Unfitted scikit-learn classifiers, pipelines or searches, by name. Copies of
-        them are fitted, with all that they do to the features within the fold. Each
-        gets the speakers where it requests them, as `speakers` or `groups`, through
-        scikit-learn's metadata routing; `AdversarialSER` and `SpeakerScaler` do, and
-        so does a search over speaker-disjoint folds such as
+        Unfitted scikit-learn classifiers, pipelines or searches, by name; or regressors
+        alone. Copies of them are fitted, with all that they do to the features within
+        the fold. Each gets the speakers where it requests them, as `speakers` or
+        `groups`, through scikit-learn's metadata routing; `AdversarialSER` and
+        `SpeakerScaler` do, and so does a search over speaker-disjoint folds such as
         ``GridSearchCV(..., cv=GroupKFold(3))``.
 
     X : array-like of shape (n_samples, n_features)
         Features, or whatever else the estimators accept, such as a list of files.
 
-    y : array-like of shape (n_samples,)
-        Emotions.
+    y : array-like of shape (n_samples,), or (n_samples, n_targets) of regressors
+        Emotions, or ratings, NaN for a missing one. The targets are named as the
+        columns of a DataFrame are. Regressors of this package learn from rows that lack
+        ratings; most of scikit-learn's refuse them.
 
     speakers : array-like of shape (n_samples,)
         Speaker of each row.
@@ -482,8 +591,17 @@ def compare(
         given to every ``random_state`` that is None. An estimator that has none runs
         once: set ``random_state=0`` where it changes nothing.
 
-    probes : sequence of {"logistic", "mlp"}, default=("logistic", "mlp")
-        Probes that judge the speaker leakage; empty for none.
+    probes : sequence of {"logistic", "mlp", "knn"}, default=("logistic", "mlp")
+        Probes that judge the speaker leakage, see
+        :func:`~advser.probes.speaker_leakage`; empty for none. Where `X` is an array of
+        numbers, they judge it as well, as the yardstick.
+
+    within_emotion : bool, default=False
+        Whether the probes are also asked for the speaker within each emotion.
+
+    genders : array-like of shape (n_samples,), default=None
+        Gender of each row's speaker, which the probes are then asked for as well, on
+        speakers they have not heard; see :func:`~advser.probes.gender_leakage`.
 
     search : dict of str to dict, default=None
         Settings to choose from, by the name of the estimator: parameters and lists of
@@ -500,9 +618,10 @@ def compare(
         :class:`sklearn.model_selection.GroupKFold` over the training speakers, or of
         these if they are fewer.
 
-    scoring : "uar", str or callable, default="uar"
-        What a search chooses by, on average over the inner folds: the unweighted
-        average recall, or a scorer of scikit-learn's.
+    scoring : str or callable, default=None
+        What a search chooses by, on average over the inner folds: a scorer of
+        scikit-learn's, or None for the score that is compared, the unweighted average
+        recall ("uar") or the concordance correlation of ratings ("ccc").
 
     folder : str or path-like, default=None
         Folder for the tables, created if missing. Rows are added as they are found, so
@@ -527,7 +646,8 @@ def compare(
     ------
     ValueError
         If an array has the wrong length, there are fewer than two speakers,
-        `estimators` or `seeds` is empty, a probe is unknown, `search` names no
+        `estimators` or `seeds` is empty, some estimators are regressors and others are
+        not, a probe is unknown or asked for what it cannot be, `search` names no
         estimator, `cv` puts a speaker into both training and test rows, or every fit
         fails.
     FileExistsError
@@ -558,7 +678,7 @@ def compare(
     {'LR': 0.8}
     """
     n_rows = _num_samples(X)
-    y = check_labels(y, "y", n_rows)
+    answers, y = check_answers(estimators, y, n_rows)
     speakers = check_labels(speakers, "speakers", n_rows)
     groups = None if groups is None else check_labels(groups, "groups", n_rows)
     seeds = range(seeds) if isinstance(seeds, Integral) else [*map(int, seeds)]
@@ -567,17 +687,24 @@ def compare(
             f"`estimators` has {len(estimators)} entries and `seeds` {len(seeds)}; "
             "pass one of each at least."
         )
-    for probe in probes:
-        if probe not in PROBES:
-            raise ValueError(
-                f"`probes` has {probe!r}; it must be one of {sorted(PROBES)}."
-            )
+    if RAW_FEATURES in estimators:
+        raise ValueError(
+            f"`estimators` has {RAW_FEATURES!r}, which is the name of `X` in the table "
+            "of the leakage; choose another."
+        )
+    asked = _asked(probes, within_emotion, genders, speakers, answers)
+    if genders is not None:
+        genders = check_labels(genders, "genders", n_rows)
     folds = _speaker_disjoint_folds(
         cv, y, speakers, speakers if groups is None else groups
     )
     candidates = _equal_grids(search or {}, n_candidates, estimators)
     if candidates:
         inner_cv = _inner_folds(inner_cv, folds, y, speakers)
+    if scoring in (None, answers.measure):
+        scoring, rule = answers.scorer(), answers.measure_name
+    else:
+        rule = as_json(scoring)
     searches = {
         name: _search(estimators[name], settings, inner_cv, scoring)
         for name, settings in candidates.items()
@@ -587,12 +714,13 @@ def compare(
         name: list(seeds if unseeded(model) else seeds[:1])
         for name, model in models.items()
     }
+    labels = [*np.atleast_2d(y.T), speakers, *([] if genders is None else [genders])]
     settings = {
         "data": {
             "n_samples": n_rows,
             "speakers": sorted(map(str, pd.unique(speakers))),
-            "emotions": sorted(map(str, pd.unique(y))),
-            "fingerprint": fingerprint(X, y, speakers),
+            **answers.described(),
+            "fingerprint": fingerprint(X, *labels),
         },
         "protocol": {
             "cv": as_json(cv),
@@ -601,7 +729,8 @@ def compare(
             "folds": joblib.hash(folds),
         },
         "probes": list(probes),
-        "selection": _selection_rule(inner_cv, scoring) if candidates else None,
+        "asked": asked,
+        "selection": _selection_rule(inner_cv, rule) if candidates else None,
         "estimators": {
             name: _plan(estimators[name], model, runs[name], candidates.get(name, []))
             for name, model in models.items()
@@ -615,17 +744,19 @@ def compare(
         {
             "sample": samples,
             "speaker": pd.unique(speakers),
-            "y_true": pd.unique(y),
-            "y_pred": pd.unique(y),
+            **answers.labels(),
         },
     )
     done = store.done()
     together, alone = [], []  # networks that are trained in stacks, and all else
+    to_embed = X, y, speakers, answers.strata(y), genders, asked, probes
+    if probes and _is_numeric(X) and (RAW_FEATURES, seeds[0], None) not in done:
+        alone.append((_embed, (RAW_FEATURES, seeds[0], np.nan), None, *to_embed))
     for seed, (name, model) in product(seeds, models.items()):
         if seed not in runs[name]:
             continue
         jobs = [
-            (_fold, (name, seed, number), model, *rows, X, y, speakers)
+            (_fold, (name, seed, number), model, *rows, X, y, speakers, answers)
             for number, rows in enumerate(folds)
             if (name, seed, number) not in done
         ]
@@ -633,23 +764,10 @@ def compare(
             # A search without an embedding is judged by that of what it searches.
             embeds = model if hasattr(model, "transform") else estimators[name]
             key = (name, seed, np.nan)
-            jobs.append((_leakage, key, embeds, X, y, speakers, probes))
+            jobs.append((_embed, key, embeds, *to_embed))
         (together if is_stackable(model) else alone).extend(jobs)
 
-    with tqdm(total=len(together) + len(alone), disable=not verbose) as progress:
-        if together:
-            with stacked_fits(MAX_STACK, n_jobs):
-                for result in unordered([(_stacked, *job) for job in together]):
-                    if isinstance(result, dict):
-                        store.add(result)
-                        progress.update()
-                    else:
-                        alone.append(result)
-        # The limit that a job sets itself is undone wrongly where workers are threads.
-        with threadpool_limits(1):
-            for tables in unordered([(_recorded, *job) for job in alone], n_jobs):
-                store.add(tables)
-                progress.update()
+    run(together, alone, store, n_jobs, verbose)
     comparison = Comparison(**store.tables(), settings=settings)
     if folder is not None:
         comparison.save(folder)
@@ -657,54 +775,7 @@ def compare(
     return comparison
 
 
-def scores_of(y_true, y_pred):
-    """Return the scores of some predictions, by name."""
-    return {
-        "uar": unweighted_average_recall(y_true, y_pred),
-        "weighted_accuracy": accuracy_score(y_true, y_pred),
-        "macro_f1": f1_score(
-            y_true, y_pred, labels=pd.unique(y_true), average="macro", zero_division=0
-        ),
-    }
-
-
-def unordered(jobs, n_jobs=None):
-    """Run jobs, each a function and its arguments; yield the results as they come."""
-    backend, _ = get_active_backend()
-    can_yield = backend.supports_return_generator
-    parallel = Parallel(
-        n_jobs=n_jobs, return_as="generator_unordered" if can_yield else "list"
-    )
-    return parallel(delayed(function)(*arguments) for function, *arguments in jobs)
-
-
-def _stacked(function, *arguments):
-    """Return what a job finds among others, or the job that is left to do alone."""
-    try:
-        return _embed(*arguments) if function is _leakage else function(*arguments)
-    except Exception:  # of this network or of another one that it was stacked with
-        return function, *arguments
-
-
-def _recorded(function, key, *arguments):
-    """Return what a job finds, or its error."""
-    try:
-        with threadpool_limits(1):
-            return function(key, *arguments)
-    except Exception as error:
-        name, seed, fold = key
-        row = {
-            "estimator": name,
-            "seed": seed,
-            "fold": fold,
-            "error": type(error).__name__,
-            "message": str(error),
-            "traceback": "".join(traceback.format_exception(error)),
-        }
-        return {"errors": pd.DataFrame([row])}
-
-
-def _fold(key, estimator, train, test, X, y, speakers):
+def _fold(key, estimator, train, test, X, y, speakers, answers):
     """Fit on one fold's training rows and predict its test rows."""
     name, seed, number = key
     model = seeded(estimator, seed)
@@ -713,21 +784,17 @@ def _fold(key, estimator, train, test, X, y, speakers):
         call(model, "fit", X_train, y[train], speakers=speakers[train])
     with Stopwatch() as predict:
         y_pred = call(model, "predict", X_test, speakers=speakers[test])
-    emotions = sorted(pd.unique(y), key=str)
-    recalls = recall_score(
-        y[test], y_pred, labels=emotions, average=None, zero_division=np.nan
-    )
+    answered = pd.DataFrame(answers.rows(y[test], y_pred))
     search = model[-1] if isinstance(model, Pipeline) else model
     is_search = hasattr(search, "best_params_")
     score = {
         "estimator": name,
-        "transductive": _is_transductive(model),
+        "transductive": is_transductive(model),
         "seed": seed,
         "fold": number,
         "test_speakers": "+".join(map(str, pd.unique(speakers[test]))),
         "n_samples": len(test),
-        **scores_of(y[test], y_pred),
-        **{f"recall_{emotion}": recall for emotion, recall in zip(emotions, recalls)},
+        **answers.score_fold(answered),
         "candidates": len(search.cv_results_["params"]) if is_search else 1,
         "chosen": json.dumps(search.best_params_, default=repr) if is_search else "",
         "fit_seconds": fit.seconds,
@@ -739,8 +806,7 @@ def _fold(key, estimator, train, test, X, y, speakers):
         "fold": number,
         "sample": X_test.index if isinstance(X_test, pd.DataFrame) else test,
         "speaker": speakers[test],
-        "y_true": y[test],
-        "y_pred": y_pred,
+        **answered,
     }
     return {
         "predictions": pd.DataFrame(predictions),
@@ -748,36 +814,63 @@ def _fold(key, estimator, train, test, X, y, speakers):
     }
 
 
-def _embed(key, estimator, X, y, speakers, probes):
+def _embed(key, estimator, X, y, speakers, strata, *questions):
     """Embed held-out utterances of known speakers; return the job to probe them."""
-    parts = held_out_embeddings(estimator, X, y, speakers, random_state=key[1])
-    return _probe, key, list(parts), y, speakers, probes
+    parts = held_out_embeddings(
+        estimator, X, y, speakers, strata=strata, random_state=key[1]
+    )
+    return _probe, key, list(parts), speakers, strata, *questions
 
 
-def _probe(key, parts, y, speakers, probes):
-    """Probe embeddings for the speaker."""
+def _probe(key, parts, speakers, strata, genders, asked, probes):
+    """Put all questions to all probes of embeddings."""
     name, seed, _ = key
-    found = [
-        leakage_of_parts(parts, speakers, y, probe, random_state=seed)
-        for probe in probes
-    ]
-    rows = [{"estimator": name, "seed": seed, **leakage.as_row()} for leakage in found]
+    rows = []
+    for question, probe in product(asked, probes):
+        leakage = leakage_of_parts(
+            parts,
+            speakers,
+            strata,
+            probe,
+            genders=genders if question == GENDER else None,
+            within_emotion=question == WITHIN,
+            random_state=seed,
+        )
+        row = {"estimator": name, "seed": seed, "asked": question}
+        rows.append(row | leakage.as_row())
     return {"leakage": pd.DataFrame(rows)}
 
 
-def _leakage(*arguments):
-    """Probe the estimator's embedding of held-out utterances of known speakers."""
-    function, *arguments = _embed(*arguments)
-    return function(*arguments)
+def _asked(probes, within_emotion, genders, speakers, answers):
+    """Return what the probes are asked for."""
+    for probe in probes:
+        if probe not in PROBES:
+            raise ValueError(
+                f"`probes` has {probe!r}; it must be one of {sorted(PROBES)}."
+            )
+    asked = [SPEAKER]
+    if within_emotion:
+        if answers.measure != "uar":
+            raise ValueError(
+                "`within_emotion=True` tells speakers apart within each emotion, and "
+                "`estimators` are regressors; leave it at False."
+            )
+        asked.append(WITHIN)
+    if genders is not None:
+        check_genders(check_labels(genders, "genders", len(speakers)), speakers)
+        asked.append(GENDER)
+    return asked
 
 
-def _is_transductive(estimator):
-    """Whether what it says of a row depends on the other rows of its batch."""
-    fitted = getattr(estimator, "best_estimator_", estimator)
-    return any(
-        isinstance(part, SpeakerScaler) and part.unknown == "batch"
-        for part in [fitted, *fitted.get_params().values()]
-    )
+def _is_numeric(X):
+    """Whether it is an array that a probe can judge as it is."""
+    if len(getattr(X, "shape", ())) != 2:
+        return False
+    try:
+        check_array(X)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _speaker_disjoint_folds(cv, y, speakers, groups):
@@ -857,17 +950,14 @@ def _search(estimator, candidates, inner_cv, scoring):
     """Return a search of candidates, which trains its networks together."""
     kind = StackedGridSearchCV if is_stackable(estimator) else GridSearchCV
     grid = [{name: [value] for name, value in one.items()} for one in candidates]
-    if scoring == "uar":
-        scoring = make_scorer(unweighted_average_recall)
     # Each is a job of its own; its fits are not shared out again, to a cluster least.
     return kind(estimator, grid, cv=inner_cv, scoring=scoring, n_jobs=1)
 
 
-def _selection_rule(inner_cv, scoring):
+def _selection_rule(inner_cv, score):
     """Return in words how the searches choose."""
-    by = "unweighted average recall" if scoring == "uar" else as_json(scoring)
     return (
-        f"highest mean of {by} over {as_json(inner_cv)} of the training rows, the "
+        f"highest mean of {score} over {as_json(inner_cv)} of the training rows, the "
         "speakers being the groups"
     )
 
@@ -876,7 +966,7 @@ def _plan(estimator, model, seeds, candidates):
     """Return how an estimator is run, ready for JSON."""
     return {
         "class": type(estimator).__name__,
-        "transductive": _is_transductive(model),
+        "transductive": is_transductive(model),
         "seeds": seeds,
         "parameters": described(estimator),
         "candidates": [

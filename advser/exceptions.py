@@ -19,7 +19,7 @@ class CollapseWarning(UserWarning):
 
 
 class CorpusWarning(UserWarning):
-    """A copy of a corpus is not complete, or not all of it can be read."""
+    """A corpus is not complete, not all can be read, or it shares too few emotions."""
 
 
 class NoNeutralWarning(UserWarning):

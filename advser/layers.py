@@ -163,7 +163,7 @@ def reverse_gradient(h, weight):
     ----------
     h : Tensor of any shape
 
-    weight : float or Tensor of shape ()
+    weight : float or Tensor, of a shape that broadcasts to that of `h`
         :math:`\lambda`.
     """
     return torch.lerp(h, h.detach(), 1 + weight)

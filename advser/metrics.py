@@ -8,7 +8,13 @@ from functools import partial
 import audmetric
 import numpy as np
 import pandas as pd
-from sklearn.metrics import make_scorer, mean_absolute_error, recall_score
+from sklearn.metrics import (
+    accuracy_score,
+    f1_score,
+    make_scorer,
+    mean_absolute_error,
+    recall_score,
+)
 
 from ._validation import check_labels
 
@@ -282,6 +288,32 @@ def rating_scorers(targets=None):
     return scorers
 
 
+def emotion_scores(y_true, y_pred):
+    """Return `uar`, `weighted_accuracy` and `macro_f1` by name."""
+    return {
+        "uar": unweighted_average_recall(y_true, y_pred),
+        "weighted_accuracy": accuracy_score(y_true, y_pred),
+        "macro_f1": f1_score(
+            y_true, y_pred, labels=pd.unique(y_true), average="macro", zero_division=0
+        ),
+    }
+
+
+def rating_scores(y_true, y_pred, targets):
+    """Return `ccc`, `pearson` and `mae` by name: of each target, and their means.
+
+    A target without ratings has no score, and no part in the mean.
+    """
+    y_true, y_pred = _check_ratings(y_true, y_pred)
+    scores = {"ccc": _concordance, "pearson": _pearson, "mae": _error}
+    found = {}
+    for name, score in scores.items():
+        values = [score(rated, p) for rated, p in zip(y_true.T, y_pred.T)]
+        found[name] = float(pd.Series(values, dtype=float).mean())
+        found |= {f"{name}_{target}": v for target, v in zip(targets, values)}
+    return found
+
+
 def _score(y_true, y_pred, *, score, column=None):
     """Return a score of one column, or its mean over all."""
     y_true, y_pred = _check_ratings(y_true, y_pred)
@@ -328,6 +360,20 @@ def _pearson(rated, predicted):
     return audmetric.pearson_cc(rated[known], predicted[known])
 
 
-def _negative_error(rated, predicted):
+def _error(rated, predicted):
     known = ~np.isnan(rated)
-    return -mean_absolute_error(rated[known], predicted[known])
+    if not known.any():
+        return np.nan
+    return mean_absolute_error(rated[known], predicted[known])
+
+
+def _negative_error(rated, predicted):
+    return -_error(rated, predicted)
+
+
+def recalls_of(y_true, y_pred, emotions):
+    """Return the recall of each emotion, by name; NaN where it does not occur."""
+    recalls = recall_score(
+        y_true, y_pred, labels=emotions, average=None, zero_division=np.nan
+    )
+    return {f"recall_{emotion}": recall for emotion, recall in zip(emotions, recalls)}

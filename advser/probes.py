@@ -442,7 +442,9 @@ def cross_val_leakage(
     speakers = check_labels(speakers, "speakers", n_rows)
     if genders is not None:
         genders = check_labels(genders, "genders", n_rows)
-    parts = held_out_embeddings(estimator, X, y, speakers, random_state=random_state)
+    parts = held_out_embeddings(
+        estimator, X, y, speakers, strata=y, random_state=random_state
+    )
     return leakage_of_parts(
         list(parts),
         speakers,
@@ -456,9 +458,10 @@ def cross_val_leakage(
     )
 
 
-def held_out_embeddings(estimator, X, y, speakers, *, random_state):
+def held_out_embeddings(estimator, X, y, speakers, *, strata, random_state):
     """Fit on one half of every speaker's rows and embed the other; then in turn.
 
+    The halves have as much of each of the `strata`, such as emotions, if there are any.
     Yields two pairs: the numbers of the held-out rows whose speaker can be probed, and
     their embedding.
     """
@@ -470,7 +473,7 @@ def held_out_embeddings(estimator, X, y, speakers, *, random_state):
             f"{MIN_ROWS} rows or more; the leakage needs two, to hold out half of each."
         )
     probed = enough[codes]
-    half = _deal(codes, y, 2, random_state)
+    half = _deal(codes, strata, 2, random_state)
     encoder = representation(estimator)
     for held_out in (0, 1):
         fitted_on = np.flatnonzero(half != held_out)
@@ -508,7 +511,7 @@ def leakage_of_parts(
         )
     asked = speakers
     if genders is not None:
-        _check_genders(genders, speakers)
+        check_genders(genders, speakers)
         asked = genders
     rows, predicted = [], []
     for part, embedding in parts:
@@ -613,7 +616,7 @@ def _judge_genders(genders, predicted, speakers, *, probe, confidence_level):
     )
 
 
-def _check_genders(genders, speakers):
+def check_genders(genders, speakers):
     """Raise unless each speaker has one gender, and each gender two speakers."""
     pairs = pd.DataFrame({"gender": genders, "speaker": speakers}).drop_duplicates()
     twice = pairs["speaker"][pairs["speaker"].duplicated()]
@@ -625,8 +628,8 @@ def _check_genders(genders, speakers):
     sizes = pairs["gender"].value_counts()
     if len(sizes) < 2 or sizes.min() < 2:
         raise ValueError(
-            f"`genders` has {dict(sizes)} as numbers of speakers; the probe needs two "
-            "genders of two speakers, one to learn from and one to be tested on."
+            f"`genders` has {sizes.to_dict()} as numbers of speakers; the probe needs "
+            "two genders of two speakers, one to learn from and one to be tested on."
         )
 
 

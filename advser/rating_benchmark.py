@@ -5,34 +5,21 @@ setting is chosen by the results: the linear models pick theirs by speaker-disjo
 cross-validation of the training rows, the networks run with their defaults.
 """
 
-import platform
 from itertools import product
-from time import perf_counter
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold, LeaveOneGroupOut
 from sklearn.neural_network import MLPRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVR
-from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
-from ._routing import call, seeded, unseeded
-from ._store import write_json
 from .adversarial import AdversarialSERRegressor
 from .autoencoder import AutoencoderSERRegressor
-from .benchmark import NORMALISATIONS, PACKAGES, installed, new_figure
-from .evaluation import unordered
-from .metrics import concordance_correlation
-from .model_selection import MAX_STACK, is_stackable, stacked_fits
+from .benchmark import NORMALISATIONS, compare_into, markdown, new_figure, scaled
 from .plots import RatingDisplay
 from .plots._style import require_matplotlib
-from .scaling import SpeakerScaler
 
 __all__ = ["RATING_METHODS", "benchmark_ratings", "format_ratings", "save_rated"]
 
@@ -46,11 +33,16 @@ RATING_METHODS = {
     "mlp": "scikit-learn's MLP",
     "dummy": "mean of the training ratings",
 }
+BASELINE = "ridge"  # that the other methods are tested against
 MEASURES = {"ccc": "CCC", "pearson": "r", "mae": "MAE"}
 RATING_NOTES = """\
 CCC: concordance correlation coefficient of all test ratings, leaving one speaker (or
 session) out at a time; r: Pearson's correlation; MAE: mean absolute error. Mean ±
-standard deviation over the seeds (none where the method has no randomness).
+standard deviation over the seeds (none where the method has no randomness). 95 %: the
+confidence interval of the CCC, a mean over what is rated, by bootstrap over the
+speakers. Leakage: balanced accuracy with which an independent probe names the speaker
+from the embedding (of the baselines: their scaled features) of utterances held out from
+training; not judged unless two speakers have four utterances.
 Transductive results use the test speaker's unlabelled utterances, the very ones that
 are scored: compare them with each other only. Ridge regression and SVR choose their
 penalty by speaker-disjoint cross-validation within the training rows; networks run with
@@ -109,12 +101,36 @@ def make_regressor(method, n_speakers):
     return PerTarget(GridSearchCV(model, grid, scoring="r2", cv=inner_cv))
 
 
+class WithoutTheirSpeakers(LeaveOneGroupOut):
+    """Leave one group out at a time, and with it all rows of the speakers in it.
+
+    Parameters
+    ----------
+    speakers : ndarray of shape (n_samples,)
+        Speaker of each row.
+    """
+
+    def __init__(self, speakers):
+        self.speakers = speakers
+
+    def split(self, X, y=None, groups=None):
+        """Yield the training and the test rows of each fold."""
+        for train, test in super().split(X, y, groups):
+            apart = ~np.isin(self.speakers[train], self.speakers[test])
+            yield train[apart], test
+
+    def __repr__(self):
+        """Name it without the speakers."""
+        return f"{type(self).__name__}()"
+
+
 def benchmark_ratings(
     recordings,
     folder,
     *,
     methods=tuple(RATING_METHODS),
     seeds=5,
+    probes=("logistic", "mlp"),
     n_jobs=None,
     verbose=0,
 ):
@@ -126,14 +142,16 @@ def benchmark_ratings(
         The corpus: its `y` is a DataFrame with a column per target.
 
     folder : path-like
-        Folder for the results: `predictions.csv`, `scores.csv`, `table.md`,
-        `settings.json`, and `failures.csv` if there are recordings that were left out.
+        Folder for the results, the same as those of `advser.benchmark.benchmark`.
 
     methods : sequence of str
         Keys of `RATING_METHODS`.
 
     seeds : int, default=5
         Number of seeds of the methods that depend on one.
+
+    probes : sequence of {"logistic", "mlp", "knn"}
+        Judges of the leakage.
 
     n_jobs : int, default=None
         Number of fits at once.
@@ -143,155 +161,69 @@ def benchmark_ratings(
 
     Returns
     -------
-    scores : DataFrame
-        One row per estimator, seed and target: `estimator`, `method`,
-        `transductive`, `seed`, `target`, `ccc`, `pearson`, `mae`.
+    comparison : Comparison
 
-    predictions : DataFrame
-        One row per estimator, seed, utterance and target: `estimator`, `seed`,
-        `sample`, `speaker`, `target`, `rated`, `predicted`.
+    Raises
+    ------
+    FileExistsError
+        If the folder holds the results of other data, settings or versions.
     """
-    X, ratings, speakers = recordings.X, recordings.y, recordings.speakers
-    y = ratings.to_numpy(dtype=np.float64)
-    groups = speakers if recordings.sessions is None else recordings.sessions
-    folds = list(LeaveOneGroupOut().split(X, y, groups))
-    # A session that is left out takes its speakers with it.
-    folds = [
-        (train[~np.isin(speakers[train], speakers[test])], test)
-        for train, test in folds
-    ]
-    n_speakers = min(len(set(speakers[train])) for train, _ in folds) + 1
-    together, alone = [], []  # networks that are trained in stacks, and all else
-    scalers = {"global": StandardScaler(), "speaker": SpeakerScaler(unknown="batch")}
-    plan = {}
-    for (normalisation, suffix), method in product(NORMALISATIONS.items(), methods):
-        name = RATING_METHODS[method] + suffix
-        regressor = make_regressor(method, n_speakers)
-        model = make_pipeline(scalers[normalisation], regressor)
-        plan[name] = (method, normalisation == "speaker")
-        for seed in range(seeds if unseeded(model) else 1):
-            for train, test in folds:
-                job = (name, seed, model, X, y, speakers, train, test)
-                (together if is_stackable(model) else alone).append(job)
-
-    start = perf_counter()
-    found = []
-    with tqdm(total=len(together) + len(alone), disable=not verbose) as progress:
-        with stacked_fits(MAX_STACK, n_jobs):
-            for result in unordered([(rate, *job) for job in together]):
-                found.append(result)
-                progress.update()
-        with threadpool_limits(1):
-            for result in unordered([(rate, *job) for job in alone], n_jobs):
-                found.append(result)
-                progress.update()
-    predictions = tidy(found, X.index, speakers, ratings)
-    predictions.to_csv(folder / "predictions.csv", index=False)
-    scores = score(predictions, plan)
-    scores.to_csv(folder / "scores.csv", index=False)
-    (folder / "table.md").write_text(format_ratings(scores) + "\n", encoding="utf-8")
-    if len(recordings.failures):
-        recordings.failures.to_csv(folder / "failures.csv", index=False)
-    settings = {
-        "corpus": recordings.name,
-        "targets": list(ratings),
-        "n_samples": len(X),
-        "n_failed_files": len(recordings.failures),
-        "speakers": sorted(set(speakers)),
-        "protocol": f"leave one {'speaker' if groups is speakers else 'session'} out",
-        "seeds": list(range(seeds)),
-        "n_jobs": n_jobs,
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "versions": {name: installed(name) for name in PACKAGES},
-        "seconds": round(perf_counter() - start, 1),
-    }
-    write_json(folder / "settings.json", settings)
-    return scores, predictions
-
-
-def rate(name, seed, model, X, y, speakers, train, test):
-    """Fit on the training rows of a fold and rate its test rows."""
-    model = seeded(model, seed)
-    with threadpool_limits(1):
-        call(model, "fit", X.iloc[train], y[train], speakers=speakers[train])
-        rated = call(model, "predict", X.iloc[test], speakers=speakers[test])
-    return name, seed, test, rated
-
-
-def tidy(found, samples, speakers, ratings):
-    """Return all predictions as a tidy table, in order."""
-    tables = []
-    in_order = sorted(found, key=lambda one: (*one[:2], one[2][0]))
-    for name, seed, test, predicted in in_order:
-        for column, target in enumerate(ratings):
-            tables.append(
-                pd.DataFrame(
-                    {
-                        "estimator": name,
-                        "seed": seed,
-                        "sample": samples[test],
-                        "speaker": speakers[test],
-                        "target": target,
-                        "rated": ratings[target].to_numpy()[test],
-                        "predicted": predicted[:, column],
-                    }
-                )
-            )
-    return pd.concat(tables, ignore_index=True)
-
-
-def score(predictions, plan):
-    """Return the scores of each estimator, seed and target, of all folds together."""
-    rows = []
-    keys = ["estimator", "seed", "target"]
-    for (name, seed, target), table in predictions.groupby(keys, sort=False):
-        method, transductive = plan[name]
-        rows.append(
+    sessions, speakers = recordings.sessions, recordings.speakers
+    out = np.unique(speakers if sessions is None else sessions, return_inverse=True)[1]
+    left_out = [set(speakers[out == code]) for code in range(out.max() + 1)]
+    n_speakers = len(set(speakers)) - max(map(len, left_out)) + 1
+    return compare_into(
+        folder,
+        scaled(
             {
-                "estimator": name,
-                "method": method,
-                "transductive": transductive,
-                "seed": seed,
-                "target": target,
-                "ccc": concordance_correlation(table["rated"], table["predicted"]),
-                "pearson": table["rated"].corr(table["predicted"]),
-                "mae": (table["rated"] - table["predicted"]).abs().mean(),
+                RATING_METHODS[method]: make_regressor(method, n_speakers)
+                for method in methods
             }
-        )
-    order = {name: number for number, name in enumerate(plan)}
-    scores = pd.DataFrame(rows)
-    return scores.sort_values(
-        "estimator", key=lambda names: names.map(order), kind="stable"
-    ).reset_index(drop=True)
+        ),
+        recordings,
+        described={"targets": list(recordings.y)},
+        baseline=RATING_METHODS[BASELINE],
+        as_table=format_ratings,
+        cv="loso" if sessions is None else WithoutTheirSpeakers(speakers),
+        groups=sessions,
+        seeds=seeds,
+        probes=probes,
+        n_jobs=n_jobs,
+        verbose=verbose,
+    )
 
 
-def format_ratings(scores):
-    """Return the scores as a Markdown table, for people to read."""
-    targets = list(pd.unique(scores["target"]))
+def format_ratings(comparison):
+    """Return the summary of a comparison as a Markdown table, for people to read."""
+    targets = comparison.settings["data"]["targets"]
+    of_targets = {name: comparison.of_target(name).by_seed() for name in targets}
+    summary = comparison.summary()
+    probes = [name for name in summary if name.startswith("leakage_")]
+    columns = list(product(MEASURES, targets))
     header = ["method", "normalisation"]
-    header += [
-        f"{symbol}, {target}" for symbol, target in product(MEASURES.values(), targets)
-    ]
+    header += [f"{MEASURES[measure]}, {target}" for measure, target in columns]
+    header += ["95 %", *(name.replace("_", ", ") for name in probes)]
     rows = []
-    for name, of_name in scores.groupby("estimator", sort=False):
-        is_transductive = of_name["transductive"].iloc[0]
-        by_target = of_name.groupby("target")
+    for name, row in summary.iterrows():
+        scored = ["failed", *[""] * len(columns)]
+        if row["seeds"]:
+            scored = [
+                spread(of_targets[target].loc[name, measure])
+                for measure, target in columns
+            ]
+            scored.append(f"{row['ccc_low']:.2f} – {row['ccc_high']:.2f}")
         rows.append(
             [
                 name.removesuffix(NORMALISATIONS["speaker"]),
-                "per speaker (transductive)" if is_transductive else "global",
+                "per speaker (transductive)" if row["transductive"] else "global",
+                *scored,
                 *(
-                    spread(by_target.get_group(target)[measure])
-                    for measure, target in product(MEASURES, targets)
+                    "" if np.isnan(row[probe]) else f"{row[probe]:.2f}"
+                    for probe in probes
                 ),
             ]
         )
-    widths = [max(map(len, column)) for column in zip(header, *rows)]
-    lines = [header, ["-" * width for width in widths], *rows]
-    return "\n".join(
-        "| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines
-    )
+    return markdown([header, *rows])
 
 
 def spread(values):
@@ -300,12 +232,12 @@ def spread(values):
     return f"{values.mean():.3f}{deviation}"
 
 
-def save_rated(predictions, folder, *, methods=tuple(RATING_METHODS)):
+def save_rated(comparison, folder, *, methods=tuple(RATING_METHODS)):
     """Draw predicted against rated for each target: `rated.png` in the folder.
 
     Parameters
     ----------
-    predictions : DataFrame
+    comparison : Comparison
         What :func:`benchmark_ratings` returned.
 
     folder : path-like
@@ -322,7 +254,10 @@ def save_rated(predictions, folder, *, methods=tuple(RATING_METHODS)):
     require_matplotlib("A figure")
     shown = [name for name in ("entropy", "grl", "none") if name in methods]
     method = RATING_METHODS[shown[0] if shown else methods[0]]
-    targets = list(pd.unique(predictions["target"]))
+    targets, predictions = (
+        comparison.settings["data"]["targets"],
+        comparison.predictions,
+    )
     figure = new_figure(3.6 * len(targets), 7.4)
     halves = figure.subfigures(2, 1)
     for half, suffix in zip(halves, NORMALISATIONS.values(), strict=True):
@@ -332,8 +267,9 @@ def save_rated(predictions, folder, *, methods=tuple(RATING_METHODS)):
             (predictions["estimator"] == method + suffix) & (predictions["seed"] == 0)
         ]
         for ax, target in zip(axes, targets, strict=True):
-            table = of_name[of_name["target"] == target]
-            RatingDisplay.from_predictions(
-                table["rated"], table["predicted"], name=target, ax=ax
+            rated, predicted = (
+                of_name[f"y_{kind}_{target}"] for kind in ("true", "pred")
             )
+            if len(of_name):  # it may have failed
+                RatingDisplay.from_predictions(rated, predicted, name=target, ax=ax)
     figure.savefig(folder / "rated.png", dpi=200)

@@ -14,13 +14,14 @@ import pandas as pd
 from sklearn.metrics import ConfusionMatrixDisplay
 
 from ._store import write_text
-from .evaluation import Comparison
+from .evaluation import RAW_FEATURES, Comparison
 from .plots import (
     DifferenceDisplay,
     IntervalDisplay,
     LeakageDisplay,
+    RatingDisplay,
 )
-from .plots._style import require_matplotlib
+from .plots._style import MEASURES, require_matplotlib
 
 __all__ = ["report"]
 
@@ -106,7 +107,8 @@ def report(folder, out=None, *, baseline=None, confidence_level=0.95):
     folder = Path(folder)
     comparison = Comparison.load(folder)
     summary = comparison.summary(confidence_level)
-    if summary["uar"].isna().all():
+    is_unfinished = summary[comparison.measure].isna()
+    if is_unfinished.all():
         raise ValueError(
             f"no estimator in {folder} has finished all folds of a seed; go on with "
             "the comparison first."
@@ -114,7 +116,8 @@ def report(folder, out=None, *, baseline=None, confidence_level=0.95):
     benchmark = {}
     if (folder / "settings.json").is_file():
         benchmark = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
-    finished = summary.index[summary["uar"].notna()]
+    finished = summary.index[~is_unfinished]
+    rates = comparison.measure == "ccc"
     if baseline is None:
         chosen = benchmark.get("baselines") or []
         baseline = [name for name in chosen if name in finished] or None
@@ -122,11 +125,11 @@ def report(folder, out=None, *, baseline=None, confidence_level=0.95):
     sections = [
         head(comparison, benchmark),
         caveats(comparison, summary, pairs),
-        recalls(comparison, summary, confidence_level),
-        differences(pairs, confidence_level),
-        leakage(comparison, summary),
+        (concordances if rates else recalls)(comparison, summary, confidence_level),
+        differences(pairs, confidence_level, comparison.measure),
+        leakage(comparison, finished),
         by_speaker(comparison),
-        confusions(comparison, summary),
+        (ratings if rates else confusions)(comparison, summary),
         embedding(folder),
         failures(comparison, folder),
         settings(comparison, benchmark),
@@ -159,11 +162,14 @@ def head(comparison, benchmark):
         folds = f"folds by {protocol['cv']}"
     planned = comparison.settings["estimators"]
     n_seeds = max(len(one["seeds"]) for one in planned.values())
+    if "targets" in data:
+        answered = f"rated for {', '.join(data['targets'])}"
+    else:
+        answered = f"{len(data['emotions'])} emotions ({', '.join(data['emotions'])})"
     return (
         f"<h1>{escape(title_of(benchmark))}</h1>\n"
         f'<p class="lead">{len(planned)} estimators on {data["n_samples"]} utterances '
-        f"of {len(data['speakers'])} speakers, {len(data['emotions'])} emotions "
-        f"({escape(', '.join(data['emotions']))}); {escape(folds)}, "
+        f"of {len(data['speakers'])} speakers, {escape(answered)}; {escape(folds)}, "
         f"{protocol['n_folds']} folds; {n_seeds} seed{'s' * (n_seeds > 1)} where one "
         "matters.</p>"
     )
@@ -175,7 +181,7 @@ def caveats(comparison, summary, pairs):
     n_speakers = len(comparison.settings["data"]["speakers"])
     notes.append(
         f"All of this rests on {n_speakers} speakers. The intervals say how far the "
-        "recall could lie on other speakers of the same kind, recorded in the same "
+        "scores could lie on other speakers of the same kind, recorded in the same "
         "way; they say nothing of another corpus, language or microphone."
     )
     notes.append(
@@ -223,70 +229,103 @@ def unfinished(comparison):
 
 
 def recalls(comparison, summary, confidence_level):
-    """Return how well each estimator does."""
-    probes = [name for name in summary if name.startswith("leakage_")]
-    table = pd.DataFrame(index=summary.index)
-    table["seeds"] = summary["seeds"].map(str)
-    table["UAR"] = [uar or "none" for uar in texts("{:.3f}", summary["uar"])]
-    table[f"{confidence_level:.0%} interval"] = texts(
-        "{:.3f} – {:.3f}", summary["uar_low"], summary["uar_high"]
-    )
-    table["± over seeds"] = texts("{:.3f}", summary["uar_std"])
-    table["WA"] = texts("{:.3f}", summary["weighted_accuracy"])
-    table["macro F1"] = texts("{:.3f}", summary["macro_f1"])
-    table["worst speaker"] = texts(
-        "{:.3f} ({})", summary["worst_speaker_uar"], summary["worst_speaker"]
-    )
-    for probe in probes:
-        table[probe.replace("_", ", ")] = texts("{:.2f}", summary[probe])
-    table["tried"] = summary["candidates"].map(str)
-    table["fit, s"] = texts("{:.2f}", summary["fit_seconds"])
-    figure = new_figure(7.5, 1.7 + 0.32 * len(summary))
-    IntervalDisplay.from_comparison(
-        comparison, confidence_level=confidence_level, ax=figure.add_subplot()
-    )
-    best = summary["uar"].idxmax()
-    alt = (
-        "Unweighted average recall of each estimator with its interval; the highest is "
-        f"{summary['uar'].max():.3f}, of {best}"
-    )
-    note = (
-        "UAR: unweighted average recall, the mean over emotions of the share "
-        "recognised. WA: weighted accuracy, the share of all utterances recognised. "
-        "Tried: settings among which a search chose, in each fold anew. Fit: CPU "
-        "seconds, a median."
-    )
-    if probes:
-        note += (
-            " Leakage: balanced accuracy with which a probe names the speaker; chance "
-            f"is {summary['chance'].max():.2f}."
-        )
-    rule = comparison.settings["selection"]
-    caption = (
-        "Mark: all test utterances together, a mean over seeds. Bar: interval by "
-        "bootstrap over speakers."
-    )
+    """Return how well each estimator names the emotion."""
+    scores = {"weighted_accuracy": "WA", "macro_f1": "macro F1"}
     return "\n".join(
         [
             "<h2>Recall on new speakers</h2>",
-            image(figure, alt, caption),
-            html_table(table, summary["transductive"]),
-            f'<p class="note">{note}</p>',
-            f"<p>Settings were chosen by: {escape(rule)}.</p>" if rule else "",
+            intervals(comparison, summary, confidence_level),
+            score_table(comparison, summary, confidence_level, scores),
+            '<p class="note">UAR: unweighted average recall, the mean over emotions of '
+            "the share recognised. WA: weighted accuracy, the share of all utterances "
+            "recognised. Tried: settings among which a search chose, in each fold "
+            "anew. Fit: CPU seconds, a median.</p>",
+            selection(comparison),
         ]
     )
 
 
-def differences(pairs, confidence_level):
+def concordances(comparison, summary, confidence_level):
+    """Return how well each estimator rates: on all scales, and on each."""
+    scores = {"pearson": "r", "mae": "MAE"}
+    targets = comparison.settings["data"]["targets"]
+    parts = [
+        "<h2>Concordance on new speakers</h2>",
+        intervals(comparison, summary, confidence_level),
+        score_table(comparison, summary, confidence_level, scores),
+        '<p class="note">CCC: concordance correlation coefficient'
+        + (f", the mean over {', '.join(map(escape, targets))}" * (len(targets) > 1))
+        + ". r: Pearson's correlation. MAE: mean absolute error. Tried: settings among "
+        "which a search chose, in each fold anew. Fit: CPU seconds, a median.</p>",
+        selection(comparison),
+    ]
+    for target in targets if len(targets) > 1 else []:
+        alone = comparison.of_target(target)
+        found = alone.summary(confidence_level)
+        shown = score_table(alone, found, confidence_level, scores, around=False)
+        parts += [f"<h3>{escape(target)}</h3>", shown]
+    return "\n".join(parts)
+
+
+def intervals(comparison, summary, confidence_level):
+    """Return the figure of the score of each estimator with its interval."""
+    figure = new_figure(7.5, 1.9 + 0.32 * len(summary))
+    IntervalDisplay.from_comparison(
+        comparison, confidence_level=confidence_level, ax=figure.add_subplot()
+    )
+    scores = summary[comparison.measure]
+    alt = (
+        f"{MEASURES[comparison.measure]} of each estimator with its interval; the "
+        f"highest is {scores.max():.3f}, of {scores.idxmax()}"
+    )
+    caption = (
+        "Mark: all test utterances together, a mean over seeds. Bar: interval by "
+        "bootstrap over speakers."
+    )
+    return image(figure, alt, caption)
+
+
+def score_table(comparison, summary, confidence_level, scores, *, around=True):
+    """Return the scores of each estimator, and what belongs to the fits if wanted."""
+    measure = comparison.measure
+    table = pd.DataFrame(index=summary.index)
+    if around:
+        table["seeds"] = summary["seeds"].map(str)
+    table[measure.upper()] = [
+        score or "none" for score in texts("{:z.3f}", summary[measure])
+    ]
+    table[f"{confidence_level:.0%} interval"] = texts(
+        "{:z.3f} – {:z.3f}", summary[f"{measure}_low"], summary[f"{measure}_high"]
+    )
+    table["± over seeds"] = texts("{:.3f}", summary[f"{measure}_std"])
+    for score, name in scores.items():
+        table[name] = texts("{:z.3f}", summary[score])
+    table["worst speaker"] = texts(
+        "{:z.3f} ({})", summary[f"worst_speaker_{measure}"], summary["worst_speaker"]
+    )
+    if around:
+        table["tried"] = summary["candidates"].map(str)
+        table["fit, s"] = texts("{:.2f}", summary["fit_seconds"])
+    return html_table(table, summary["transductive"])
+
+
+def selection(comparison):
+    """Return how settings were chosen, if they were."""
+    rule = comparison.settings["selection"]
+    return f"<p>Settings were chosen by: {escape(rule)}.</p>" if rule else ""
+
+
+def differences(pairs, confidence_level, measure):
     """Return which differences are more than chance."""
     if pairs.empty:
         return ""
+    effect, form = ("points", "+.1f") if measure == "uar" else ("difference", "+.3f")
     table = pairs.set_index("estimator")
     shown = pd.DataFrame(index=table.index)
     shown["compared with"] = table["other"]
-    shown["points"] = texts("{:+.1f}", table["points"])
+    shown[effect] = texts(f"{{:{form}}}", table[effect])
     shown[f"{confidence_level:.0%} interval"] = texts(
-        "{:+.1f} to {:+.1f}", table["low"], table["high"]
+        f"{{:{form}}} to {{:{form}}}", table["low"], table["high"]
     )
     shown["p"] = table["p_value"].map(p_text)
     shown["p, corrected"] = table["p_holm"].map(p_text)
@@ -296,16 +335,21 @@ def differences(pairs, confidence_level):
         figure = new_figure(8.5, 1.9 + 0.32 * len(pairs))
         DifferenceDisplay(pairs, confidence_level).plot(figure.add_subplot())
         alt = (
-            f"Differences of {len(pairs)} pairs in unweighted average recall; {n_real} "
-            "have a corrected p-value below 0.05"
+            f"Differences of {len(pairs)} pairs in {MEASURES[measure].lower()}; "
+            f"{n_real} have a corrected p-value below 0.05"
         )
         parts.append(image(figure, alt, "Intervals are not corrected, p-values are."))
+    unit = (
+        "Points: percentage points of unweighted average recall"
+        if measure == "uar"
+        else "Difference: of concordance, the mean over all that was rated"
+    )
     parts += [
         html_table(shown, table["transductive"], text=["compared with"]),
         f'<p class="note">{n_real} of {len(pairs)} corrected p-values are below 0.05. '
         "Paired permutation test: the predictions of two methods are exchanged, a "
-        "speaker at a time. Points: percentage points of unweighted average recall. "
-        f"Corrected by Holm for the number of pairs. A large p-value does not say "
+        f"speaker at a time. {unit}. "
+        "Corrected by Holm for the number of pairs. A large p-value does not say "
         "that there is no difference.</p>",
     ]
     return "\n".join(parts)
@@ -315,16 +359,27 @@ def p_text(p_value):
     return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
-def leakage(comparison, summary):
+def leakage(comparison, finished):
     """Return what is known of the speaker."""
     found = comparison.leakage
-    finished = summary.index[summary["uar"].notna()]
     if not found["estimator"].isin(finished).any():
         return ""
     probe = found["probe"].iloc[0]
     figure = new_figure(8.5, 4.6)
     LeakageDisplay.from_comparison(comparison, probe=probe, ax=figure.add_subplot())
-    alt = f"Leakage, judged by the {probe} probe, against recall, for each estimator"
+    score = MEASURES[comparison.measure].lower()
+    alt = f"Leakage, judged by the {probe} probe, against {score}, for each estimator"
+    summary = comparison.leakage_summary()
+    columns = summary["asked"] + ", " + summary["probe"]
+    wide = summary.assign(column=columns).pivot(
+        index="estimator", columns="column", values=["accuracy", "chance"]
+    )
+    order = [RAW_FEATURES, *comparison.settings["estimators"]]
+    names = [name for name in order if name in wide.index]
+    table = wide.loc[names, "accuracy"][pd.unique(columns)]
+    table.loc["chance"] = wide["chance"].max()
+    table = table.apply(lambda column: texts("{:z.2f}", column))
+    flags = comparison.transductive().reindex(table.index, fill_value=False)
     return "\n".join(
         [
             "<h2>Does it still know who is speaking?</h2>",
@@ -334,13 +389,17 @@ def leakage(comparison, summary):
                 "Up and to the left is better: more of the emotion, less of the "
                 "speaker. Utterances held out of the training, of training speakers.",
             ),
+            html_table(table, flags),
+            '<p class="note">Balanced accuracy with which a probe names what it is '
+            "asked for, a mean over seeds. Raw features: before any scaling or "
+            "network.</p>",
         ]
     )
 
 
 def by_speaker(comparison):
     """Return how each speaker is served."""
-    table = comparison.by_speaker().apply(lambda column: texts("{:.2f}", column))
+    table = comparison.by_speaker().apply(lambda column: texts("{:z.2f}", column))
     flags = comparison.transductive()
     if len(table) <= FEW:
         shown = html_table(table.T.rename_axis("estimator"), flags[table.columns])
@@ -348,12 +407,15 @@ def by_speaker(comparison):
         table.columns = [f"{name} *" if flags[name] else name for name in table]
         shown = html_table(table)
     note = "* transductive. " if flags.any() and len(table) > FEW else ""
+    if comparison.measure == "uar":
+        averaged = "Recall is averaged over the emotions that the speaker shows"
+    else:
+        averaged = "Concordance of the speaker's utterances, averaged over the targets"
     return "\n".join(
         [
             "<h2>Each speaker</h2>",
             shown,
-            f'<p class="note">{note}Recall is averaged over the emotions that the '
-            "speaker shows, and over the seeds.</p>",
+            f'<p class="note">{note}{averaged}, and over the seeds.</p>',
         ]
     )
 
@@ -384,6 +446,29 @@ def confusions(comparison, summary):
         alt = f"Confusion matrix of {name}{flag}, recall {row['uar']:.2f}"
         parts.append(image(figure, alt))
     return "\n".join([*parts, "</div>"])
+
+
+def ratings(comparison, summary):
+    """Return what was rated, against how it was predicted."""
+    parts = ["<h2>Rated and predicted</h2>"]
+    predictions = comparison.predictions
+    for target in comparison.settings["data"]["targets"]:
+        parts.append('<div class="several">')
+        for name, row in summary.dropna(subset="ccc").iterrows():
+            rows = predictions[predictions["estimator"] == name]
+            rows = rows[rows["seed"] == rows["seed"].iloc[0]]
+            figure = new_figure(3.6, 3.9)
+            ax = figure.add_subplot()
+            RatingDisplay.from_predictions(
+                rows[f"y_true_{target}"], rows[f"y_pred_{target}"], name=target, ax=ax
+            )
+            flag = " (transductive)" if row["transductive"] else ""
+            ax.set_title(f"{name}{flag}\n{ax.get_title()}", fontsize="medium")
+            alt = f"{target}, rated and predicted by {name}{flag}, {ax.get_title()}"
+            parts.append(image(figure, alt))
+        parts.append("</div>")
+    note = "A dot: an utterance of a new speaker, of the first seed."
+    return "\n".join([*parts, f'<p class="note">{note}</p>'])
 
 
 def embedding(folder):

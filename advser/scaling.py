@@ -11,19 +11,24 @@ from warnings import warn
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
+from scipy.special import softmax
 from sklearn.base import (
     BaseEstimator,
     OneToOneFeatureMixin,
     TransformerMixin,
     _fit_context,
 )
+from sklearn.covariance import ledoit_wolf
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._validation import check_labels, check_origin, check_speakers, encode
 from .exceptions import NoSpeakersWarning
 
 __all__ = ["SpeakerScaler"]
+
+GUESSES = 5  # times that the emotions of a speaker are guessed and their mean is moved
 
 
 def moments(X, codes):
@@ -68,6 +73,109 @@ def pool(counts, means, variances, new_counts, new_means, new_variances):
     return total, means + share * shift, variances
 
 
+def pseudo_counts(counts, means, variances, n_effects=0):
+    r"""Return the number of utterances that knowing speakers in general is worth.
+
+    For each feature the variance within speakers over that between them, with which
+    :math:`\mu + n / (n + \kappa) (\bar x - \mu)` has the least expected squared error
+    of all such means.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_speakers, 1)
+    means, variances : ndarray of shape (n_speakers, n_features)
+        Of each speaker.
+
+    n_effects : int, default=0
+        Number of further means that were taken off.
+
+    Returns
+    -------
+    shrinkage : ndarray of shape (n_features,)
+        inf where speakers do not differ more than their utterances make them.
+    within : ndarray of shape (n_features,)
+        Variance within speakers; 0 where too few rows tell it.
+    """
+    shrinkage, within = np.full(means.shape[1], np.inf), np.zeros(means.shape[1])
+    n_free = counts.sum() - len(counts) - n_effects
+    if n_free > 0:
+        within = (counts * variances).sum(axis=0) / n_free
+        if len(counts) > 1:
+            between = means.var(axis=0, ddof=1)
+            between -= within * np.mean(1 / counts)  # the means are uncertain, too
+            np.divide(within, between, out=shrinkage, where=between > 0)
+    return shrinkage, within
+
+
+class EmotionEffects:
+    r"""What each emotion adds to a speaker's usual voice, and how it is guessed by it.
+
+    The model is :math:`x = m_s + \delta_e + \epsilon` for an utterance of speaker s and
+    emotion e. The effects :math:`\delta` add up to 0, and are found by least squares.
+    The emotion is guessed by the linear discriminant of :math:`x - m_s`.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+
+    emotions, speakers : ndarray of shape (n_samples,)
+        Codes, every integer from 0 to the largest.
+
+    clip : float or None
+        Bound of the residuals, in standard deviations.
+
+    Attributes
+    ----------
+    effects : ndarray of shape (n_emotions, n_features)
+
+    mean : ndarray of shape (n_features,)
+        Mean of :math:`m_s` over speakers.
+
+    shrinkage : ndarray of shape (n_features,)
+        `pseudo_counts` of the speakers, without the effects.
+    """
+
+    def __init__(self, X, emotions, speakers, clip):
+        indicators = np.eye(emotions.max() + 1)[emotions]
+        centred = (
+            rows - moments(rows, speakers)[1][speakers] for rows in (indicators, X)
+        )
+        self.effects = np.linalg.lstsq(*centred)[0]
+        residuals = X - self.effects[emotions]
+        of_speakers = moments(residuals, speakers)
+        means = of_speakers[1]
+        self.mean = means.mean(axis=0)
+        self.shrinkage, within = pseudo_counts(*of_speakers, len(self.effects) - 1)
+        self._scale = np.where(within > 0, np.sqrt(within), 1.0)
+        self._clip = np.inf if clip is None else clip
+        residuals = self._standardize(residuals, means[speakers])
+        covariance, _ = ledoit_wolf(residuals, assume_centered=True)
+        covariance += np.finfo(float).eps * np.eye(len(covariance))  # if all are 0
+        centres = self.effects / self._scale
+        self._weights = np.linalg.solve(covariance, centres.T)
+        self._bias = -0.5 * (centres.T * self._weights).sum(axis=0)
+
+    def _standardize(self, X, means):
+        return np.clip((X - means) / self._scale, -self._clip, self._clip)
+
+    def guess(self, X, means):
+        """Return the probabilities of the emotions, all as likely beforehand.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+
+        means : ndarray of shape (n_samples, n_features)
+            :math:`m_s` of the speaker of each row.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_emotions)
+        """
+        rows = self._standardize(X, means)
+        return softmax(rows @ self._weights + self._bias, axis=1)
+
+
 class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     r"""Standardise each speaker's features by their own mean and deviation.
 
@@ -92,11 +200,19 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    shrinkage : float, default=5.0
+    shrinkage : float or "auto", default=5.0
         :math:`\kappa`: the number of utterances of one's own that weigh as much as
         what is known of speakers in general. 0 gives the plain z-score per speaker.
-        The best value is the variance within speakers over that between them; the
-        default was chosen by speaker-disjoint inner folds of EmoDB.
+        The best value is the variance within speakers over that between them, and
+        "auto" takes it, for each feature, from the training speakers. The default was
+        chosen by speaker-disjoint inner folds of EmoDB.
+
+    balance : bool, default=False
+        Whether to compare speakers as if they spoke in all emotions equally often. What
+        the emotions add to :math:`\bar x_s` is then taken off: each emotion adds the
+        same for everybody, which `fit` learns from y, and those of the utterances are
+        guessed (see Notes). With ``shrinkage="auto"`` it makes the most of few
+        utterances.
 
     unknown : {"population", "batch", "error"}, default="population"
         What stands for a speaker who was neither in the training data nor enrolled,
@@ -126,7 +242,12 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Number of their utterances.
 
     means_, variances_ : ndarray of shape (n_speakers, n_features)
-        Mean and variance of their utterances, before the shrinkage.
+        Mean and variance of their utterances, before the shrinkage. With `balance`,
+        what their emotions add is taken off the mean.
+
+    shrinkage_ : ndarray of shape (n_features,)
+        :math:`\kappa` of each feature. With "auto", inf where speakers do not differ
+        more than the spread of their utterances makes them, or there are not two.
 
     population_mean_, population_scale_ : ndarray of shape (n_features,)
         :math:`\mu` and :math:`\sigma`, of the training speakers alone. The scale of a
@@ -155,6 +276,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     See Also
     --------
+    enroll : Introduces speakers to a pipeline with a scaler.
     AdversarialSER : Learns an embedding that hides the speaker.
     sklearn.preprocessing.StandardScaler : One mean and deviation for all rows.
 
@@ -200,10 +322,26 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     and routing on alone. A scorer scales their rows as a stranger's, so the training
     scores of ``return_train_score=True`` come out too low.
 
-    **Enrolment in a fitted pipeline** is ``pipe[0].enroll(X_new, speakers_new)``, where
-    `X_new` is what reaches that step. With routing on, ``pipe.predict(X,
-    speakers=speakers)`` then uses it; with routing off a pipeline cannot pass the
-    speakers on, and it takes ``pipe[1:].predict(pipe[0].transform(X, speakers))``.
+    **Enrolment in a fitted pipeline** is ``advser.enroll(pipe, X_new, speakers_new)``,
+    where `X_new` is what the pipeline accepts, files for instance. With routing on,
+    ``pipe.predict(X, speakers=speakers)`` then uses it; with routing off a pipeline
+    cannot pass the speakers on, and it takes
+    ``pipe[1:].predict(pipe[0].transform(X, speakers))``.
+
+    **Balance.** The model is :math:`x = m_s + \delta_e + \epsilon` for an utterance of
+    speaker s and emotion e, and `fit` finds the effects :math:`\delta` by least
+    squares. "auto" then compares the variances that remain without them. The emotions
+    of utterances are guessed by a linear discriminant, with Ledoit and Wolf's estimate
+    [1]_ of the covariance of :math:`\epsilon`, all emotions as likely, and :math:`m_s`
+    as known so far; what they add on average is taken off :math:`\bar x_s`, and so in
+    turn, five times. Those of the training speakers are guessed as well, so that a
+    classifier is trained on rows like those that it will meet. What has been guessed
+    stays when more is enrolled.
+
+    References
+    ----------
+    .. [1] O. Ledoit, M. Wolf: A well-conditioned estimator for large-dimensional
+       covariance matrices. Journal of Multivariate Analysis 88(2), 2004.
 
     Examples
     --------
@@ -229,16 +367,24 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     __metadata_request__inverse_transform = __metadata_request__fit
 
     _parameter_constraints: dict = {
-        "shrinkage": [Interval(Real, 0, None, closed="left")],
+        "shrinkage": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
+        "balance": ["boolean"],
         "unknown": [StrOptions({"population", "batch", "error"})],
         "clip": [Interval(Real, 0, None, closed="neither"), None],
         "neutral": "no_validation",
     }
 
     def __init__(
-        self, *, shrinkage=5.0, unknown="population", clip=None, neutral="neutral"
+        self,
+        *,
+        shrinkage=5.0,
+        balance=False,
+        unknown="population",
+        clip=None,
+        neutral="neutral",
     ):
         self.shrinkage = shrinkage
+        self.balance = balance
         self.unknown = unknown
         self.clip = clip
         self.neutral = neutral
@@ -253,7 +399,8 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Features.
 
         y : array-like of shape (n_samples,), default=None
-            Emotions, in which only the class `neutral` is looked for.
+            Emotions, None or NaN where not known. Without `balance`, only the class
+            `neutral` is looked for in it.
 
         speakers : array-like of shape (n_samples,), default=None
             Speaker of each row.
@@ -268,8 +415,8 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter, X or the length of another array is wrong, or a row has no
-            speaker.
+            If a parameter, X or the length of another array is wrong, a row has no
+            speaker, or y tells no classes while `balance` needs them.
         """
         X = self._check_rows(X, reset=True)
         speakers = check_speakers(speakers, groups, len(X))
@@ -289,6 +436,14 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         scale = np.sqrt((counts * variances).sum(axis=0) / len(X))
         self.population_scale_ = np.where(scale > 0, scale, 1.0)
         self.neutral_offset_ = self._learn_offset(X, y, codes, counts, means)
+        if self.shrinkage == "auto":
+            self.shrinkage_, _ = pseudo_counts(counts, means, variances)
+        else:
+            self.shrinkage_ = np.full(X.shape[1], float(self.shrinkage))
+        self._emotions = None
+        if self.balance:
+            self._learn_emotions(X, y, codes)
+            means = self._balance_means(X, codes, (counts, means, variances))
         self.speakers_ = names
         self.counts_ = counts[: len(names), 0]
         self.means_ = means[: len(names)]
@@ -304,7 +459,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Features.
 
         y : array-like of shape (n_samples,), default=None
-            Emotions, in which only the class `neutral` is looked for.
+            Emotions, as in `fit`.
 
         speakers : array-like of shape (n_samples,), default=None
             Speaker of each row.
@@ -397,8 +552,8 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Add speakers, or utterances of known ones, without their emotions.
 
         A speaker who is enrolled again has the statistics of all their utterances, as
-        if they had come at once: pass each utterance once. The average speaker stays
-        as `fit` learnt it.
+        if they had come at once: pass each utterance once. To forget the former ones,
+        use another name. The average speaker stays as `fit` learnt it.
 
         Neutral utterances alone would make neutral speech the middle of a speaker's
         range. Those that are known to be neutral are therefore moved by
@@ -441,8 +596,11 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             np.concatenate([old, np.zeros((is_new.sum(), old.shape[1]), old.dtype)])
             for old in (self.counts_[:, None], self.means_, self.variances_)
         )
+        so_far = counts[known], means[known], variances[known]
+        count, mean, variance = moments(X, codes)
+        mean = self._balance_means(X, codes, (count, mean, variance), so_far, ~neutral)
         counts[known], means[known], variances[known] = pool(
-            counts[known], means[known], variances[known], *moments(X, codes)
+            *so_far, count, mean, variance
         )
         self.speakers_ = speakers_
         self.counts_, self.means_, self.variances_ = counts[:, 0], means, variances
@@ -490,6 +648,68 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             return None
         return (means[speaking] - neutral_means)[both].mean(axis=0)
 
+    def _learn_emotions(self, X, y, codes):
+        """Learn what the emotions add, and what depends on it."""
+        labels = np.full(len(X), None) if y is None else y
+        labels = check_labels(labels, "y", len(X), allow_missing=True)
+        emotions, names = encode(labels)
+        told = emotions >= 0
+        if not told.any():
+            raise ValueError(
+                "`balance=True` needs y, the emotions of the rows; pass them to `fit`, "
+                "or set `balance=False`."
+            )
+        check_classification_targets(labels[told])
+        speakers = np.unique(codes[told], return_inverse=True)[1]
+        self._emotions = EmotionEffects(X[told], emotions[told], speakers, self.clip)
+        self.population_mean_ = self._emotions.mean
+        if self.shrinkage == "auto":
+            self.shrinkage_ = self._emotions.shrinkage
+        is_neutral = names == self.neutral
+        if self.neutral_offset_ is not None:
+            self.neutral_offset_ = -self._emotions.effects[is_neutral][0]
+
+    def _balance_means(self, X, codes, own, so_far=None, guessed=True):
+        """Return the means by code, less what the emotions of the rows add.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+
+        codes : ndarray of shape (n_samples,)
+
+        own : tuple of ndarray
+            What `moments` says of the rows.
+
+        so_far : tuple of ndarray, default=None
+            The same of rows that came before.
+
+        guessed : ndarray of shape (n_samples,) or True, default=True
+            Of which rows the emotion is to be guessed; it adds nothing to the others.
+
+        Returns
+        -------
+        means : ndarray of shape (n_codes, n_features)
+        """
+        counts, means, variances = own
+        if self._emotions is None:
+            return means
+        so_far = [np.zeros_like(part) for part in own] if so_far is None else so_far
+        balanced = means
+        for _ in range(GUESSES):
+            known = pool(*so_far, counts, balanced, variances)
+            expected, _ = self._shrink(*known)
+            probabilities = self._emotions.guess(X, expected[codes])
+            probabilities *= np.reshape(guessed, (-1, 1))
+            share = moments(probabilities, codes)[1]  # of each emotion, by code
+            balanced = means - share @ self._emotions.effects
+        return balanced
+
+    def _shrink(self, counts, means, variances):
+        """Return mean and variance of speakers, drawn towards the average one."""
+        prior = self.shrinkage_, self.population_mean_, self.population_scale_**2
+        return pool(*prior, counts, means, variances)[1:]
+
     def _find(self, names):
         """Return the position of each name in `speakers_`, -1 where it is not."""
         known = pd.Index(self.speakers_, dtype=object)
@@ -519,14 +739,25 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         means[met] = self.means_[known[met]]
         variances[met] = self.variances_[known[met]]
         if self.unknown == "batch" and not met.all():
-            batch = moments(X, codes)
+            count, mean, variance = moments(X, codes)
+            mean = self._balance_means(X, codes, (count, mean, variance))
+            batch = count, mean, variance
             counts[~met], means[~met], variances[~met] = (part[~met] for part in batch)
-        prior = self.shrinkage, self.population_mean_, self.population_scale_**2
-        _, mean, variance = pool(*prior, counts, means, variances)
+        mean, variance = self._shrink(counts, means, variances)
         scale = np.sqrt(variance)
         return codes, mean, np.where(scale > 0, scale, self.population_scale_)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.target_tags.required = self.balance
         return tags
+
+
+def is_transductive(estimator):
+    """Whether what it says of a row depends on the other rows of its batch."""
+    fitted = getattr(estimator, "best_estimator_", estimator)
+    return any(
+        isinstance(part, SpeakerScaler) and part.unknown == "batch"
+        for part in [fitted, *fitted.get_params().values()]
+    )

@@ -897,7 +897,7 @@ class SiameseSER(BaseSERClassifier):
         self.fit(X, y, speakers, groups=groups, sample_weight=sample_weight)
         return self.transform(X)
 
-    def enroll(self, X, speakers):
+    def enroll(self, X, speakers, neutral=None):
         """Introduce speakers by some of their neutral utterances.
 
         A speaker who is enrolled again is known by all utterances, as if they had come
@@ -912,6 +912,10 @@ class SiameseSER(BaseSERClassifier):
         speakers : array-like of shape (n_samples,)
             Speaker of each row.
 
+        neutral : None or True, default=None
+            That the utterances are neutral, in the words of
+            :meth:`SpeakerScaler.enroll`, where others may be enrolled as well.
+
         Returns
         -------
         self : SiameseSER
@@ -919,9 +923,14 @@ class SiameseSER(BaseSERClassifier):
         Raises
         ------
         ValueError
-            If X or the length of `speakers` is wrong, a row has no speaker, or the
-            network was not trained for it.
+            If X or the length of `speakers` is wrong, a row has no speaker, an
+            utterance is not neutral, or the network was not trained for it.
         """
+        if neutral is not None and not np.all(neutral):
+            raise ValueError(
+                "SiameseSER is enrolled by neutral utterances alone, and `neutral` is "
+                f"{neutral!r}; pass the neutral ones, with `neutral=True`."
+            )
         X = self._check_rows(X)
         codes, names = encode(check_labels(speakers, "speakers", len(X)))
         if not self._is_enrollable:

@@ -3,9 +3,10 @@
 Folds, seeds and numeric hyper-parameters of a search differ in their numbers, not in
 what is computed. `fit_stacked` therefore stacks the parameters, buffers and rows of
 many nets, and plays each move of the game on all of them at once: `torch.func.vmap`
-over the very loss of their module. Each net ends as if it had been fitted alone. It
-draws its batches and dropout masks from its own generators, and has an optimizer
-state, a history and an early stop of its own.
+over the very loss of their module, whose operations are recorded on the first batch
+and repeated on the others. Each net ends as if it had been fitted alone. It draws its
+batches and dropout masks from its own generators, and has an optimizer state, a
+history and an early stop of its own.
 
 `Rendezvous` brings the nets together: fits that run in the threads of a search wait
 for each other there, and one of them trains the nets of all.
@@ -14,6 +15,7 @@ for each other there, and one of them trains the nets of all.
 import copy
 import threading
 from contextlib import contextmanager
+from functools import partial
 from itertools import groupby
 from time import thread_time
 from typing import NamedTuple
@@ -26,10 +28,12 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 from torch.func import functional_call
 
+from ._parcel import Parcel
+from ._recording import record
 from ._threads import limited_threads
 from .layers import Noise
 from .networks import SpeakerHead
-from .training import BLOCK, Rows, StepwiseNet, ValidationScores
+from .training import BLOCK, BLOCK_ROWS, Rows, StepwiseNet, ValidationScores
 
 __all__ = ["Job", "Rendezvous", "Stopwatch", "fit", "fit_stacked", "stacking_key"]
 
@@ -132,22 +136,19 @@ def fit_stacked(jobs, is_called_off=lambda: False):
         job.net.notify("on_train_begin", X=None, y=None)
     jobs = sorted(jobs, key=Job.update_key)
     stack = Stack(jobs)
-    training = jobs
     for _ in range(jobs[0].net.max_epochs):
         if is_called_off():
             raise RuntimeError(CALLED_OFF)
-        for job in training:
+        for job in stack.training.values():
             job.notify_epoch("on_epoch_begin")
-        for job, records in zip(training, stack.play_epoch()):
-            for name, value in records.items():
+        records = stack.play_epoch()
+        for place, job in stack.training.items():
+            for name, value in records[place].items():
                 job.net.history.record(name, value)
-        going_on = [not job.stops() for job in training]
-        if not all(going_on):
-            stack.keep(torch.tensor(going_on))
-            training = [job for job, goes_on in zip(training, going_on) if goes_on]
-        if not training:
+        stack.let_go([place for place, job in stack.training.items() if job.stops()])
+        if not stack.training:
             break
-    stack.release(training)
+    stack.let_go(list(stack.training))
     for job in jobs:
         job.net.notify("on_train_end", X=None, y=None)
 
@@ -177,7 +178,10 @@ class Rendezvous:
         self.n_jobs = n_jobs
         # From a thread, joblib lets only the outermost loop have processes.
         self.backend = backend or LokyBackend(nesting_level=0)
-        self.changed = threading.Condition()
+        self.lock = threading.Lock()
+        # To wake all that wait whenever one arrives would cost more than to train.
+        self.changed = threading.Condition(self.lock)  # for one who watches the tasks
+        self.trained = threading.Condition(self.lock)  # for the others
         self.n_tasks = 0  # begun or about to begin
         self.n_begun = 0
         self.waiting = []
@@ -186,7 +190,7 @@ class Rendezvous:
 
     def announce(self):
         """Count a task that is about to begin."""
-        with self.changed:
+        with self.lock:
             self.n_tasks += 1
             self.changed.notify_all()
 
@@ -194,29 +198,31 @@ class Rendezvous:
     def task(self):
         """Let the fits of this thread wait here; the task was announced before."""
         _thread.rendezvous = self
-        with self.changed:
+        with self.lock:
             self.n_begun += 1
         try:
             yield
         finally:
             del _thread.rendezvous
-            with self.changed:
+            with self.lock:
                 self.n_tasks -= 1
                 self.n_begun -= 1
                 self.changed.notify_all()
+                if self.n_tasks <= len(self.waiting):
+                    self.trained.notify()  # all that are left wait: one has to see it
 
     def fit(self, job):
         """Return the fitted net of a job, trained with all others that arrive."""
         entry = _Entry(job)
         start = thread_time()
-        with self.changed:
+        with self.lock:
             self.waiting.append(entry)
             self.changed.notify_all()
             while not entry.done and not self.closed:
                 if self._is_full() or self._is_settled():
                     self._train_all_that_wait()
                 elif not entry.done:
-                    self.changed.wait()
+                    self.trained.wait()
         spent = thread_time() - start  # on all, by the thread that trains
         of_others = spent - (entry.seconds if entry.done else 0)
         _thread.seconds_of_others = (
@@ -233,28 +239,32 @@ class Rendezvous:
 
         A thread that outlives the interpreter in the middle of a product aborts it.
         """
-        with self.changed:
+        with self.lock:
             self.closed = True
             self.changed.notify_all()
+            self.trained.notify_all()
             self.changed.wait_for(lambda: self.n_begun == 0)
 
     def _is_full(self):
         return not self.training and len(self.waiting) >= self.max_stack
 
     def _is_settled(self):
-        """Wait a moment; return whether all tasks wait and none begins meanwhile."""
-        if self.training or not 0 < self.n_tasks <= len(self.waiting):
-            return False
-        notified = self.changed.wait(self.settle_seconds)
-        return (
-            not notified and not self.training and 0 < self.n_tasks <= len(self.waiting)
-        )
+        """Watch while all tasks wait; return whether none has begun for a moment."""
+        while self._all_wait():
+            if not self.changed.wait(self.settle_seconds) and self._all_wait():
+                return True
+        return False
+
+    def _all_wait(self):
+        is_idle = not self.training and not self.closed
+        return is_idle and 0 < self.n_tasks <= len(self.waiting)
 
     def _train_all_that_wait(self):
         entries, self.waiting = self.waiting, []
         self.training = True
-        self.changed.release()  # others may arrive meanwhile
+        self.lock.release()  # others may arrive meanwhile
         try:
+            _share_rows(entries)
             parts = [
                 part
                 for group in _stackable_groups(entries)
@@ -267,9 +277,9 @@ class Rendezvous:
                 ]
             else:
                 parallel = Parallel(self.n_jobs, backend=self.backend)
-                results = parallel(
-                    delayed(_fit_jobs)([entry.job for entry in part]) for part in parts
-                )
+                parcels = [Parcel([entry.job for entry in part]) for part in parts]
+                returned = parallel(delayed(_fit_parcel)(parcel) for parcel in parcels)
+                results = [parcel.content for parcel in returned]
             for part, result in zip(parts, results):
                 for entry, net in zip(part, result.nets):
                     entry.finish(net, result.seconds / len(part), result.error)
@@ -278,9 +288,9 @@ class Rendezvous:
                 if not entry.done:
                     entry.finish(entry.job.net, 0.0, error)
         finally:
-            self.changed.acquire()
+            self.lock.acquire()
             self.training = False
-            self.changed.notify_all()
+            self.trained.notify_all()
 
 
 class _Entry:
@@ -319,6 +329,19 @@ def _speaker_heads(net):
     ]
 
 
+def _share_rows(entries):
+    """Let the jobs on equal rows, candidates on one fold, hold the same tensor."""
+    tables = []
+    for entry in entries:
+        rows = entry.job.rows
+        same = (x for x in tables if x.dtype == rows.x.dtype and torch.equal(x, rows.x))
+        x = next(same, None)
+        if x is None:
+            tables.append(rows.x)
+        else:
+            entry.job = entry.job._replace(rows=Rows(x, rows.y, rows.n_labeled))
+
+
 def _stackable_groups(entries):
     """Part the entries into lists that can be stacked."""
     heads = [head for entry in entries for head in _speaker_heads(entry.job.net)]
@@ -355,6 +378,11 @@ def _fit_jobs(jobs, *is_called_off):
     return _Result([job.net for job in jobs], thread_time() - start, error)
 
 
+def _fit_parcel(parcel):
+    """Fit the jobs in a parcel, and send back what came of them."""
+    return Parcel(_fit_jobs(parcel.content))
+
+
 class Stack:
     """Networks that train together, each parameter with an axis of nets in front.
 
@@ -362,6 +390,11 @@ class Stack:
     ----------
     jobs : list of Job
         Initialised, and sorted by `Job.update_key`.
+
+    Attributes
+    ----------
+    training : dict of int to Job
+        Those that have not been let go, by their place in the stack.
     """
 
     def __init__(self, jobs):
@@ -389,13 +422,10 @@ class Stack:
                 {name: drawn[i % BLOCK] for name, drawn in noise.items()}
             )
             progress = (self.n_epochs_done + i / n_batches) / self.n_epochs
-            shared = self._share(x)
-            for step in self.steps:
-                terms = self._play_move(step, i, shared, y, progress.to(x))
+            for terms in self._play_moves(i, x, y, progress.to(x)):
                 for name, losses in terms.items():
                     played.setdefault(f"train_{name}_loss", []).append(losses)
-            last = sum(terms.values())
-            played.setdefault("train_loss", []).append(last)
+            played.setdefault("train_loss", []).append(sum(terms.values()))
         self.n_epochs_done += 1
 
         columns = {}
@@ -409,8 +439,25 @@ class Stack:
         columns["train_batch_count"] = n_batches.tolist()
         return [dict(zip(columns, values)) for values in zip(*columns.values())]
 
-    def keep(self, goes_on):
-        """Part with the nets that stop: (n_nets,) of bool."""
+    def let_go(self, places):
+        """Part with the nets at some places, and give them their parameters.
+
+        The places are trained on, for nobody, until half of them or more are such: a
+        smaller stack has to be recorded anew.
+        """
+        for place in places:
+            job = self.training.pop(place)
+            for parameter in job.net.module_.parameters():
+                parameter.data = parameter.data.clone()
+            # What goes on drawing random numbers is another.
+            self.jobs[place] = job._replace(net=copy.deepcopy(job.net))
+        if 0 < len(self.training) <= len(self.jobs) / 2:
+            self._shrink()
+
+    def _shrink(self):
+        """Keep only the nets that still train."""
+        stays = torch.zeros(len(self.jobs), dtype=torch.bool)
+        stays[list(self.training)] = True
         before = [
             {
                 "nets": group["nets"],
@@ -418,37 +465,29 @@ class Stack:
             }
             for group in self.optimizer.param_groups
         ]
-        self.release([job for job, stays in zip(self.jobs, goes_on) if not stays])
-        if not goes_on.any():
-            return
-        self._take([job for job, stays in zip(self.jobs, goes_on) if stays])
+        self._take(list(self.training.values()))
         after = iter(self.optimizer.param_groups)
         for old in before:
-            stays = goes_on[old["nets"]]
-            if not stays.any():
+            of_group = stays[old["nets"]]
+            if not of_group.any():
                 continue
             for rows, state in zip(next(after)["params"], old["state"]):
                 self.optimizer.state[rows] = {
-                    name: value[stays] if value.dim() else value
+                    name: value[of_group] if value.dim() else value
                     for name, value in state.items()
                 }
 
-    def release(self, jobs):
-        """Give nets back their parameters, in memory of their own."""
-        for job in jobs:
-            for parameter in job.net.module_.parameters():
-                parameter.data = parameter.data.clone()
-
     def _take(self, jobs):
         """Stack what the nets are made of; make their parameters views of the stack."""
-        self.jobs = jobs
+        self.jobs = list(jobs)
+        self.training = dict(enumerate(jobs))
         games = [_Game(job.net.module_) for job in jobs]
         self.parameters = {}
         for name, *parameters in _side_by_side(games, "named_parameters"):
-            stacked = torch.stack([parameter.detach() for parameter in parameters])
+            stacked = torch.stack([_turned(p.detach()) for p in parameters])
             for parameter, values in zip(parameters, stacked):
-                parameter.data = values
-            self.parameters[name] = stacked.requires_grad_()
+                parameter.data = _turned(values)
+            self.parameters[name] = stacked
         self.buffers = {
             name: torch.stack(buffers)
             for name, *buffers in _side_by_side(games, "named_buffers")
@@ -458,8 +497,9 @@ class Stack:
             for name, *layers in _side_by_side(games, "named_modules")
             if isinstance(layers[0], Noise)
         ]
-        self.batches = StackedBatches(jobs)
+        self.batches = StackedBatches(self.jobs)
         self.optimizer = self._make_optimizer()
+        self.recorded = {}  # what `_repeat` has recorded
 
     def _make_optimizer(self):
         """Return an optimizer with a group per move and per run of equal updates."""
@@ -472,7 +512,7 @@ class Stack:
             nets = slice(start, start + 1 + len(others))
             start = nets.stop
             for step, names in self.players.items():
-                rows = [self.parameters[name].detach()[nets] for name in names]
+                rows = [self.parameters[name][nets] for name in names]
                 groups.append(
                     {
                         "params": [nn.Parameter(values) for values in rows],
@@ -485,34 +525,21 @@ class Stack:
                 )
         return net.optimizer(groups, **settings)
 
-    def _share(self, x):
-        """Return what all moves on a batch build on, see `advser.training`."""
-        if not hasattr(self.game.module, "shared"):
-            return x
+    def _play_moves(self, i_batch, x, y, progress):
+        """Play the moves on a batch of all nets; yield the terms of each: (n_nets,)."""
+        *earlier, last = self.steps
+        play, inputs = _loss_of_rows, (x,)
+        if earlier and hasattr(self.game.module, "shared"):
+            play = _loss
+            inputs = self._repeat(self._over_nets, (_share,), x)
+        for step in earlier:
+            yield self._play_move(play, step, i_batch, y, progress, *inputs)
+        # It alone changes what is shared, and so goes all the way back to the rows.
+        yield self._play_move(_loss_of_rows, last, i_batch, y, progress, x)
 
-        def share(parameters, buffers, x):
-            return functional_call(self.game, {**parameters, **buffers}, ("shared", x))
-
-        return torch.func.vmap(share)(self.parameters, self.buffers, x)
-
-    def _play_move(self, step, i_batch, shared, y, progress):
-        """Play a move on one batch of all nets; return its terms: (n_nets,) each."""
-
-        def play(parameters, buffers, shared, y, progress):
-            state = {**parameters, **buffers}
-            args = "loss", step, shared, y, progress
-            return functional_call(self.game, state, args)
-
-        terms = torch.func.vmap(play)(
-            self.parameters, self.buffers, shared, y, progress
-        )
-        gradients = torch.autograd.grad(
-            [losses.sum() for losses in terms.values()],
-            [self.parameters[name] for name in self.players[step]],
-            allow_unused=True,
-            materialize_grads=True,
-        )
-        gradients = [gradient.contiguous() for gradient in gradients]
+    def _play_move(self, play, step, i_batch, *inputs):
+        """Play a move on a batch of all nets; return its terms: (n_nets,) each."""
+        terms, gradients = self._repeat(self._descend, (play, step), *inputs)
         groups = [
             group
             for group in self.optimizer.param_groups
@@ -525,7 +552,40 @@ class Stack:
         for group in groups:
             for rows in group["params"]:
                 rows.grad = None
-        return {name: losses.detach() for name, losses in terms.items()}
+        return terms
+
+    def _repeat(self, function, settings, *inputs):
+        """Do to this batch what a method of the stack has done to the first."""
+        tensors = self.parameters, self.buffers, *inputs
+        key = function.__name__, *settings
+        if key not in self.recorded:
+            self.recorded[key] = record(partial(function, *settings), *tensors)
+        return self.recorded[key](*tensors)
+
+    def _descend(self, play, step, parameters, buffers, *inputs):
+        """Return the terms of a move, and the gradients of those whom it changes."""
+        players = {
+            name: parameters[name].detach().requires_grad_()
+            for name in self.players[step]
+        }
+        play = partial(play, step)
+        terms = self._over_nets(play, {**parameters, **players}, buffers, *inputs)
+        gradients = torch.autograd.grad(
+            [losses.sum() for losses in terms.values()],
+            list(players.values()),
+            allow_unused=True,
+            materialize_grads=True,
+        )
+        return terms, gradients
+
+    def _over_nets(self, play, parameters, buffers, *inputs):
+        """Return what a function of the module makes of inputs, net by net."""
+
+        def play_one(parameters, buffers, *inputs):
+            state = {name: _turned(values) for name, values in parameters.items()}
+            return functional_call(self.game, {**state, **buffers}, (play, *inputs))
+
+        return torch.func.vmap(play_one)(parameters, buffers, *inputs)
 
     def _draw_noise(self, start):
         """Draw the noise of a block of batches, as each net alone would.
@@ -616,24 +676,46 @@ class StackedBatches:
             order = job.rows.shuffled_order(job.net.iterator_train__generator)
             self._place(index, net, order)
         index = index.to(self.x.device)
-        for order, scale in zip(index, self.scale):  # (n_nets, batch_size)
-            labels = order + self.y_start
-            y = {name: values[labels] for name, values in self.y.items()}
+        n_batches = max(1, BLOCK_ROWS // index[0].numel())  # gathered at once
+        for order, scale in zip(index.split(n_batches), self.scale.split(n_batches)):
+            x = _take(self.x, order + self.x_start)
+            y = {
+                name: _take(values, order + self.y_start)
+                for name, values in self.y.items()
+            }
             for name in self.weights:
-                of_row = scale.view(*scale.shape, *(1,) * (y[name].dim() - 2))
-                y[name] = y[name] * of_row
-            yield self.x[order + self.x_start], y
+                y[name] *= scale.view(*scale.shape, *(1,) * (y[name].dim() - 3))
+            for x_of_batch, *y_of_batch in zip(x, *y.values()):
+                yield x_of_batch, dict(zip(y, y_of_batch))
+
+
+def _take(rows, index):
+    """Return `rows[index]`, several times faster."""
+    return rows.index_select(0, index.flatten()).view(*index.shape, *rows.shape[1:])
 
 
 class _Game(nn.Module):
-    """A module whose call is that of a method: `functional_call` knows no other way."""
+    """A module whose call is any function of it: `functional_call` knows only calls."""
 
     def __init__(self, module):
         super().__init__()
         self.module = module
 
-    def forward(self, method, *args):
-        return getattr(self.module, method)(*args)
+    def forward(self, play, *inputs):
+        return play(self.module, *inputs)
+
+
+def _share(module, x):
+    return module.shared(x)
+
+
+def _loss(step, module, y, progress, *shared):
+    return module.loss(step, shared, y, progress)
+
+
+def _loss_of_rows(step, module, y, progress, x):
+    shared = module.shared(x) if hasattr(module, "shared") else x
+    return module.loss(step, shared, y, progress)
 
 
 def _names_of_players(module):
@@ -643,6 +725,14 @@ def _names_of_players(module):
         step: [name_of[id(player)] for player in module.step_parameters(step)]
         for step in dict.fromkeys(module.steps)
     }
+
+
+def _turned(values):
+    """Return the transpose of a matrix, anything else as it is.
+
+    The weights are stacked transposed, since that is how their gradients come out.
+    """
+    return values.mT if values.dim() == 2 else values
 
 
 def _side_by_side(modules, listing):

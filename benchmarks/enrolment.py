@@ -1,10 +1,9 @@
 """How much a few utterances of a new speaker are worth.
 
-Leave one speaker out, k random utterances of theirs enrolled and never scored. The
-linear classifier has round settings, the same for all speakers, near the best mean of
-inner folds; beside it is a nested choice, in which the other speakers, left out and
-enrolled in turn among themselves, decide for each. The best of many candidates on nine
-speakers is a noisy choice. The networks have the settings of their defaults.
+Leave one speaker out, k utterances of theirs enrolled and never scored: any of them, or
+neutral ones that are told to be neutral. Every setting of a method is chosen for each
+speaker anew, by the others alone, who are left out and enrolled in turn among
+themselves. All methods have the same scaler and the same number of candidates.
 
     python benchmarks/enrolment.py                  # EmoDB; writes the JSON
     python benchmarks/enrolment.py --table my.csv   # another corpus; prints only
@@ -13,50 +12,118 @@ A table has the columns "speaker" and "emotion"; its numeric columns are the fea
 """
 
 import argparse
+import copy
 import json
 import platform
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
+from sklearn import clone, config_context
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
-from advser import AdversarialSER, SpeakerScaler
+from advser import AdversarialSER, SpeakerScaler, enroll
 from advser.datasets import load_emodb
-from advser.enrollment import EnrollmentScorer, enrollment_curve
+from advser.enrollment import EnrollmentScorer
+from advser.metrics import unweighted_average_recall
+from advser.model_selection import StackedGridSearchCV
 
-ENROLLED = [0, 1, 2, 5, 10, 20, "all"]
+ANY = [0, 1, 2, 5, 10, 20, "all"]
 NEUTRAL = [1, 2, 3]
-CANDIDATES = {
-    "speakerscaler__shrinkage": [2.0, 5.0, 10.0],
-    "speakerscaler__clip": [None, 3.0, 2.0],
-    "logisticregression__C": [0.03, 0.1, 0.3],
-}
-NETWORK_SEEDS = 5
+SCORER = EnrollmentScorer(k=[0, 1, 2, 5, 10, 20], repeats=3)
+NETWORK_SEEDS = 2
 RESULTS = Path(__file__).parent / "results" / "enrolment.json"
 PACKAGES = ["advser", "numpy", "scikit-learn", "torch"]
 
+METHODS = {
+    "logistic regression": (
+        LogisticRegression(class_weight="balanced", max_iter=5000),
+        {"logisticregression__C": [0.03, 0.1, 0.3]},
+    ),
+    "linear SVM": (
+        SVC(kernel="linear", class_weight="balanced"),
+        {"svc__C": [0.01, 0.03, 0.1]},
+    ),
+    "network": (AdversarialSER(None), {"adversarialser__dropout": [0.1, 0.3, 0.5]}),
+    "network, grl": (
+        AdversarialSER("grl"),
+        {"adversarialser__adversary_weight": [0.03, 0.1, 0.3]},
+    ),
+    "network, entropy": (
+        AdversarialSER("entropy"),
+        {"adversarialser__adversary_weight": [0.1, 0.5, 1.0]},
+    ),
+}
 
-def linear():
-    classifier = LogisticRegression(C=0.1, class_weight="balanced", max_iter=5000)
-    return make_pipeline(SpeakerScaler(clip=3.0), classifier)
+
+def scaler():
+    return SpeakerScaler(shrinkage="auto", balance=True, clip=3.0)
 
 
-def nested():
-    """Return the search for the settings of the linear classifier."""
-    return GridSearchCV(
-        linear(),
-        CANDIDATES,
-        scoring=EnrollmentScorer(k=[0, 1, 2, 5, 10, 20], repeats=2),
-        cv=LeaveOneGroupOut(),
-    )
+def chosen(name, seed, X, y, speakers):
+    """Return the pipeline of a method with the settings that suit these speakers."""
+    classifier, grid = METHODS[name]
+    kind = GridSearchCV
+    if isinstance(classifier, AdversarialSER):
+        classifier = clone(classifier).set_params(random_state=seed)
+        kind = StackedGridSearchCV
+    pipeline = make_pipeline(scaler(), classifier)
+    search = kind(pipeline, grid, scoring=SCORER, cv=LeaveOneGroupOut())
+    return search.fit(X, y, groups=speakers)
 
 
-def network(adversary):
-    return make_pipeline(SpeakerScaler(clip=3.0), AdversarialSER(adversary))
+def left_out(name, seed, train, test, number, corpus, draws):
+    """Return what is found of a speaker left out: draw, rows and predictions."""
+    X, y, speakers = corpus
+    with threadpool_limits(1), config_context(enable_metadata_routing=True):
+        search = chosen(name, seed, X[train], y[train], speakers[train])
+        found = []
+        for kind, k, repeat in draws:
+            can_be = test if kind == "any" else test[y[test] == "neutral"]
+            if k == "all":
+                met, scored = can_be, test
+            elif k < len(can_be) or k == 0:
+                drawn = np.random.default_rng([seed, number, repeat])
+                met = drawn.permutation(can_be)[:k]
+                scored = np.setdiff1d(test, met)
+            else:
+                continue
+            model = copy.deepcopy(search.best_estimator_)
+            if len(met):
+                enroll(model, X[met], speakers[met], neutral=kind == "neutral")
+            predicted = model.predict(X[scored], speakers=speakers[scored])
+            found.append(((kind, k, repeat), scored, predicted))
+    return found, search.best_params_
+
+
+def curve(name, seed, corpus, draws, n_jobs, progress):
+    """Return the recall of each draw, and how often each candidate was chosen."""
+    _, y, speakers = corpus
+    folds = LeaveOneGroupOut().split(y, y, groups=speakers)
+    jobs = [
+        delayed(left_out)(name, seed, *fold, number, corpus, draws)
+        for number, fold in enumerate(folds)
+    ]
+    pooled, choices = {}, []
+    for found, best in Parallel(n_jobs, return_as="generator")(jobs):
+        choices += [json.dumps(best)]
+        progress.update()
+        for draw, scored, predicted in found:
+            pooled.setdefault(draw, []).append((scored, predicted))
+    rows = []
+    for (kind, k, repeat), parts in pooled.items():
+        scored, predicted = (np.concatenate(part) for part in zip(*parts))
+        uar = unweighted_average_recall(y[scored], predicted)
+        rows.append({"enrolled": kind, "k": k, "repeat": repeat, "uar": uar})
+    return pd.DataFrame(rows), choices
 
 
 def main():
@@ -68,43 +135,45 @@ def main():
     args = parser.parse_args()
     if args.table:
         frame = pd.read_csv(args.table, dtype={"speaker": str, "emotion": str})
-        corpus = frame.select_dtypes("number"), frame["emotion"], frame["speaker"]
+        X = frame.select_dtypes("number").to_numpy(np.float32)
+        corpus = X, frame["emotion"].to_numpy(object), frame["speaker"].to_numpy(object)
     else:
-        corpus = load_emodb(return_X_y_speakers=True, as_frame=True)
+        corpus = load_emodb(return_X_y_speakers=True)
+    _, y, speakers = corpus
 
-    shared = {"n_jobs": args.n_jobs, "verbose": 1}
-    scenarios = [
-        ("linear", linear(), ENROLLED, False, [0]),
-        ("linear, nested choice", nested(), ENROLLED, False, [0]),
-        ("network", network(None), ENROLLED, False, range(NETWORK_SEEDS)),
-        ("network, entropy", network("entropy"), ENROLLED, False, range(NETWORK_SEEDS)),
+    draws = [("any", k, repeat) for k, repeat in product(ANY, range(args.repeats))]
+    fewest = pd.Series(y == "neutral").groupby(speakers).sum().min()
+    draws += [
+        ("neutral", k, repeat)
+        for k, repeat in product(NEUTRAL, range(args.repeats))
+        if k < fewest
     ]
-    if (corpus[1] == "neutral").groupby(corpus[2]).sum().min() > max(NEUTRAL):
-        scenarios.append(("linear", linear(), NEUTRAL, True, [0]))
+    draws = [draw for draw in draws if draw[1] not in (0, "all") or draw[2] == 0]
+    runs = [
+        (name, seed)
+        for name, (classifier, _) in METHODS.items()
+        for seed in range(
+            NETWORK_SEEDS if isinstance(classifier, AdversarialSER) else 1
+        )
+    ]
+    curves, choices = {}, {}
+    with tqdm(total=len(runs) * len(np.unique(speakers))) as progress:
+        for name, seed in runs:
+            found, best = curve(name, seed, corpus, draws, args.n_jobs, progress)
+            curves.setdefault(name, []).append(found)
+            choices[name] = choices.get(name, []) + best
     results = []
-    for name, estimator, counts, neutral, seeds in scenarios:
-        curves = [
-            enrollment_curve(
-                estimator,
-                *corpus,
-                k=counts,
-                neutral=neutral,
-                repeats=max(1, args.repeats // len(seeds)),
-                random_state=seed,
-                **shared,
-            )
-            for seed in seeds
-        ]
-        curve = pd.concat(curves)
-        for k, draws in curve.groupby("k", sort=False):
+    for name, found in curves.items():
+        cells = pd.concat(found).groupby(["enrolled", "k"], sort=False)["uar"]
+        for (kind, k), uar in cells:
             results.append(
                 {
                     "classifier": name,
-                    "enrolled": "neutral" if neutral else "any",
+                    "enrolled": kind,
                     "k": k,
-                    "transductive": bool(draws["transductive"].iloc[0]),
-                    "uar": draws["uar"].mean(),
-                    "std": draws["uar"].std(),
+                    "transductive": k == "all",
+                    "uar": uar.mean(),
+                    "std": uar.std(),
                 }
             )
     results = pd.DataFrame(results).round(4)
@@ -117,12 +186,14 @@ def main():
         "enrolled utterances not scored, but for k = all; std over random draws, and "
         "over seeds where there are several",
         "settings": {
-            "linear": "SpeakerScaler(clip=3), "
-            "LogisticRegression(C=0.1, class_weight='balanced')",
-            "candidates": CANDIDATES,
+            "scaler": str(scaler()),
+            "candidates": {name: grid for name, (_, grid) in METHODS.items()},
             "selection": "largest mean UAR of the other speakers, left out and "
-            "enrolled in turn, over k from 0 to 20 and 2 draws",
-            "network": "SpeakerScaler(clip=3), AdversarialSER(None) and ('entropy')",
+            "enrolled in turn, over k from 0 to 20 and 3 draws of any utterances",
+            "chosen": {
+                name: dict(pd.Series(best).value_counts().items())
+                for name, best in choices.items()
+            },
             "network_seeds": NETWORK_SEEDS,
             "repeats": args.repeats,
             "threads": 1,
@@ -131,7 +202,8 @@ def main():
         "versions": {name: version(name) for name in PACKAGES},
         "results": json.loads(results.to_json(orient="records")),
     }
-    args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(report, indent=1, default=int)
+    args.out.write_text(text + "\n", encoding="utf-8")
     print(f"written to {args.out}")
 
 

@@ -56,6 +56,7 @@ def our_fit(task, game, *, epochs, batch_size, dropout=0.0, conditional=False):
         adversary_weight=WEIGHT,
         adversary_steps=1 if game == "grl" else 2,
         ramp=STEEPNESS,
+        bounded=False,
         conditional=conditional,
         hidden_layer_sizes=(HIDDEN,),
         embedding_dim=EMBEDDING,

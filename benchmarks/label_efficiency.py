@@ -14,8 +14,8 @@ The other corpus comes raw, and scaled: with mean and deviation of each feature 
 of the EmoDB utterances trained on.
 
 Nothing is chosen: all estimators run with their defaults, but for C = 0.1 in the
-logistic regression, as in `enrolment.py`. Self-training of sure answers is
-scikit-learn's.
+logistic regression, as in `enrolment.py`, and for the prior, which has its full weight.
+Self-training of sure answers is scikit-learn's.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def network(seed):
 
 
 def autoencoder(seed):
-    return AutoencoderSER(random_state=seed)
+    return AutoencoderSER(prior_weight=1.0, random_state=seed)
 
 
 # What each method is, and which utterances without a label it gets.

@@ -59,6 +59,7 @@ def searches(task, folds, epochs, weights, seeds):
     ours = AdversarialSER(
         "grl",
         adversary_steps=1,
+        bounded=False,
         dropout=0.0,
         class_weight=None,
         lr=LR,

@@ -10,6 +10,7 @@ page, and comes from the folder `results` beside this file.
 import json
 import sys
 from pathlib import Path
+from textwrap import fill
 
 from advser.benchmark import NOTES
 
@@ -22,10 +23,23 @@ def main(arguments):
     for path, name, render in (
         ("README.md", "benchmark", benchmark_markdown),
         ("docs/benchmark.rst", "benchmark", benchmark_rst),
+        ("docs/benchmark.rst", "speaker_independent", speaker_independent_rst),
+        ("docs/guide/leakage.rst", "leakage", leakage_rst),
         ("docs/guide/confounding.rst", "confounding", confounding_rst),
         ("docs/guide/defaults.rst", "defaults", defaults_rst),
+        ("docs/guide/cross_corpus.rst", "cross_corpus", cross_corpus_rst),
+        (
+            "docs/guide/cross_corpus.rst",
+            "cross_corpus_confusions",
+            cross_corpus_confusions_rst,
+        ),
         ("docs/guide/distributed.rst", "distributed_scaling", distributed_scaling_rst),
         ("docs/guide/speaker_scaling.rst", "enrolment", enrolment_rst),
+        (
+            "docs/guide/speaker_scaling.rst",
+            "enrolment_variants",
+            enrolment_variants_rst,
+        ),
         ("docs/speed.rst", "fit_speed", fit_speed_rst),
         ("docs/speed.rst", "search_speed", search_speed_rst),
         ("docs/speed.rst", "predict_latency", predict_latency_rst),
@@ -33,6 +47,7 @@ def main(arguments):
         ("docs/speed.rst", "extraction_speed", extraction_speed_rst),
         ("docs/guide/siamese.rst", "calibration", calibration_rst),
         ("docs/guide/autoencoder.rst", "label_efficiency", label_efficiency_rst),
+        ("docs/guide/autoencoder.rst", "prior_weight", prior_weight_rst),
     ):
         text = pages.get(path) or (ROOT / path).read_text(encoding="utf-8")
         pages[path] = replace(text, name, render(), path)
@@ -92,6 +107,58 @@ def origin():
     )
 
 
+def speaker_independent_rst():
+    """Return the difference of each method to the baselines."""
+    report = report_of("speaker_independent")
+    rows = [["method", "compared with", "points", "95 %", "p, corrected"]]
+    for row in report["differences"]:
+        p_value = row["p_holm"]
+        rows.append(
+            [
+                row["estimator"],
+                row["other"],
+                f"{row['points']:+.1f}",
+                f"{row['low']:+.1f} to {row['high']:+.1f}",
+                "< 0.001" if p_value < 0.001 else f"{p_value:.3f}",
+            ]
+        )
+    note = (
+        "Points of unweighted average recall. P-values are corrected by Holm for all "
+        "comparisons\nwith one method, in both normalisations."
+    )
+    return "\n\n".join([list_table(rows), f"{note} {seeds_of(report)}"])
+
+
+def leakage_rst():
+    """Return what each probe finds, by method and question."""
+    report = report_of("leakage")
+    found, chance = {}, {}
+    for row in report["results"]:
+        column = f"{row['asked']}, {row['probe']}"
+        found.setdefault(row["estimator"], {})[column] = f"{row['accuracy']:.2f}"
+        chance[column] = f"{row['chance']:.2f}"
+    found["chance"] = chance
+    recall = {row["estimator"]: f"{row['uar']:.3f}" for row in report["recall"]}
+    rows = [["", "UAR", *chance]]
+    for name, cells in found.items():
+        rows.append([name, recall.get(name, ""), *(cells[c] for c in chance)])
+    note = (
+        'Balanced accuracy of the probes, a mean over seeds. "Per speaker" is '
+        "transductive. Classifiers\nwithout an embedding are judged by the features "
+        "that they get. The autoencoder learns the speaker\nas a task."
+    )
+    return "\n\n".join([list_table(rows), f"{note} {seeds_of(report)}"])
+
+
+def seeds_of(report):
+    """Return a sentence on the rows and seeds of a report."""
+    data, n_seeds = report["data"], len(report["settings"]["seeds"])
+    return (
+        f"{report['corpus']}: {data['n_samples']} recordings, {len(data['speakers'])} "
+        f"speakers; {n_seeds} seed{'s' * (n_seeds > 1)} of what depends on one."
+    )
+
+
 def confounding_rst():
     """Return the recall along the adversary weight, and what the game costs."""
     report = report_of("confounding")
@@ -100,9 +167,9 @@ def confounding_rst():
         if row["adversary"] is None:
             plain = row
             continue
-        game = f'``"{row["adversary"]}"``' + (
-            ", within each emotion" if row["conditional"] else ""
-        )
+        name, _, kind = row["adversary"].partition(", ")
+        kind += ", within each emotion" if row["conditional"] else ""
+        game = f'``"{name}"``' + (f", {kind.lstrip(', ')}" if kind else "")
         weights.add(row["weight"])
         cells[game, row["weight"]] = f"{row['uar']:.3f} ({row['difference']:+.3f})"
     games = dict.fromkeys(game for game, _ in cells)
@@ -144,30 +211,124 @@ def defaults_rst():
     return "\n\n".join([list_table(rows), note])
 
 
+def cross_corpus_rst():
+    """Return the recall from each corpus to each other one, by way of training."""
+    report = report_of("cross_corpus")
+    way_of = ("estimator", "domain", "unlabeled")
+    found = {
+        (*(row[key] for key in way_of), row["train"], row["test"]): row
+        for row in report["results"]
+    }
+    compared = {
+        (*(row[key] for key in way_of), row["train"], row["test"]): row
+        for row in report["differences"]
+    }
+    pairs = [(pair["train"], pair["test"]) for pair in report["pairs"]]
+    across = [pair for pair in pairs if pair[0] != pair[1]]
+    within = [pair for pair in pairs if pair[0] == pair[1]]
+    header = ["estimator", "domain", "known of the test"]
+    header += [f"{train} to {test}" for train, test in across]
+    header += [f"within {name}" for name, _ in within]
+    rows = [header]
+    for way in dict.fromkeys(key[:3] for key in found):
+        cells = []
+        for pair in [*across, *within]:
+            row, difference = found.get((*way, *pair)), compared.get((*way, *pair))
+            if row is None:
+                cells.append("")
+                continue
+            spread = "" if row["uar_std"] is None else f" ± {row['uar_std']:.3f}"
+            told = ""
+            if difference is not None:
+                told = f" ({difference['points']:+.1f}, p {difference['p_holm']:.2f})"
+            cells.append(f"{row['uar']:.3f}{spread}{told}")
+        target = found[*way, *across[0]]["target"]
+        rows.append([way[0], way[1], target, *cells])
+    sizes = " and ".join(
+        f"{pair['n_test']} utterances of {pair['test_speakers']} speakers in "
+        f"{pair['test']}"
+        for pair in report["pairs"]
+        if pair["train"] == pair["test"]
+    )
+    told_apart, chance = report["told_apart"], report["results"][0]["chance"]
+    note = (
+        f"Unweighted average recall (chance: {chance:.2f}) on {sizes}: mean ± standard "
+        f"deviation over {len(report['settings']['seeds'])} seeds. In parentheses the "
+        f"difference to *{report['baseline']}* in points, and its p-value, corrected "
+        f"by Holm for all {len(report['differences'])} comparisons. *Scaled* is by "
+        'SpeakerScaler with ``unknown="batch"``. Networks run with their defaults, '
+        "linear models with C = 0.1: nothing is chosen. Within a corpus, ten folds by "
+        "speaker. An utterance of a new speaker is told to be of the one or the other "
+        f"corpus with an accuracy of {told_apart['corpus_accuracy']:.2f} by a logistic "
+        f"regression; {told_apart['means_one_deviation_apart']:.0%} of the features "
+        "have means that lie more than a standard deviation apart."
+    )
+    return "\n\n".join([list_table(rows), fill(note, 96)])
+
+
+def cross_corpus_confusions_rst():
+    """Return what the linear SVM takes for what, from each corpus to the other."""
+    tables = [
+        table
+        for table in report_of("cross_corpus")["confusions"]
+        if table["estimator"] == "linear SVM"
+    ]
+    rows = [["", "", *(f"as {emotion}" for emotion in tables[0]["emotions"])]]
+    for table in tables:
+        for number, emotion in enumerate(table["emotions"]):
+            pair = "" if number else f"{table['train']} to {table['test']}"
+            shares = [f"{share:.2f}" for share in table["share"][number]]
+            rows.append([pair, emotion, *shares])
+    return list_table(rows)
+
+
 def enrolment_rst():
-    """Return the recall by the number and the kind of the utterances enrolled."""
+    """Return the recall by method and number of the utterances enrolled."""
     report = report_of("enrolment")
+    settings = report["settings"]
+    tables = [
+        enrolment_table(report, "classifier", kind) for kind in ("any", "neutral")
+    ]
+    note = (
+        f"Unweighted average recall on {report['corpus']} by the number of the "
+        "utterances enrolled, of any kind\nabove and neutral ones below: mean ± "
+        f"standard deviation over {settings['repeats']} draws of them, for the "
+        f"networks with\n{settings['network_seeds']} seeds. All is transductive and "
+        "scores what is enrolled; else enrolled utterances are not\nscored. "
+        f"Everybody has ``{settings['scaler']}``\nand three settings of their own, "
+        "from which the other speakers choose for the one left out."
+    )
+    return "\n\n".join([*tables, note])
+
+
+def enrolment_variants_rst():
+    """Return the recall by the way in which a speaker's statistics are learnt."""
+    report = report_of("enrolment_variants")
+    table = enrolment_table(report, "variant", "any", spread=False)
+    largest = max(row["std"] or 0 for row in report["results"])
+    note = (
+        f"Unweighted average recall on {report['corpus']}, any utterances, with one "
+        f"logistic regression (C = 0.1) for all\nand ``clip=3`` unless said "
+        f"otherwise: mean over {report['settings']['repeats']} draws, the same for "
+        f"all, whose standard deviation is\n{largest:.3f} at most."
+    )
+    return "\n\n".join([table, note])
+
+
+def enrolment_table(report, by, kind, *, spread=True):
+    """Return the recall by number, a row for each entry of the column `by`."""
     cells = {}
     for row in report["results"]:
-        spread = "" if row["std"] is None else f" ± {row['std']:.3f}"
-        kind = f"{row['classifier']}, {row['enrolled']} utterances"
-        cells[kind, row["k"]] = f"{row['uar']:.3f}{spread}"
-    kinds = dict.fromkeys(kind for kind, _ in cells)
-    counts = sorted({k for _, k in cells if k != "all"})
-    rows = [["number", *kinds]]
-    for k in [*counts, "all"]:
-        name = "all that is scored (transductive)" if k == "all" else str(k)
-        rows.append([name, *(cells.get((kind, k), "") for kind in kinds)])
-    note = (
-        f"Unweighted average recall on {report['corpus']} by the number and the kind "
-        "of the utterances enrolled:\nmean ± standard deviation over "
-        f"{report['settings']['repeats']} draws of them, for the networks with "
-        f"{report['settings']['network_seeds']} seeds.\nLinear is logistic regression, "
-        "with the same settings for all speakers, or with those that the other\n"
-        "speakers choose. The networks have their defaults. Enrolled utterances are "
-        "not scored."
-    )
-    return "\n\n".join([list_table(rows), note])
+        if row["enrolled"] == kind:
+            std = f" ± {row['std']:.3f}" if spread and row["std"] is not None else ""
+            cells[row[by], row["k"]] = f"{row['uar']:.3f}{std}"
+    counts = dict.fromkeys(k for _, k in cells)
+    header = [f"{kind} utterances", *map(str, counts)]
+    rows = [
+        [name, *(cells[name, k] for k in counts)]
+        for name in dict.fromkeys(name for name, _ in cells)
+    ]
+    return list_table([header, *rows])
 
 
 def distributed_scaling_rst():
@@ -356,11 +517,35 @@ def label_efficiency_rst():
         "standard deviation over "
         f"{len(report['settings']['seeds'])} draws of them.\nThe other corpus has "
         f"{other['utterances']} utterances of {other['speakers']} speakers in another "
-        "language. The networks run with their\ndefaults, the logistic regression with "
-        "C = 0.1; self-training is scikit-learn's.\n"
+        "language. The networks run with their\ndefaults, but for a prior of weight 1, "
+        "the logistic regression with C = 0.1; self-training\nis scikit-learn's.\n"
         "The reconstruction error of a network trained on EmoDB alone tells the other "
         f"corpus from the\nspeaker left out with an AUC of {error['auc']:.2f} "
         f"({error['smallest']:.2f} at worst)."
+    )
+    return "\n\n".join([list_table(rows), note])
+
+
+def prior_weight_rst():
+    """Return the recall by the weight of the prior, and how often each was chosen."""
+    report = report_of("autoencoder_weights")
+    chosen = {str(row["prior_weight"]): row["times"] for row in report["chosen"]}
+    recalls = {}
+    for corpus in report["recalls"].values():
+        for row in corpus:
+            cell = f"{row['uar']:.3f} ± {row['std']:.3f}"
+            recalls.setdefault(row["estimator"], []).append(cell)
+    rows = [["``prior_weight``", *report["recalls"], "chosen on EmoDB"]]
+    for name, cells in recalls.items():
+        _, _, weight = name.partition("=")
+        times = str(chosen.get(weight, 0)) if weight else ""
+        rows.append([weight or "network without decoder", *cells, times])
+    n_folds, n_seeds = report["n_folds"], len(report["seeds"])
+    note = (
+        "Unweighted average recall on new speakers, mean ± standard deviation over "
+        f"{n_seeds} seeds, in\n{n_folds['EmoDB']} folds of EmoDB and "
+        f"{n_folds['URDU']} of URDU; and how often speaker-disjoint inner folds chose "
+        f"the weight,\nof {sum(chosen.values())} times."
     )
     return "\n\n".join([list_table(rows), note])
 

@@ -64,6 +64,7 @@ numpydoc_validation_exclude = {
     r"\.DurableClient$",
     # Dataclasses, whose attributes are what they are made from.
     r"\.Comparison$",
+    r"\.CrossCorpusComparison$",
     r"\.Difference$",
     r"\.SpeakerConfounding$",
     r"\.SpeakerLeakage$",

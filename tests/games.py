@@ -4,6 +4,7 @@ All compute in float64, where finite differences are exact enough.
 """
 
 import torch
+from skorch.callbacks import Callback
 from torch import nn
 
 from advser.layers import linear, mlp
@@ -114,3 +115,16 @@ def numeric_gradients(function, parameters, step=1e-6):
                 flat[i] = start
             found.append(gradient)
     return found
+
+
+class Interrupt(Callback):
+    """Stop the training in the middle of an epoch, as Ctrl-C does, but once."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_batch_end(self, net, **kwargs):
+        """Interrupt the epoch."""
+        if len(net.history) == self.epoch:
+            self.epoch = None
+            raise KeyboardInterrupt

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import sklearn
 import torch
-from games import tensor
+from games import Interrupt, tensor
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.exceptions import NotFittedError
@@ -196,6 +196,7 @@ def test_conditional_adversary_keeps_an_emotion_that_speakers_tell(adversary):
             clip=None,
             alpha=0.0,
             dropout=0.3,
+            bounded=False,  # the bound keeps most of the emotion
             max_epochs=30,
             random_state=0,
         )
@@ -275,6 +276,15 @@ def test_weight_reaches_the_encoder(toy, adversary):
     plain = small(None).fit(*toy)
     ours = small(adversary).fit(*toy)
     assert np.abs(ours.transform(toy.X) - plain.transform(toy.X)).max() > 1e-6
+
+
+def test_bound_reaches_the_encoder_of_gradient_reversal_alone(toy):
+    for adversary in GAMES:
+        codes = [
+            small(adversary, bounded=bounded).fit(*toy).transform(toy.X)
+            for bounded in (False, True)
+        ]
+        assert np.array_equal(*codes) == (adversary != "grl")
 
 
 # Names, refits and global state
@@ -875,16 +885,23 @@ def test_verbose_prints_a_line_per_epoch(toy, capsys):
         assert name in lines[0]
 
 
-def test_interrupted_fit_is_ready_to_predict(toy):
-    class Interrupt(Callback):
-        def on_batch_end(self, net, **kwargs):
-            if len(net.history) == 2:
-                raise KeyboardInterrupt
-
-    ours = small(callbacks=[Interrupt()], dropout=0.5)
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_interrupted_fit_records_the_epochs_that_it_finished(toy, early_stopping):
+    settings = {"early_stopping": early_stopping, "warm_start": True}
+    ours = small(callbacks=[Interrupt(2)], **settings)
     with pytest.warns(UserWarning, match="interrupted in epoch 2 of"):
         ours.fit(*toy)
-    assert ours.n_iter_ == 2
+    assert ours.n_iter_ == len(ours.history_) == 1
+    ours.fit(*toy)
+    assert ours.n_iter_ == len(ours.history_) == 1 + ours.max_epochs
+    assert ours.history_.notna().all(axis=None)
+
+
+def test_interrupted_fit_is_ready_to_predict(toy):
+    ours = small(callbacks=[Interrupt(1)], dropout=0.5)
+    with pytest.warns(UserWarning, match="interrupted in epoch 1 of"):
+        ours.fit(*toy)
+    assert ours.n_iter_ == len(ours.history_) == 0
     np.testing.assert_array_equal(ours.predict_proba(toy.X), ours.predict_proba(toy.X))
     assert not ours.net_.module_.training
 
@@ -901,6 +918,7 @@ def test_interrupted_fit_is_ready_to_predict(toy):
         ("ramp", -1.0),
         ("conditional", "yes"),
         ("clip", 0.0),
+        ("bounded", "yes"),
         ("dropout", 1.0),
         ("embedding_dim", 0),
         ("hidden_layer_sizes", 128),

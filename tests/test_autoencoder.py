@@ -9,7 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from games import gradients, identity, numeric_gradients, speaker_head_of, tensor
+from games import (
+    Interrupt,
+    gradients,
+    identity,
+    numeric_gradients,
+    speaker_head_of,
+    tensor,
+)
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -49,6 +56,7 @@ def small(**settings):
         "hidden_layer_sizes": (16,),
         "embedding_dim": 6,
         "discriminator_hidden_layer_sizes": (8, 8),
+        "prior_weight": 1.0,
         "max_epochs": 4,
         "random_state": 0,
     }
@@ -501,7 +509,7 @@ def emodb():
 
 def code_of(emodb, **settings):
     X, y, speakers, genders = emodb
-    settings = {"embedding_dim": 8, "random_state": 0, **settings}
+    settings = {"prior_weight": 1.0, "embedding_dim": 8, "random_state": 0, **settings}
     ours = AutoencoderSER(**settings).fit(X, y, speakers, genders=genders)
     return ours, ours.transform(X)
 
@@ -560,6 +568,7 @@ def test_class_code_looks_like_certain_classes_in_their_shares(emodb):
         ours = AutoencoderSER(
             categorical_code=True,
             categorical_weight=weight,
+            prior_weight=1.0,
             discriminator_lr_scale=1.0,
             max_epochs=40,
             random_state=0,
@@ -583,6 +592,14 @@ def test_discriminator_that_has_won_is_warned_about(emodb):
         code_of(emodb, prior_weight=0.03, **settings)
     assert [warning.filename for warning in seen] == [__file__]
     code_of(emodb, prior_weight=0.0, **settings)  # where there is no game, nobody wins
+
+
+def test_interrupted_game_is_not_judged(toy):
+    with pytest.warns(UserWarning, match="interrupted in epoch 1 of") as caught:
+        ours = small(callbacks=[Interrupt(1)]).fit(*toy)
+    assert len(caught) == 1
+    assert len(ours.history_) == 0
+    assert ours.predict(toy.X).shape == toy.y.shape
 
 
 # What else it can tell

@@ -305,15 +305,18 @@ def test_benchmark_of_ratings_fills_the_folder(rated, tmp_path, capsys):
     folder = tmp_path / "results"
     options = ["--target", "arousal,valence", "--quick", "--out", folder]
     assert run(rated, *options) == 0
-    scores = pd.read_csv(folder / "scores.csv")
-    assert len(scores) == 2 * len(cli.RATING_METHODS) * 2
-    assert scores["transductive"].mean() == 0.5
-    by_method = scores[~scores["transductive"]].groupby("method")["ccc"].mean()
-    assert by_method["ridge"] > by_method["dummy"]
-    assert set(by_method.index) == set(cli.RATING_METHODS)
+    summary = pd.read_csv(folder / "summary.csv", index_col="estimator")
+    assert len(summary) == 2 * len(cli.RATING_METHODS)
+    assert summary["transductive"].mean() == 0.5
+    ccc = summary["ccc_arousal"]
+    assert ccc["ridge regression"] > ccc["mean of the training ratings"]
+    assert summary["leakage_logistic"].notna().all()
+    assert set(pd.read_csv(folder / "pairwise.csv")["other"]) == {
+        *("ridge regression", "ridge regression, per speaker")
+    }
     predictions = pd.read_csv(folder / "predictions.csv", dtype={"speaker": str})
-    assert predictions["predicted"].notna().all()
-    per_run = predictions.groupby(["estimator", "target"]).size()
+    assert predictions["y_pred_valence"].notna().all()
+    per_run = predictions.groupby("estimator").size()
     assert list(per_run.unique()) == [31]  # one of 32 has no rating
     assert imread(folder / "rated.png").std() > 0.05
     settings = json.loads((folder / "settings.json").read_text())
@@ -321,6 +324,10 @@ def test_benchmark_of_ratings_fills_the_folder(rated, tmp_path, capsys):
     printed = capsys.readouterr()
     assert (folder / "table.md").read_text().strip() in printed.out
     assert "left out: 1 recordings" in printed.err
+    assert run(rated, *options) == 0  # goes on, with nothing left to do
+    assert (folder / "table.md").read_text().strip() in capsys.readouterr().out
+    assert cli.main(["report", str(folder)]) == 0
+    assert "rated for arousal, valence" in (folder / "report.html").read_text()
 
 
 def test_benchmark_of_ratings_leaves_sessions_out(rated, tmp_path):
@@ -329,14 +336,19 @@ def test_benchmark_of_ratings_leaves_sessions_out(rated, tmp_path):
     assert run(rated, *options, "--methods", "ridge", "none", "--out", folder) == 0
     settings = json.loads((folder / "settings.json").read_text())
     assert settings["protocol"] == "leave one session out"
-    assert len(pd.read_csv(folder / "scores.csv")) == 4
+    scores = pd.read_csv(folder / "scores.csv")
+    assert len(scores) == 2 * 2 * 2
+    assert set(scores["test_speakers"]) == {"00+01", "02+03"}
 
 
 def test_benchmark_of_ratings_leaves_other_results_alone(rated, tmp_path, capsys):
-    (tmp_path / "comparison.json").write_text("{}")
+    files = [tmp_path / name for name in ("comparison.json", "settings.json")]
+    for file in files:
+        file.write_text("{}")
     options = ["--target", "arousal", "--out", tmp_path]
-    assert "is not an empty folder" in error_of([rated, *options], capsys)
-    assert [file.name for file in tmp_path.iterdir()] == ["comparison.json"]
+    assert "holds a comparison with data = None" in error_of([rated, *options], capsys)
+    assert sorted(tmp_path.iterdir()) == files
+    assert {file.read_text() for file in files} == {"{}"}
 
 
 def test_sessions_that_share_their_speakers_cannot_be_left_out(tmp_path, capsys):

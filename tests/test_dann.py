@@ -15,7 +15,11 @@ from games import (
 )
 from torch.autograd import gradcheck
 
-from advser.dann import DomainAdversarialNetwork, domain_adversarial_loss
+from advser.dann import (
+    DomainAdversarialNetwork,
+    domain_adversarial_loss,
+    lead_over_chance,
+)
 from advser.outputs import Emotions
 
 # logits whose probabilities are 1/2, 3/4 and 1/5 of the labels below
@@ -170,3 +174,63 @@ def test_joint_step_moves_everyone():
     network = random_network(DomainAdversarialNetwork)
     moved = {id(parameter) for parameter in network.step_parameters("train")}
     assert moved == {id(parameter) for parameter in network.parameters()}
+
+
+# The bounded game
+
+
+def test_lead_over_chance_by_hand():
+    speaker = torch.tensor([0, 0, 0, 1, -1])
+    p = tensor([[0.5, 0.5], [0.75, 0.25], [0.2, 0.8], [0.6, 0.4], [0.5, 0.5]])
+    lead = lead_over_chance(p.log(), speaker, torch.ones(1, 2))
+    # (p - 1/2) / (1 - p) for p = 1/2, 3/4, 1/5, 2/5; the last row stands for speaker 0
+    expected = tensor([[0.0], [1.0], [-0.375], [-1 / 6], [0.0]]) / math.log(2)
+    torch.testing.assert_close(lead, expected)
+
+
+def test_lead_over_chance_is_that_among_the_candidates():
+    logits = tensor([[math.log(2), 0.0, 0.0, -1e4], [5.0, -1e4, -1e4, -1e4]])
+    candidates = tensor([[1.0, 1, 1, 0], [1, 0, 0, 0]])
+    lead = lead_over_chance(logits, torch.tensor([0, 0]), candidates)
+    # p = 1/2 of three; a row with one candidate has nothing to hide
+    torch.testing.assert_close(lead, tensor([[1 / 3 / math.log(3)], [0.0]]))
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_bounded_game_descends_the_confusion_of_the_right_speaker(conditional):
+    settings = {"weight": 0.7, "conditional": conditional}
+    network = random_network(DomainAdversarialNetwork, bounded=True, **settings)
+    x, y = random_batch()
+    known = y["speaker"] >= 0
+
+    def confusion():
+        h = network.encoder(x)
+        logits = network.speaker_head(h, network.emotion_head(h), y["emotion"])
+        n = network.speaker_head.candidates(y["emotion"]).sum(1)
+        n = n.expand(len(x))[known]
+        p = logits.softmax(1)[known, y["speaker"][known]]
+        losses = -(p.log() + (n - 1) * (1 - p).log()) / n / n.log()
+        return 0.7 * (y["speaker_weight"][known] * losses).sum() / len(x)
+
+    parameters = list(network.encoder.parameters())
+    term = play(network, "train", x, y, 1.0)["speaker"]
+    assert term.item() == pytest.approx(speaker_loss(network, x, y).item())
+    # A learns as in the plain game
+    head = list(network.speaker_head.parameters())
+    plain = gradients([speaker_loss(network, x, y)], head)
+    for ours, theirs in zip(gradients([term], head), plain, strict=True):
+        torch.testing.assert_close(ours, theirs)
+    found = gradients([term], parameters)
+    expected = gradients([confusion()], parameters)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert theirs.any()
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_certain_adversary_gives_the_bounded_game_no_nan():
+    settings = {"adversary": ((500.0, 0.0), (0.0, 500.0)), "bounded": True}
+    network = worked_by_hand(DomainAdversarialNetwork, **settings).float()
+    y = {"emotion": torch.tensor([0, 1]), "speaker": torch.tensor([0, 0])}
+    terms = play(network, "train", torch.eye(2), y, 1.0)
+    for gradient in gradients(terms.values(), network.parameters()):
+        assert gradient.isfinite().all()

@@ -1,18 +1,23 @@
-"""The recall by the number of utterances enrolled."""
+"""Enrolment in fitted pipelines, and the recall by the number enrolled."""
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import LogisticRegression
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import SVC
+from speech import write_corpus
 
-from advser import AdversarialSER, SpeakerScaler
-from advser.enrollment import EnrollmentScorer, enrollment_curve
+import advser
+from advser import AdversarialSER, EGeMAPS, SiameseSER, SpeakerScaler
+from advser.enrollment import EnrollmentScorer, enroll, enrollment_curve
 from advser.metrics import unweighted_average_recall
+from advser.model_selection import StackedGridSearchCV
 from advser.plots import EnrollmentDisplay
 
 
@@ -68,6 +73,169 @@ def watched():
     Watched.enrolled.clear()
     Recorder.asked.clear()
     return make_pipeline(Watched(), Recorder())
+
+
+@pytest.fixture
+def routing():
+    """Turn metadata routing on."""
+    with config_context(enable_metadata_routing=True):
+        yield
+
+
+# Enrolment in a fitted estimator
+
+
+@pytest.mark.usefixtures("routing")
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        LogisticRegression(),
+        SVC(),
+        AdversarialSER(max_epochs=2, random_state=0),
+        SiameseSER(max_epochs=2, enrollable=False, random_state=0),
+    ],
+)
+@pytest.mark.parametrize("neutral", [None, True])
+def test_enroll_equals_the_scaler_by_hand(classifier, neutral, strangers):
+    X, y, speakers = strangers
+    new = speakers == "s5"
+    pipe = make_pipeline(SpeakerScaler(), classifier)
+    pipe.fit(X[~new], y[~new], speakers=speakers[~new])
+    scaler = SpeakerScaler().fit(X[~new], y[~new], speakers[~new])
+    before = pipe[:-1].transform(X[new], speakers=speakers[new])
+    assert enroll(pipe, X[new][:4], ["s5"] * 4, neutral=neutral) is pipe
+    scaled = scaler.enroll(X[new][:4], ["s5"] * 4, neutral).transform(X, speakers)
+    assert not np.allclose(before, scaled[new])
+    found = pipe.predict(X, speakers=speakers)
+    np.testing.assert_array_equal(found, pipe[-1].predict(scaled))
+    # without a name, a stranger
+    np.testing.assert_array_equal(pipe.predict(X[new]), pipe[-1].predict(before))
+
+
+@pytest.mark.usefixtures("routing")
+def test_enroll_of_a_regressor(strangers):
+    X, _, speakers = strangers
+    pipe = make_pipeline(SpeakerScaler(), Ridge())
+    pipe.fit(X[:80], X[:80, 0], speakers=speakers[:80])
+    before = pipe.predict(X[80:], speakers=speakers[80:])
+    enroll(pipe, X[80:90], speakers[80:90])
+    assert not np.allclose(pipe.predict(X[80:], speakers=speakers[80:]), before)
+
+
+@pytest.mark.usefixtures("routing")
+@pytest.mark.parametrize("search", [GridSearchCV, StackedGridSearchCV])
+def test_enroll_in_a_search_changes_its_best_estimator(search, toy):
+    fitted = search(
+        make_pipeline(SpeakerScaler(), AdversarialSER(max_epochs=2, random_state=0)),
+        {"speakerscaler__shrinkage": [2.0, "auto"]},
+        cv=LeaveOneGroupOut(),
+        scoring=EnrollmentScorer([2, 5], repeats=1),
+        error_score="raise",
+    ).fit(toy.X, toy.y, groups=toy.speakers)
+    assert 0 < fitted.best_score_ < 1
+    assert enroll(fitted, toy.X[:3] + 1, ["new"] * 3) is fitted
+    best = fitted.best_estimator_
+    assert (best[0].speakers_[-1], best[0].counts_[-1]) == ("new", 3)
+    known = best.predict_proba(toy.X, speakers=["new"] * 120)
+    assert not np.allclose(known, fitted.predict_proba(toy.X))
+
+
+@pytest.mark.usefixtures("routing")
+def test_enroll_in_a_pipeline_or_search_inside_a_pipeline(strangers):
+    X, y, speakers = strangers
+    expected = make_pipeline(StandardScaler(), *model()).fit(X, y, speakers=speakers)
+    enroll(expected, X[:4] + 1, ["new"] * 4)
+    inside = GridSearchCV(model(), {}, cv=LeaveOneGroupOut())
+    for last in (model(), inside):
+        pipe = make_pipeline(StandardScaler(), last)
+        pipe.fit(X, y, **{"groups" if last is inside else "speakers": speakers})
+        enroll(pipe, X[:4] + 1, ["new"] * 4)
+        last = last.best_estimator_ if last is inside else last
+        np.testing.assert_allclose(last[0].means_[-1], expected[1].means_[-1])
+
+
+@pytest.mark.usefixtures("routing")
+def test_enroll_takes_files_through_the_steps_in_front(tmp_path):
+    table = write_corpus(tmp_path, n_speakers=3, n_takes=2)
+    new = table["speaker"] == "02"
+    pipe = make_pipeline(
+        EGeMAPS(), "passthrough", SpeakerScaler(shrinkage="auto", balance=True), SVC()
+    )
+    old = table[~new]
+    pipe.fit(old["file"], old["emotion"], speakers=old["speaker"])
+    met, later = table[new][:3], table[new][3:]
+    assert advser.enroll(pipe, list(met["file"]), list(met["speaker"])) is pipe
+    scaler = SpeakerScaler(shrinkage="auto", balance=True)
+    features = EGeMAPS().transform(table["file"])
+    known = (~new).to_numpy()
+    scaler.fit(features[known], old["emotion"], old["speaker"])
+    scaler.enroll(features[~known][:3], met["speaker"])
+    np.testing.assert_allclose(scaler.means_, pipe[2].means_, rtol=1e-5)
+    assert len(pipe.predict(later["file"], speakers=later["speaker"])) == len(later)
+
+
+@pytest.mark.usefixtures("routing")
+def test_enroll_again_adds_and_one_utterance_is_enough(strangers):
+    X, y, speakers = strangers
+    new = X[speakers == "s5"]
+    old = speakers != "s5"
+    once, twice = model(), model()
+    for pipe in (once, twice):
+        pipe.fit(X[old], y[old], speakers=speakers[old])
+    enroll(once, new[:3], ["s5"] * 3)
+    enroll(twice, new[:1], ["s5"])
+    assert np.isfinite(twice.predict_proba(new, speakers=["s5"] * 16)).all()
+    enroll(twice, new[1:3], ["s5"] * 2)
+    assert list(twice[0].speakers_) == ["s0", "s1", "s2", "s3", "s4", "s5"]
+    np.testing.assert_allclose(
+        twice.predict_proba(new, speakers=["s5"] * 16),
+        once.predict_proba(new, speakers=["s5"] * 16),
+    )
+    # a speaker of the training is known by all utterances thereafter
+    enroll(once, new[:2], ["s0"] * 2)
+    assert once[0].counts_[0] == 18
+
+
+@pytest.mark.usefixtures("routing")
+def test_enroll_says_what_is_wrong(strangers):
+    X, y, speakers = strangers
+    with pytest.raises(ValueError, match="SVC, and no step has `enroll`"):
+        enroll(SVC().fit(X, y), X, speakers)
+    with pytest.raises(NotFittedError, match="SpeakerScaler"):
+        enroll(model(), X, speakers)
+    search = GridSearchCV(model(), {}, refit=False, cv=LeaveOneGroupOut())
+    for estimator in (search, search.fit(X, y, groups=speakers)):
+        with pytest.raises(NotFittedError, match="`refit` must not be False"):
+            enroll(estimator, X, speakers)
+    pipe = make_pipeline(SpeakerScaler(unknown="error"), LogisticRegression())
+    pipe.fit(X, y, speakers=speakers)
+    with pytest.raises(ValueError, match=r"not 'zoe'.*`enroll`"):
+        pipe.predict(X[:1], speakers=["zoe"])
+    with pytest.raises(ValueError, match="2 features"):
+        enroll(pipe, X[:1, :2], ["zoe"])
+    with pytest.raises(ValueError, match="`speakers` has 1 entries and `X` has 2 rows"):
+        enroll(pipe, X[:2], ["zoe"])
+    with pytest.raises(ValueError, match=r"`speakers` must be one-dim.*shape \(\)"):
+        enroll(pipe, X[:2], "zoe")
+    with pytest.raises(ValueError, match="0 sample"):
+        enroll(pipe, X[:0], [])
+    assert len(pipe[0].speakers_) == 6
+
+
+def test_enroll_of_the_siamese_network_takes_neutral_speech_alone(toy):
+    ser = SiameseSER(max_epochs=2, random_state=0).fit(*toy)
+    enroll(ser, toy.X[:2], ["a", "b"])
+    enroll(ser, toy.X[:2], ["a", "b"], neutral=True)
+    assert list(ser.enrolled_counts_) == [2, 2]
+    with pytest.raises(ValueError, match="neutral utterances alone"):
+        enroll(ser, toy.X[:2], ["a", "b"], neutral=[True, False])
+    curve = enrollment_curve(
+        SiameseSER(max_epochs=2), *toy, k=[0, 2], neutral=True, repeats=1
+    )
+    assert curve["uar"].between(0, 1).all()
+
+
+# What it is worth
 
 
 def test_enrolment_helps_where_speakers_differ(strangers):
@@ -244,3 +412,18 @@ def test_display_of_an_estimator_computes_the_curve(strangers):
     expected = enrollment_curve(model(), *strangers, **settings)
     (curve,) = display.curves.values()
     assert list(curve["uar"]) == list(expected["uar"])
+
+
+def test_display_of_several_estimators_draws_each_on_the_same_axes(strangers):
+    methods = {"few": model(shrinkage=0.5), "many": model(shrinkage=1e4)}
+    settings = {"k": [0, 4], "repeats": 2}
+    display = EnrollmentDisplay.from_estimator(
+        methods, *strangers, **settings, ax=Figure().add_subplot()
+    )
+    assert list(display.curves) == list(methods)
+    heights = [container[0].get_ydata() for container in display.ax_.containers]
+    for found, method in zip(heights, methods.values(), strict=True):
+        expected = enrollment_curve(method, *strangers, **settings)
+        np.testing.assert_allclose(found, expected.groupby("k")["uar"].mean())
+    legend = display.ax_.get_legend().get_texts()
+    assert [text.get_text() for text in legend] == list(methods)

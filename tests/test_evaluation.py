@@ -9,7 +9,7 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import FitFailedWarning
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 from sklearn.model_selection import (
     GridSearchCV,
@@ -23,16 +23,17 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_info
 
-from advser import AdversarialSER
+from advser import AdversarialSER, AdversarialSERRegressor
 from advser.evaluation import Comparison, compare
-from advser.metrics import speaker_uar
+from advser.metrics import concordance_correlation, speaker_uar
 from advser.probes import cross_val_leakage
 from advser.scaling import SpeakerScaler
-from advser.statistics import uar_interval
+from advser.statistics import ccc_interval, uar_interval
 
 LR = make_pipeline(StandardScaler(), LogisticRegression(random_state=0))
 GUESS = DummyClassifier(strategy="stratified")
 TABLES = ["scores", "predictions", "leakage", "errors"]
+RIDGE = make_pipeline(StandardScaler(), Ridge(random_state=0))
 GRID = {"logisticregression__C": [1e-6, 1.0]}
 
 
@@ -92,7 +93,7 @@ def test_compare_repeats_only_what_has_a_free_random_state(toy):
     assert list(summary["seeds"]) == [2, 1, 1]
     assert np.isnan(summary["uar_std"]["LR"])
     assert set(comparison.scores["seed"]) == {2, 4}
-    assert len(comparison.leakage) == 4
+    assert len(comparison.leakage) == 5  # of the raw features, too
     assert GUESS.random_state is None
 
 
@@ -103,6 +104,67 @@ def test_compare_judges_leakage_as_cross_val_leakage_does(toy):
         summary = comparison.summary().loc["LR"]
         assert summary[f"leakage_{probe}"] == pytest.approx(expected.accuracy)
         assert summary["chance"] == 0.25
+
+
+def test_compare_puts_every_question_to_every_probe(toy, tmp_path):
+    genders = np.where(np.isin(toy.speakers, ["s1", "s2"]), "female", "male")
+    options = {
+        "seeds": [3],
+        "probes": ["knn", "logistic"],
+        "within_emotion": True,
+        "genders": genders,
+        "folder": tmp_path,
+    }
+    comparison = compare({"LR": LR}, *toy, **options)
+    summary = comparison.summary().loc["LR"]
+    for probe in ("logistic", "knn"):
+        expected = {
+            "leakage": cross_val_leakage(LR, *toy, probe=probe, random_state=3),
+            "within_emotion": cross_val_leakage(
+                LR, *toy, probe=probe, within_emotion=True, random_state=3
+            ),
+            "gender": cross_val_leakage(
+                LR, *toy, probe=probe, genders=genders, random_state=3
+            ),
+        }
+        for name, leakage in expected.items():
+            assert summary[f"{name}_{probe}"] == pytest.approx(leakage.accuracy)
+    table = comparison.leakage_summary()
+    asked = ["speaker", "speaker within emotion", "gender"]
+    assert list(table["asked"].unique()) == asked
+    assert list(table["probe"].unique()) == ["knn", "logistic"]
+    assert table["chance"][table["asked"] == "gender"].eq(0.5).all()
+    assert table["majority"][table["asked"] == "speaker"].eq(0.25).all()
+    pd.testing.assert_frame_equal(Comparison.load(tmp_path).leakage_summary(), table)
+    again = compare({"LR": LR}, *toy, **options)
+    pd.testing.assert_frame_equal(again.leakage, comparison.leakage)
+    with pytest.raises(FileExistsError, match="asked"):
+        compare({"LR": LR}, *toy, **{**options, "within_emotion": False})
+
+
+def test_compare_judges_the_features_themselves_as_the_yardstick(toy):
+    X = toy.X * [1, 1, 1, 0, 0, 0, 0, 1]  # the speaker is gone
+    data = X, toy.y, toy.speakers
+    network = AdversarialSER(None, max_epochs=2)
+    table = compare({"net": network}, *data, seeds=2, probes=["knn"]).leakage_summary()
+    assert list(table["estimator"]) == ["raw features", "net"]
+    raw = cross_val_leakage(SVC(), *data, probe="knn", random_state=0)
+    assert table["accuracy"].iloc[0] == pytest.approx(raw.accuracy)
+    files = [f"{number}" for number in range(120)]  # of which no probe makes anything
+
+    class Reader(ClassifierMixin, BaseEstimator):
+        def fit(self, X, y):
+            self.classes_ = np.unique(y)
+            return self
+
+        def transform(self, X):
+            return toy.X[[int(name) for name in X]]
+
+        def predict(self, X):
+            return np.full(len(X), self.classes_[0])
+
+    found = compare({"reader": Reader()}, files, *data[1:], probes=["knn"])
+    assert list(found.leakage["estimator"]) == ["reader"]
 
 
 def test_compare_without_probes_has_no_leakage(toy):
@@ -472,6 +534,9 @@ def test_summary_has_the_interval_over_speakers(toy):
     [
         ({"estimators": {}}, "`estimators` has 0 entries"),
         ({"seeds": 0}, "`seeds` 0"),
+        ({"estimators": {"raw features": LR}}, "`estimators` has 'raw features'"),
+        ({"genders": ["a"]}, "`genders` has 1 entries"),
+        ({"genders": ["a"] * 120}, "`genders` has {'a': 4} as numbers of speakers"),
         ({"probes": ["svm"]}, "`probes` has 'svm'"),
         ({"cv": "kfold"}, "`cv` is 'kfold'"),
         ({"cv": Halves()}, "`cv` puts speaker .* into both"),
@@ -488,3 +553,176 @@ def test_compare_of_bad_input_says_what_is_wrong(options, message, toy):
     arguments = {"estimators": {"LR": LR}, **toy._asdict(), **options}
     with pytest.raises(ValueError, match=message):
         compare(**arguments)
+
+
+# Ratings
+
+
+@pytest.fixture
+def rated(toy):
+    """Two ratings of each utterance, some missing, with an offset for each speaker."""
+    offset = np.unique(toy.speakers, return_inverse=True)[1]
+    ratings = toy.X[:, :2] + 0.3 * offset[:, None]
+    y = pd.DataFrame(ratings, columns=["arousal", "valence"])
+    y.loc[::10, "valence"] = np.nan
+    return toy.X, y, toy.speakers
+
+
+def network(**settings):
+    return AdversarialSERRegressor("grl", max_epochs=3, **settings)
+
+
+def test_compare_rates_new_speakers(rated):
+    y = rated[1]
+    networks = {"net": network(), "fixed": network(random_state=1)}
+    comparison = compare(networks, *rated, seeds=2, probes=["logistic"])
+    assert comparison.measure == "ccc"
+    rows = comparison.predictions.query("estimator == 'net' and seed == 1")
+    rows = rows.set_index("sample").sort_index()
+    pd.testing.assert_series_equal(
+        rows["y_true_valence"], y["valence"], check_names=False
+    )
+    found = comparison.by_seed().loc["net", 1]
+    told = rows[["y_pred_arousal", "y_pred_valence"]]
+    expected = concordance_correlation(y, told, multioutput="raw_values")
+    assert list(found[["ccc_arousal", "ccc_valence"]]) == pytest.approx(list(expected))
+    assert found["ccc"] == pytest.approx(expected.mean())
+    assert found["mae"] > 0
+    error = (rows["y_pred_arousal"] - y["arousal"]).abs().mean()
+    assert found["mae_arousal"] == pytest.approx(error)
+    of_speaker = rows[rows["speaker"] == "s1"]
+    row = comparison.scores.query("estimator == 'net' and seed == 1")
+    row = row[row["test_speakers"] == "s1"].iloc[0]
+    expected = concordance_correlation(
+        of_speaker["y_true_arousal"], of_speaker["y_pred_arousal"]
+    )
+    assert row["ccc_arousal"] == pytest.approx(expected)
+    runs = comparison.scores.query("estimator == 'net' and test_speakers == 's1'")
+    assert comparison.by_speaker().loc["s1", "net"] == pytest.approx(runs["ccc"].mean())
+    summary = comparison.summary()
+    assert list(summary["seeds"]) == [2, 1]
+    assert summary["worst_speaker_ccc"]["net"] == comparison.by_speaker()["net"].min()
+    assert summary["leakage_logistic"].between(0.25, 1).all()
+
+
+def test_ratings_are_tested_over_speakers(rated, toy):
+    X, y, speakers = rated
+    scaled = make_pipeline(SpeakerScaler(unknown="batch"), Ridge(random_state=0))
+    estimators = {
+        "ridge": RIDGE,
+        "net": network(),
+        "ridge, per speaker": scaled,
+    }
+    data = X, y["arousal"], speakers
+    comparison = compare(estimators, *data, seeds=2, probes=())
+    table = comparison.pairwise()
+    summary = comparison.summary()
+    assert list(summary["transductive"]) == [False, False, True]
+    assert list(table["estimator"] + " " + table["other"]) == ["ridge net"]
+    lead = summary["ccc"]["ridge"] - summary["ccc"]["net"]
+    assert table["difference"][0] == pytest.approx(lead)
+    assert table["p_value"][0] == pytest.approx(2 / 2**4)  # better with all four
+    rows = comparison.predictions.query("estimator == 'net'")
+    first, second = (rows[rows["seed"] == seed] for seed in (0, 1))
+    expected = ccc_interval(
+        first["y_true_arousal"],
+        np.column_stack([first["y_pred_arousal"], second["y_pred_arousal"]]),
+        speakers=first["speaker"],
+    )
+    found = summary.loc["net", ["ccc_low", "ccc_high"]]
+    assert list(found) == pytest.approx(expected)
+
+
+def test_ratings_are_resumed_and_loaded_from_a_folder(rated, tmp_path):
+    X, y, speakers = rated
+    y = y.fillna(0)
+    bad = Ridge(alpha=-1, random_state=0)
+    arguments = ({"net": network(), "bad": bad}, X, y, speakers)
+    options = {"seeds": 2, "probes": ["logistic"], "folder": tmp_path}
+    with pytest.warns(FitFailedWarning, match="'bad'"):
+        expected = compare(*arguments, **options)
+    scores = (tmp_path / "scores.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "scores.csv").write_text("".join(scores[:4]))
+    kept = set(pd.read_csv(tmp_path / "scores.csv")["fit_seconds"])
+    with pytest.warns(FitFailedWarning, match="'bad'"):
+        found = compare(*arguments, **options)
+    assert kept <= set(found.scores["fit_seconds"])
+    for one, other in zip(
+        without_seconds(expected), without_seconds(found), strict=True
+    ):
+        pd.testing.assert_frame_equal(one, other)
+    loaded = Comparison.load(tmp_path)
+    pd.testing.assert_frame_equal(loaded.summary(), found.summary())
+    with pytest.raises(FileExistsError, match=r"data\.targets"):
+        compare(*arguments[:2], y.set_axis(["a", "b"], axis=1), speakers, **options)
+
+
+def test_comparison_of_one_target_is_that_of_nothing_else(rated):
+    X, y, speakers = rated
+    comparison = compare({"ridge": RIDGE}, X, y.fillna(0), speakers, probes=())
+    alone = compare({"ridge": RIDGE}, X, y[["arousal"]], speakers, probes=())
+    found = comparison.of_target("arousal")
+    pd.testing.assert_frame_equal(found.predictions, alone.predictions)
+    assert list(found.scores) == list(alone.scores)
+    np.testing.assert_allclose(found.scores["mae"], alone.scores["mae"])
+    assert list(found.summary()) == list(alone.summary())
+    low = [of.summary()["ccc_low"]["ridge"] for of in (found, alone)]
+    assert low[0] == pytest.approx(low[1])
+    with pytest.raises(ValueError, match=r"'joy'; .* \['arousal', 'valence'\]"):
+        comparison.of_target("joy")
+
+
+def test_settings_of_regressors_are_chosen_by_concordance(rated):
+    X, y, speakers = rated
+    comparison = compare(
+        {"ridge": RIDGE, "net": network()},
+        X,
+        y.fillna(0),
+        speakers,
+        search={"ridge": {"ridge__alpha": [1e6, 1.0]}, "net": {"lr": [1e-9, 0.01]}},
+        inner_cv=3,
+        seeds=1,
+        probes=(),
+    )
+    chosen = comparison.scores.groupby("estimator")["chosen"].unique()
+    assert list(chosen["ridge"]) == ['{"ridge__alpha": 1.0}']
+    assert list(chosen["net"]) == ['{"lr": 0.01}']
+    assert "highest mean of concordance" in comparison.settings["selection"]
+
+
+@pytest.mark.parametrize(
+    ("y", "targets"),
+    [
+        (lambda y: y.to_numpy(), ["0", "1"]),
+        (lambda y: y["arousal"].to_numpy(), ["rating"]),
+        (lambda y: list(y["arousal"]), ["rating"]),
+        (lambda y: y["arousal"], ["arousal"]),
+        (lambda y: y[["arousal"]], ["arousal"]),
+    ],
+)
+def test_targets_are_named_as_the_columns_are(y, targets, rated):
+    X, ratings, speakers = rated
+    model = LinearRegression()
+    comparison = compare({"LR": model}, X, y(ratings.fillna(0)), speakers, probes=())
+    assert comparison.settings["data"]["targets"] == targets
+    assert f"y_pred_{targets[0]}" in comparison.predictions
+    assert comparison.summary()["ccc"]["LR"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"estimators": {"LR": LR, "ridge": RIDGE}}, "the regressor 'ridge' and 'LR'"),
+        ({"y": ["joy"] * 120}, "`y` must hold ratings for regressors: could not"),
+        ({"y": np.zeros(7)}, "`y` has 7 entries and `X` has 120 rows"),
+        ({"y": np.zeros((120, 2, 2))}, r"`y` has shape \(120, 2, 2\)"),
+        ({"y": np.full(120, np.inf)}, "`y` holds infinite ratings"),
+        ({"y": pd.DataFrame(np.ones((120, 2)), columns=["a", "a"])}, "a name of its"),
+        ({"y": np.full(120, np.nan)}, "`y` has no rating of target 'rating'"),
+        ({"within_emotion": True}, "`within_emotion=True` .* are regressors"),
+    ],
+)
+def test_compare_of_bad_ratings_says_what_is_wrong(options, message, rated):
+    arguments = dict(zip(["X", "y", "speakers"], rated, strict=True))
+    with pytest.raises(ValueError, match=message):
+        compare(**{"estimators": {"ridge": RIDGE}, **arguments, **options})

@@ -9,17 +9,19 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
-from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from advser import SiameseSER
-from advser.adversarial import AdversarialSER
-from advser.evaluation import compare
+from advser.adversarial import AdversarialSER, AdversarialSERRegressor
+from advser.datasets import load_emodb
+from advser.evaluation import compare, cross_corpus
 from advser.metrics import speaker_uar
 from advser.plots import (
     ComparisonDisplay,
+    CrossCorpusDisplay,
     DifferenceDisplay,
     EmbeddingDisplay,
     ExplanationDisplay,
@@ -89,8 +91,56 @@ def test_leakage_display_shows_leakage_against_recall(comparison):
 
 
 def test_leakage_display_of_a_probe_that_did_not_run_names_those_that_did(comparison):
-    with pytest.raises(ValueError, match=r"`probe` is 'mlp'; .* \['logistic'\]"):
+    with pytest.raises(ValueError, match=r"`probe` is 'mlp' .* \['logistic'\]"):
         LeakageDisplay.from_comparison(comparison, probe="mlp", ax=axes())
+
+
+def test_leakage_display_shows_raw_features_and_other_questions(toy):
+    genders = np.where(np.isin(toy.speakers, ["s1", "s2"]), "female", "male")
+    found = compare(
+        {"LR": LogisticRegression(random_state=0)},
+        *toy,
+        probes=["knn"],
+        within_emotion=True,
+        genders=genders,
+    )
+    table = found.leakage_summary().set_index(["asked", "estimator"])["accuracy"]
+    for asked, label in (
+        ("speaker", "Speaker leakage"),
+        ("speaker within emotion", "Speaker leakage within each emotion"),
+        ("gender", "Gender leakage"),
+    ):
+        display = LeakageDisplay.from_comparison(
+            found, probe="knn", asked=asked, ax=axes()
+        )
+        assert marks(display.ax_)[0][0] == pytest.approx(table[asked, "LR"])
+        assert display.raw == table[asked, "raw features"]
+        assert display.ax_.get_xlabel().split("\n")[0] == label
+        assert f"raw features, {display.raw:.2f}" in display.ax_.get_xlabel()
+    with pytest.raises(ValueError, match=r"`asked` 'age'; .* 'gender'"):
+        LeakageDisplay.from_comparison(found, probe="knn", asked="age", ax=axes())
+
+
+def test_displays_of_ratings_show_the_concordance(toy):
+    models = {
+        "ridge": Ridge(random_state=0),
+        "mean": DummyRegressor(),
+        "ridge, per speaker": make_pipeline(
+            SpeakerScaler(unknown="batch"), Ridge(random_state=0)
+        ),
+    }
+    found = compare(models, toy.X, toy.X[:, 0], toy.speakers, probes=["knn"])
+    ccc = found.summary()["ccc"]
+    display = ComparisonDisplay.from_comparison(found, ax=axes())
+    assert [ccc for ccc, _ in marks(display.ax_)] == pytest.approx(list(ccc))
+    display = LeakageDisplay.from_comparison(found, probe="knn", ax=axes())
+    assert [ccc for _, ccc in marks(display.ax_)] == pytest.approx(list(ccc))
+    assert display.ax_.get_ylabel().startswith("Concordance")
+    display = IntervalDisplay.from_comparison(found, ax=axes())
+    assert display.ax_.get_xlabel().startswith("Concordance")
+    display = DifferenceDisplay.from_comparison(found, ax=axes())
+    assert display.ax_.lines[1].get_xdata()[0] == pytest.approx(ccc[0:2] @ [1, -1])
+    assert "concordance" in display.ax_.get_xlabel()
 
 
 @pytest.mark.parametrize("method", ["pca", "tsne"])
@@ -200,7 +250,7 @@ def test_weight_display_draws_each_game_along_its_weights(comparison):
 def test_weight_display_of_what_was_not_compared_says_what_was(comparison):
     with pytest.raises(ValueError, match=r"`games` names 'SVM', .*'LR'"):
         WeightDisplay.from_comparison(comparison, {"plain": {0: "SVM"}}, ax=axes())
-    with pytest.raises(ValueError, match=r"`probe` is 'mlp'; .* \['logistic'\]"):
+    with pytest.raises(ValueError, match=r"`probe` is 'mlp' .* \['logistic'\]"):
         WeightDisplay.from_comparison(
             comparison, {"plain": {0: "LR"}}, probe="mlp", ax=axes()
         )
@@ -229,6 +279,17 @@ def test_training_display_draws_every_term_of_the_loss(toy):
         np.testing.assert_allclose(drawn[term], history)
     assert len(drawn["validation UAR"]) == 3
     assert "speaker" in texts(display.figure_.legends)
+
+
+def test_training_display_draws_the_concordance_of_validation_speakers(toy):
+    ser = AdversarialSERRegressor(
+        max_epochs=3, early_stopping=True, validation_fraction=0.25
+    )
+    ser.fit(toy.X, toy.X[:, 0], speakers=toy.speakers)
+    display = TrainingDisplay.from_estimator(ser, ax=axes())
+    drawn = {line.get_label(): line.get_ydata() for line in display.ax_.lines}
+    np.testing.assert_allclose(drawn["validation CCC"], ser.history_["valid_ccc"])
+    assert "CCC" in display.ax_.get_ylabel()
 
 
 def explanation():
@@ -270,6 +331,75 @@ def test_explanation_display_of_an_estimator_explains_first(toy):
     )
     pd.testing.assert_frame_equal(one.attributions, other.attributions)
     assert one.attributions.shape == (3, 2)
+
+
+# Across corpora
+
+
+@pytest.fixture(scope="module")
+def across():
+    """Three corpora of three EmoDB speakers each; the last has one speaker more."""
+    frame = load_emodb(as_frame=True).frame
+    code = np.minimum(frame["speaker"].rank(method="dense") - 1, 8) // 3
+    corpora = {f"corpus {number:.0f}": one for number, one in frame.groupby(code)}
+    model = LogisticRegression(random_state=0)
+    estimators = {
+        "LR": make_pipeline(StandardScaler(), model),
+        "scaled": make_pipeline(SpeakerScaler(unknown="batch"), model),
+    }
+    return cross_corpus(
+        corpora, estimators, domain=["speaker", "corpus"], leave_one_out=True, within=3
+    )
+
+
+def test_cross_corpus_display_has_a_panel_per_way_of_training(across):
+    display = CrossCorpusDisplay.from_comparison(across, figure=Figure())
+    titles = [ax.get_title() for ax in display.axes_]
+    assert titles == [
+        "LR",
+        "scaled\ndomain: speaker\ntransductive: utterances, speakers",
+        "scaled\ndomain: corpus\ntransductive: utterances",
+    ]
+    colors = {ax.title.get_color() for ax in display.axes_[1:]}
+    assert len(colors) == 1
+    assert display.axes_[0].title.get_color() not in colors
+
+
+def test_cross_corpus_display_writes_the_recall_of_each_pair(across):
+    display = CrossCorpusDisplay.from_comparison(across, figure=Figure())
+    summary = across.summary().xs("LR", level="estimator")
+    ax = display.axes_[0]
+    rows = [label.get_text() for label in ax.get_yticklabels()]
+    assert rows == ["corpus 0", "corpus 1", "corpus 2", "all others"]
+    values = ax.images[0].get_array()
+    assert values.shape == (4, 3)
+    written = {
+        (round(text.get_position()[1]), text.get_position()[0], text.get_text())
+        for text in ax.texts
+    }
+    for (train, test, *_), row in summary.iterrows():
+        i, j = rows.index(train), int(test[-1])
+        assert values[i, j] == pytest.approx(row["uar"])
+        assert (i, j, f"{row['uar']:.2f}") in written
+        assert (i, j, f"{row['uar_low']:.2f} – {row['uar_high']:.2f}") in written
+    assert len(ax.patches) == 3  # the frames
+    assert len(display.axes_[2].patches) == 0
+    assert np.ma.getmaskarray(display.axes_[2].images[0].get_array()).sum() == 3
+
+
+def test_cross_corpus_display_of_chosen_estimators(across):
+    display = CrossCorpusDisplay.from_comparison(
+        across, estimators=["LR"], figure=Figure()
+    )
+    assert [ax.get_title() for ax in display.axes_] == ["LR"]
+    with pytest.raises(ValueError, match="`estimators` has 'SVM'"):
+        CrossCorpusDisplay.from_comparison(across, estimators=["SVM"])
+
+
+def test_cross_corpus_display_makes_a_figure_where_it_is_given_none(across):
+    display = CrossCorpusDisplay.from_comparison(across)
+    assert display.figure_ in map(pyplot.figure, pyplot.get_fignums())
+    pyplot.close(display.figure_)
 
 
 # Ratings

@@ -204,7 +204,7 @@ def test_adversary_removes_the_speaker_and_not_the_signal(adversary):
         leakage[game] = balanced_accuracy_score(speakers[~train], named)
         pairs = zip(signal[~train].T, model.predict(X[~train]).T)
         told[game] = np.mean([np.corrcoef(*pair)[0, 1] for pair in pairs])
-    assert leakage[adversary] < leakage[None] - 0.15
+    assert leakage[adversary] < leakage[None] - 0.1
     assert told[adversary] > told[None] - 0.05
 
 

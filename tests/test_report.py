@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
-from sklearn.dummy import DummyClassifier
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.exceptions import FitFailedWarning
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -108,6 +108,23 @@ def test_report_says_what_was_found_and_what_to_beware_of(folder):
     assert "With 4 speakers no difference can be significant" in text
     assert "scikit-learn" in text
     assert "logisticregression__C" in text
+
+
+def test_report_of_ratings_shows_each_target(toy, tmp_path):
+    models = {
+        "ridge": make_pipeline(StandardScaler(), Ridge(random_state=0)),
+        "mean": DummyRegressor(),
+    }
+    y = pd.DataFrame(toy.X[:, :2], columns=["arousal", "<valence>"])
+    compare(models, toy.X, y, toy.speakers, probes=["knn"], folder=tmp_path)
+    page = Page(report(tmp_path))
+    assert "rated for arousal, <valence>" in page.text
+    assert "Concordance on new speakers" in page.text
+    assert "raw features" in page.text
+    assert "difference" in page.text
+    alts = [image["alt"] for image in page.all("img")]
+    assert len(alts) == 3 + 2 * 2  # scores, differences, leakage; each, for each target
+    assert alts[-1].startswith("<valence>, rated and predicted by mean")
 
 
 def test_report_warns_of_more_comparisons_than_speakers_allow(toy, tmp_path):

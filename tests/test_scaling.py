@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from advser.datasets import load_emodb
+from advser.enrollment import enrollment_curve
 from advser.exceptions import NoSpeakersWarning
 from advser.scaling import SpeakerScaler
 
@@ -569,3 +570,148 @@ def test_enroll_at_the_front_of_a_fitted_pipeline(data):
     np.testing.assert_array_equal(after, pipe[1:].predict_proba(scaled))
     np.testing.assert_array_equal(untold, before)
     assert not np.allclose(after, before)
+
+
+# The shrinkage and the emotions learnt from the training speakers
+
+
+def voices(n_speakers, *, seed, mixes=None, between=2.0):
+    """Return speech of speakers who differ in feature 0 and do not in feature 1.
+
+    Feature 2 tells the emotion. `mixes` gives each speaker's share of anger.
+    """
+    rng = np.random.default_rng(seed)
+    names = np.repeat([f"s{number}" for number in range(n_speakers)], 40)
+    mixes = np.full(n_speakers, 0.5) if mixes is None else np.asarray(mixes)
+    angry = np.tile(np.arange(40) / 40, n_speakers) < np.repeat(mixes, 40)
+    X = rng.normal(size=(len(names), 3))
+    X[:, 0] += np.repeat(rng.normal(scale=between, size=n_speakers), 40)
+    X[:, 0] += 3.0 * angry
+    X[:, 2] += 6.0 * angry
+    return X, np.where(angry, "anger", "neutral"), names
+
+
+def test_automatic_shrinkage_is_the_variance_within_over_that_between(data):
+    X, _, speakers = data
+    scaler = SpeakerScaler(shrinkage="auto").fit(X, speakers=speakers)
+    rows = pd.DataFrame(X).groupby(speakers)
+    within = (rows.var(ddof=0).mul(rows.size(), axis=0)).sum() / (60 - 5)
+    between = rows.mean().var(ddof=1) - within * (1 / rows.size()).mean()
+    assert (between > 0).all()
+    np.testing.assert_allclose(scaler.shrinkage_, within / between)
+    by_hand = SpeakerScaler(shrinkage=1).fit(X, speakers=speakers)
+    own = X[speakers == "eve"]
+    n, mu = len(own), by_hand.population_mean_
+    expected = mu + n / (n + within / between) * (own.mean(axis=0) - mu)
+    middle = scaler.inverse_transform(np.zeros((1, 4)), ["eve"])
+    np.testing.assert_allclose(middle[0], expected)
+
+
+def test_automatic_shrinkage_ignores_what_speakers_do_not_differ_in():
+    X, _, speakers = voices(30, seed=0)
+    shrinkage = SpeakerScaler(shrinkage="auto").fit(X, speakers=speakers).shrinkage_
+    assert shrinkage[0] < 2
+    assert shrinkage[1] > 50
+    for few in (["a"] * 10, list("abcdefghij")):
+        scaler = SpeakerScaler(shrinkage="auto").fit(X[:10], speakers=few)
+        assert np.isinf(scaler.shrinkage_).all()
+        scaler.enroll(X[:5], ["new"] * 5)
+        assert np.isfinite(scaler.transform(X, ["new"] * len(X))).all()
+
+
+def test_balance_compares_speakers_at_the_same_mix_of_emotions():
+    X, y, speakers = voices(12, seed=1, mixes=np.linspace(0.2, 0.8, 12), between=0)
+    plain = SpeakerScaler(shrinkage=0).fit(X, y, speakers).means_
+    fair = SpeakerScaler(shrinkage=0, balance=True).fit(X, y, speakers).means_
+    assert np.ptp(plain[:, 2]) > 3
+    assert np.ptp(fair[:, 2]) < 1
+
+
+def test_balance_learns_what_emotions_add_by_least_squares():
+    X, y, speakers = voices(6, seed=2, mixes=[0.1, 0.3, 0.5, 0.5, 0.7, 0.9])
+    scaler = SpeakerScaler(shrinkage="auto", balance=True).fit(X, y, speakers)
+    design = np.c_[pd.get_dummies(speakers), np.where(y == "anger", 0.5, -0.5)]
+    solved = np.linalg.lstsq(design.astype(float), X)[0]
+    np.testing.assert_allclose(scaler.population_mean_, solved[:-1].mean(axis=0))
+    np.testing.assert_allclose(scaler.neutral_offset_, solved[-1] / 2)
+    residuals = X - design.astype(float) @ solved
+    within = (residuals**2).sum(axis=0) / (240 - 6 - 1)
+    between = solved[:-1].var(axis=0, ddof=1) - within / 40
+    kappa = np.where(between > 0, within / between, np.inf)
+    np.testing.assert_allclose(scaler.shrinkage_, kappa)
+
+
+def test_balance_allows_for_the_emotions_of_those_enrolled():
+    X, y, speakers = voices(20, seed=3)
+    settings = {"shrinkage": "auto", "balance": True}
+    scaler = SpeakerScaler(**settings).fit(X, y, speakers)
+    voice = np.array([1.0, 0.0, 0.0])  # of a speaker when neutral
+    calm = voice + np.random.default_rng(0).normal(scale=0.3, size=(8, 3))
+    angry = calm + np.array([3.0, 0.0, 6.0])
+    scaler.enroll(np.r_[calm, angry], ["both"] * 16)
+    scaler.enroll(calm, ["calm"] * 8).enroll(angry, ["angry"] * 8)
+    scaler.enroll(calm, ["told"] * 8, neutral=True)
+    plain = SpeakerScaler(shrinkage="auto").fit(X, y, speakers)
+    plain.enroll(calm, ["calm"] * 8).enroll(angry, ["angry"] * 8)
+    both, calm, angry, told = scaler.means_[-4:]
+    np.testing.assert_allclose([calm, angry, told], [both] * 3, atol=0.3)
+    assert plain.means_[-1][0] - plain.means_[-2][0] == pytest.approx(3)
+
+
+def test_balance_trains_on_rows_as_an_enrolled_speaker_has_them():
+    X, y, speakers = voices(8, seed=4)
+    scaler = SpeakerScaler(shrinkage="auto", balance=True, clip=3.0)
+    scaled = scaler.fit_transform(X, y, speakers)
+    own = speakers == "s3"
+    scaler.enroll(X[own], ["again"] * 40)
+    again = scaler.transform(X[own], ["again"] * 40)
+    np.testing.assert_allclose(again, scaled[own], atol=1e-9)
+
+
+def test_balance_takes_rows_without_an_emotion_and_strangers_by_the_batch():
+    X, y, speakers = voices(8, seed=5)
+    known = np.arange(len(y)) % 4 != 0
+    settings = {"shrinkage": "auto", "balance": True, "unknown": "batch"}
+    scaler = SpeakerScaler(**settings)
+    scaler.fit(X, np.where(known, y, None), speakers)
+    told = SpeakerScaler(**settings).fit(X[known], y[known], speakers[known])
+    np.testing.assert_allclose(scaler.population_mean_, told.population_mean_)
+    assert scaler.counts_.sum() == len(y)
+    new = X[:40] + 1
+    batch = scaler.transform(new, ["new"] * 40)
+    enrolled = scaler.enroll(new, ["new"] * 40).transform(new, ["new"] * 40)
+    np.testing.assert_allclose(batch, enrolled)
+
+
+def test_balance_without_emotions_says_what_is_missing(data):
+    X, _, speakers = data
+    for y in (None, [None] * 60):
+        with pytest.raises(ValueError, match="`balance=True` needs y"):
+            SpeakerScaler(balance=True).fit(X, y, speakers)
+    with pytest.raises(ValueError, match="Unknown label type"):
+        SpeakerScaler(balance=True).fit(X, X[:, 0], speakers)
+    with pytest.raises(ValueError, match="'shrinkage' parameter"):
+        SpeakerScaler(shrinkage="ml").fit(X, speakers=speakers)
+
+
+def test_constant_features_and_one_emotion_do_no_harm(data):
+    X, _, speakers = data
+    X = np.c_[X, np.ones(60)]
+    scaler = SpeakerScaler(shrinkage="auto", balance=True)
+    scaled = scaler.fit_transform(X, ["joy"] * 60, speakers)
+    plain = SpeakerScaler(shrinkage="auto").fit_transform(X, speakers=speakers)
+    np.testing.assert_allclose(scaled, plain)
+    assert (scaled[:, 4] == 0).all()
+
+
+def test_enrolment_on_real_speech_gains_by_shrinkage_and_balance():
+    corpus = load_emodb(return_X_y_speakers=True)
+    recall = []
+    for settings in ({}, {"shrinkage": "auto", "balance": True}):
+        model = make_pipeline(
+            SpeakerScaler(clip=3.0, **settings),
+            LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000),
+        )
+        curve = enrollment_curve(model, *corpus, k=[2, 5], repeats=5)
+        recall.append(curve["uar"].mean())
+    assert recall[1] > recall[0] + 0.01

@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from advser.metrics import unweighted_average_recall
-from advser.statistics import holm, uar_difference, uar_interval
+from advser.metrics import concordance_correlation, unweighted_average_recall
+from advser.statistics import (
+    ccc_difference,
+    ccc_interval,
+    holm,
+    uar_difference,
+    uar_interval,
+)
 
 SPEAKERS = np.repeat(["a", "b", "c"], 4)
 Y_TRUE = np.array(["anger", "anger", "sadness", "sadness"] * 3)
@@ -175,3 +181,89 @@ def test_difference_of_bad_input_says_what_is_wrong(options, message):
     }
     with pytest.raises(ValueError, match=message):
         uar_difference(**arguments)
+
+
+# Ratings
+
+
+def rated_world(rng, n_speakers=6, n_rows=8, n_targets=2):
+    """Return ratings, some of them missing, speakers and a method that is noisy."""
+    rated = 3 + rng.normal(size=(n_speakers * n_rows, n_targets))
+    rated[rng.random(rated.shape) < 0.1] = np.nan
+    speakers = np.repeat(np.arange(n_speakers), n_rows)
+
+    def predict(noise):
+        return np.nan_to_num(rated) + noise * rng.normal(size=rated.shape)
+
+    return rated, speakers, predict
+
+
+def test_concordance_of_two_speakers_is_that_worked_out_by_hand():
+    # Told apart: a rightly, 1; b by twice the deviation: 2 * 2 / (1 + 4) = 0.8.
+    rated, told = [1.0, 3.0, 1.0, 3.0], [1.0, 3.0, 0.0, 4.0]
+    low, high = ccc_interval(rated, told, speakers=["a", "a", "b", "b"])
+    assert (low, high) == pytest.approx((0.8, 1.0))
+    # Both: variances 1 and (1 + 4) / 2, covariance (1 + 2) / 2: 2 * 1.5 / 3.5.
+    found = ccc_difference(rated, told, rated, speakers=["a", "a", "b", "b"])
+    assert found.difference == pytest.approx(3 / 3.5 - 1)
+    assert found.p_value == 1  # only b differs: every exchange leaves as much
+
+
+def test_p_value_of_concordance_is_that_of_exchanging_whole_speakers():
+    rated, speakers, predict = rated_world(np.random.default_rng(1))
+    one, other = predict(0.5), predict(1.0)
+    found = ccc_difference(rated, one, other, speakers=speakers)
+    differences = []
+    for exchanged in product([False, True], repeat=6):
+        swap = np.array(exchanged)[speakers, None]
+        differences.append(
+            concordance_correlation(rated, np.where(swap, other, one))
+            - concordance_correlation(rated, np.where(swap, one, other))
+        )
+    as_large = np.abs(differences) >= abs(differences[0]) - 1e-12
+    assert found.difference == pytest.approx(differences[0])
+    assert found.p_value == pytest.approx(np.mean(as_large))
+    assert found.low < found.difference < found.high
+    assert 0 < np.mean(as_large) < 0.5
+
+
+def test_concordance_is_averaged_over_seeds_which_are_no_new_speakers():
+    rated, speakers, predict = rated_world(np.random.default_rng(2))
+    seeds = np.stack([predict(1.0) for _ in range(3)], axis=-1)
+    others = np.stack([predict(0.5) for _ in range(2)], axis=-1)
+    found = ccc_difference(rated, seeds, others, speakers=speakers)
+    means = [
+        np.mean(
+            [concordance_correlation(rated, one) for one in np.moveaxis(all_, 2, 0)]
+        )
+        for all_ in (seeds, others)
+    ]
+    assert found.difference == pytest.approx(means[0] - means[1])
+    once = ccc_interval(rated, others[..., 0], speakers=speakers)
+    twice = ccc_interval(rated, others[..., [0, 0]], speakers=speakers)
+    assert once == pytest.approx(twice)
+    moved = ccc_interval(1e4 + 7 * rated, 1e4 + 7 * others[..., 0], speakers=speakers)
+    assert once == pytest.approx(moved)
+
+
+def test_concordance_of_draws_that_lack_a_target_is_that_of_the_other():
+    # Only a has the second rating, which is told with the wrong sign.
+    rated = [[1.0, 1.0], [3.0, 3.0], [1.0, np.nan], [3.0, np.nan]]
+    told = [[1.0, 3.0], [3.0, 1.0], [1.0, 0.0], [3.0, 0.0]]
+    assert ccc_interval(rated, told, speakers=["a", "a", "b", "b"]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"y_true": np.zeros((2, 2, 2))}, r"`y_true` has shape \(2, 2, 2\)"),
+        ({"y_pred": [1.0]}, r"`y_pred` has shape \(1,\) and `y_true` has \(2,\)"),
+        ({"y_true": [1.0, np.nan]}, "no target with two ratings"),
+        ({"speakers": ["a", "a"]}, "`speakers` names 1 speaker"),
+        ({"confidence_level": 0}, "`confidence_level` is 0"),
+    ],
+)
+def test_interval_of_bad_ratings_says_what_is_wrong(options, message):
+    arguments = {"y_true": [1.0, 2.0], "y_pred": [1.0, 2.0], "speakers": ["a", "b"]}
+    with pytest.raises(ValueError, match=message):
+        ccc_interval(**{**arguments, **options})

@@ -11,6 +11,7 @@ from ._comparison import (
     SpeakerRecallDisplay,
     WeightDisplay,
 )
+from ._corpora import CrossCorpusDisplay
 from ._networks import EmbeddingDisplay, ExplanationDisplay, TrainingDisplay
 from ._ratings import RatingDisplay
 from ._speakers import ConfoundingDisplay, EnrollmentDisplay
@@ -18,6 +19,7 @@ from ._speakers import ConfoundingDisplay, EnrollmentDisplay
 __all__ = [
     "ComparisonDisplay",
     "ConfoundingDisplay",
+    "CrossCorpusDisplay",
     "DifferenceDisplay",
     "EmbeddingDisplay",
     "EnrollmentDisplay",

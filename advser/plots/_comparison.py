@@ -5,11 +5,13 @@ import pandas as pd
 
 from .._routing import call
 from .._validation import check_labels
+from ..evaluation import RAW_FEATURES
 from ..metrics import speaker_uar
 from ._style import (
     BLUE,
     GREY,
     KNOWLEDGE,
+    MEASURES,
     MOST_TICKS,
     VERMILION,
     despine,
@@ -28,17 +30,21 @@ __all__ = [
 
 
 class ComparisonDisplay:
-    """Recall of several estimators, with its spread over seeds and over speakers.
+    """Score of several estimators, with its spread over seeds and over speakers.
 
     Use :meth:`from_comparison` to make one.
 
     Parameters
     ----------
     results : DataFrame
-        One row per estimator and seed: `estimator`, `row`, `transductive`, `uar`.
+        One row per estimator and seed: `estimator`, `row`, `transductive`, and the
+        score.
 
     speakers : DataFrame of shape (n_speakers, n_estimators)
-        Recall of each test speaker.
+        Score of each test speaker.
+
+    measure : {"uar", "ccc"}, default="uar"
+        The score, recall of emotions or concordance of ratings, and its column.
 
     Attributes
     ----------
@@ -62,13 +68,14 @@ class ComparisonDisplay:
     >>> display.figure_.savefig("uar.png")  # doctest: +SKIP
     """
 
-    def __init__(self, results, speakers):
+    def __init__(self, results, speakers, measure="uar"):
         self.results = results
         self.speakers = speakers
+        self.measure = measure
 
     @classmethod
     def from_comparison(cls, comparison, *, rows=None, ax=None):
-        """Draw the unweighted average recall of each estimator.
+        """Draw the score of each estimator.
 
         Parameters
         ----------
@@ -87,12 +94,13 @@ class ComparisonDisplay:
         -------
         display : ComparisonDisplay
         """
-        return cls(by_row(comparison, rows), comparison.by_speaker()).plot(ax)
+        results = by_row(comparison, rows)
+        return cls(results, comparison.by_speaker(), comparison.measure).plot(ax)
 
     def plot(self, ax=None):
         """Draw it.
 
-        A large mark stands for the mean over seeds of the recall pooled over folds, its
+        A large mark stands for the mean over seeds of the score pooled over folds, its
         bar for one standard deviation, a small stroke for a test speaker.
 
         Parameters
@@ -124,9 +132,9 @@ class ComparisonDisplay:
                 zorder=1,
             )
             ax.errorbar(
-                seeds["uar"].mean(),
+                seeds[self.measure].mean(),
                 height,
-                xerr=seeds["uar"].std() if len(seeds) > 1 else None,
+                xerr=seeds[self.measure].std() if len(seeds) > 1 else None,
                 label=None if transductive in labelled else KNOWLEDGE[transductive],
                 color=color,
                 marker="D" if transductive else "o",
@@ -141,7 +149,7 @@ class ComparisonDisplay:
         ax.set_yticks(range(len(rows)), rows)
         ax.set_ylim(len(rows) - 0.5, -0.5)
         ax.set_xlabel(
-            "Unweighted average recall (mean over seeds ± standard deviation)"
+            f"{MEASURES[self.measure]} (mean over seeds ± standard deviation)"
         )
         ax.grid(axis="x", color="0.9")
         ax.set_axisbelow(True)
@@ -153,17 +161,21 @@ class ComparisonDisplay:
 
 
 class IntervalDisplay:
-    """Recall of several estimators, with its confidence interval over speakers.
+    """Score of several estimators, with its confidence interval over speakers.
 
     Use :meth:`from_comparison` to make one.
 
     Parameters
     ----------
     summary : DataFrame
-        One row per estimator: `transductive`, `uar`, `uar_low`, `uar_high`.
+        One row per estimator: `transductive`, `uar`, `uar_low`, `uar_high`, or those of
+        another measure.
 
     confidence_level : float
         That of the intervals.
+
+    measure : {"uar", "ccc"}, default="uar"
+        The score, recall of emotions or concordance of ratings.
 
     Attributes
     ----------
@@ -187,13 +199,14 @@ class IntervalDisplay:
     >>> display.figure_.savefig("intervals.png")  # doctest: +SKIP
     """
 
-    def __init__(self, summary, confidence_level):
+    def __init__(self, summary, confidence_level, measure="uar"):
         self.summary = summary
         self.confidence_level = confidence_level
+        self.measure = measure
 
     @classmethod
     def from_comparison(cls, comparison, *, confidence_level=0.95, ax=None):
-        """Draw the unweighted average recall of each estimator that has finished.
+        """Draw the score of each estimator that has finished.
 
         Parameters
         ----------
@@ -201,7 +214,7 @@ class IntervalDisplay:
             What :func:`advser.evaluation.compare` returns.
 
         confidence_level : float, default=0.95
-            Probability that an interval covers the recall on other speakers.
+            Probability that an interval covers the score on other speakers.
 
         ax : matplotlib Axes, default=None
             Axes to draw on. If None, those of a new figure.
@@ -210,11 +223,12 @@ class IntervalDisplay:
         -------
         display : IntervalDisplay
         """
-        summary = comparison.summary(confidence_level).dropna(subset="uar")
-        return cls(summary, confidence_level).plot(ax)
+        measure = comparison.measure
+        summary = comparison.summary(confidence_level).dropna(subset=measure)
+        return cls(summary, confidence_level, measure).plot(ax)
 
     def plot(self, ax=None):
-        """Draw it: a mark for the recall, a bar for the interval.
+        """Draw it: a mark for the score, a bar for the interval.
 
         Parameters
         ----------
@@ -226,11 +240,12 @@ class IntervalDisplay:
         display : IntervalDisplay
         """
         ax = subplots("IntervalDisplay") if ax is None else ax
-        table = self.summary.rename(columns={"uar_low": "low", "uar_high": "high"})
-        draw_intervals(ax, table, "uar")
+        ends = {f"{self.measure}_{end}": end for end in ("low", "high")}
+        table = self.summary.rename(columns=ends)
+        draw_intervals(ax, table, self.measure)
         ax.set_yticks(range(len(table)), table.index)
         ax.set_xlabel(
-            "Unweighted average recall "
+            f"{MEASURES[self.measure]}\n"
             f"({self.confidence_level:.0%} interval over speakers)"
         )
         self.ax_, self.figure_ = ax, ax.figure
@@ -320,15 +335,17 @@ class DifferenceDisplay:
         """
         ax = subplots("DifferenceDisplay") if ax is None else ax
         table = self.differences
-        draw_intervals(ax, table, "points")
+        is_recall = "points" in table
+        draw_intervals(ax, table, "points" if is_recall else "difference")
         ax.axvline(0, color=GREY, linestyle="--", linewidth=1, zorder=0)
         names = [
             f"{row.estimator} − {row.other} (p = {row.p_holm:.3f})"
             for row in table.itertuples()
         ]
         ax.set_yticks(range(len(table)), names)
+        of = "unweighted average recall, points" if is_recall else "concordance"
         ax.set_xlabel(
-            "Difference in unweighted average recall, points\n"
+            f"Difference in {of}\n"
             f"({self.confidence_level:.0%} interval over speakers; p corrected by Holm)"
         )
         self.ax_, self.figure_ = ax, ax.figure
@@ -444,7 +461,7 @@ class SpeakerRecallDisplay:
         recall = self.recall.sort_values(kind="stable")
         n_speakers = len(recall)
         if ax is None:
-            height = min(9.0, 1.6 + 0.22 * n_speakers)
+            height = min(9.0, 2.0 + 0.22 * n_speakers)
             ax = subplots("SpeakerRecallDisplay", size=(6.4, height))
         ax.hlines(range(n_speakers), 0, recall, color="0.85", linewidth=1)
         ax.plot(recall, range(n_speakers), "o", color=BLUE, markersize=6)
@@ -454,7 +471,8 @@ class SpeakerRecallDisplay:
             f"{recall.index[i]} ({self.n_samples[recall.index[i]]})" for i in shown
         ]
         ax.set_yticks(shown, names, fontsize=8 if n_speakers > 20 else None)
-        ax.set_ylabel("Speaker (number of utterances)")
+        ax.set_ylabel("Speaker (utterances)")
+        ax.set_ylim(-0.5, n_speakers - 0.5)
         ax.set_xlim(0, 1.02)
         mean = f"(dashed: mean over speakers, {recall.mean():.2f})"
         ax.set_xlabel(f"Unweighted average recall\n{mean}")
@@ -474,14 +492,23 @@ class LeakageDisplay:
     Parameters
     ----------
     results : DataFrame
-        One row per estimator and seed: `estimator`, `row`, `transductive`, `uar` and
-        `leakage`.
+        One row per estimator and seed: `estimator`, `row`, `transductive`, `leakage`
+        and the score.
 
     chance : float
         Leakage of a representation that knows no speaker.
 
     probe : str
         Name of the probe.
+
+    asked : str, default="speaker"
+        What the probe was asked for.
+
+    raw : float, default=None
+        Leakage of the raw features, where it is known.
+
+    measure : {"uar", "ccc"}, default="uar"
+        The score, recall of emotions or concordance of ratings, and its column.
 
     Attributes
     ----------
@@ -506,14 +533,21 @@ class LeakageDisplay:
     >>> display.figure_.savefig("leakage.png")  # doctest: +SKIP
     """
 
-    def __init__(self, results, chance, probe):
+    def __init__(
+        self, results, chance, probe, asked="speaker", raw=None, measure="uar"
+    ):
         self.results = results
         self.chance = chance
         self.probe = probe
+        self.asked = asked
+        self.raw = raw
+        self.measure = measure
 
     @classmethod
-    def from_comparison(cls, comparison, *, probe="logistic", rows=None, ax=None):
-        """Draw the leakage of each estimator against its recall.
+    def from_comparison(
+        cls, comparison, *, probe="logistic", asked="speaker", rows=None, ax=None
+    ):
+        """Draw the leakage of each estimator against its score.
 
         Parameters
         ----------
@@ -522,6 +556,9 @@ class LeakageDisplay:
 
         probe : str, default="logistic"
             The probe that judges.
+
+        asked : str, default="speaker"
+            What it is asked for: "speaker", "speaker within emotion" or "gender".
 
         rows : dict of str to str, default=None
             Name that an estimator shares with others, and so their colour. By default
@@ -537,17 +574,12 @@ class LeakageDisplay:
         Raises
         ------
         ValueError
-            If the comparison was made without this probe.
+            If the comparison was made without this probe, or did not ask it for this.
         """
+        leakage, chance, raw = probed(comparison, probe, asked)
         results = by_row(comparison, rows)
-        if f"leakage_{probe}" not in results:
-            probes = sorted(comparison.leakage["probe"].unique())
-            raise ValueError(
-                f"`probe` is {probe!r}; the comparison was made with {probes}."
-            )
-        results["leakage"] = results[f"leakage_{probe}"]
-        chance = comparison.leakage["chance"].iloc[0]
-        return cls(results, chance, probe).plot(ax)
+        results = results.join(leakage, on=["estimator", "seed"])
+        return cls(results, chance, probe, asked, raw, comparison.measure).plot(ax)
 
     def plot(self, ax=None):
         """Draw it: a mark per estimator, bars of one standard deviation over seeds.
@@ -567,22 +599,16 @@ class LeakageDisplay:
         for (row, transductive, _), seeds in groups:
             ax.errorbar(
                 seeds["leakage"].mean(),
-                seeds["uar"].mean(),
+                seeds[self.measure].mean(),
                 xerr=seeds["leakage"].std() if len(seeds) > 1 else None,
-                yerr=seeds["uar"].std() if len(seeds) > 1 else None,
+                yerr=seeds[self.measure].std() if len(seeds) > 1 else None,
                 **style[row],
                 markerfacecolor="white" if transductive else style[row]["color"],
                 markersize=8,
                 markeredgewidth=1.5,
                 elinewidth=1,
             )
-        ax.axvline(self.chance, color=GREY, linestyle="--", linewidth=1)
-        ax.set_xlim(left=0)
-        ax.set_xlabel(
-            f"Speaker leakage: balanced accuracy of the {self.probe} probe\n"
-            f"(dashed: chance, {self.chance:.2f}; bars: standard deviation over seeds)"
-        )
-        ax.set_ylabel("Unweighted average recall")
+        draw_levels(ax, self, "bars: standard deviation over seeds")
         ax.grid(color="0.92")
         ax.set_axisbelow(True)
         despine(ax)
@@ -615,14 +641,23 @@ class WeightDisplay:
     Parameters
     ----------
     results : DataFrame
-        One row per game and weight: `game`, `weight`, `uar`, `leakage`, and `uar_std`
-        and `leakage_std` over seeds. A game with a single weight is a mark.
+        One row per game and weight: `game`, `weight`, `score`, `leakage`, and
+        `score_std` and `leakage_std` over seeds. A game with a single weight is a mark.
 
     chance : float
         Leakage of a representation that knows no speaker.
 
     probe : str
         Name of the probe.
+
+    asked : str, default="speaker"
+        What the probe was asked for.
+
+    raw : float, default=None
+        Leakage of the raw features, where it is known.
+
+    measure : {"uar", "ccc"}, default="uar"
+        The score, recall of emotions or concordance of ratings.
 
     Attributes
     ----------
@@ -653,13 +688,20 @@ class WeightDisplay:
     >>> display.figure_.savefig("weights.png")  # doctest: +SKIP
     """
 
-    def __init__(self, results, chance, probe):
+    def __init__(
+        self, results, chance, probe, asked="speaker", raw=None, measure="uar"
+    ):
         self.results = results
         self.chance = chance
         self.probe = probe
+        self.asked = asked
+        self.raw = raw
+        self.measure = measure
 
     @classmethod
-    def from_comparison(cls, comparison, games, *, probe="logistic", ax=None):
+    def from_comparison(
+        cls, comparison, games, *, probe="logistic", asked="speaker", ax=None
+    ):
         """Draw the estimators of a comparison that differ in their weight.
 
         Parameters
@@ -674,6 +716,9 @@ class WeightDisplay:
         probe : str, default="logistic"
             The probe that judges.
 
+        asked : str, default="speaker"
+            What it is asked for: "speaker", "speaker within emotion" or "gender".
+
         ax : matplotlib Axes, default=None
             Axes to draw on. If None, those of a new figure.
 
@@ -686,13 +731,8 @@ class WeightDisplay:
         ValueError
             If the comparison has no such estimator, or was made without the probe.
         """
-        table = comparison.by_seed()
-        column = f"leakage_{probe}"
-        if column not in table:
-            probes = sorted(comparison.leakage["probe"].unique())
-            raise ValueError(
-                f"`probe` is {probe!r}; the comparison was made with {probes}."
-            )
+        leakage, chance, raw = probed(comparison, probe, asked)
+        table, measure = comparison.by_seed().join(leakage), comparison.measure
         known = table.index.unique("estimator")
         rows = []
         for game, estimators in games.items():
@@ -706,14 +746,13 @@ class WeightDisplay:
                     {
                         "game": game,
                         "weight": weight,
-                        "uar": seeds["uar"].mean(),
-                        "uar_std": seeds["uar"].std(),
-                        "leakage": seeds[column].mean(),
-                        "leakage_std": seeds[column].std(),
+                        "score": seeds[measure].mean(),
+                        "score_std": seeds[measure].std(),
+                        "leakage": seeds["leakage"].mean(),
+                        "leakage_std": seeds["leakage"].std(),
                     }
                 )
-        chance = comparison.leakage["chance"].iloc[0]
-        return cls(pd.DataFrame(rows), chance, probe).plot(ax)
+        return cls(pd.DataFrame(rows), chance, probe, asked, raw, measure).plot(ax)
 
     def plot(self, ax=None):
         """Draw it: a line per game, along its weights, with the largest named.
@@ -728,14 +767,16 @@ class WeightDisplay:
         display : WeightDisplay
         """
         ax = subplots("WeightDisplay") if ax is None else ax
+        from matplotlib.patheffects import withStroke
+
         games = self.results.groupby("game", sort=False)
         for (game, path), style in zip(games, styles(games.groups).values()):
             path = path.sort_values("weight")
             ax.errorbar(
                 path["leakage"].to_numpy(),
-                path["uar"].to_numpy(),
+                path["score"].to_numpy(),
                 xerr=path["leakage_std"].fillna(0),
-                yerr=path["uar_std"].fillna(0),
+                yerr=path["score_std"].fillna(0),
                 **style,
                 label=game,
                 markersize=7,
@@ -746,20 +787,19 @@ class WeightDisplay:
                 end = path.iloc[-1]
                 ax.annotate(
                     f"{end['weight']:g}",
-                    (end["leakage"], end["uar"]),
+                    (end["leakage"], end["score"]),
                     xytext=(-5, 5),
                     textcoords="offset points",
                     horizontalalignment="right",
                     color=style["color"],
+                    path_effects=[withStroke(linewidth=3, foreground="white")],
+                    zorder=5,
                 )
-        ax.axvline(self.chance, color=GREY, linestyle="--", linewidth=1)
-        ax.set_xlim(left=0)
-        ax.set_xlabel(
-            f"Speaker leakage: balanced accuracy of the {self.probe} probe\n"
-            f"(dashed: chance, {self.chance:.2f}; number: largest adversary weight;\n"
-            "bars: standard deviation over seeds)"
+        draw_levels(
+            ax,
+            self,
+            "number: largest weight; bars: standard deviation over seeds",
         )
-        ax.set_ylabel("Unweighted average recall")
         ax.grid(color="0.92")
         ax.set_axisbelow(True)
         despine(ax)
@@ -775,6 +815,38 @@ def by_row(comparison, rows):
     table["transductive"] = table["estimator"].map(transductive)
     table["row"] = [(rows or {}).get(name, name) for name in table["estimator"]]
     return table
+
+
+def probed(comparison, probe, asked):
+    """Return the leakage by estimator and seed, chance, and that of raw features."""
+    found = comparison.leakage
+    rows = found[(found["probe"] == probe) & (found["asked"] == asked)]
+    if rows.empty:
+        probes, questions = (list(found[name].unique()) for name in ("probe", "asked"))
+        raise ValueError(
+            f"`probe` is {probe!r} and `asked` {asked!r}; the comparison was made with "
+            f"{probes}, asked for {questions}."
+        )
+    leakage = rows.set_index(["estimator", "seed"])["accuracy"].rename("leakage")
+    raw = rows["accuracy"][rows["estimator"] == RAW_FEATURES]
+    return leakage, rows["chance"].iloc[0], raw.mean() if len(raw) else None
+
+
+def draw_levels(ax, display, legend):
+    """Draw chance and the raw features, and label the axes."""
+    ax.axvline(display.chance, color=GREY, linestyle="--", linewidth=1)
+    levels = f"dashed: chance, {display.chance:.2f}"
+    if display.raw is not None:
+        ax.axvline(display.raw, color=GREY, linestyle=":", linewidth=1.5)
+        levels += f"; dotted: raw features, {display.raw:.2f}"
+    ax.set_xlim(left=0)
+    kind = "Gender leakage" if display.asked == "gender" else "Speaker leakage"
+    within = " within each emotion" if "within" in display.asked else ""
+    ax.set_xlabel(
+        f"{kind}{within}\n(balanced accuracy of the {display.probe} probe;\n"
+        f"{levels};\n{legend})"
+    )
+    ax.set_ylabel(MEASURES[display.measure])
 
 
 def draw_intervals(ax, table, column):

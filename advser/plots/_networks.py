@@ -71,7 +71,8 @@ class TrainingDisplay:
     def plot(self, ax=None):
         """Draw it: a line per term, mean over the batches of an epoch.
 
-        Where there are validation speakers, their recall is the thick line.
+        Where there are validation speakers, their recall, or the concordance of their
+        ratings, is the thick line.
 
         Parameters
         ----------
@@ -89,17 +90,21 @@ class TrainingDisplay:
         for (name, term), style in zip(terms.items(), styles(terms).values()):
             every = max(1, len(epochs) // 8)
             ax.plot(epochs, found[name], **style, markevery=every, label=term)
-        if "valid_uar" in self.history:
-            ax.plot(
-                epochs,
-                self.history["valid_uar"],
-                color="black",
-                linewidth=2.5,
-                label="validation UAR",
-            )
+        label = "Term of the loss (mean over the epoch)"
+        for measure in ("uar", "ccc"):
+            if f"valid_{measure}" in self.history:
+                ax.plot(
+                    epochs,
+                    self.history[f"valid_{measure}"],
+                    color="black",
+                    linewidth=2.5,
+                    label=f"validation {measure.upper()}",
+                )
+                label += f"\nand {measure.upper()} on validation speakers"
         ax.axhline(0, color="0.85", linewidth=1, zorder=0)
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.set_xlabel("Epoch")
-        ax.set_ylabel("Term of the loss (mean over the epoch)")
+        ax.set_ylabel(label)
         despine(ax)
         ax.figure.legend(loc="outside right center", frameon=False)
         self.ax_, self.figure_ = ax, ax.figure

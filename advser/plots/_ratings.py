@@ -7,6 +7,8 @@ from ._style import BLUE, GREY, despine, subplots
 
 __all__ = ["RatingDisplay"]
 
+MANY = 1000
+
 
 class RatingDisplay:
     """Predicted against rated, with the line on which both are equal.
@@ -131,6 +133,7 @@ class RatingDisplay:
             alpha=0.5,
             linewidths=0,
             zorder=2,
+            rasterized=len(self.y_true) > MANY,  # or a vector file takes megabytes
         )
         ax.set(
             xlim=ends,
@@ -140,7 +143,7 @@ class RatingDisplay:
             ylabel=f"Predicted {self.name}",
         )
         found = concordance_correlation(self.y_true, self.y_pred)
-        ax.set_title(f"CCC {found:.2f}", fontsize="medium")
+        ax.set_title(f"CCC {found:z.2f}", fontsize="medium")
         despine(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self

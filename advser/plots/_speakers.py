@@ -118,7 +118,8 @@ class ConfoundingDisplay:
         ax.grid(which="minor", color="white", linewidth=1 if n_speakers < 60 else 0)
         ax.tick_params(which="both", length=0)
         ax.spines[:].set_visible(False)
-        ax.set_xlabel(f"Speaker\n({self.confounding})")
+        found = str(self.confounding).replace("; ", ";\n")
+        ax.set_xlabel(f"Speaker\n({found})")
         ax.figure.colorbar(image, ax=ax, label="Share of the\nspeaker's speech")
         self.ax_, self.figure_ = ax, ax.figure
         return self
@@ -197,12 +198,13 @@ class EnrollmentDisplay:
         n_jobs=None,
         ax=None,
     ):
-        """Compute a curve and draw it.
+        """Compute a curve, or several, and draw them on the same axes.
 
         Parameters
         ----------
-        estimator : Pipeline, or search over one
+        estimator : Pipeline, search over one, or dict of str to these
             As in :func:`advser.enrollment.enrollment_curve`, like all that follows.
+            Several are given by name, and have the same draws.
 
         X : array-like of shape (n_samples, n_features)
             Features.
@@ -235,18 +237,22 @@ class EnrollmentDisplay:
         -------
         display : EnrollmentDisplay
         """
-        curve = enrollment_curve(
-            estimator,
-            X,
-            y,
-            speakers,
-            k=k,
-            neutral=neutral,
-            repeats=repeats,
-            random_state=random_state,
-            n_jobs=n_jobs,
-        )
-        return cls.from_curves(curve, ax=ax)
+        estimators = estimator if isinstance(estimator, dict) else {"": estimator}
+        curves = {
+            name: enrollment_curve(
+                one,
+                X,
+                y,
+                speakers,
+                k=k,
+                neutral=neutral,
+                repeats=repeats,
+                random_state=random_state,
+                n_jobs=n_jobs,
+            )
+            for name, one in estimators.items()
+        }
+        return cls.from_curves(curves, ax=ax)
 
     def plot(self, ax=None):
         """Draw it: the mean over draws, bars of one standard deviation.

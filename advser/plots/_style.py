@@ -13,6 +13,7 @@ __all__ = [
     "GREY",
     "KNOWLEDGE",
     "MARKERS",
+    "MEASURES",
     "MOST_TICKS",
     "VERMILION",
     "despine",
@@ -26,6 +27,10 @@ COLORS = (BLUE, VERMILION, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v")
 GREY = "0.55"
 MOST_TICKS = 50  # names beside each other that can still be read
+MEASURES = {
+    "uar": "Unweighted average recall",
+    "ccc": "Concordance correlation coefficient",
+}  # what a comparison is of, see `advser.evaluation.Comparison.measure`
 KNOWLEDGE = {
     False: "knows nothing of the test speaker",
     True: "transductive: uses the test speaker's unlabelled utterances",

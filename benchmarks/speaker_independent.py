@@ -1,0 +1,43 @@
+"""What the methods reach on speakers they have not heard, and which difference is real.
+
+Two questions were asked before looking: is a method better than the linear SVM, and is
+it better than the network without adversary? Each is a family of tests of its own, with
+one correction; all pairs would be too many for ten speakers.
+
+    python benchmarks/speaker_independent.py        # writes the JSON
+"""
+
+import pandas as pd
+from _emodb import arguments, compared, write
+
+from advser.benchmark import METHODS, NORMALISATIONS
+
+BASELINES = ["svm", "none"]
+
+
+def main():
+    args = arguments(__doc__, "speaker_independent")
+    comparison = compared(args)
+    summary = comparison.summary()
+    probed = [name for name in summary if name.endswith(("logistic", "mlp", "knn"))]
+    summary = summary.drop(columns=[*probed, "chance"])
+    print(summary.to_string())
+    tests = []
+    for method in BASELINES:
+        if method in args.methods:
+            names = [METHODS[method] + suffix for suffix in NORMALISATIONS.values()]
+            tests.append(comparison.pairwise(names))
+    tests = pd.concat(tests or [comparison.pairwise()])
+    print(tests.to_string(index=False))
+    speakers = comparison.by_speaker().T
+    speakers.columns = speakers.columns.astype(str)
+    tables = {
+        "results": summary.reset_index(),
+        "differences": tests,
+        "speakers": speakers.rename_axis("estimator").reset_index(),
+    }
+    write(args, comparison, tables)
+
+
+if __name__ == "__main__":
+    main()
