@@ -45,11 +45,6 @@ class EmotionNetwork(nn.Module):
         self.outputs = Emotions() if outputs is None else outputs
         self.is_penalized = alpha > 0
         self.register_buffer("alpha", torch.tensor(float(alpha)), persistent=False)
-        self._layers = [
-            layer
-            for layer in [*encoder.modules(), emotion_head]
-            if isinstance(layer, nn.Linear)
-        ]  # found once: it takes as long as the penalty itself
 
     def forward(self, x):
         """Return the logits or the ratings: (n, d) to (n, n_outputs)."""
@@ -74,8 +69,10 @@ class EmotionNetwork(nn.Module):
         """
         if not self.is_penalized:
             return {}
-        weights = torch.cat([layer.weight.flatten() for layer in self._layers])
-        return {"penalty": (self.alpha / 2) * weights.dot(weights)}
+        layers = [*self.encoder.modules(), self.emotion_head]
+        weights = [layer.weight for layer in layers if isinstance(layer, nn.Linear)]
+        first, *others = [weight.square().sum() for weight in weights]
+        return {"penalty": self.alpha / 2 * sum(others, start=first)}
 
     def extra_repr(self):
         """Show the settings that are no parameters or buffers."""
