@@ -8,6 +8,7 @@ import copyreg
 import io
 import pickle
 
+import cloudpickle
 import torch
 from skorch import NeuralNet
 
@@ -20,8 +21,9 @@ class Parcel:
     Parameters
     ----------
     content : object
-        Nets, rows and whatever else the standard library can pickle. Tensors that
-        share memory come out apart; the same tensor comes out as one.
+        Nets, rows and whatever else cloudpickle can pickle, such as classes of the
+        script that runs. Tensors that share memory come out apart; the same tensor
+        comes out as one.
 
     Examples
     --------
@@ -43,14 +45,19 @@ def _unpack(packed):
     return Parcel(pickle.loads(packed))
 
 
-class _Packer(pickle.Pickler):
+class _Packer(cloudpickle.Pickler):
     def reducer_override(self, obj):
-        if type(obj) is torch.Tensor and obj.is_cpu and not obj.requires_grad:
+        if type(obj) is torch.Tensor and _is_like_an_array(obj):
             return torch.from_numpy, (obj.numpy(),)
         if isinstance(obj, NeuralNet):  # its own way out holds files of tensors
             made = copyreg.__newobj__, (type(obj),)
             return *made, obj.__dict__, None, None, _set_state
-        return NotImplemented
+        return super().reducer_override(obj)
+
+
+def _is_like_an_array(tensor):
+    is_plain = tensor.is_cpu and not tensor.requires_grad
+    return is_plain and tensor.dtype != torch.bfloat16  # which numpy has not
 
 
 def _set_state(net, state):

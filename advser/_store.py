@@ -332,7 +332,14 @@ def as_json(value):
         return float(value)
     if hasattr(value, "get_params"):
         return type(value).__name__
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+    text = re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+    if isinstance(value, np.ndarray):  # written in parts, if it is long
+        return f"{text} {joblib.hash(value)}"
+    code = getattr(value, "__code__", None)  # functions may share a name, or have none
+    if code is not None:
+        told = code.co_code, code.co_names, repr(code.co_consts)
+        return f"{text} {joblib.hash(told)}"
+    return text
 
 
 def environment():

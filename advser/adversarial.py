@@ -207,8 +207,8 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
 
     adversary_weight : float, default=0.5
         :math:`\lambda`, the weight of the speaker in what the encoder minimises. 0
-        gives the very network that `adversary=None` gives. The papers print no value
-        for functionals.
+        gives the network that `adversary=None` gives, but for rounding. The papers
+        print no value for functionals.
 
     adversary_steps : int, default=2
         Updates of the speaker head per update of the encoder. Gradient reversal has

@@ -36,7 +36,6 @@ from sklearn.utils.validation import (
     check_is_fitted,
     validate_data,
 )
-from skorch.callbacks import EarlyStopping
 from torch import nn
 
 from ._threads import limited_threads
@@ -45,7 +44,7 @@ from .exceptions import NoSpeakersWarning
 from .layers import mlp
 from .outputs import Emotions, EmotionScores, Ratings, RatingScores
 from .stacking import fit as fit_net
-from .training import Rows, StepwiseNet, as_tensor
+from .training import Rows, StepwiseNet, StopEarly, ValidationScores, as_tensor
 from .utterances import (
     CHUNK,
     TrainingData,
@@ -232,7 +231,7 @@ class BaseSER(
         if not again:
             self._split_seed = seeds[0]  # a warm start keeps its validation speakers
         valid_rows = None
-        if self.early_stopping:
+        if self._stops_early:
             train, valid = self._split(labeled)
             valid_rows = self._validation_rows(labeled.take(valid))
             if unlabeled is not None:
@@ -260,12 +259,21 @@ class BaseSER(
     def _finished_epochs(self):
         """Return the records of the epochs, without one that was interrupted."""
         last_record = "train_batch_count"
-        if self.early_stopping:
+        if self._stops_early:
             last_record = f"{self._validation_scores.monitored}_best"
         return pd.DataFrame(
             {name: value for name, value in epoch.items() if name != "batches"}
             for epoch in self.net_.history
             if last_record in epoch
+        )
+
+    @property
+    def _stops_early(self):
+        """Whether the net has validation rows: a warm start does as the first fit."""
+        if not hasattr(self, "net_") or not self.warm_start:
+            return self.early_stopping
+        return any(
+            isinstance(callback, ValidationScores) for callback in self.net_.callbacks
         )
 
     @property
@@ -289,7 +297,7 @@ class BaseSER(
         callbacks = copy.deepcopy(self.callbacks or [])
         if self.early_stopping:
             scores = self._validation_scores()
-            stop = EarlyStopping(
+            stop = StopEarly(
                 scores.monitored,
                 lower_is_better=False,
                 patience=self.n_iter_no_change,

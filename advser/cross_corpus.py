@@ -151,7 +151,8 @@ class CrossCorpusComparison:
         """What was compared.
 
         A DataFrame with one row per training and test corpus: `train`, `test`,
-        `emotions` (those shared, joined by "+"), `n_train` and `n_test` (rows used),
+        `emotions` (those shared, joined by "+"), `n_emotions` (their number),
+        `n_train` and `n_test` (rows used),
         `n_train_left_out` and `n_test_left_out` (rows of other emotions, or of none),
         `n_unlabeled` (rows of the test corpus that training may hear without their
         labels), `train_speakers`, `test_speakers`. A pair that shares fewer than two
@@ -197,9 +198,7 @@ class CrossCorpusComparison:
         recalls = [name for name in self.scores if name.startswith("recall_")]
         means = scores[["uar", "weighted_accuracy", "macro_f1", *recalls]].mean()
         predictions = dict(iter(self.predictions.groupby(CELL, sort=False)))
-        n_emotions = self.pairs.set_index(["train", "test"])["emotions"].str.count(
-            r"\+"
-        )
+        n_emotions = self.pairs.set_index(["train", "test"])["n_emotions"]
         rows = {}
         for cell, of_seeds in scores:
             y_true, speakers, y_pred = _by_utterance(predictions[cell])
@@ -218,7 +217,7 @@ class CrossCorpusComparison:
                 "uar_low": low_high[0],
                 "uar_high": low_high[1],
                 **mean,
-                "chance": 1 / (n_emotions[cell[:2]] + 1),
+                "chance": 1 / n_emotions[cell[:2]],
                 "n_samples": len(y_true),
                 "n_speakers": len(set(speakers)),
                 "fit_seconds": of_seeds["fit_seconds"].median(),
@@ -530,10 +529,20 @@ def cross_corpus(
     for name, estimator in estimators.items():
         jobs = together if is_stackable(estimator) else alone
         uses = _uses(estimator)
-        for (number, one), seed in product(enumerate(runs), seeds_of[name]):
-            if (name, seed, number) in done:
-                continue
-            if _is_wanted(one, *uses, domains, transductive):
+        wanted = [
+            (number, one)
+            for number, one in enumerate(runs)
+            if _is_wanted(one, *uses, domains, transductive)
+        ]
+        if all(one.pair.train == one.pair.test for _, one in wanted):
+            raise ValueError(
+                f"`estimators` has {name!r}, which nothing can be trained for with "
+                f"`domain={domain!r}` and `transductive={transductive}`: two corpora "
+                "must be heard to tell corpora apart. Pass `transductive=True`, "
+                "`leave_one_out=True` with three corpora or more, or another domain."
+            )
+        for (number, one), seed in product(wanted, seeds_of[name]):
+            if (name, seed, number) not in done:
                 key = name, seed, number
                 jobs.append((_score, key, estimator, one, rows, scored))
     run(together, alone, store, n_jobs, verbose)
@@ -560,6 +569,12 @@ def _joined(corpora):
             f"`corpora` has {len(corpora)} entries; pass two at least, one to train on "
             "and one to test on."
         )
+    for name in corpora:
+        if "/" in str(name) or name == OTHERS:
+            raise ValueError(
+                f"`corpora` has the name {name!r}; a name must not be {OTHERS!r} or "
+                "hold a slash, which parts it from the names of its speakers."
+            )
     parts, data = [], {}
     for name, corpus in corpora.items():
         X, y, speakers = _read(name, corpus)
@@ -680,7 +695,8 @@ def _pairs(rows, names, wanted, leave_one_out, within):
             folds = [tuple(_where(rows, whose, emotions) for whose in (heard, [test]))]
         else:
             apart.append(f"{train!r} and {test!r}")
-        pairs.append(Pair(train, test, emotions, folds, len(heard)))
+        n_sources = len(set(rows.corpus[folds[0][0]])) if folds else 0
+        pairs.append(Pair(train, test, emotions, folds, n_sources))
     if not any(pair.folds for pair in pairs if pair.train != pair.test):
         told = {name: sorted(map(str, found)) for name, found in present.items()}
         raise ValueError(
@@ -725,6 +741,7 @@ def _counts(pair, rows):
         "train": pair.train,
         "test": pair.test,
         "emotions": "+".join(map(str, pair.emotions)),
+        "n_emotions": len(pair.emotions),
         "n_train": len(train),
         "n_test": len(test),
         "n_train_left_out": int(is_train.sum()) - len(train),

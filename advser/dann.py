@@ -57,9 +57,14 @@ def lead_over_chance(speaker_logits, speaker, candidates):
         Above 0 where A does better than chance, below 0 where it does worse, and 0 for
         a row that has one candidate.
     """
-    p = speaker_logits.softmax(1).gather(1, speaker.clamp(min=0)[:, None])  # (n, 1)
+    probabilities = speaker_logits.softmax(1)
+    right = speaker.clamp(min=0)[:, None]  # (n, 1)
+    p = probabilities.gather(1, right)
+    # 1 - p, which rounds to 0 long before the others' probabilities do
+    rest = probabilities.scatter(1, right, 0.0).sum(1, keepdim=True)
     n_candidates = candidates.sum(1, keepdim=True)
-    rest = (1 - p).clamp(min=torch.finfo(p.dtype).eps)  # at p = 1 nothing is reversed
+    # Beyond what A's own gradient can tell from certainty, the reversal dies out.
+    rest = rest.clamp(min=torch.finfo(p.dtype).eps)
     return (p - 1 / n_candidates) / (rest * n_candidates.clamp(min=2).log())
 
 

@@ -309,7 +309,7 @@ def rating_scores(y_true, y_pred, targets):
     found = {}
     for name, score in scores.items():
         values = [score(rated, p) for rated, p in zip(y_true.T, y_pred.T)]
-        found[name] = float(pd.Series(values, dtype=float).mean())
+        found[name] = _mean(values)
         found |= {f"{name}_{target}": v for target, v in zip(targets, values)}
     return found
 
@@ -318,7 +318,12 @@ def _score(y_true, y_pred, *, score, column=None):
     """Return a score of one column, or its mean over all."""
     y_true, y_pred = _check_ratings(y_true, y_pred)
     values = [score(rated, p) for rated, p in zip(y_true.T, y_pred.T)]
-    return _combine(values, "uniform_average") if column is None else values[column]
+    return _mean(values) if column is None else values[column]
+
+
+def _mean(values):
+    """Return the mean over the targets that have ratings; NaN if none has."""
+    return float(pd.Series(values, dtype=float).mean())
 
 
 def _check_ratings(y_true, y_pred):

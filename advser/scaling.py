@@ -552,8 +552,9 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Add speakers, or utterances of known ones, without their emotions.
 
         A speaker who is enrolled again has the statistics of all their utterances, as
-        if they had come at once: pass each utterance once. To forget the former ones,
-        use another name. The average speaker stays as `fit` learnt it.
+        if they had come at once: pass each utterance once. With `balance`, what was
+        guessed of the emotions of the former ones stays. To forget them, use another
+        name. The average speaker stays as `fit` learnt it.
 
         Neutral utterances alone would make neutral speech the middle of a speaker's
         range. Those that are known to be neutral are therefore moved by

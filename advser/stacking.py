@@ -33,7 +33,14 @@ from ._recording import record
 from ._threads import limited_threads
 from .layers import Noise
 from .networks import SpeakerHead
-from .training import BLOCK, BLOCK_ROWS, Rows, StepwiseNet, ValidationScores
+from .training import (
+    BLOCK,
+    BLOCK_ROWS,
+    Rows,
+    StepwiseNet,
+    StopEarly,
+    ValidationScores,
+)
 
 __all__ = ["Job", "Rendezvous", "Stopwatch", "fit", "fit_stacked", "stacking_key"]
 
@@ -103,7 +110,8 @@ def stacking_key(job):
     """Return what jobs must share to be stacked, or None for one that cannot be."""
     net, rows, _ = job
     known = all(
-        type(callback) is EarlyStopping or isinstance(callback, ValidationScores)
+        type(callback) in (EarlyStopping, StopEarly)
+        or isinstance(callback, ValidationScores)
         for callback in net.callbacks
     )
     if net.warm_start or not known:
@@ -221,7 +229,7 @@ class Rendezvous:
             while not entry.done and not self.closed:
                 if self._is_full() or self._is_settled():
                     self._train_all_that_wait()
-                elif not entry.done:
+                elif not (entry.done or self.closed):
                     self.trained.wait()
         spent = thread_time() - start  # on all, by the thread that trains
         of_others = spent - (entry.seconds if entry.done else 0)
@@ -445,14 +453,22 @@ class Stack:
         The places are trained on, for nobody, until half of them or more are such: a
         smaller stack has to be recorded anew.
         """
-        for place in places:
-            job = self.training.pop(place)
+        gone = {place: self.training.pop(place) for place in places}
+        for job in gone.values():
             for parameter in job.net.module_.parameters():
-                parameter.data = parameter.data.clone()
-            # What goes on drawing random numbers is another.
-            self.jobs[place] = job._replace(net=copy.deepcopy(job.net))
-        if 0 < len(self.training) <= len(self.jobs) / 2:
+                parameter.data = parameter.data.clone(
+                    memory_format=torch.contiguous_format
+                )
+        if not self.training:
+            return
+        if len(self.training) <= len(self.jobs) / 2:
             self._shrink()
+            return
+        for place, job in gone.items():  # another goes on drawing random numbers
+            stand_in = copy.copy(job.net)
+            for name in ("iterator_train__generator", "noise_generator"):
+                setattr(stand_in, name, getattr(job.net, name).clone_state())
+            self.jobs[place] = job._replace(net=stand_in)
 
     def _shrink(self):
         """Keep only the nets that still train."""

@@ -18,8 +18,8 @@ optional:
     Dict of factors of the learning rate, for moves that learn more slowly or faster
     than the others.
 ``shared(x)``
-    What all moves on a batch build on and none but the last changes, such as the
-    embedding; it is computed once, and `loss` gets it in place of ``x``.
+    A tuple of tensors that all moves on a batch build on and none but the last changes,
+    such as the embedding; it is computed once, and `loss` gets it in place of ``x``.
 
 Random numbers of a step come from layers of the kind `advser.layers.Noise`.
 """
@@ -30,7 +30,7 @@ from contextlib import contextmanager
 import numpy as np
 import skorch
 import torch
-from skorch.callbacks import Callback, EpochTimer, PrintLog
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
 
 from ._threads import limited_threads
 from .layers import Noise
@@ -39,6 +39,7 @@ __all__ = [
     "BLOCK",
     "Rows",
     "StepwiseNet",
+    "StopEarly",
     "ValidationScores",
     "as_tensor",
 ]
@@ -477,6 +478,25 @@ class ValidationScores(Callback):
             is_best = all(sign * score > sign * earlier for earlier in past)
             net.history.record(name, score)
             net.history.record(f"{name}_best", is_best)
+
+
+class StopEarly(EarlyStopping):
+    """Early stopping whose copy of the best weights holds them and nothing else.
+
+    The parameters of a net in training are views of a longer vector, of those of all
+    nets in a stack, and skorch copies a view with all that it is a view of.
+    """
+
+    def on_epoch_end(self, net, **kwargs):
+        """Stop, or note the weights if they are the best so far."""
+        try:
+            super().on_epoch_end(net, **kwargs)
+        finally:
+            if self.best_epoch_ == net.history[-1, "epoch"]:
+                self.best_model_weights_ = {
+                    name: values.clone(memory_format=torch.contiguous_format)
+                    for name, values in net.module_.state_dict().items()
+                }
 
 
 def _as_it_is(x):

@@ -1,8 +1,8 @@
 """The comparison that `speaker_independent.py` and `leakage.py` tell of.
 
 The methods and normalisations of `advser benchmark`, on the bundled corpus, leaving one
-speaker out at a time. What one of the two scripts has found, the other does not fit
-again: both go on in the same folder.
+speaker out at a time. What one of the two scripts has found, the other need not fit
+again: give both the same new folder.
 """
 
 import argparse
@@ -10,14 +10,12 @@ import json
 import os
 import platform
 from pathlib import Path
-from tempfile import gettempdir
 
 from advser.benchmark import METHODS, make_estimators
 from advser.datasets import load_emodb
 from advser.evaluation import compare
 
 RESULTS = Path(__file__).parent / "results"
-FOLDER = Path(gettempdir()) / "advser-emodb"
 
 
 def arguments(description, name):
@@ -26,9 +24,7 @@ def arguments(description, name):
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=[*METHODS])
     parser.add_argument("--n-jobs", type=int, default=2, help="processes")
-    parser.add_argument(
-        "--folder", type=Path, default=FOLDER, help="tables, to go on with"
-    )
+    parser.add_argument("--folder", type=Path, help="tables, to go on with")
     parser.add_argument(
         "--out", type=Path, default=RESULTS / f"{name}.json", help="JSON to write"
     )

@@ -50,7 +50,9 @@ def choices(X, y, speakers, seeds):
 
 def recalls(corpus, X, y, speakers, seeds):
     """Return the recall of each prior weight, and of the plain network, as a table."""
-    estimators = {"network": AdversarialSER(None)}
+    # Regularised as the autoencoder is.
+    plain = AdversarialSER(None, clip=None, alpha=0.0, dropout=0.3)
+    estimators = {"network": plain}
     for weight in GRID["prior_weight"]:
         estimators[f"prior_weight={weight}"] = AutoencoderSER(prior_weight=weight)
     found = compare(

@@ -62,7 +62,7 @@ def told_apart(corpora, features):
     the other, and the share of features whose means lie far apart.
     """
     rows = pd.concat(corpora, names=["corpus"]).reset_index("corpus")
-    X, speakers = rows[features], rows["corpus"] + rows["speaker"]
+    X, speakers = rows[features], rows["corpus"] + "/" + rows["speaker"]
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=5000))
     accuracy = cross_val_score(
         model,

@@ -52,7 +52,7 @@ METHODS = {
         SVC(kernel="linear", class_weight="balanced"),
         {"svc__C": [0.01, 0.03, 0.1]},
     ),
-    "network": (AdversarialSER(None), {"adversarialser__dropout": [0.1, 0.3, 0.5]}),
+    "network": (AdversarialSER(None), {"adversarialser__alpha": [0.01, 0.02, 0.04]}),
     "network, grl": (
         AdversarialSER("grl"),
         {"adversarialser__adversary_weight": [0.03, 0.1, 0.3]},

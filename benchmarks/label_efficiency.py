@@ -14,7 +14,8 @@ The other corpus comes raw, and scaled: with mean and deviation of each feature 
 of the EmoDB utterances trained on.
 
 Nothing is chosen: all estimators run with their defaults, but for C = 0.1 in the
-logistic regression, as in `enrolment.py`, and for the prior, which has its full weight.
+logistic regression, as in `enrolment.py`, for the prior, which has its full weight, and
+for the network, which is regularised as the autoencoder is.
 Self-training of sure answers is scikit-learn's.
 """
 
@@ -58,7 +59,8 @@ def logistic(seed):
 
 
 def network(seed):
-    return AdversarialSER(None, random_state=seed)
+    """Return the network without a decoder, regularised as the autoencoder is."""
+    return AdversarialSER(None, clip=None, alpha=0.0, dropout=0.3, random_state=seed)
 
 
 def autoencoder(seed):

@@ -806,6 +806,15 @@ def test_warm_start_on_something_else(toy, changed, message):
         ours.fit(*changed(toy))
 
 
+@pytest.mark.parametrize("first", [False, True])
+def test_warm_start_stops_early_if_the_first_fit_did(toy, first):
+    ours = small(warm_start=True, early_stopping=first).fit(*toy)
+    n_epochs = ours.n_iter_
+    ours.set_params(early_stopping=not first).fit(*toy)
+    assert ours.n_iter_ > n_epochs
+    assert ("valid_uar" in ours.history_) == first
+
+
 def test_warm_start_with_strangers_that_the_first_fit_had_not(toy):
     ours = small(warm_start=True).fit(*toy)
     with pytest.raises(ValueError, match=r"5 rows of `X_unlabeled`.*unknown speakers"):

@@ -460,3 +460,22 @@ def test_arrays_of_different_widths_are_refused(pair):
     }
     with pytest.raises(ValueError, match=r"'A'.*'B'.* have 4 and 5 features"):
         cross_corpus(corpora, {"LR": LR})
+
+
+@pytest.mark.parametrize("name", ["one/two", "all others"])
+def test_names_that_would_mix_corpora_are_refused(halves, name):
+    corpora = {name: halves["one"], "two": halves["two"]}
+    with pytest.raises(ValueError, match=f"has the name {name!r}"):
+        cross_corpus(corpora, {"grl": AdversarialSER("grl")})
+
+
+@pytest.mark.parametrize("within", [None, 5])
+def test_an_adversary_over_one_corpus_is_refused(halves, within):
+    with pytest.raises(ValueError, match=r"'grl'.*Pass `transductive=True`"):
+        cross_corpus(
+            halves,
+            {"grl": AdversarialSER("grl")},
+            domain="corpus",
+            transductive=False,
+            within=within,
+        )

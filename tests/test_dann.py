@@ -196,6 +196,14 @@ def test_lead_over_chance_is_that_among_the_candidates():
     torch.testing.assert_close(lead, tensor([[1 / 3 / math.log(3)], [0.0]]))
 
 
+def test_lead_over_chance_of_one_who_is_nearly_certain():
+    logits = torch.tensor([[16.0, 0.0, 0.0]])  # 1 - p = 2 / (e^16 + 2), 2 e-7
+    lead = lead_over_chance(logits, torch.tensor([0]), torch.ones(1, 3))
+    others = lead * logits.softmax(1)[:, 1:]
+    expected = torch.full((1, 2), 1 / 3 / math.log(3))  # (2/3) / log 3, shared by two
+    torch.testing.assert_close(others, expected, rtol=1e-4, atol=0)
+
+
 @pytest.mark.parametrize("conditional", [False, True])
 def test_bounded_game_descends_the_confusion_of_the_right_speaker(conditional):
     settings = {"weight": 0.7, "conditional": conditional}

@@ -19,7 +19,7 @@ from sklearn.model_selection import (
 )
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_info
 
@@ -326,6 +326,17 @@ def test_compare_never_mixes_the_rows_of_two_comparisons(
     with pytest.raises(FileExistsError, match=message):
         compare(**{**arguments, **change})
     assert (tmp_path / "scores.csv").read_text() == before
+
+
+def test_compare_refuses_results_of_another_function(toy, tmp_path):
+    def compare_with(function):
+        model = make_pipeline(FunctionTransformer(function), LR)
+        return compare({"LR": model}, *toy, probes=(), folder=tmp_path)
+
+    compare_with(lambda X: X[:, :2])
+    compare_with(lambda X: X[:, :2])
+    with pytest.raises(FileExistsError, match="func"):
+        compare_with(lambda X: X[:, :1])
 
 
 def test_compare_refuses_results_of_other_versions(toy, tmp_path):

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from sklearn.dummy import DummyClassifier
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import make_scorer, recall_score
 from sklearn.model_selection import GroupKFold, cross_val_score
 
 from advser.metrics import (
+    rating_scorers,
     speaker_gap,
     speaker_uar,
     unweighted_average_recall,
@@ -72,3 +73,12 @@ def test_worst_speaker_uar_is_a_scorer_with_routing(toy):
             params={"groups": toy.speakers, "speakers": toy.speakers},
         )
     np.testing.assert_allclose(scores, 1 / 3)
+
+
+def test_scale_that_nobody_rated_has_no_part_in_the_mean():
+    X, y = np.zeros((4, 1)), np.array([[1.0, 5], [2, 5], [3, 5], [4, 5]])
+    model = DummyRegressor(strategy="constant", constant=[2.0, 5]).fit(X, y)
+    y[:, 1] = np.nan
+    scorer = rating_scorers()["neg_mae"]
+    assert scorer(model, X, y) == pytest.approx(-1.0)  # 1, 0, 1 and 2, and no more
+    assert np.isnan(scorer(model, X, np.full((4, 2), np.nan)))

@@ -21,7 +21,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 from advser import AdversarialSER
 from advser.exceptions import NotStackedWarning
@@ -30,6 +30,7 @@ from advser.model_selection import (
     StackedRandomizedSearchCV,
     stacked_cross_validate,
 )
+from advser.stacking import Rendezvous
 
 ALL = ["grl", "entropy", "confusion", None]
 
@@ -366,3 +367,50 @@ def test_error_on_the_way_to_the_processes_ends_the_search(corpus):
     )
     with pytest.raises(ValueError, match=r"All the 6 fits failed(.|\n)*PicklingError"):
         search.fit(X, y, groups=speakers, speakers=speakers)
+
+
+def test_nets_of_a_stack_end_with_memory_of_their_own(corpus):
+    X, y, speakers = corpus
+    estimators = stacked_cross_validate(
+        small(early_stopping=True, n_iter_no_change=2, max_epochs=20, lr=0.02),
+        X,
+        y,
+        groups=speakers,
+        cv=LeaveOneGroupOut(),
+        params={"speakers": speakers},
+        return_estimator=True,
+    )["estimator"]
+    for network in estimators:
+        stop = next(
+            callback
+            for callback in network.net_.callbacks
+            if isinstance(callback, EarlyStopping)
+        )
+        kept = [*network.net_.module_.parameters(), *stop.best_model_weights_.values()]
+        for values in kept:
+            assert values.is_contiguous()
+            assert values.untyped_storage().nbytes() == values.nbytes
+
+
+def test_rendezvous_closes_while_a_fit_watches():
+    rendezvous = Rendezvous(max_stack=2)
+    rendezvous.settle_seconds = 60  # so that it watches until it is woken
+    rendezvous.announce()
+    ended = []
+
+    def task():
+        with rendezvous.task():
+            try:
+                rendezvous.fit(None)
+            except RuntimeError as error:
+                ended.append(error)
+
+    waiting = threading.Thread(target=task, daemon=True)
+    waiting.start()
+    while not rendezvous.waiting:
+        time.sleep(0.01)
+    closing = threading.Thread(target=rendezvous.close, daemon=True)
+    closing.start()
+    closing.join(10)
+    assert not closing.is_alive()
+    assert len(ended) == 1

@@ -28,6 +28,12 @@ def test_tensors_arrive_as_they_were_and_one_as_one():
     assert torch.equal(x, torch.arange(6.0).view(2, 3))
 
 
+def test_what_a_script_defines_and_what_numpy_has_not_arrive():
+    added, half = send([lambda x: x + 1, torch.ones(2, dtype=torch.bfloat16)])
+    assert added(1) == 2
+    assert torch.equal(half, torch.ones(2, dtype=torch.bfloat16))
+
+
 def test_a_net_arrives_trained_and_goes_on_as_it_would_have():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 5)), np.repeat(["anger", "neutral"], 30)
