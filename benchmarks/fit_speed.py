@@ -57,6 +57,7 @@ def our_fit(task, game, *, epochs, batch_size, dropout=0.0, conditional=False):
         adversary_steps=1 if game == "grl" else 2,
         ramp=STEEPNESS,
         bounded=False,
+        clip=None,
         conditional=conditional,
         hidden_layer_sizes=(HIDDEN,),
         embedding_dim=EMBEDDING,

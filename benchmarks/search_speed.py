@@ -60,6 +60,8 @@ def searches(task, folds, epochs, weights, seeds):
         "grl",
         adversary_steps=1,
         bounded=False,
+        clip=None,
+        alpha=0.0,
         dropout=0.0,
         class_weight=None,
         lr=LR,
