@@ -74,7 +74,7 @@ def enroll(estimator, X, speakers, *, neutral=None):
     See Also
     --------
     SpeakerScaler.enroll : What it learns.
-    enrollment_curve : The recall by the number of utterances enrolled.
+    advser.enrollment.enrollment_curve : The recall by the utterances enrolled.
 
     Notes
     -----
