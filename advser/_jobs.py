@@ -6,6 +6,7 @@ to do.
 """
 
 import traceback
+from numbers import Integral
 
 import pandas as pd
 from joblib import Parallel, delayed
@@ -15,7 +16,18 @@ from tqdm import tqdm
 
 from .model_selection import MAX_STACK, stacked_fits
 
-__all__ = ["run", "unordered"]
+__all__ = ["check_seeds", "run", "unordered"]
+
+
+def check_seeds(seeds, estimators):
+    """Return the seeds, of which there must be one, and one estimator, at least."""
+    seeds = range(seeds) if isinstance(seeds, Integral) else [*map(int, seeds)]
+    if not len(seeds) or not estimators:
+        raise ValueError(
+            f"`estimators` has {len(estimators)} entries and `seeds` {len(seeds)}; "
+            "pass one of each at least."
+        )
+    return seeds
 
 
 def run(together, alone, store, n_jobs, verbose):

@@ -270,7 +270,7 @@ class BaseSER(
     @property
     def _stops_early(self):
         """Whether the net has validation rows: a warm start does as the first fit."""
-        if not hasattr(self, "net_") or not self.warm_start:
+        if not self._goes_on:
             return self.early_stopping
         return any(
             isinstance(callback, ValidationScores) for callback in self.net_.callbacks

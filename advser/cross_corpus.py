@@ -18,7 +18,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
-from ._jobs import run
+from ._jobs import check_seeds, run
 from ._routing import call, requests, seeded, unseeded
 from ._store import (
     Store,
@@ -474,12 +474,7 @@ def cross_corpus(
     True
     """
     domains = _check_domains(domain)
-    seeds = range(seeds) if isinstance(seeds, Integral) else [*map(int, seeds)]
-    if not len(seeds) or not estimators:
-        raise ValueError(
-            f"`estimators` has {len(estimators)} entries and `seeds` {len(seeds)}; "
-            "pass one of each at least."
-        )
+    seeds = check_seeds(seeds, estimators)
     rows, data = _joined(corpora)
     pairs = _pairs(rows, list(corpora), emotions, leave_one_out, within)
     compared = [pair for pair in pairs if pair.folds]

@@ -29,7 +29,7 @@ from sklearn.utils import _safe_indexing, check_array
 from sklearn.utils.validation import _num_samples
 
 from ._answers import answers_of, check_answers
-from ._jobs import run
+from ._jobs import check_seeds, run
 from ._routing import call, seeded, unseeded
 from ._store import (
     TABLES,
@@ -681,12 +681,7 @@ def compare(
     answers, y = check_answers(estimators, y, n_rows)
     speakers = check_labels(speakers, "speakers", n_rows)
     groups = None if groups is None else check_labels(groups, "groups", n_rows)
-    seeds = range(seeds) if isinstance(seeds, Integral) else [*map(int, seeds)]
-    if not len(seeds) or not estimators:
-        raise ValueError(
-            f"`estimators` has {len(estimators)} entries and `seeds` {len(seeds)}; "
-            "pass one of each at least."
-        )
+    seeds = check_seeds(seeds, estimators)
     if RAW_FEATURES in estimators:
         raise ValueError(
             f"`estimators` has {RAW_FEATURES!r}, which is the name of `X` in the table "

@@ -489,14 +489,12 @@ class StopEarly(EarlyStopping):
 
     def on_epoch_end(self, net, **kwargs):
         """Stop, or note the weights if they are the best so far."""
-        try:
-            super().on_epoch_end(net, **kwargs)
-        finally:
-            if self.best_epoch_ == net.history[-1, "epoch"]:
-                self.best_model_weights_ = {
-                    name: values.clone(memory_format=torch.contiguous_format)
-                    for name, values in net.module_.state_dict().items()
-                }
+        super().on_epoch_end(net, **kwargs)
+        if self.best_epoch_ == net.history[-1, "epoch"]:
+            self.best_model_weights_ = {
+                name: values.clone(memory_format=torch.contiguous_format)
+                for name, values in net.module_.state_dict().items()
+            }
 
 
 def _as_it_is(x):
