@@ -429,9 +429,11 @@ QUANTILES = QuantileTransformer(n_quantiles=100, output_distribution="normal")
 COSINE = [LRScheduler("CosineAnnealingLR", T_max=AdversarialSER().max_epochs)]
 SVM = SVC(kernel="linear", C=0.01, class_weight="balanced", random_state=0)
 SCALERS = {"global": StandardScaler(), "per speaker": SpeakerScaler(unknown="batch")}
-BEFORE = {"clip": None, "alpha": 0.0, "dropout": 0.3}
-BOUNDED = {"alpha": 0.0, "dropout": 0.3}
-PENALIZED = {"alpha": 0.02}
+GAME = {"adversary": "entropy", "adversary_weight": 0.5}
+BEFORE = {**GAME, "clip": None, "alpha": 0.0, "dropout": 0.3}
+BOUNDED = {**GAME, "clip": 2.0, "alpha": 0.0, "dropout": 0.3}
+PENALIZED = {**GAME, "clip": 2.0, "alpha": 0.02, "dropout": 0.0}
+TAKEN = {**GAME, "clip": 2.0, "alpha": 0.04, "dropout": 0.0}
 COPIES = {"max_epochs": AdversarialSER().max_epochs // N_COPIES}
 VARIANTS = {
     "linear SVM, C=0.01": {
@@ -440,7 +442,7 @@ VARIANTS = {
     },
     "clip=None, alpha=0, dropout=0.3": {
         "as it is": [AdversarialSER(**BEFORE)],
-        "adversary=None": [AdversarialSER(None, **BEFORE)],
+        "adversary=None": [AdversarialSER(**BEFORE | {"adversary": None})],
         "AdamW decay 0.1": [DecoupledDecay(**BEFORE | {"alpha": 0.1})],
         "AdamW decay 1": [DecoupledDecay(**BEFORE | {"alpha": 1.0})],
         "label smoothing 0.1": [changed(loss_of, SmoothedEmotions, **BEFORE)],
@@ -462,9 +464,9 @@ VARIANTS = {
             AdversarialSER(**BEFORE),
         ],
     },
-    "alpha=0, dropout=0.3": {
+    "clip=2, alpha=0, dropout=0.3": {
         "as it is": [AdversarialSER(**BOUNDED)],
-        "clip=1.5": [AdversarialSER(**BOUNDED, clip=1.5)],
+        "clip=1.5": [AdversarialSER(**BOUNDED | {"clip": 1.5})],
         "hidden_layer_sizes=()": [AdversarialSER(**BOUNDED, hidden_layer_sizes=())],
         "hidden_layer_sizes=(512,)": [
             AdversarialSER(**BOUNDED, hidden_layer_sizes=(512,))
@@ -515,13 +517,13 @@ VARIANTS = {
         "alpha=0.06": [AdversarialSER(**BOUNDED | {"alpha": 0.06})],
         "four seeds, averaged": [Ensemble(**BOUNDED)],
     },
-    "alpha=0.02": {
+    "clip=2, alpha=0.02, dropout=0": {
         "as it is": [AdversarialSER(**PENALIZED)],
-        "alpha=0.01": [AdversarialSER(alpha=0.01)],
-        "clip=None": [AdversarialSER(**PENALIZED, clip=None)],
-        "clip=1.5": [AdversarialSER(**PENALIZED, clip=1.5)],
-        "adversary=None": [AdversarialSER(None, **PENALIZED)],
-        "dropout=0.1": [AdversarialSER(**PENALIZED, dropout=0.1)],
+        "alpha=0.01": [AdversarialSER(**PENALIZED | {"alpha": 0.01})],
+        "clip=None": [AdversarialSER(**PENALIZED | {"clip": None})],
+        "clip=1.5": [AdversarialSER(**PENALIZED | {"clip": 1.5})],
+        "adversary=None": [AdversarialSER(**PENALIZED | {"adversary": None})],
+        "dropout=0.1": [AdversarialSER(**PENALIZED | {"dropout": 0.1})],
         "input dropout 0.2": [changed(input_dropout, 0.2, **PENALIZED)],
         "dropout 0.3 with a mask per row": [changed(dropout_by_row, 0.3, **PENALIZED)],
         "hidden_layer_sizes=(256,)": [
@@ -541,28 +543,28 @@ VARIANTS = {
         "tanh for ReLU": [changed(tanh, **PENALIZED)],
         "features to normal quantiles": [QUANTILES, AdversarialSER(**PENALIZED)],
     },
-    "defaults": {
-        "as it is": [AdversarialSER()],
-        "adversary=None": [AdversarialSER(None)],
-        "adversary='grl'": [AdversarialSER("grl")],
-        "each network on half of the features": [changed(half_of_features)],
-        "four seeds, averaged": [Ensemble()],
-        "LayerNorm": [changed(layer_norm)],
-        "input noise of 0.5 per row": [changed(noise_by_row, 0.5)],
-        "mixup, Beta(1, 1)": [changed(mixup, 1.0)],
-        "mixup, Beta(0.2, 0.2)": [changed(mixup, 0.2)],
+    "clip=2, alpha=0.04, dropout=0": {
+        "as it is": [AdversarialSER(**TAKEN)],
+        "adversary=None": [AdversarialSER(**TAKEN | {"adversary": None})],
+        "adversary='grl'": [AdversarialSER(**TAKEN | {"adversary": "grl"})],
+        "each network on half of the features": [changed(half_of_features, **TAKEN)],
+        "four seeds, averaged": [Ensemble(**TAKEN)],
+        "LayerNorm": [changed(layer_norm, **TAKEN)],
+        "input noise of 0.5 per row": [changed(noise_by_row, 0.5, **TAKEN)],
+        "mixup, Beta(1, 1)": [changed(mixup, 1.0, **TAKEN)],
+        "mixup, Beta(0.2, 0.2)": [changed(mixup, 0.2, **TAKEN)],
         "weights averaged over the epochs from 31 on": [
-            AdversarialSER(callbacks=[AverageWeights(first_epoch=31)])
+            AdversarialSER(**TAKEN, callbacks=[AverageWeights(first_epoch=31)])
         ],
         "weights averaged, with a decay of 0.9 per epoch": [
-            AdversarialSER(callbacks=[AverageWeights(decay=0.9)])
+            AdversarialSER(**TAKEN, callbacks=[AverageWeights(decay=0.9)])
         ],
     },
 }
 QUICK = {
     "few epochs": {
-        "as it is": [AdversarialSER(max_epochs=2)],
-        "LayerNorm": [changed(layer_norm, max_epochs=2)],
+        "as it is": [AdversarialSER(**TAKEN, max_epochs=2)],
+        "LayerNorm": [changed(layer_norm, **TAKEN, max_epochs=2)],
     }
 }
 
@@ -603,7 +605,7 @@ def main():
         "EmoDB, global.",
         "settings": {
             "seeds": list(range(n_seeds)),
-            "defaults": AdversarialSER().get_params(),
+            "network": AdversarialSER(**TAKEN).get_params(),
             "copies": N_COPIES,
             "members": N_MEMBERS,
         },
