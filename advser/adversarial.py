@@ -21,10 +21,12 @@ from .exceptions import NoSpeakersWarning
 from .layers import linear
 from .menan import MaxEntropyNetwork
 from .networks import EmotionNetwork, SpeakerHead
+from .ridge import RidgeNetwork
 
 __all__ = ["AdversarialSER", "AdversarialSERRegressor"]
 
 GAMES = {
+    "ridge": RidgeNetwork,
     "grl": DomainAdversarialNetwork,
     "entropy": partial(MaxEntropyNetwork, objective="entropy"),
     "confusion": partial(MaxEntropyNetwork, objective="confusion"),
@@ -41,6 +43,7 @@ class _SpeakerGame:
         "adversary": [StrOptions(set(GAMES)), None],
         "adversary_weight": [Interval(Real, 0, None, closed="left")],
         "adversary_steps": [Interval(Integral, 1, None, closed="left")],
+        "adversary_alpha": [Interval(Real, 0, None, closed="neither")],
         "adversary_hidden_layer_sizes": ["array-like"],
         "ramp": [Interval(Real, 0, None, closed="left")],
         "conditional": ["boolean"],
@@ -144,13 +147,11 @@ class _SpeakerGame:
         check_layer_sizes(
             self.adversary_hidden_layer_sizes, "adversary_hidden_layer_sizes"
         )
-        support = None
-        if self.conditional:
-            support = torch.zeros(data.n_codes[self._condition], n_speakers)
-            kind, speaker = data.codes[self._condition], data.codes["speaker"]
-            known = np.minimum(kind, speaker) >= 0
-            support[kind[known], speaker[known]] = 1
-        elif self.adversary_weight > 0 and "emotion" in data.codes:
+        if (
+            not self.conditional
+            and self.adversary_weight > 0
+            and "emotion" in data.codes
+        ):
             warn_if_confounded(
                 data.codes["emotion"],
                 data.codes["speaker"],
@@ -159,24 +160,45 @@ class _SpeakerGame:
                 "speaker in with `adversary=None`.",
                 stacklevel=4,
             )
-        speaker_head = SpeakerHead(
+        settings = {
+            "weight": self.adversary_weight,
+            "steepness": self.ramp,
+            "outputs": outputs,
+            "alpha": self.alpha,
+        }
+        if self.adversary == "ridge":
+            return RidgeNetwork(
+                encoder,
+                emotion_head,
+                ridge=self.adversary_alpha,
+                conditional=self.conditional,
+                **settings,
+            )
+        if self.adversary == "grl":
+            settings["bounded"] = self.bounded
+        return GAMES[self.adversary](
+            encoder,
+            emotion_head,
+            self._build_speaker_head(data, generator),
+            n_adversary_steps=self.adversary_steps,
+            **settings,
+        )
+
+    def _build_speaker_head(self, data, generator):
+        """Return the head of a game whose adversary learns."""
+        n_speakers = data.n_codes["speaker"]
+        support = None
+        if self.conditional:
+            support = torch.zeros(data.n_codes[self._condition], n_speakers)
+            kind, speaker = data.codes[self._condition], data.codes["speaker"]
+            known = np.minimum(kind, speaker) >= 0
+            support[kind[known], speaker[known]] = 1
+        return SpeakerHead(
             self.embedding_dim,
             self.adversary_hidden_layer_sizes,
             n_speakers,
             generator,
             support,
-        )
-        settings = {"bounded": self.bounded} if self.adversary == "grl" else {}
-        return GAMES[self.adversary](
-            encoder,
-            emotion_head,
-            speaker_head,
-            weight=self.adversary_weight,
-            steepness=self.ramp,
-            n_adversary_steps=self.adversary_steps,
-            outputs=outputs,
-            **settings,
-            alpha=self.alpha,
         )
 
 
@@ -397,6 +419,7 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
         *,
         adversary_weight=0.5,
         adversary_steps=2,
+        adversary_alpha=0.1,
         adversary_hidden_layer_sizes=(),
         ramp=10.0,
         conditional=False,
@@ -422,6 +445,7 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
         self.adversary = adversary
         self.adversary_weight = adversary_weight
         self.adversary_steps = adversary_steps
+        self.adversary_alpha = adversary_alpha
         self.adversary_hidden_layer_sizes = adversary_hidden_layer_sizes
         self.ramp = ramp
         self.conditional = conditional
@@ -605,6 +629,7 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         n_bins=3,
         adversary_weight=0.5,
         adversary_steps=2,
+        adversary_alpha=0.1,
         adversary_hidden_layer_sizes=(),
         ramp=10.0,
         conditional=False,
@@ -633,6 +658,7 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         self.n_bins = n_bins
         self.adversary_weight = adversary_weight
         self.adversary_steps = adversary_steps
+        self.adversary_alpha = adversary_alpha
         self.adversary_hidden_layer_sizes = adversary_hidden_layer_sizes
         self.ramp = ramp
         self.conditional = conditional
