@@ -1,7 +1,8 @@
 """Speech emotion recognition against a speaker adversary: four games.
 
-The games are in `advser.dann` (gradient reversal) and `advser.menan` (maximum entropy
-and confusion); without an adversary the network is that of `advser.networks`.
+The games are in `advser.ridge` (an adversary in closed form), `advser.dann` (gradient
+reversal) and `advser.menan` (maximum entropy and confusion); without an
+adversary the network is that of `advser.networks`.
 """
 
 from functools import partial
@@ -210,6 +211,9 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
     encoder is trained to let it fail, so that what it learns carries over to speakers
     it has never heard. How A is made to fail is the choice of the `adversary`:
 
+    - ``"ridge"``, in closed form [6]_: A is a linear ridge regression of the speaker,
+      solved on every batch; E and C descend
+      :math:`\mathrm{CE}(C(h), e) + \lambda \max_A R^2(A, h, s)`.
     - ``"grl"``, gradient reversal [1]_ [2]_: one joint step on
       :math:`\mathrm{CE}(C(h), e) + \mathrm{CE}(A(\mathrm{GRL}_\lambda(h)), s)`;
       the encoder climbs the loss that A descends.
@@ -224,20 +228,26 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
 
     Parameters
     ----------
-    adversary : {"grl", "entropy", "confusion"} or None, default="entropy"
+    adversary : {"ridge", "grl", "entropy", "confusion"} or None, default="ridge"
         The game between encoder and speaker head.
 
-    adversary_weight : float, default=0.5
+    adversary_weight : float, default=0.2
         :math:`\lambda`, the weight of the speaker in what the encoder minimises. 0
         gives the network that `adversary=None` gives, but for rounding. The papers
         print no value for functionals.
 
     adversary_steps : int, default=2
         Updates of the speaker head per update of the encoder. Gradient reversal has
-        one in its joint step; further ones come before it.
+        one in its joint step; further ones come before it. "ridge" needs none.
+
+    adversary_alpha : float, default=0.01
+        Penalty of the regression of "ridge", in units of the mean variance of the
+        dimensions of the embedding. The smaller, the fainter the traces of the speaker
+        that count, and the more of them are chance of the batch.
 
     adversary_hidden_layer_sizes : array-like of int, default=()
-        Hidden layers of the speaker head; none for a linear one.
+        Hidden layers of the speaker head; none for a linear one, which that of "ridge"
+        always is.
 
     ramp : float, default=10.0
         :math:`\gamma` of the schedule
@@ -378,6 +388,10 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
     - Gradient reversal is bounded, see `bounded`; ``bounded=False`` is that of the
       papers.
     - [3]_ does not ramp its weight; ``ramp=0`` is that.
+    - In [6]_, adversary and target task are kernel ridge regressions. Here the
+      adversary is a linear one, with a penalty in proportion to the variance of the
+      embedding; the emotion head is trained as in the other games. With `conditional`,
+      what the emotion explains of embedding and speaker is taken off first.
     - Features are bounded, and regularised by an L2 penalty, not by dropout; where
       there is any, it uses one mask per batch.
 
@@ -394,6 +408,8 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
        across domains and tasks", ICCV 2015, arXiv 1510.02192.
     .. [5] M. Long, Z. Cao, J. Wang, M. I. Jordan, "Conditional adversarial domain
        adaptation", NeurIPS 2018, arXiv 1705.10667.
+    .. [6] B. Sadeghi, L. Wang, V. N. Boddeti, "Adversarial representation learning with
+       closed-form solvers", ECML PKDD 2021, arXiv 2109.05535.
 
     Examples
     --------
@@ -415,11 +431,11 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
 
     def __init__(
         self,
-        adversary="entropy",
+        adversary="ridge",
         *,
-        adversary_weight=0.5,
+        adversary_weight=0.2,
         adversary_steps=2,
-        adversary_alpha=0.1,
+        adversary_alpha=0.01,
         adversary_hidden_layer_sizes=(),
         ramp=10.0,
         conditional=False,
@@ -482,7 +498,7 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
 
     Parameters
     ----------
-    adversary : {"grl", "entropy", "confusion"} or None, default="entropy"
+    adversary : {"ridge", "grl", "entropy", "confusion"} or None, default="entropy"
         The game between encoder and speaker head.
 
     loss : {"ccc", "mse", "huber"}, default="ccc"
@@ -506,7 +522,10 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         game is played within each combination of bins, of which there are `n_bins` to
         the power of the number of targets.
 
-    adversary_weight, adversary_steps, adversary_hidden_layer_sizes : object
+    adversary_weight, adversary_steps, adversary_alpha : object
+        As in `AdversarialSER`.
+
+    adversary_hidden_layer_sizes : object
         As in `AdversarialSER`.
 
     ramp, conditional, bounded : object
@@ -629,7 +648,7 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         n_bins=3,
         adversary_weight=0.5,
         adversary_steps=2,
-        adversary_alpha=0.1,
+        adversary_alpha=0.01,
         adversary_hidden_layer_sizes=(),
         ramp=10.0,
         conditional=False,

@@ -8,13 +8,11 @@ head C play against the best that a linear adversary can do:
 
     \min_{E, C} \; \mathrm{CE}(C(h), e) + \lambda \, \max_A R^2(A, h, s)
 
-Nobody else moves, so that there is no adversary to lag behind the encoder. The ridge
-is a share of the variance of the embedding: to make the embedding smaller, or to leave
-the speaker in directions of little variance, hides nothing from it.
+Nobody else moves, so that there is no adversary to lag behind the encoder, and the
+scale of the embedding does not matter: a smaller one hides nothing.
 """
 
 import torch
-from torch import nn
 
 from .networks import AdversarialNetwork, condition_of
 
@@ -27,13 +25,14 @@ def speakers_explained(h, speaker, weight, ridge, given=None):
     The regression tells the speakers, one-hot in the columns of :math:`Y`, from the
     embedding :math:`H`, both without what the given variables explain of them:
 
-    .. math:: R^2 = 1 - \frac{\min_A \sum_i w_i \lVert y_i - A^T h_i \rVert^2
-        + \gamma \lVert A \rVert^2}{\sum_i w_i \lVert y_i \rVert^2}
-        = \frac{\mathrm{tr} \; B^T (C + \gamma I)^{-1} B}{\sum_i w_i \lVert y_i \rVert^2}
+    .. math::
 
-    with :math:`C = H^T W H`, :math:`B = H^T W Y`, :math:`\sum_i w_i = 1` and
-    :math:`\gamma` in units of the mean of C's diagonal, so that the scale of the
-    embedding does not matter.
+        R^2 = 1 - \frac{\min_A \sum_i w_i \lVert y_i - A^T h_i \rVert^2
+        + \gamma \lVert A \rVert^2}{\sum_i w_i \lVert y_i \rVert^2}
+        = \frac{\mathrm{tr} \, B^T (C + \gamma I)^{-1} B}
+        {\sum_i w_i \lVert y_i \rVert^2}
+
+    with :math:`C = H^T W H`, :math:`B = H^T W Y` and :math:`\sum_i w_i = 1`.
 
     Parameters
     ----------
@@ -46,7 +45,8 @@ def speakers_explained(h, speaker, weight, ridge, given=None):
         Weights of the rows, 0 where the speaker is unknown.
 
     ridge : float or Tensor of shape ()
-        :math:`\gamma`, as a share of the mean variance of the dimensions.
+        :math:`\gamma`, as a share of the mean variance of the dimensions, the mean of
+        C's diagonal.
 
     given : Tensor of shape (n, n_given) or None, default=None
         What else is known of a row: the probabilities of its emotions, for instance.
@@ -100,7 +100,7 @@ class RidgeNetwork(AdversarialNetwork):
     steepness : float
         :math:`\gamma` of the ramp.
 
-    ridge : float, default=0.1
+    ridge : float, default=0.01
         Penalty of the regression, see `speakers_explained`.
 
     conditional : bool, default=False
@@ -119,7 +119,7 @@ class RidgeNetwork(AdversarialNetwork):
         *,
         weight,
         steepness,
-        ridge=0.1,
+        ridge=0.01,
         conditional=False,
         outputs=None,
         alpha=0.0,

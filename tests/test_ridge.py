@@ -163,7 +163,7 @@ def test_conditional_game_is_played_beyond_the_emotion():
     given = torch.nn.functional.one_hot(y["emotion"].clamp(min=0), 3).double()
     given[1] = network(x)[1].detach().softmax(0)
     expected = speakers_explained(
-        network.encoder(x), y["speaker"], y["speaker_weight"], 0.1, given
+        network.encoder(x), y["speaker"], y["speaker_weight"], 0.01, given
     )
     terms = play(network, "train", x, y, 1.0)
     torch.testing.assert_close(terms["explained"], expected)
