@@ -98,9 +98,9 @@ def test_rows_of_weight_0_are_left_out_and_of_weight_2_count_twice():
     rows = torch.repeat_interleave(torch.arange(12), weight.long())
     for known in (None, given):
         weighted = speakers_explained(h, speaker, weight, 0.1, known)
-        of_rows = [None if part is None else part[rows] for part in (known,)]
+        of_rows = None if known is None else known[rows]
         expected = speakers_explained(
-            h[rows], speaker[rows], torch.ones(12).double(), 0.1, *of_rows
+            h[rows], speaker[rows], torch.ones(12).double(), 0.1, of_rows
         )
         torch.testing.assert_close(weighted, expected)
 

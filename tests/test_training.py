@@ -17,7 +17,7 @@ from advser.menan import MaxEntropyNetwork
 from advser.networks import EmotionNetwork
 from advser.outputs import EmotionScores
 from advser.ridge import RidgeNetwork
-from advser.training import Rows, StepwiseNet, as_tensor
+from advser.training import AdamW, Rows, StepwiseNet, as_tensor
 
 
 class Duel(nn.Module):
@@ -58,7 +58,7 @@ def net_of(module, *, seed=0, **settings):
     return StepwiseNet(
         module,
         criterion=nn.Identity,
-        optimizer=torch.optim.AdamW,
+        optimizer=AdamW,
         optimizer__weight_decay=0.01,
         iterator_train__generator=torch.Generator().manual_seed(seed),
         noise_generator=torch.Generator().manual_seed(seed + 1),
