@@ -77,6 +77,7 @@ FLOORS = [
         "plots._ratings",
         "plots._speakers",
         "plots._style",
+        "ridge",
         "siamese",
     },
     {"__init__", "__main__", "benchmark", "cli", "rating_benchmark", "report"},

@@ -16,6 +16,7 @@ from advser.layers import Dropout, linear, mlp
 from advser.menan import MaxEntropyNetwork
 from advser.networks import EmotionNetwork
 from advser.outputs import EmotionScores
+from advser.ridge import RidgeNetwork
 from advser.training import AdamW, Rows, StepwiseNet, as_tensor
 
 
@@ -214,6 +215,7 @@ def test_training_is_that_of_one_optimizer_per_move():
         (DomainAdversarialNetwork, {"n_adversary_steps": 2, "steepness": 10.0}),
         (MaxEntropyNetwork, {"n_adversary_steps": 2, "steepness": 10.0}),
         (MaxEntropyNetwork, {"objective": "confusion", "conditional": True}),
+        (RidgeNetwork, {"conditional": True}),
     ],
 )
 def test_training_of_the_games_is_that_of_one_optimizer_per_move(network, settings):
