@@ -1,21 +1,51 @@
 """The operations of a function, written down once and then repeated.
 
 On networks as small as these, `torch.func.vmap` and autograd take about as long to
-find out what is to be done as it takes to do it. Over a training the answer is always
-the same, so it is asked for once.
+find out what is to be done as it takes to do it. Over a training, and over all
+trainings of networks that are built alike, the answer is the same, so it is asked for
+once. What is written down is simplified, too: half of the operations of a small
+network reshape, multiply by one or fill a tensor with zeros.
 """
 
 import threading
+from collections import OrderedDict
 
 import torch
+from torch.fx.node import map_arg
 
 __all__ = ["record"]
 
+aten = torch.ops.aten
+IDLE_IF_ALIKE = {  # if what they return looks like what they are given
+    aten.detach.default,
+    aten.view.default,
+    aten._unsafe_view.default,
+    aten.expand.default,
+}
+IDLE_IF_ONE = {  # if that is their other argument
+    aten.mul.Scalar,
+    aten.mul.Tensor,
+    aten.div.Scalar,
+    aten.div.Tensor,
+}
+SHAPED_LIKE = {  # they ask their first argument for nothing but its looks
+    aten.empty_like.default,
+    aten.full_like.default,
+    aten.new_empty.default,
+    aten.new_full.default,
+    aten.new_ones.default,
+    aten.new_zeros.default,
+    aten.ones_like.default,
+    aten.zeros_like.default,
+}
+MAX_KEPT = 32  # recordings of the past; each is some hundred operations
+
+_kept = OrderedDict()
 # While it writes down, torch.fx wraps the calls of all modules.
 _one_at_a_time = threading.Lock()
 
 
-def record(function, *args):
+def record(function, *args, key=None):
     """Return a function that repeats what `function` does to tensors.
 
     Parameters
@@ -28,6 +58,10 @@ def record(function, *args):
 
     *args : Tensor or dict of Tensor
         Arguments like all to come: of their shapes, strides and types.
+
+    key : hashable or None, default=None
+        Functions of equal keys do the same to arguments that are alike, so that a
+        recording of the past will do. None always writes down anew.
 
     Returns
     -------
@@ -44,6 +78,20 @@ def record(function, *args):
     >>> repeated(torch.tensor([1.0, 3.0]))
     (tensor([2., 6.]),)
     """
+    if key is None:
+        with _one_at_a_time:
+            return _record(function, args)
+    key = key, tuple(_looks_of(arg) for arg in args)
+    with _one_at_a_time:
+        if key not in _kept:
+            _kept[key] = _record(function, args)
+        _kept.move_to_end(key)
+        if len(_kept) > MAX_KEPT:
+            _kept.popitem(last=False)
+        return _kept[key]
+
+
+def _record(function, args):
     from torch.fx.experimental.proxy_tensor import make_fx  # takes a second
 
     def function_of_tensors(*tensors):
@@ -55,9 +103,14 @@ def record(function, *args):
             ]
         )
 
-    with _one_at_a_time, torch.enable_grad():
-        recording = make_fx(function_of_tensors)(*_tensors(args))
+    tensors = _tensors(args)
+    with torch.enable_grad():
+        recording = make_fx(function_of_tensors)(*tensors)
+    with torch.no_grad():  # once more, for operations that change no tensor in place
+        recording = make_fx(torch.func.functionalize(recording))(*tensors)
     _drop_idle_operations(recording.graph)
+    _keep_constants(recording)
+    _merge_equals(recording.graph)
     recording.recompile()
     return lambda *args: recording.forward(*_tensors(args))
 
@@ -70,18 +123,83 @@ def _tensors(args):
     return tensors
 
 
+def _looks_of(arg):
+    """Return what a recording depends on in an argument: all but the values."""
+    if isinstance(arg, dict):
+        return tuple((name, _looks_of(tensor)) for name, tensor in arg.items())
+    return arg.shape, arg.stride(), arg.dtype, arg.device
+
+
 def _drop_idle_operations(graph):
-    """Drop the operations of a graph that return what they are given."""
-    aten = torch.ops.aten
-    for node in graph.find_nodes(op="call_function", target=aten.detach.default):
-        _drop(node)
-    for target in (aten.view, aten._unsafe_view, aten.expand):
-        for node in graph.find_nodes(op="call_function", target=target.default):
-            if node.args[0].meta["val"].shape == node.meta["val"].shape:
-                _drop(node)
+    """Drop the operations that return what they are given, and those without a use."""
+    for node in _operations(graph):
+        source, *settings = node.args or [None]
+        if node.target in IDLE_IF_ALIKE:
+            is_idle = _value(source).shape == _value(node).shape
+        elif node.target in IDLE_IF_ONE:
+            is_idle = settings == [1] and _value(source).dtype == _value(node).dtype
+        elif node.target is aten.transpose.int and source.target is node.target:
+            is_idle = source.args[1:] == node.args[1:]
+            source = source.args[0]
+        else:
+            is_idle = False
+        if is_idle:
+            node.replace_all_uses_with(source)
     graph.eliminate_dead_code()
 
 
-def _drop(node):
-    node.replace_all_uses_with(node.args[0])
-    node.graph.erase_node(node)
+def _keep_constants(recording):
+    """Do what does not depend on the arguments once and for all."""
+    output = recording.graph.output_node()
+    constants = {}
+    for node in _operations(recording.graph):
+        args = node.args
+        model = args[0] if node.target in SHAPED_LIKE else None
+        sources = (source for source in node.all_input_nodes if source is not model)
+        # What is returned belongs to the caller, who may change it.
+        if output in node.users or any(source not in constants for source in sources):
+            continue
+        if model is not None:
+            args = (_empty_like(_value(model)), *args[1:])
+        args, kwargs = map_arg((args, node.kwargs), constants.__getitem__)
+        constants[node] = node.target(*args, **kwargs)
+    for node, value in constants.items():
+        if isinstance(value, torch.Tensor) and not constants.keys() >= set(node.users):
+            setattr(recording, f"_{node.name}", value)
+            with recording.graph.inserting_before(node):
+                kept = recording.graph.create_node("get_attr", f"_{node.name}")
+            node.replace_all_uses_with(kept)
+    recording.graph.eliminate_dead_code()
+
+
+def _merge_equals(graph):
+    """Do only once what is done twice to the same."""
+    output = graph.output_node()
+    first = {}
+    for node in _operations(graph):
+        if output not in node.users:
+            done = repr((node.target, node.args, node.kwargs))
+            node.replace_all_uses_with(first.setdefault(done, node))
+    graph.eliminate_dead_code()
+
+
+def _operations(graph):
+    """Return the operations whose result is decided by their arguments, in order."""
+    return [
+        node
+        for node in graph.nodes
+        if node.op == "call_function"
+        and torch.Tag.nondeterministic_seeded not in getattr(node.target, "tags", ())
+    ]
+
+
+def _empty_like(value):
+    """Return a tensor that looks like the stand-in of one."""
+    return torch.empty_strided(
+        value.shape, value.stride(), dtype=value.dtype, device=value.device
+    )
+
+
+def _value(node):
+    """Return a stand-in for what a node returns, which has no values."""
+    return node.meta["val"]

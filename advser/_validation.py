@@ -110,7 +110,7 @@ def encode(labels):
         `names[codes]` gives the labels back where none is missing.
     """
     codes, names = pd.factorize(labels)
-    return codes.astype(np.int64), np.asarray(names)
+    return codes.astype(np.int64, copy=False), np.asarray(names)
 
 
 def check_layer_sizes(sizes, name):

@@ -1,7 +1,8 @@
 """Speech emotion recognition against a speaker adversary: four games.
 
-The games are in `advser.dann` (gradient reversal) and `advser.menan` (maximum entropy
-and confusion); without an adversary the network is that of `advser.networks`.
+The games are in `advser.ridge` (an adversary in closed form), `advser.dann` (gradient
+reversal) and `advser.menan` (maximum entropy and confusion); without an
+adversary the network is that of `advser.networks`.
 """
 
 from functools import partial
@@ -21,10 +22,12 @@ from .exceptions import NoSpeakersWarning
 from .layers import linear
 from .menan import MaxEntropyNetwork
 from .networks import EmotionNetwork, SpeakerHead
+from .ridge import RidgeNetwork
 
 __all__ = ["AdversarialSER", "AdversarialSERRegressor"]
 
 GAMES = {
+    "ridge": RidgeNetwork,
     "grl": DomainAdversarialNetwork,
     "entropy": partial(MaxEntropyNetwork, objective="entropy"),
     "confusion": partial(MaxEntropyNetwork, objective="confusion"),
@@ -41,6 +44,7 @@ class _SpeakerGame:
         "adversary": [StrOptions(set(GAMES)), None],
         "adversary_weight": [Interval(Real, 0, None, closed="left")],
         "adversary_steps": [Interval(Integral, 1, None, closed="left")],
+        "adversary_alpha": [Interval(Real, 0, None, closed="neither")],
         "adversary_hidden_layer_sizes": ["array-like"],
         "ramp": [Interval(Real, 0, None, closed="left")],
         "conditional": ["boolean"],
@@ -144,13 +148,11 @@ class _SpeakerGame:
         check_layer_sizes(
             self.adversary_hidden_layer_sizes, "adversary_hidden_layer_sizes"
         )
-        support = None
-        if self.conditional:
-            support = torch.zeros(data.n_codes[self._condition], n_speakers)
-            kind, speaker = data.codes[self._condition], data.codes["speaker"]
-            known = np.minimum(kind, speaker) >= 0
-            support[kind[known], speaker[known]] = 1
-        elif self.adversary_weight > 0 and "emotion" in data.codes:
+        if (
+            not self.conditional
+            and self.adversary_weight > 0
+            and "emotion" in data.codes
+        ):
             warn_if_confounded(
                 data.codes["emotion"],
                 data.codes["speaker"],
@@ -159,24 +161,45 @@ class _SpeakerGame:
                 "speaker in with `adversary=None`.",
                 stacklevel=4,
             )
-        speaker_head = SpeakerHead(
+        settings = {
+            "weight": self.adversary_weight,
+            "steepness": self.ramp,
+            "outputs": outputs,
+            "alpha": self.alpha,
+        }
+        if self.adversary == "ridge":
+            return RidgeNetwork(
+                encoder,
+                emotion_head,
+                ridge=self.adversary_alpha,
+                conditional=self.conditional,
+                **settings,
+            )
+        if self.adversary == "grl":
+            settings["bounded"] = self.bounded
+        return GAMES[self.adversary](
+            encoder,
+            emotion_head,
+            self._build_speaker_head(data, generator),
+            n_adversary_steps=self.adversary_steps,
+            **settings,
+        )
+
+    def _build_speaker_head(self, data, generator):
+        """Return the head of a game whose adversary learns."""
+        n_speakers = data.n_codes["speaker"]
+        support = None
+        if self.conditional:
+            support = torch.zeros(data.n_codes[self._condition], n_speakers)
+            kind, speaker = data.codes[self._condition], data.codes["speaker"]
+            known = np.minimum(kind, speaker) >= 0
+            support[kind[known], speaker[known]] = 1
+        return SpeakerHead(
             self.embedding_dim,
             self.adversary_hidden_layer_sizes,
             n_speakers,
             generator,
             support,
-        )
-        settings = {"bounded": self.bounded} if self.adversary == "grl" else {}
-        return GAMES[self.adversary](
-            encoder,
-            emotion_head,
-            speaker_head,
-            weight=self.adversary_weight,
-            steepness=self.ramp,
-            n_adversary_steps=self.adversary_steps,
-            outputs=outputs,
-            **settings,
-            alpha=self.alpha,
         )
 
 
@@ -188,6 +211,9 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
     encoder is trained to let it fail, so that what it learns carries over to speakers
     it has never heard. How A is made to fail is the choice of the `adversary`:
 
+    - ``"ridge"``, in closed form [6]_: A is a linear ridge regression of the speaker,
+      solved on every batch; E and C descend
+      :math:`\mathrm{CE}(C(h), e) + \lambda \max_A R^2(A, h, s)`.
     - ``"grl"``, gradient reversal [1]_ [2]_: one joint step on
       :math:`\mathrm{CE}(C(h), e) + \mathrm{CE}(A(\mathrm{GRL}_\lambda(h)), s)`;
       the encoder climbs the loss that A descends.
@@ -202,20 +228,26 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
 
     Parameters
     ----------
-    adversary : {"grl", "entropy", "confusion"} or None, default="entropy"
+    adversary : {"ridge", "grl", "entropy", "confusion"} or None, default="ridge"
         The game between encoder and speaker head.
 
-    adversary_weight : float, default=0.5
+    adversary_weight : float, default=0.2
         :math:`\lambda`, the weight of the speaker in what the encoder minimises. 0
         gives the network that `adversary=None` gives, but for rounding. The papers
         print no value for functionals.
 
     adversary_steps : int, default=2
         Updates of the speaker head per update of the encoder. Gradient reversal has
-        one in its joint step; further ones come before it.
+        one in its joint step; further ones come before it. "ridge" needs none.
+
+    adversary_alpha : float, default=0.01
+        Penalty of the regression of "ridge", in units of the mean variance of the
+        dimensions of the embedding. The smaller, the fainter the traces of the speaker
+        that count, and the more of them are chance of the batch.
 
     adversary_hidden_layer_sizes : array-like of int, default=()
-        Hidden layers of the speaker head; none for a linear one.
+        Hidden layers of the speaker head; none for a linear one, which that of "ridge"
+        always is.
 
     ramp : float, default=10.0
         :math:`\gamma` of the schedule
@@ -356,6 +388,10 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
     - Gradient reversal is bounded, see `bounded`; ``bounded=False`` is that of the
       papers.
     - [3]_ does not ramp its weight; ``ramp=0`` is that.
+    - In [6]_, adversary and target task are kernel ridge regressions. Here the
+      adversary is a linear one, with a penalty in proportion to the variance of the
+      embedding; the emotion head is trained as in the other games. With `conditional`,
+      what the emotion explains of embedding and speaker is taken off first.
     - Features are bounded, and regularised by an L2 penalty, not by dropout; where
       there is any, it uses one mask per batch.
 
@@ -372,6 +408,8 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
        across domains and tasks", ICCV 2015, arXiv 1510.02192.
     .. [5] M. Long, Z. Cao, J. Wang, M. I. Jordan, "Conditional adversarial domain
        adaptation", NeurIPS 2018, arXiv 1705.10667.
+    .. [6] B. Sadeghi, L. Wang, V. N. Boddeti, "Adversarial representation learning with
+       closed-form solvers", ECML PKDD 2021, arXiv 2109.05535.
 
     Examples
     --------
@@ -393,10 +431,11 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
 
     def __init__(
         self,
-        adversary="entropy",
+        adversary="ridge",
         *,
-        adversary_weight=0.5,
+        adversary_weight=0.2,
         adversary_steps=2,
+        adversary_alpha=0.01,
         adversary_hidden_layer_sizes=(),
         ramp=10.0,
         conditional=False,
@@ -422,6 +461,7 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
         self.adversary = adversary
         self.adversary_weight = adversary_weight
         self.adversary_steps = adversary_steps
+        self.adversary_alpha = adversary_alpha
         self.adversary_hidden_layer_sizes = adversary_hidden_layer_sizes
         self.ramp = ramp
         self.conditional = conditional
@@ -458,7 +498,7 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
 
     Parameters
     ----------
-    adversary : {"grl", "entropy", "confusion"} or None, default="entropy"
+    adversary : {"ridge", "grl", "entropy", "confusion"} or None, default="entropy"
         The game between encoder and speaker head.
 
     loss : {"ccc", "mse", "huber"}, default="ccc"
@@ -482,7 +522,10 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         game is played within each combination of bins, of which there are `n_bins` to
         the power of the number of targets.
 
-    adversary_weight, adversary_steps, adversary_hidden_layer_sizes : object
+    adversary_weight, adversary_steps, adversary_alpha : object
+        As in `AdversarialSER`.
+
+    adversary_hidden_layer_sizes : object
         As in `AdversarialSER`.
 
     ramp, conditional, bounded : object
@@ -605,6 +648,7 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         n_bins=3,
         adversary_weight=0.5,
         adversary_steps=2,
+        adversary_alpha=0.01,
         adversary_hidden_layer_sizes=(),
         ramp=10.0,
         conditional=False,
@@ -633,6 +677,7 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         self.n_bins = n_bins
         self.adversary_weight = adversary_weight
         self.adversary_steps = adversary_steps
+        self.adversary_alpha = adversary_alpha
         self.adversary_hidden_layer_sizes = adversary_hidden_layer_sizes
         self.ramp = ramp
         self.conditional = conditional

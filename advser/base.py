@@ -44,7 +44,14 @@ from .exceptions import NoSpeakersWarning
 from .layers import mlp
 from .outputs import Emotions, EmotionScores, Ratings, RatingScores
 from .stacking import fit as fit_net
-from .training import Rows, StepwiseNet, StopEarly, ValidationScores, as_tensor
+from .training import (
+    AdamW,
+    Rows,
+    StepwiseNet,
+    StopEarly,
+    ValidationScores,
+    as_tensor,
+)
 from .utterances import (
     CHUNK,
     TrainingData,
@@ -307,7 +314,7 @@ class BaseSER(
         return StepwiseNet(
             module,
             criterion=nn.Identity,  # the loss is the module's own
-            optimizer=torch.optim.AdamW,
+            optimizer=AdamW,
             optimizer__weight_decay=self._weight_decay,
             optimizer__fused=True,
             lr=self.lr,
@@ -560,11 +567,10 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
         emotion, weight = data.codes["emotion"], data.weight
         if self.class_weight is None:
             return weight
-        labeled = emotion >= 0
-        codes = np.arange(len(self.classes_))
+        n_codes = len(self.classes_)
         if self.class_weight == "balanced":
-            totals = np.bincount(emotion[labeled], weight[labeled], len(codes))
-            of_code = totals.sum() / (len(codes) * np.where(totals > 0, totals, 1))
+            totals = np.bincount(emotion + 1, weight, n_codes + 1)[1:]  # but of code -1
+            of_code = totals.sum() / (n_codes * np.where(totals > 0, totals, 1))
         else:
             of_class = compute_class_weight(
                 self.class_weight, classes=self.classes_, y=self.classes_
@@ -574,7 +580,7 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
                     "`class_weight` must not be negative, nor zero throughout; it is "
                     f"{self.class_weight!r}."
                 )
-            of_code = np.empty(len(codes))
+            of_code = np.empty(n_codes)
             of_code[self._column_of_class] = of_class
         return weight * of_code[emotion]
 

@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 METHODS = {
+    "closed": "adversary in closed form",
     "grl": "gradient reversal",
     "entropy": "maximum entropy",
     "none": "no adversary",
@@ -55,6 +56,7 @@ METHODS = {
     "logistic": "logistic regression",
     "mlp": "scikit-learn's MLP",
 }
+ADVERSARIES = {"closed": "ridge", "entropy": "entropy", "grl": "grl", "none": None}
 NORMALISATIONS = {"global": "", "speaker": ", per speaker"}
 PACKAGES = [
     *("advser", "audresample", "joblib", "matplotlib", "numpy", "opensmile", "pandas"),
@@ -77,8 +79,8 @@ defaults, which were chosen on EmoDB and may flatter them there."""
 
 def make_classifier(method, n_speakers):
     """Return the classifier of a method, for corpora of so many speakers."""
-    if method in ("grl", "entropy", "none"):
-        return AdversarialSER(None if method == "none" else method)
+    if method in ADVERSARIES:
+        return AdversarialSER(ADVERSARIES[method])
     if method == "autoencoder":
         return AutoencoderSER()
     if method == "siamese":
@@ -326,7 +328,7 @@ def save_figures(comparison, recordings, folder, *, methods=tuple(METHODS)):
         If matplotlib is not installed.
     """
     require_matplotlib("A figure")
-    shown = next((name for name in ("entropy", "grl", "none") if name in methods), None)
+    shown = next((name for name in ADVERSARIES if name in methods), None)
     figures = {
         "uar": draw_uar(comparison),
         "confusion": draw_confusion(comparison, shown or methods[0]),

@@ -14,6 +14,7 @@ from . import __version__
 __all__ = ["main"]
 
 METHODS = (
+    "closed",
     "grl",
     "entropy",
     "none",
@@ -56,6 +57,7 @@ EPILOG = f"""\
       what advser extract made
 
 methods:
+  closed       adversarial network with its adversary in closed form
   grl          adversarial network with gradient reversal
   entropy      adversarial network with maximum entropy
   none         the same network without adversary

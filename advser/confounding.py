@@ -13,6 +13,7 @@ from warnings import warn
 
 import numpy as np
 import pandas as pd
+from scipy.special import entr
 from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.utils.validation import _num_samples
 
@@ -147,9 +148,11 @@ def warn_if_confounded(emotion, speaker, *, game, remedy, stacklevel):
     stacklevel : int
         Of the warning, seen from the caller.
     """
-    known = np.minimum(emotion, speaker) >= 0
-    emotion, speaker = emotion[known], speaker[known]
-    if not len(emotion):
+    if min(emotion.min(), speaker.min()) < 0:
+        known = np.minimum(emotion, speaker) >= 0
+        emotion, speaker = emotion[known], speaker[known]
+    # What is not adjusted is larger, and is all that most corpora need.
+    if _shared_information(emotion, speaker) <= CONFOUNDED:
         return
     if _adjusted_mutual_information(emotion, speaker) <= CONFOUNDED:
         return
@@ -160,6 +163,20 @@ def warn_if_confounded(emotion, speaker, *, game, remedy, stacklevel):
         ConfoundedSpeakersWarning,
         stacklevel=stacklevel + 1,
     )
+
+
+def _shared_information(emotion, speaker):
+    """Return the mutual information of codes as a share of the smaller entropy."""
+    if not len(emotion):
+        return 0.0
+    cells = emotion * (speaker.max() + 1)
+    cells += speaker
+    of_both, of_emotion, of_speaker = (
+        entr(np.bincount(codes) / len(codes)).sum()
+        for codes in (cells, emotion, speaker)
+    )
+    smaller = min(of_emotion, of_speaker)
+    return (of_emotion + of_speaker - of_both) / smaller if smaller else 1.0
 
 
 def _adjusted_mutual_information(emotion, speaker):

@@ -15,7 +15,13 @@ from torch import nn
 from .layers import classification_loss, linear, mlp, ramp
 from .outputs import Emotions
 
-__all__ = ["EmotionNetwork", "SpeakerHead", "SpeakerNetwork"]
+__all__ = [
+    "AdversarialNetwork",
+    "EmotionNetwork",
+    "SpeakerHead",
+    "SpeakerNetwork",
+    "condition_of",
+]
 
 
 class EmotionNetwork(nn.Module):
@@ -77,6 +83,27 @@ class EmotionNetwork(nn.Module):
     def extra_repr(self):
         """Show the settings that are no parameters or buffers."""
         return f"steps={self.steps}, is_penalized={self.is_penalized}"
+
+
+def condition_of(emotion_logits, emotion):
+    """Return what a conditional adversary knows of the emotion of each row.
+
+    Parameters
+    ----------
+    emotion_logits : Tensor of shape (n, n_emotions)
+
+    emotion : Tensor of shape (n,)
+        Emotion codes, -1 where the emotion is unknown.
+
+    Returns
+    -------
+    probability : Tensor of shape (n, n_emotions)
+        One-hot where the emotion is known, the detached prediction elsewhere.
+    """
+    n_emotions = emotion_logits.shape[1]
+    known = F.one_hot(emotion.clamp(min=0), n_emotions).to(emotion_logits)
+    predicted = emotion_logits.detach().softmax(1)
+    return torch.where(emotion[:, None] >= 0, known, predicted)
 
 
 class SpeakerHead(nn.Module):
@@ -151,10 +178,7 @@ class SpeakerHead(nn.Module):
             Emotion codes, -1 where the emotion is unknown.
         """
         if self.conditional:
-            n_emotions = emotion_logits.shape[1]
-            known = F.one_hot(emotion.clamp(min=0), n_emotions).to(h.dtype)
-            predicted = emotion_logits.detach().softmax(1)
-            q = torch.where(emotion[:, None] >= 0, known, predicted)  # (n, n_emotions)
+            q = condition_of(emotion_logits, emotion)  # (n, n_emotions)
             h = (q[:, :, None] * h[:, None, :]).flatten(1)
         logits = self.layers(h)
         if self.conditional or self.n_outputs is not None:
@@ -191,15 +215,13 @@ class SpeakerHead(nn.Module):
         self.support = support
 
 
-class SpeakerNetwork(EmotionNetwork):
-    """The plain network with a speaker head: the parent of the adversarial ones.
+class AdversarialNetwork(EmotionNetwork):
+    """The plain network, and how much its encoder minds an adversary.
 
     Parameters
     ----------
     encoder, emotion_head : Module
         As in `EmotionNetwork`.
-
-    speaker_head : SpeakerHead
 
     weight : float
         Weight of the speaker term in what the encoder minimises.
@@ -212,18 +234,9 @@ class SpeakerNetwork(EmotionNetwork):
     """
 
     def __init__(
-        self,
-        encoder,
-        emotion_head,
-        speaker_head,
-        *,
-        weight,
-        steepness,
-        outputs=None,
-        alpha=0.0,
+        self, encoder, emotion_head, *, weight, steepness, outputs=None, alpha=0.0
     ):
         super().__init__(encoder, emotion_head, outputs=outputs, alpha=alpha)
-        self.speaker_head = speaker_head
         self.steepness = steepness
         self.register_buffer("weight", torch.tensor(float(weight)), persistent=False)
 
@@ -239,6 +252,42 @@ class SpeakerNetwork(EmotionNetwork):
         """Return what every move builds on: the embedding, and what the head says."""
         h = self.encoder(x)  # (n, embedding_dim)
         return h, self.emotion_head(h)
+
+
+class SpeakerNetwork(AdversarialNetwork):
+    """A network whose adversary is a speaker head, which learns by its own moves.
+
+    Parameters
+    ----------
+    encoder, emotion_head : Module
+        As in `EmotionNetwork`.
+
+    speaker_head : SpeakerHead
+
+    weight, steepness, outputs, alpha : object
+        As in `AdversarialNetwork`.
+    """
+
+    def __init__(
+        self,
+        encoder,
+        emotion_head,
+        speaker_head,
+        *,
+        weight,
+        steepness,
+        outputs=None,
+        alpha=0.0,
+    ):
+        super().__init__(
+            encoder,
+            emotion_head,
+            weight=weight,
+            steepness=steepness,
+            outputs=outputs,
+            alpha=alpha,
+        )
+        self.speaker_head = speaker_head
 
     def adversary_loss(self, shared, y):
         """Return the term of the adversary's own move: it learns who speaks.

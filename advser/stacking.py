@@ -117,7 +117,7 @@ def stacking_key(job):
     if net.warm_start or not known:
         return None
     return (
-        repr(net.module),
+        *_architecture(net.module),
         [(name, value.shape) for name, value in net.module.state_dict().items()],
         net.max_epochs,
         net.batch_size,
@@ -190,6 +190,8 @@ class Rendezvous:
         # To wake all that wait whenever one arrives would cost more than to train.
         self.changed = threading.Condition(self.lock)  # for one who watches the tasks
         self.trained = threading.Condition(self.lock)  # for the others
+        # Python runs one thread at a time; many that want to slow each other down.
+        self.turn = threading.Lock()
         self.n_tasks = 0  # begun or about to begin
         self.n_begun = 0
         self.waiting = []
@@ -209,7 +211,8 @@ class Rendezvous:
         with self.lock:
             self.n_begun += 1
         try:
-            yield
+            with self.turn:
+                yield
         finally:
             del _thread.rendezvous
             with self.lock:
@@ -223,14 +226,11 @@ class Rendezvous:
         """Return the fitted net of a job, trained with all others that arrive."""
         entry = _Entry(job)
         start = thread_time()
-        with self.lock:
-            self.waiting.append(entry)
-            self.changed.notify_all()
-            while not entry.done and not self.closed:
-                if self._is_full() or self._is_settled():
-                    self._train_all_that_wait()
-                elif not (entry.done or self.closed):
-                    self.trained.wait()
+        self.turn.release()
+        try:
+            self._wait_for(entry)
+        finally:
+            self.turn.acquire()
         spent = thread_time() - start  # on all, by the thread that trains
         of_others = spent - (entry.seconds if entry.done else 0)
         _thread.seconds_of_others = (
@@ -252,6 +252,17 @@ class Rendezvous:
             self.changed.notify_all()
             self.trained.notify_all()
             self.changed.wait_for(lambda: self.n_begun == 0)
+
+    def _wait_for(self, entry):
+        """Wait until an entry is done or all is called off; perhaps train it."""
+        with self.lock:
+            self.waiting.append(entry)
+            self.changed.notify_all()
+            while not entry.done and not self.closed:
+                if self._is_full() or self._is_settled():
+                    self._train_all_that_wait()
+                elif not (entry.done or self.closed):
+                    self.trained.wait()
 
     def _is_full(self):
         return not self.training and len(self.waiting) >= self.max_stack
@@ -407,6 +418,7 @@ class Stack:
 
     def __init__(self, jobs):
         self.game = _Game(copy.deepcopy(jobs[0].net.module_)).train()
+        self.architecture = _architecture(self.game.module)
         self.steps = self.game.module.steps
         self.players = _names_of_players(self.game.module)
         self.n_epochs = jobs[0].net.max_epochs
@@ -575,7 +587,9 @@ class Stack:
         tensors = self.parameters, self.buffers, *inputs
         key = function.__name__, *settings
         if key not in self.recorded:
-            self.recorded[key] = record(partial(function, *settings), *tensors)
+            self.recorded[key] = record(
+                partial(function, *settings), *tensors, key=(*self.architecture, *key)
+            )
         return self.recorded[key](*tensors)
 
     def _descend(self, play, step, parameters, buffers, *inputs):
@@ -720,6 +734,11 @@ class _Game(nn.Module):
 
     def forward(self, play, *inputs):
         return play(self.module, *inputs)
+
+
+def _architecture(module):
+    """Return what decides what a module does, if not to which numbers."""
+    return repr(module), tuple(type(part) for part in module.modules())
 
 
 def _share(module, x):

@@ -178,7 +178,7 @@ def label_tensors(codes, weight, weights, dtype):
     y = {task: torch.from_numpy(labels) for task, labels in codes.items()}
     for task in [*codes, "row"]:
         task_weight = weights.get(task, weight)
-        if task in codes:
+        if task in codes and codes[task].min() < 0:
             task_weight = task_weight * (codes[task] >= 0)
         if np.ptp(task_weight) > 0:
             normalized = task_weight / task_weight.mean()

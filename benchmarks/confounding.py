@@ -28,6 +28,7 @@ GAMES = {
     "grl": {"adversary": "grl", "bounded": False},
     "grl, bounded": {"adversary": "grl", "bounded": True},
     "entropy": {"adversary": "entropy"},
+    "ridge": {"adversary": "ridge"},
 }
 WEIGHTS = [0.01, 0.03, 0.1, 0.3, 1.0]
 N_FOLDS = 10

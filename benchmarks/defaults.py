@@ -42,6 +42,7 @@ VARIANTS = {
     "defaults": {},
     "adversary=None": {"adversary": None},
     "adversary='grl'": {"adversary": "grl"},
+    "adversary='entropy'": {"adversary": "entropy"},
     "clip=None": {"clip": None},
     "alpha=0": {"alpha": 0.0},
     "dropout=0.3": {"dropout": 0.3},

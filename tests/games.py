@@ -9,6 +9,7 @@ from torch import nn
 
 from advser.layers import linear, mlp
 from advser.networks import EmotionNetwork, SpeakerHead
+from advser.ridge import RidgeNetwork
 
 
 def tensor(values):
@@ -53,11 +54,14 @@ def random_network(network, *, conditional=False, moved=True, **settings):
     emotion_head = linear(4, 3, None)
     heads = []
     if network is not EmotionNetwork:
+        settings = {"weight": 0.7, "steepness": 0.0, **settings}
+    if network is RidgeNetwork:
+        settings["conditional"] = conditional
+    elif network is not EmotionNetwork:
         support = None
         if conditional:
             support = torch.tensor([[1.0, 1, 0, 0], [0, 1, 1, 0], [1, 0, 1, 1]])
         heads = [SpeakerHead(4, (5,), 4, generator, support)]
-        settings = {"weight": 0.7, "steepness": 0.0, **settings}
     module = network(encoder, emotion_head, *heads, **settings).double()
     if moved:
         with torch.no_grad():

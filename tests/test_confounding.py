@@ -79,7 +79,7 @@ def test_confounding_of_bad_labels_says_what_is_wrong():
         speaker_confounding([], [])
 
 
-@pytest.mark.parametrize("adversary", ["grl", "entropy", "confusion"])
+@pytest.mark.parametrize("adversary", ["ridge", "grl", "entropy", "confusion"])
 def test_fit_warns_where_hiding_the_speaker_hides_the_emotion(adversary):
     X, y, speakers = one_emotion_each()
     ser = AdversarialSER(adversary, max_epochs=1)

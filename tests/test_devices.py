@@ -22,7 +22,8 @@ from advser import (
 
 ESTIMATORS = {
     "grl": AdversarialSER("grl", adversary_hidden_layer_sizes=(4,)),
-    "entropy": AdversarialSER(conditional=True, early_stopping=True),
+    "ridge": AdversarialSER("ridge", conditional=True, early_stopping=True),
+    "entropy": AdversarialSER("entropy", conditional=True, early_stopping=True),
     "confusion": AdversarialSER("confusion"),
     "autoencoder": AutoencoderSER(),
     "mixture": AutoencoderSER(

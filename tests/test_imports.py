@@ -77,6 +77,7 @@ FLOORS = [
         "plots._ratings",
         "plots._speakers",
         "plots._style",
+        "ridge",
         "siamese",
     },
     {"__init__", "__main__", "benchmark", "cli", "rating_benchmark", "report"},
@@ -169,3 +170,18 @@ print(json.dumps([state() == before, sorted(heavy & set(sys.modules))]))
 """
     )
     assert found == [True, []]
+
+
+def test_fit_and_predict_load_no_compiler():
+    found = run(
+        """
+import json, sys
+import numpy
+from advser import AdversarialSER
+X = numpy.random.default_rng(0).normal(size=(40, 3)).astype("float32")
+y, speakers = numpy.arange(40) % 2, numpy.arange(40) // 2 % 4
+AdversarialSER(max_epochs=2).fit(X, y, speakers=speakers).predict(X)
+print(json.dumps(sorted({"torch._dynamo", "sympy"} & set(sys.modules))))
+"""
+    )
+    assert found == []

@@ -32,7 +32,7 @@ from advser.model_selection import (
 )
 from advser.stacking import Rendezvous
 
-ALL = ["grl", "entropy", "confusion", None]
+ALL = ["ridge", "grl", "entropy", "confusion", None]
 
 
 @pytest.fixture(scope="module")
@@ -93,19 +93,23 @@ def test_search_agrees_for_folds_with_other_numbers_of_speakers_and_batches(corp
     everything = np.arange(len(X))
     few, many = np.isin(speakers, [0, 1]), speakers < 7
     folds = [(everything[mask], everything[~mask]) for mask in (few, many)]
-    grid = {"adversary": ["grl", "entropy", "confusion"], "adversary_steps": [1, 2]}
+    grid = [
+        {"adversary": ["grl", "entropy", "confusion"], "adversary_steps": [1, 2]},
+        {"adversary": ["ridge"], "adversary_alpha": [0.1, 1.0]},
+    ]
     assert_same_search(small(), grid, corpus, folds)
 
 
-def test_search_agrees_for_class_and_sample_weights(corpus):
+@pytest.mark.parametrize("adversary", ["ridge", "entropy"])
+def test_search_agrees_for_class_and_sample_weights(corpus, adversary):
     X, y, speakers = corpus
     weight = np.linspace(0, 3, len(y))
     grid = {"class_weight": [None, "balanced", {"anger": 1, "joy": 2, "neutral": 0.5}]}
     scores = [
         split_scores(
-            search(small(), grid, cv=GroupKFold(3), scoring="neg_log_loss").fit(
-                X, y, groups=speakers, speakers=speakers, sample_weight=weight
-            )
+            search(
+                small(adversary), grid, cv=GroupKFold(3), scoring="neg_log_loss"
+            ).fit(X, y, groups=speakers, speakers=speakers, sample_weight=weight)
         )
         for search in (GridSearchCV, StackedGridSearchCV)
     ]
@@ -139,13 +143,14 @@ def test_search_agrees_for_early_stopping(corpus):
         )
 
 
-def test_search_agrees_for_unlabeled_rows(corpus):
+@pytest.mark.parametrize("adversary", ["ridge", "entropy"])
+def test_search_agrees_for_unlabeled_rows(corpus, adversary):
     X, y, speakers = corpus
     new = X[:30] + 1
     params = {"speakers": speakers, "X_unlabeled": new}
     scores = [
         function(
-            small(),
+            small(adversary, conditional=True),
             X,
             y,
             groups=speakers,

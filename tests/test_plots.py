@@ -269,7 +269,9 @@ def test_speaker_recall_display_sorts_the_speakers_by_their_recall(toy):
 
 
 def test_training_display_draws_every_term_of_the_loss(toy):
-    ser = AdversarialSER(max_epochs=3, early_stopping=True, validation_fraction=0.25)
+    ser = AdversarialSER(
+        "entropy", max_epochs=3, early_stopping=True, validation_fraction=0.25
+    )
     pipe = make_pipeline(StandardScaler(), ser)
     pipe.fit(toy.X, toy.y, adversarialser__speakers=toy.speakers)
     display = TrainingDisplay.from_estimator(pipe, ax=axes())

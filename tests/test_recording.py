@@ -51,11 +51,13 @@ def test_repeats_to_the_same_numbers_on_other_tensors():
 
 def test_takes_and_leaves_views_of_another_shape():
     def turned(x):
-        return x.view(3, 2).expand(4, 3, 2).sum(0), x.view(6)
+        table = x.view(1, 3, 2).transpose(0, 1).transpose(1, 2)
+        return x.view(3, 2).expand(4, 3, 2).sum(0), x.view(6), table + 0
 
     repeated = record(turned, torch.zeros(6))
     x = torch.arange(6.0)
-    summed, same = repeated(x)
+    summed, same, table = repeated(x)
+    assert torch.equal(table, turned(x)[2])
     assert torch.equal(summed, 4 * x.view(3, 2))
     assert torch.equal(same, x)
 
@@ -72,3 +74,54 @@ def test_two_threads_leave_the_calls_of_modules_as_they_were():
     for thread in threads:
         thread.join()
     assert (nn.Module.__call__, nn.Module.__getattr__) == before
+
+
+def test_a_key_stands_for_what_was_recorded_of_arguments_that_look_alike():
+    n_calls = 0
+
+    def doubled(x):
+        nonlocal n_calls
+        n_calls += 1
+        return 2 * x
+
+    for n_rows in (3, 3, 4, 3):
+        repeated = record(doubled, torch.zeros(n_rows), key="doubled")
+        assert torch.equal(repeated(torch.ones(n_rows)), torch.full((n_rows,), 2.0))
+    assert n_calls == 2  # of three rows and of four
+    record(doubled, torch.zeros(3), key="another")
+    record(doubled, torch.zeros(3))
+    assert n_calls == 4
+
+
+def test_what_the_caller_does_to_an_answer_does_not_change_the_next():
+    repeated = record(
+        lambda x: (torch.zeros_like(x), torch.zeros_like(x)), torch.ones(2)
+    )
+    first, second = repeated(torch.ones(2))
+    first += 1
+    assert torch.equal(second, torch.zeros(2))
+    assert torch.equal(repeated(torch.ones(2))[0], torch.zeros(2))
+
+
+def test_random_numbers_are_drawn_anew_and_apart():
+    def noisy(x):
+        return x + torch.rand_like(x), x + torch.rand_like(x), x + torch.rand(3)
+
+    repeated = record(noisy, torch.zeros(3))
+    draws = torch.stack([*repeated(torch.zeros(3)), *repeated(torch.zeros(3))])
+    assert len(draws.unique()) == draws.numel()
+
+
+def test_operations_in_place_stay_what_they_were():
+    def filled(x):
+        like = torch.empty_like(x).fill_(3.0)
+        other = torch.empty_like(x).fill_(3.0)
+        other.add_(x)
+        return like * other, x.mT.mT.mul(1).div(2)
+
+    repeated = record(filled, torch.zeros(2, 3))
+    x = torch.arange(6.0).view(2, 3)
+    for _ in range(2):
+        for answer, expected in zip(repeated(x), filled(x)):
+            assert torch.equal(answer, expected)
+    assert torch.equal(x, torch.arange(6.0).view(2, 3))

@@ -30,7 +30,7 @@ from advser.datasets import load_emodb
 from advser.exceptions import NoSpeakersWarning
 from advser.features import EGeMAPS
 
-ADVERSARIES = ["grl", "entropy", "confusion", None]
+ADVERSARIES = ["ridge", "grl", "entropy", "confusion", None]
 
 
 def small(adversary="entropy", **settings):

@@ -16,7 +16,8 @@ from advser.layers import Dropout, linear, mlp
 from advser.menan import MaxEntropyNetwork
 from advser.networks import EmotionNetwork
 from advser.outputs import EmotionScores
-from advser.training import Rows, StepwiseNet, as_tensor
+from advser.ridge import RidgeNetwork
+from advser.training import AdamW, Rows, StepwiseNet, as_tensor
 
 
 class Duel(nn.Module):
@@ -57,7 +58,7 @@ def net_of(module, *, seed=0, **settings):
     return StepwiseNet(
         module,
         criterion=nn.Identity,
-        optimizer=torch.optim.AdamW,
+        optimizer=AdamW,
         optimizer__weight_decay=0.01,
         iterator_train__generator=torch.Generator().manual_seed(seed),
         noise_generator=torch.Generator().manual_seed(seed + 1),
@@ -214,6 +215,7 @@ def test_training_is_that_of_one_optimizer_per_move():
         (DomainAdversarialNetwork, {"n_adversary_steps": 2, "steepness": 10.0}),
         (MaxEntropyNetwork, {"n_adversary_steps": 2, "steepness": 10.0}),
         (MaxEntropyNetwork, {"objective": "confusion", "conditional": True}),
+        (RidgeNetwork, {"conditional": True}),
     ],
 )
 def test_training_of_the_games_is_that_of_one_optimizer_per_move(network, settings):

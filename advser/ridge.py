@@ -1,0 +1,155 @@
+r"""The game against an adversary that needs no training: its best answer, solved.
+
+After Sadeghi, Wang and Boddeti (2021), arXiv 2109.05535, whose adversary is a ridge
+regression of what is to be hidden, solved anew on every batch. Encoder E and emotion
+head C play against the best that a linear adversary can do:
+
+.. math::
+
+    \min_{E, C} \; \mathrm{CE}(C(h), e) + \lambda \, \max_A R^2(A, h, s)
+
+Nobody else moves, so that there is no adversary to lag behind the encoder, and the
+scale of the embedding does not matter: a smaller one hides nothing.
+"""
+
+import torch
+
+from .networks import AdversarialNetwork, condition_of
+
+__all__ = ["RidgeNetwork", "speakers_explained"]
+
+
+def speakers_explained(h, speaker, weight, ridge, given=None):
+    r"""Return the share of the speakers that a ridge regression explains.
+
+    The regression tells the speakers, one-hot in the columns of :math:`Y`, from the
+    embedding :math:`H`, both without what the given variables explain of them:
+
+    .. math::
+
+        R^2 = 1 - \frac{\min_A \sum_i w_i \lVert y_i - A^T h_i \rVert^2
+        + \gamma \lVert A \rVert^2}{\sum_i w_i \lVert y_i \rVert^2}
+        = \frac{\mathrm{tr} \, B^T (C + \gamma I)^{-1} B}
+        {\sum_i w_i \lVert y_i \rVert^2}
+
+    with :math:`C = H^T W H`, :math:`B = H^T W Y` and :math:`\sum_i w_i = 1`.
+
+    Parameters
+    ----------
+    h : Tensor of shape (n, embedding_dim)
+
+    speaker : Tensor of shape (n,)
+        Codes of the speakers.
+
+    weight : Tensor of shape (n,)
+        Weights of the rows, 0 where the speaker is unknown.
+
+    ridge : float or Tensor of shape ()
+        :math:`\gamma`, as a share of the mean variance of the dimensions, the mean of
+        C's diagonal.
+
+    given : Tensor of shape (n, n_given) or None, default=None
+        What else is known of a row: the probabilities of its emotions, for instance.
+        None for a constant alone, so that it is the means that are taken off.
+
+    Returns
+    -------
+    explained : Tensor of shape ()
+        From 0 to 1. 0 where there is one speaker only, for each of what is given.
+    """
+    limits = torch.finfo(h.dtype)
+    w = weight[:, None] / weight.sum().clamp(min=limits.tiny)  # (n, 1)
+    given = torch.ones_like(w) if given is None else given
+    same = (speaker[:, None] == speaker).to(h)  # (n, n), the products of the rows of Y
+
+    # What the given variables explain is taken off; absent emotions have no rows.
+    products = given.mT @ (w * given)
+    given_h, given_same = (
+        _solve(products, given.mT @ (w * of_rows), limits.eps)
+        for of_rows in (h, same @ (w * given))
+    )
+    rounding = limits.eps * (w * h.square()).sum() + limits.tiny
+    h = h - given @ given_h  # W-orthogonal to what is given, so that Y may stay
+    spread = w.sum() - given_same.trace()
+
+    weighted = w * h
+    covariance = h.mT @ weighted
+    between = weighted.mT @ (same @ weighted)  # B B^T
+    gamma = ridge * covariance.diagonal().mean() + rounding
+    explained = _solve(covariance, between, gamma).trace()
+    return explained / spread.clamp(min=limits.eps**0.5)
+
+
+def _solve(matrix, right, ridge):
+    """Return ``(matrix + ridge * I)^-1 @ right``: (d, d) and (d, k) to (d, k)."""
+    identity = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
+    solution, _ = torch.linalg.solve_ex(matrix + ridge * identity, right)
+    return solution
+
+
+class RidgeNetwork(AdversarialNetwork):
+    r"""The game against the best answer of a linear adversary.
+
+    Parameters
+    ----------
+    encoder, emotion_head : Module
+
+    weight : float
+        :math:`\lambda` at the end of the ramp.
+
+    steepness : float
+        :math:`\gamma` of the ramp.
+
+    ridge : float, default=0.01
+        Penalty of the regression, see `speakers_explained`.
+
+    conditional : bool, default=False
+        Whether the adversary tells the speaker beyond what the emotion tells of it.
+
+    outputs : Emotions or Ratings, default=Emotions()
+
+    alpha : float, default=0.0
+        Weight of the L2 penalty.
+    """
+
+    def __init__(
+        self,
+        encoder,
+        emotion_head,
+        *,
+        weight,
+        steepness,
+        ridge=0.01,
+        conditional=False,
+        outputs=None,
+        alpha=0.0,
+    ):
+        super().__init__(
+            encoder,
+            emotion_head,
+            weight=weight,
+            steepness=steepness,
+            outputs=outputs,
+            alpha=alpha,
+        )
+        self.conditional = conditional
+        self.register_buffer("ridge", torch.tensor(float(ridge)), persistent=False)
+
+    def extra_repr(self):
+        """Show the settings that are no parameters or buffers."""
+        return f"{super().extra_repr()}, conditional={self.conditional}"
+
+    def loss(self, step, shared, y, progress):
+        """Return the terms of the move."""
+        h, output = shared
+        speaker = y["speaker"]
+        weight = y.get("speaker_weight", torch.ones_like(speaker, dtype=h.dtype))
+        given = None
+        if self.conditional:
+            given = condition_of(*self.outputs.condition(output, y)).to(h)
+        explained = speakers_explained(h, speaker, weight, self.ridge, given)
+        return {
+            "emotion": self.outputs.loss(output, y),
+            "explained": self.weight_at(progress) * explained,
+            **self.penalty(),
+        }
