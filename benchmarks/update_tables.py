@@ -307,7 +307,7 @@ def variants_rst():
     note = (
         "Unweighted average recall, of EmoDB that of the inner folds alone; and the "
         "balanced accuracy\nwith which a logistic probe names the speaker (EmoDB, "
-        f"global; chance 0.10): mean ± standard deviation\nover {n_seeds} seeds. In "
+        f"global; chance 0.10): mean ±\nstandard deviation over {n_seeds} seeds. In "
         "bold the settings that those below it share."
     )
     return "\n\n".join([list_table(rows), note])
@@ -335,8 +335,8 @@ def variants_nested_rst():
     note = (
         "Unweighted average recall on EmoDB, leaving one speaker out: mean ± standard "
         f"deviation over\n{len(report['settings']['seeds'])} seeds. The first row "
-        f"chooses among the {n_networks} networks of the table above, anew for each "
-        "seed."
+        f"chooses among the {n_networks} networks of the last table, anew for each "
+        'seed.\nThe networks play ``adversary="entropy"``. Per speaker is transductive.'
     )
     return "\n\n".join([list_table(rows), note])
 
