@@ -171,6 +171,7 @@ class _SpeakerGame:
             return RidgeNetwork(
                 encoder,
                 emotion_head,
+                n_speakers,
                 ridge=self.adversary_alpha,
                 conditional=self.conditional,
                 **settings,

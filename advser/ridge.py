@@ -13,17 +13,18 @@ scale of the embedding does not matter: a smaller one hides nothing.
 """
 
 import torch
+import torch.nn.functional as F
 
 from .networks import AdversarialNetwork, condition_of
 
 __all__ = ["RidgeNetwork", "speakers_explained"]
 
 
-def speakers_explained(h, speaker, weight, ridge, given=None):
+def speakers_explained(h, speakers, weight, ridge, given=None):
     r"""Return the share of the speakers that a ridge regression explains.
 
-    The regression tells the speakers, one-hot in the columns of :math:`Y`, from the
-    embedding :math:`H`, both without what the given variables explain of them:
+    The regression tells the speakers :math:`Y` from the embedding :math:`H`, both
+    without what the given variables explain of them:
 
     .. math::
 
@@ -38,8 +39,8 @@ def speakers_explained(h, speaker, weight, ridge, given=None):
     ----------
     h : Tensor of shape (n, embedding_dim)
 
-    speaker : Tensor of shape (n,)
-        Codes of the speakers.
+    speakers : Tensor of shape (n, n_speakers)
+        1 in the column of who speaks, 0 in the others.
 
     weight : Tensor of shape (n,)
         Weights of the rows, 0 where the speaker is unknown.
@@ -60,23 +61,19 @@ def speakers_explained(h, speaker, weight, ridge, given=None):
     limits = torch.finfo(h.dtype)
     w = weight[:, None] / weight.sum().clamp(min=limits.tiny)  # (n, 1)
     given = torch.ones_like(w) if given is None else given
-    same = (speaker[:, None] == speaker).to(h)  # (n, n), the products of the rows of Y
-
-    # What the given variables explain is taken off; absent emotions have no rows.
-    products = given.mT @ (w * given)
-    given_h, given_same = (
-        _solve(products, given.mT @ (w * of_rows), limits.eps)
-        for of_rows in (h, same @ (w * given))
-    )
     rounding = limits.eps * (w * h.square()).sum() + limits.tiny
-    h = h - given @ given_h  # W-orthogonal to what is given, so that Y may stay
-    spread = w.sum() - given_same.trace()
 
-    weighted = w * h
-    covariance = h.mT @ weighted
-    between = weighted.mT @ (same @ weighted)  # B B^T
+    # The small penalty is for emotions that are absent, and have no rows.
+    of_given = given.mT @ (w * given)
+    h, speakers = (
+        values - given @ _solve(of_given, given.mT @ (w * values), limits.eps)
+        for values in (h, speakers)
+    )
+    covariance = h.mT @ (w * h)
+    between = h.mT @ (w * speakers)  # (embedding_dim, n_speakers)
     gamma = ridge * covariance.diagonal().mean() + rounding
-    explained = _solve(covariance, between, gamma).trace()
+    explained = (between * _solve(covariance, between, gamma)).sum()
+    spread = (w * speakers.square()).sum()
     return explained / spread.clamp(min=limits.eps**0.5)
 
 
@@ -93,6 +90,8 @@ class RidgeNetwork(AdversarialNetwork):
     Parameters
     ----------
     encoder, emotion_head : Module
+
+    n_speakers : int
 
     weight : float
         :math:`\lambda` at the end of the ramp.
@@ -116,6 +115,7 @@ class RidgeNetwork(AdversarialNetwork):
         self,
         encoder,
         emotion_head,
+        n_speakers,
         *,
         weight,
         steepness,
@@ -132,22 +132,37 @@ class RidgeNetwork(AdversarialNetwork):
             outputs=outputs,
             alpha=alpha,
         )
+        self.n_speakers = n_speakers
+        self.n_outputs = None  # unless padded
         self.conditional = conditional
         self.register_buffer("ridge", torch.tensor(float(ridge)), persistent=False)
 
+    def pad(self, n_outputs):
+        """Tell so many speakers apart, of whom some never speak, as `SpeakerHead`."""
+        self.n_outputs = n_outputs
+
+    def unpad(self):
+        """Forget those who never speak."""
+        self.n_outputs = None
+
     def extra_repr(self):
         """Show the settings that are no parameters or buffers."""
-        return f"{super().extra_repr()}, conditional={self.conditional}"
+        n_outputs = self.n_outputs or self.n_speakers
+        return (
+            f"{super().extra_repr()}, conditional={self.conditional}, "
+            f"n_outputs={n_outputs}"
+        )
 
     def loss(self, step, shared, y, progress):
         """Return the terms of the move."""
         h, output = shared
-        speaker = y["speaker"]
-        weight = y.get("speaker_weight", torch.ones_like(speaker, dtype=h.dtype))
+        n_outputs = self.n_outputs or self.n_speakers
+        speakers = F.one_hot(y["speaker"].clamp(min=0), n_outputs).to(h)
+        weight = y.get("speaker_weight", h.new_ones(len(h)))
         given = None
         if self.conditional:
             given = condition_of(*self.outputs.condition(output, y)).to(h)
-        explained = speakers_explained(h, speaker, weight, self.ridge, given)
+        explained = speakers_explained(h, speakers, weight, self.ridge, given)
         return {
             "emotion": self.outputs.loss(output, y),
             "explained": self.weight_at(progress) * explained,

@@ -33,6 +33,7 @@ from ._recording import record
 from ._threads import limited_threads
 from .layers import Noise
 from .networks import SpeakerHead
+from .ridge import RidgeNetwork
 from .training import (
     BLOCK,
     BLOCK_ROWS,
@@ -321,9 +322,9 @@ class _Entry:
 
     def finish(self, net, seconds, error):
         """Take the fitted net, or the error, and this net's share of the time."""
-        for head in _speaker_heads(net):
-            if head.n_outputs is not None:
-                head.unpad()
+        for part in _sized_by_speakers(net):
+            if part.n_outputs is not None:
+                part.unpad()
         self.net, self.seconds, self.error = net, seconds, error
         self.traceback = getattr(error, "__traceback__", None)
         self.done = True
@@ -337,14 +338,14 @@ class _Result(NamedTuple):
     error: Exception | None
 
 
-def _speaker_heads(net):
-    """Return the speaker heads of a net, whose sizes differ between folds."""
+def _sized_by_speakers(net):
+    """Return the parts of a net whose sizes differ between folds."""
     modules = {net.module, getattr(net, "module_", net.module)}
     return [
         part
         for module in modules
         for part in module.modules()
-        if isinstance(part, SpeakerHead)
+        if isinstance(part, SpeakerHead | RidgeNetwork)
     ]
 
 
@@ -363,11 +364,11 @@ def _share_rows(entries):
 
 def _stackable_groups(entries):
     """Part the entries into lists that can be stacked."""
-    heads = [head for entry in entries for head in _speaker_heads(entry.job.net)]
-    sizes = {head.n_speakers for head in heads}
+    parts = [part for entry in entries for part in _sized_by_speakers(entry.job.net)]
+    sizes = {part.n_speakers for part in parts}
     if len(sizes) > 1:
-        for head in heads:
-            head.pad(max(sizes))
+        for part in parts:
+            part.pad(max(sizes))
     groups = {}
     for entry in entries:
         key = stacking_key(entry.job)

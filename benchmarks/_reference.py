@@ -11,7 +11,7 @@ from torch import nn
 
 N_FEATURES, N_EMOTIONS, N_SPEAKERS = 88, 4, 50
 HIDDEN, EMBEDDING = 128, 64
-LR, WEIGHT, STEEPNESS = 1e-3, 0.1, 10.0
+LR, WEIGHT, STEEPNESS, RIDGE = 1e-3, 0.1, 10.0, 0.01
 
 
 def reference_task(n=5000, seed=0):
@@ -108,6 +108,8 @@ def hand_written_fit(task, game, *, epochs, batch_size, n_speaker_updates=2, dro
             if game == "grl":
                 logits = speaker_head(ReverseGradient.apply(h, weight))
                 loss = loss + F.cross_entropy(logits, ss[batch])
+            elif game == "ridge":
+                loss = loss + weight * explained_share(h, ss[batch])
             elif game is not None:  # the speaker head stands still
                 head = speaker_head.weight.detach(), speaker_head.bias.detach()
                 log_p = F.linear(h, *head).log_softmax(1)
@@ -120,6 +122,16 @@ def hand_written_fit(task, game, *, epochs, batch_size, n_speaker_updates=2, dro
             loss.backward()
             main.step()
     return network.eval()
+
+
+def explained_share(h, speakers):
+    """Return the share of the speakers that a ridge regression explains in a batch."""
+    columns = F.one_hot(speakers, N_SPEAKERS).float()
+    h, columns = h - h.mean(0), columns - columns.mean(0)
+    covariance, between = h.T @ h, h.T @ columns
+    penalty = RIDGE * covariance.diagonal().mean() * torch.eye(len(covariance))
+    answer = torch.linalg.solve(covariance + penalty, between)
+    return (between * answer).sum() / columns.square().sum()
 
 
 class SkorchNet(NeuralNetClassifier):

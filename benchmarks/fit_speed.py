@@ -27,6 +27,7 @@ from _reference import (
     LR,
     N_EMOTIONS,
     N_FEATURES,
+    RIDGE,
     STEEPNESS,
     WEIGHT,
     hand_written_fit,
@@ -55,6 +56,7 @@ def our_fit(task, game, *, epochs, batch_size, dropout=0.0, conditional=False):
         game,
         adversary_weight=WEIGHT,
         adversary_steps=1 if game == "grl" else 2,
+        adversary_alpha=RIDGE,
         ramp=STEEPNESS,
         bounded=False,
         clip=None,
@@ -173,7 +175,7 @@ def cases_of(batch_size):
     """
     cases, baselines = {}, {}
     settings = {"batch_size": batch_size}
-    games = [(None, 0), ("grl", 0), ("entropy", 0), ("confusion", 0)]
+    games = [(None, 0), ("ridge", 0), ("grl", 0), ("entropy", 0), ("confusion", 0)]
     games += [("grl", DROPOUT), ("entropy", DROPOUT)]
     for game, dropout in games:
         name = f"{game or 'no adversary'}{', dropout' if dropout else ''}"
@@ -181,7 +183,7 @@ def cases_of(batch_size):
         hand = f"hand-written: {name}"
         cases[hand] = partial(hand_written_fit, **moves)
         ours = {f"advser: {name}": partial(our_fit, **moves)}
-        if game in ("grl", "entropy") and not dropout:
+        if game in ("ridge", "grl", "entropy") and not dropout:
             conditional = partial(our_fit, **moves, conditional=True)
             ours[f"advser: {name}{CONDITIONAL}"] = conditional
         cases.update(ours)

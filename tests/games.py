@@ -56,7 +56,7 @@ def random_network(network, *, conditional=False, moved=True, **settings):
     if network is not EmotionNetwork:
         settings = {"weight": 0.7, "steepness": 0.0, **settings}
     if network is RidgeNetwork:
-        settings["conditional"] = conditional
+        settings |= {"n_speakers": 4, "conditional": conditional}
     elif network is not EmotionNetwork:
         support = None
         if conditional:
