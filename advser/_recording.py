@@ -9,6 +9,7 @@ network reshape, multiply by one or fill a tensor with zeros.
 
 import threading
 from collections import OrderedDict
+from types import SimpleNamespace
 
 import torch
 from torch.fx.node import map_arg
@@ -38,7 +39,7 @@ SHAPED_LIKE = {  # they ask their first argument for nothing but its looks
     aten.ones_like.default,
     aten.zeros_like.default,
 }
-MAX_KEPT = 32  # recordings of the past; each is some hundred operations
+MAX_KEPT = 32  # recordings of the past
 
 _kept = OrderedDict()
 # While it writes down, torch.fx wraps the calls of all modules.
@@ -112,7 +113,15 @@ def _record(function, args):
     _keep_constants(recording)
     _merge_equals(recording.graph)
     recording.recompile()
-    return lambda *args: recording.forward(*_tensors(args))
+    # The graph that it was made from is a hundred times as large.
+    constants = SimpleNamespace(
+        **{
+            node.target: getattr(recording, node.target)
+            for node in recording.graph.find_nodes(op="get_attr")
+        }
+    )
+    repeat = type(recording).forward
+    return lambda *args: repeat(constants, *_tensors(args))
 
 
 def _tensors(args):
@@ -132,7 +141,7 @@ def _looks_of(arg):
 
 def _drop_idle_operations(graph):
     """Drop the operations that return what they are given, and those without a use."""
-    for node in _operations(graph):
+    for node in _inner_operations(graph):
         source, *settings = node.args or [None]
         if node.target in IDLE_IF_ALIKE:
             is_idle = _value(source).shape == _value(node).shape
@@ -150,14 +159,12 @@ def _drop_idle_operations(graph):
 
 def _keep_constants(recording):
     """Do what does not depend on the arguments once and for all."""
-    output = recording.graph.output_node()
     constants = {}
-    for node in _operations(recording.graph):
+    for node in _inner_operations(recording.graph):
         args = node.args
         model = args[0] if node.target in SHAPED_LIKE else None
         sources = (source for source in node.all_input_nodes if source is not model)
-        # What is returned belongs to the caller, who may change it.
-        if output in node.users or any(source not in constants for source in sources):
+        if any(source not in constants for source in sources):
             continue
         if model is not None:
             args = (_empty_like(_value(model)), *args[1:])
@@ -174,23 +181,37 @@ def _keep_constants(recording):
 
 def _merge_equals(graph):
     """Do only once what is done twice to the same."""
-    output = graph.output_node()
     first = {}
-    for node in _operations(graph):
-        if output not in node.users:
-            done = repr((node.target, node.args, node.kwargs))
-            node.replace_all_uses_with(first.setdefault(done, node))
+    for node in _inner_operations(graph):
+        done = repr((node.target, node.args, node.kwargs))
+        node.replace_all_uses_with(first.setdefault(done, node))
     graph.eliminate_dead_code()
 
 
-def _operations(graph):
-    """Return the operations whose result is decided by their arguments, in order."""
+def _inner_operations(graph):
+    """Return the operations, in order, that may be done once or not at all.
+
+    Not those that draw random numbers, nor those whose memory is returned: it belongs
+    to the caller, who may change it.
+    """
+    returned = set()
+    pending = graph.output_node().all_input_nodes
+    while pending:
+        returned.update(pending)
+        pending = [node.args[0] for node in pending if _is_view(node)]
     return [
         node
         for node in graph.nodes
         if node.op == "call_function"
+        and node not in returned
         and torch.Tag.nondeterministic_seeded not in getattr(node.target, "tags", ())
     ]
+
+
+def _is_view(node):
+    """Whether a node shows the memory of its first argument."""
+    schema = getattr(node.target, "_schema", None)
+    return schema is not None and any(of.alias_info for of in schema.returns)
 
 
 def _empty_like(value):

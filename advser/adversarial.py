@@ -523,7 +523,10 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         game is played within each combination of bins, of which there are `n_bins` to
         the power of the number of targets.
 
-    adversary_weight, adversary_steps, adversary_alpha : object
+    adversary_weight : float, default=0.5
+        As in `AdversarialSER`, where another is the default.
+
+    adversary_steps, adversary_alpha : object
         As in `AdversarialSER`.
 
     adversary_hidden_layer_sizes : object
@@ -607,8 +610,8 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
     `score` is the coefficient of determination, as of all regressors of scikit-learn.
 
     **Differences from the papers.** Those of `AdversarialSER`. Of its papers, only
-    "grl" was published for continuous ratings, by others [2]_; entropy and confusion
-    carry over as they are.
+    "grl" was published for continuous ratings, by others [2]_; the other games carry
+    over as they are.
 
     References
     ----------

@@ -9,7 +9,7 @@ head C play against the best that a linear adversary can do:
     \min_{E, C} \; \mathrm{CE}(C(h), e) + \lambda \, \max_A R^2(A, h, s)
 
 Nobody else moves, so that there is no adversary to lag behind the encoder, and the
-scale of the embedding does not matter: a smaller one hides nothing.
+scale of the embedding as a whole does not matter.
 """
 
 import torch
@@ -61,7 +61,7 @@ def speakers_explained(h, speakers, weight, ridge, given=None):
     limits = torch.finfo(h.dtype)
     w = weight[:, None] / weight.sum().clamp(min=limits.tiny)  # (n, 1)
     given = torch.ones_like(w) if given is None else given
-    rounding = limits.eps * (w * h.square()).sum() + limits.tiny
+    rounding = limits.eps**1.5 * (w * h.square()).sum() + limits.tiny
 
     # The small penalty is for emotions that are absent, and have no rows.
     of_given = given.mT @ (w * given)

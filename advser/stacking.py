@@ -21,7 +21,7 @@ from time import thread_time
 from typing import NamedTuple
 
 import torch
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 from joblib.parallel import LokyBackend
 from skorch.callbacks import EarlyStopping
 from threadpoolctl import threadpool_limits
@@ -191,8 +191,8 @@ class Rendezvous:
         # To wake all that wait whenever one arrives would cost more than to train.
         self.changed = threading.Condition(self.lock)  # for one who watches the tasks
         self.trained = threading.Condition(self.lock)  # for the others
-        # Python runs one thread at a time; many that want to slow each other down.
-        self.turn = threading.Lock()
+        # Threads without a core of their own would only slow each other down.
+        self.cores = threading.Semaphore(cpu_count())
         self.n_tasks = 0  # begun or about to begin
         self.n_begun = 0
         self.waiting = []
@@ -212,7 +212,9 @@ class Rendezvous:
         with self.lock:
             self.n_begun += 1
         try:
-            with self.turn:
+            with self.cores:
+                if self.closed:
+                    raise RuntimeError(CALLED_OFF)
                 yield
         finally:
             del _thread.rendezvous
@@ -227,11 +229,11 @@ class Rendezvous:
         """Return the fitted net of a job, trained with all others that arrive."""
         entry = _Entry(job)
         start = thread_time()
-        self.turn.release()
+        self.cores.release()
         try:
             self._wait_for(entry)
         finally:
-            self.turn.acquire()
+            self.cores.acquire()
         spent = thread_time() - start  # on all, by the thread that trains
         of_others = spent - (entry.seconds if entry.done else 0)
         _thread.seconds_of_others = (

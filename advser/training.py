@@ -163,7 +163,8 @@ class AdamW(torch.optim.AdamW):
     """AdamW that does not load the compiler of torch.
 
     torch guards the methods of its optimizers from being compiled, for which it loads
-    the compiler: a second at the first fit, and 90 MB in every process.
+    the compiler: a second at the first fit, and 90 MB in every process. Saving and
+    loading a state still does.
     """
 
     add_param_group = inspect.unwrap(torch.optim.AdamW.add_param_group)

@@ -180,7 +180,8 @@ def label_tensors(codes, weight, weights, dtype):
         task_weight = weights.get(task, weight)
         if task in codes and codes[task].min() < 0:
             task_weight = task_weight * (codes[task] >= 0)
-        if np.ptp(task_weight) > 0:
-            normalized = task_weight / task_weight.mean()
+        mean = task_weight.mean()
+        if np.ptp(task_weight) > 0 or mean == 0:
+            normalized = task_weight / (mean or 1)
             y[f"{task}_weight"] = torch.from_numpy(normalized.astype(dtype))
     return y

@@ -562,6 +562,20 @@ def test_sample_weight_of_2_is_like_a_row_twice(toy, adversary, class_weight):
     )
 
 
+@pytest.mark.parametrize("adversary", ADVERSARIES)
+def test_rows_of_weight_0_are_all_that_is_known_of_the_speakers(toy, adversary):
+    """The game is then about nobody: nothing is lost, and nothing hidden."""
+    known = np.arange(120) < 40
+    speakers = np.where(known, toy.speakers, None)
+    ours = small(adversary).fit(
+        toy.X, toy.y, speakers=speakers, sample_weight=(~known).astype(float)
+    )
+    plain = small(None).fit(toy.X, toy.y, sample_weight=(~known).astype(float))
+    np.testing.assert_allclose(
+        ours.predict_proba(toy.X), plain.predict_proba(toy.X), atol=1e-8
+    )
+
+
 def test_sample_weight_alike_for_all_changes_no_bit(toy):
     weighted = small().fit(*toy, sample_weight=np.full(120, 0.25))
     assert_same_fit(weighted, small().fit(*toy), toy.X)

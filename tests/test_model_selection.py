@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from joblib import cpu_count
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
@@ -255,6 +256,35 @@ def test_failing_step_before_the_network_does_not_hold_the_others_up(corpus):
         )
     assert np.isnan(result["test_score"][0])
     assert np.isfinite(result["test_score"][1])
+
+
+def test_error_of_one_fit_sends_those_away_that_wait_for_a_core(corpus):
+    X, y, speakers = corpus
+    sizes = []
+
+    def fail_on_few_rows(X):
+        sizes.append(len(X))
+        if len(X) < 60:
+            raise ValueError("too few rows")
+        time.sleep(0.2)
+        return X
+
+    pipeline = make_pipeline(FunctionTransformer(fail_on_few_rows), small())
+    everything = np.arange(len(X))
+    n_cores = cpu_count()
+    folds = [(everything[:50], everything[50:])]
+    folds += [(everything[:90], everything[20:])] * 4 * n_cores
+    with pytest.raises(ValueError, match="too few rows"):
+        stacked_cross_validate(
+            pipeline,
+            X,
+            y,
+            cv=folds,
+            params={"adversarialser__speakers": speakers},
+            error_score="raise",
+            max_stack=len(folds),
+        )
+    assert len(sizes) < 3 * n_cores
 
 
 def test_other_estimators_fall_back_with_a_warning(corpus):

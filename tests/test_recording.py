@@ -125,3 +125,19 @@ def test_operations_in_place_stay_what_they_were():
         for answer, expected in zip(repeated(x), filled(x)):
             assert torch.equal(answer, expected)
     assert torch.equal(x, torch.arange(6.0).view(2, 3))
+
+
+def test_what_is_returned_belongs_to_the_caller_behind_views_too():
+    def views(x):
+        zeros = torch.zeros_like(x)
+        return zeros.view(3, 2), (x + 1).view(6), (x + 1).view(2, 3), x * 1
+
+    repeated = record(views, torch.zeros(6))
+    x = torch.arange(6.0)
+    for _ in range(2):
+        zeros, flat, table, same = repeated(x)
+        for answer in (zeros, flat, same):
+            answer += 1
+        assert torch.equal(zeros, torch.ones(3, 2))
+        assert torch.equal(table, x.view(2, 3) + 1)
+        assert torch.equal(x, torch.arange(6.0))

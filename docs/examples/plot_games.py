@@ -4,7 +4,8 @@ Three games against one adversary
 
 What does an encoder do to a speaker head that it wants to fail? Here a speaker head
 learns the ten speakers of EmoDB from an embedding and is then frozen, while the
-encoder plays each of the three games of :class:`~advser.AdversarialSER` against it.
+encoder plays against it each of the three games of :class:`~advser.AdversarialSER` that
+have one.
 """
 
 # %%
