@@ -113,7 +113,8 @@ def svm(seed):
 
 
 def adversarial(seed):
-    return Scaled(AdversarialSER(random_state=seed), ["speakers"])
+    ser = AdversarialSER("entropy", adversary_weight=0.5, random_state=seed)
+    return Scaled(ser, ["speakers"])
 
 
 def scaled_siamese(seed):
