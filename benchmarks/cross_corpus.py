@@ -34,6 +34,7 @@ from advser.evaluation import cross_corpus
 from advser.plots import CrossCorpusDisplay
 
 N_FOLDS = 10
+WEIGHT = 0.5  # of the adversaries
 BASELINE = "no adversary"
 SHOWN = ["linear SVM", "no adversary"]  # whose confusions are kept
 RESULTS = Path(__file__).parent / "results" / "cross_corpus.json"
@@ -50,8 +51,8 @@ def make_estimators():
         "logistic regression": make_pipeline(StandardScaler(), logistic),
         "linear SVM, scaled": make_pipeline(SpeakerScaler(unknown="batch"), svm),
         "no adversary": AdversarialSER(None),
-        "gradient reversal": AdversarialSER("grl"),
-        "maximum entropy": AdversarialSER("entropy"),
+        "gradient reversal": AdversarialSER("grl", adversary_weight=WEIGHT),
+        "maximum entropy": AdversarialSER("entropy", adversary_weight=WEIGHT),
     }
 
 
