@@ -236,8 +236,9 @@ def cross_corpus_rst():
         f"difference to *{report['baseline']}* in points, and its p-value, corrected "
         f"by Holm for all {len(report['differences'])} comparisons. *Scaled* is by "
         'SpeakerScaler with ``unknown="batch"``. Networks run with their defaults, '
-        "their adversaries with a weight of 0.5, linear models with C = 0.1: nothing is "
-        "chosen. Within a corpus, ten folds by speaker. An utterance of a new speaker is told to be of the one or the other "
+        "their adversaries with a weight of 0.5, linear models with C = 0.1: nothing "
+        "is chosen. Within a corpus, ten folds by speaker. An utterance of a new "
+        "speaker is told to be of the one or the other "
         f"corpus with an accuracy of {told_apart['corpus_accuracy']:.2f} by a logistic "
         f"regression; {told_apart['means_one_deviation_apart']:.0%} of the features "
         "have means that lie more than a standard deviation apart."
