@@ -30,10 +30,9 @@ def speakers_explained(h, speakers, weight, ridge, given=None):
 
         R^2 = 1 - \frac{\min_A \sum_i w_i \lVert y_i - A^T h_i \rVert^2
         + \gamma \lVert A \rVert^2}{\sum_i w_i \lVert y_i \rVert^2}
-        = \frac{\mathrm{tr} \, B^T (C + \gamma I)^{-1} B}
-        {\sum_i w_i \lVert y_i \rVert^2}
 
-    with :math:`C = H^T W H`, :math:`B = H^T W Y` and :math:`\sum_i w_i = 1`.
+    with :math:`\sum_i w_i = 1`. The best :math:`A = (H^T W H + \gamma I)^{-1} H^T W Y`
+    has no gradient of its own: where it is best, its change changes nothing.
 
     Parameters
     ----------
@@ -46,8 +45,7 @@ def speakers_explained(h, speakers, weight, ridge, given=None):
         Weights of the rows, 0 where the speaker is unknown.
 
     ridge : float or Tensor of shape ()
-        :math:`\gamma`, as a share of the mean variance of the dimensions, the mean of
-        C's diagonal.
+        :math:`\gamma`, as a share of the mean variance of the dimensions.
 
     given : Tensor of shape (n, n_given) or None, default=None
         What else is known of a row: the probabilities of its emotions, for instance.
@@ -60,21 +58,24 @@ def speakers_explained(h, speakers, weight, ridge, given=None):
     """
     limits = torch.finfo(h.dtype)
     w = weight[:, None] / weight.sum().clamp(min=limits.tiny)  # (n, 1)
-    given = torch.ones_like(w) if given is None else given
     rounding = limits.eps**1.5 * (w * h.square()).sum() + limits.tiny
-
-    # The small penalty is for emotions that are absent, and have no rows.
-    of_given = given.mT @ (w * given)
-    h, speakers = (
-        values - given @ _solve(of_given, given.mT @ (w * values), limits.eps)
-        for values in (h, speakers)
-    )
-    covariance = h.mT @ (w * h)
-    between = h.mT @ (w * speakers)  # (embedding_dim, n_speakers)
-    gamma = ridge * covariance.diagonal().mean() + rounding
-    explained = (between * _solve(covariance, between, gamma)).sum()
+    if given is None:
+        h, speakers = (values - (w * values).sum(0) for values in (h, speakers))
+    else:
+        # The small penalty is for emotions that are absent, and have no rows.
+        of_given = given.mT @ (w * given)
+        h, speakers = (
+            values - given @ _solve(of_given, given.mT @ (w * values), limits.eps)
+            for values in (h, speakers)
+        )
+    variance = (w * h.square()).sum() / h.shape[1]
+    gamma = ridge * variance + rounding
+    with torch.no_grad():
+        weighted = w * h
+        answer = _solve(weighted.mT @ h, weighted.mT @ speakers, gamma)
+    lost = (w * (speakers - h @ answer).square()).sum() + gamma * answer.square().sum()
     spread = (w * speakers.square()).sum()
-    return explained / spread.clamp(min=limits.eps**0.5)
+    return (spread - lost) / spread.clamp(min=limits.eps**0.5)
 
 
 def _solve(matrix, right, ridge):
