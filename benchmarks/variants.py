@@ -39,7 +39,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 from sklearn.svm import SVC
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
@@ -138,6 +138,8 @@ class VirtualSpeakers(AdversarialSER):
     training speakers. Each copy of a row has one of its own.
     """
 
+    per_speaker = False
+
     def fit(self, X, y, speakers=None, *, groups=None):
         """Train on the copies."""
         rng = np.random.default_rng(self.random_state)
@@ -148,15 +150,21 @@ class VirtualSpeakers(AdversarialSER):
         z = (X - mean) / np.where(scale > 0, scale, 1)
         copies = []
         for _ in range(N_COPIES):
-            one, other = rng.integers(len(means), size=(2, len(X)))
-            share = rng.random((len(X), 1))
-            mean, scale = (
-                share * statistics[:, one] + (1 - share) * statistics[:, other]
-            )
+            n = len(means) if self.per_speaker else len(X)
+            one, other = rng.integers(len(means), size=(2, n))
+            share = rng.random((n, 1))
+            mixed = share * statistics[:, one] + (1 - share) * statistics[:, other]
+            mean, scale = mixed[:, codes] if self.per_speaker else mixed
             copies.append(z * scale + mean)
         return super().fit(
             np.concatenate(copies), np.tile(y, N_COPIES), np.tile(speakers, N_COPIES)
         )
+
+
+class VirtualSpeakersForSpeakers(VirtualSpeakers):
+    """The same with one virtual speaker per training speaker and copy."""
+
+    per_speaker = True
 
 
 class Ensemble(AdversarialSER):
@@ -229,6 +237,19 @@ class AddedNoise(Noise):
     def forward(self, x):
         """Return the noisy rows."""
         return x + self.noise[: len(x)] if self.training else x
+
+
+class SpeakerShift(AddedNoise):
+    """All rows of a batch move as from one random speaker to another."""
+
+    def __init__(self, means):
+        super().__init__(None, means[:1].shape)
+        self.means = torch.from_numpy(means)
+
+    def draw(self, n_steps, generator):
+        """Return the differences between two speakers each."""
+        pair = torch.randint(len(self.means), (2, n_steps), generator=generator)
+        return (self.means[pair[0]] - self.means[pair[1]])[:, None].to(self.noise)
 
 
 class DropoutByRow(Dropout):
@@ -346,6 +367,11 @@ def noise_by_batch(module, data, generator, scale):
     at_input(AddedNoise(scale, (1, data.X.shape[1])), module)
 
 
+def speaker_shift(module, data, generator):
+    rows = (data.X - data.standardize.mean.numpy()) / data.standardize.scale.numpy()
+    at_input(SpeakerShift(moments(rows, data.codes["speaker"])[1]), module)
+
+
 def dropout_by_row(module, data, generator, p):
     for place in places_of(nn.ReLU, module.encoder):
         n_units = module.encoder[place - 1].out_features
@@ -400,6 +426,7 @@ def small_embedding(module, data, generator):
 
 CLIP = FunctionTransformer(np.clip, kw_args={"a_min": -2.0, "a_max": 2.0})
 QUANTILES = QuantileTransformer(n_quantiles=100, output_distribution="normal")
+COSINE = [LRScheduler("CosineAnnealingLR", T_max=AdversarialSER().max_epochs)]
 SVM = SVC(kernel="linear", C=0.01, class_weight="balanced", random_state=0)
 SCALERS = {"global": StandardScaler(), "per speaker": SpeakerScaler(unknown="batch")}
 GAME = {"adversary": "entropy", "adversary_weight": 0.5}
@@ -407,6 +434,7 @@ BEFORE = {**GAME, "clip": None, "alpha": 0.0, "dropout": 0.3}
 BOUNDED = {**GAME, "clip": 2.0, "alpha": 0.0, "dropout": 0.3}
 PENALIZED = {**GAME, "clip": 2.0, "alpha": 0.02, "dropout": 0.0}
 TAKEN = {**GAME, "clip": 2.0, "alpha": 0.04, "dropout": 0.0}
+CLOSED = TAKEN | {"adversary": "ridge"}
 COPIES = {"max_epochs": AdversarialSER().max_epochs // N_COPIES}
 VARIANTS = {
     "linear SVM, C=0.01": {
@@ -421,7 +449,16 @@ VARIANTS = {
         "label smoothing 0.1": [changed(loss_of, SmoothedEmotions, **BEFORE)],
         "input dropout 0.3": [changed(input_dropout, 0.3, **BEFORE)],
         "input dropout 0.6": [changed(input_dropout, 0.6, **BEFORE)],
+        "input noise of 0.5 per row": [changed(noise_by_row, 0.5, **BEFORE)],
+        "input noise of 1 per row": [changed(noise_by_row, 1.0, **BEFORE)],
+        "one input noise of 0.5 per batch": [changed(noise_by_batch, 0.5, **BEFORE)],
         "virtual speakers, per row": [VirtualSpeakers(**BEFORE, **COPIES)],
+        "virtual speakers, per speaker": [
+            VirtualSpeakersForSpeakers(**BEFORE, **COPIES)
+        ],
+        "virtual speakers, one shift per batch": [changed(speaker_shift, **BEFORE)],
+        "mixup, Beta(1, 1)": [changed(mixup, 1.0, **BEFORE)],
+        "LayerNorm": [changed(layer_norm, **BEFORE)],
         "features to normal quantiles": [QUANTILES, AdversarialSER(**BEFORE)],
         "features through 2 tanh(x / 2)": [
             FunctionTransformer(soft_bound),
@@ -432,15 +469,41 @@ VARIANTS = {
         "as it is": [AdversarialSER(**BOUNDED)],
         "clip=1.5": [AdversarialSER(**BOUNDED | {"clip": 1.5})],
         "hidden_layer_sizes=()": [AdversarialSER(**BOUNDED, hidden_layer_sizes=())],
+        "hidden_layer_sizes=(512,)": [
+            AdversarialSER(**BOUNDED, hidden_layer_sizes=(512,))
+        ],
+        "hidden_layer_sizes=(64,), embedding_dim=32": [
+            AdversarialSER(**BOUNDED, hidden_layer_sizes=(64,), embedding_dim=32)
+        ],
         "dropout=0": [AdversarialSER(**BOUNDED | {"dropout": 0.0})],
+        "dropout=0.5": [AdversarialSER(**BOUNDED | {"dropout": 0.5})],
+        "a dropout mask per row": [
+            changed(dropout_by_row, 0.3, **BOUNDED | {"dropout": 0.0})
+        ],
+        "LayerNorm": [changed(layer_norm, **BOUNDED)],
         "max_epochs=20": [AdversarialSER(**BOUNDED, max_epochs=20)],
+        "lr=0.0003": [AdversarialSER(**BOUNDED, lr=0.0003)],
         "lr=0.003": [AdversarialSER(**BOUNDED, lr=0.003)],
+        "lr=0.01": [AdversarialSER(**BOUNDED, lr=0.01)],
+        "cosine schedule": [AdversarialSER(**BOUNDED, callbacks=COSINE)],
         "AdamW decay 10": [DecoupledDecay(**BOUNDED | {"alpha": 10.0})],
+        "AdamW decay 30": [DecoupledDecay(**BOUNDED | {"alpha": 30.0})],
+        "initial weights × 0.3": [changed(small_weights, 0.3, **BOUNDED)],
         "initial weights × 0.1": [changed(small_weights, 0.1, **BOUNDED)],
         "linear path beside the encoder": [changed(linear_path, **BOUNDED)],
+        "tanh for ReLU": [changed(tanh, **BOUNDED)],
+        "pairwise logistic loss": [changed(loss_of, PairedEmotions, **BOUNDED)],
+        "label smoothing 0.1, lr=0.003": [
+            changed(loss_of, SmoothedEmotions, **BOUNDED, lr=0.003)
+        ],
         "whitening by all rows, shrunk 0.3": [
             CLIP,
             Whiten(),
+            AdversarialSER(**BOUNDED | {"clip": None}),
+        ],
+        "whitening within emotions, shrunk 0.3": [
+            CLIP,
+            Whiten(within=True),
             AdversarialSER(**BOUNDED | {"clip": None}),
         ],
         "whitening within emotions, max_epochs=20": [
@@ -449,7 +512,11 @@ VARIANTS = {
             AdversarialSER(**BOUNDED | {"clip": None}, max_epochs=20),
         ],
         "penalty on the embedding": [changed(small_embedding, **BOUNDED)],
+        "alpha=0.002": [AdversarialSER(**BOUNDED | {"alpha": 0.002})],
+        "alpha=0.006": [AdversarialSER(**BOUNDED | {"alpha": 0.006})],
+        "alpha=0.02": [AdversarialSER(**BOUNDED | {"alpha": 0.02})],
         "alpha=0.06": [AdversarialSER(**BOUNDED | {"alpha": 0.06})],
+        "four seeds, averaged": [Ensemble(**BOUNDED)],
     },
     "clip=2, alpha=0.02, dropout=0": {
         "as it is": [AdversarialSER(**PENALIZED)],
@@ -466,8 +533,13 @@ VARIANTS = {
         "hidden_layer_sizes=(64,), embedding_dim=32": [
             AdversarialSER(**PENALIZED, hidden_layer_sizes=(64,), embedding_dim=32)
         ],
+        "max_epochs=120": [AdversarialSER(**PENALIZED, max_epochs=120)],
+        "cosine schedule": [AdversarialSER(**PENALIZED, callbacks=COSINE)],
         "one input noise of 0.5 per batch": [changed(noise_by_batch, 0.5, **PENALIZED)],
         "virtual speakers, per row": [VirtualSpeakers(**PENALIZED, **COPIES)],
+        "virtual speakers, per speaker": [
+            VirtualSpeakersForSpeakers(**PENALIZED, **COPIES)
+        ],
         "pairwise logistic loss": [changed(loss_of, PairedEmotions, **PENALIZED)],
         "tanh for ReLU": [changed(tanh, **PENALIZED)],
         "features to normal quantiles": [QUANTILES, AdversarialSER(**PENALIZED)],
@@ -488,6 +560,15 @@ VARIANTS = {
         "weights averaged, with a decay of 0.9 per epoch": [
             AdversarialSER(**TAKEN, callbacks=[AverageWeights(decay=0.9)])
         ],
+    },
+    "adversary='ridge', clip=2, alpha=0.04, dropout=0": {
+        f"adversary_weight={weight}, adversary_alpha={alpha}": [
+            AdversarialSER(
+                **CLOSED | {"adversary_weight": weight, "adversary_alpha": alpha}
+            )
+        ]
+        for weight in (0.2, 0.3, 0.5, 1.0)
+        for alpha in (0.01, 0.1, 1.0)
     },
 }
 QUICK = {
