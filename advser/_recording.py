@@ -7,9 +7,12 @@ once. What is written down is simplified, too: half of the operations of a small
 network reshape, multiply by one or fill a tensor with zeros.
 """
 
+import operator
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import torch
 from torch.fx.node import map_arg
@@ -40,6 +43,8 @@ SHAPED_LIKE = {  # they ask their first argument for nothing but its looks
     aten.zeros_like.default,
 }
 MAX_KEPT = 32  # recordings of the past
+LARGE = 1 << 16  # bytes of a result for which memory is set aside
+NARROW = 16  # columns that a product or a softmax takes longer over than it must
 
 _kept = OrderedDict()
 # While it writes down, torch.fx wraps the calls of all modules.
@@ -67,7 +72,8 @@ def record(function, *args, key=None):
     Returns
     -------
     repeated : callable
-        Takes and returns what `function` does, to the very same numbers.
+        Takes and returns what `function` does, to the same numbers but for rounding.
+        What it returns is overwritten when it is called again.
 
     Examples
     --------
@@ -81,7 +87,7 @@ def record(function, *args, key=None):
     """
     if key is None:
         with _one_at_a_time:
-            return _record(function, args)
+            return _record(function, args).repeated()
     key = key, tuple(_looks_of(arg) for arg in args)
     with _one_at_a_time:
         if key not in _kept:
@@ -89,7 +95,31 @@ def record(function, *args, key=None):
         _kept.move_to_end(key)
         if len(_kept) > MAX_KEPT:
             _kept.popitem(last=False)
-        return _kept[key]
+        return _kept[key].repeated()
+
+
+class _Place(NamedTuple):
+    """Memory for a result: in which block it lies, and what the result looks like."""
+
+    block: int
+    n_bytes: int
+    shape: tuple
+    stride: tuple
+    dtype: torch.dtype
+    device: torch.device
+
+
+class _Recording(NamedTuple):
+    """Operations, what they know from the start, and the places that they write to."""
+
+    operations: Callable
+    constants: dict
+    places: dict
+
+    def repeated(self):
+        """Return a function that does the operations in memory of its own."""
+        known = SimpleNamespace(**self.constants, **_memory_for(self.places))
+        return lambda *args: self.operations(known, *_tensors(args))
 
 
 def _record(function, args):
@@ -106,22 +136,55 @@ def _record(function, args):
 
     tensors = _tensors(args)
     with torch.enable_grad():
-        recording = make_fx(function_of_tensors)(*tensors)
+        recording = make_fx(function_of_tensors, TURNED)(*tensors)
     with torch.no_grad():  # once more, for operations that change no tensor in place
         recording = make_fx(torch.func.functionalize(recording))(*tensors)
     _drop_idle_operations(recording.graph)
     _keep_constants(recording)
     _merge_equals(recording.graph)
-    recording.recompile()
     # The graph that it was made from is a hundred times as large.
-    constants = SimpleNamespace(
-        **{
-            node.target: getattr(recording, node.target)
-            for node in recording.graph.find_nodes(op="get_attr")
-        }
-    )
-    repeat = type(recording).forward
-    return lambda *args: repeat(constants, *_tensors(args))
+    constants = {
+        node.target: getattr(recording, node.target)
+        for node in recording.graph.find_nodes(op="get_attr")
+    }
+    places = _set_memory_aside(recording.graph)
+    recording.recompile()
+    return _Recording(type(recording).forward, constants, places)
+
+
+def _turned_product(a, b):
+    """Return `a @ b` with few columns by way of its transpose: many, of few rows."""
+    if b.shape[2] >= NARROW or b.shape[2] >= a.shape[1]:
+        return NotImplemented
+    return torch.bmm(b.mT, a.mT).mT
+
+
+def _turned_softmax(operation):
+    """Return a softmax, or its gradient, that goes over few columns as over rows."""
+
+    def turned(*args):
+        *tensors, dim, extra = args
+        n_columns = tensors[0].shape[-1]
+        is_last = dim in (-1, tensors[0].dim() - 1)
+        if not is_last or tensors[0].dim() < 2 or n_columns >= NARROW:
+            return NotImplemented
+        return operation(*(values.mT for values in tensors), -2, extra).mT
+
+    return turned
+
+
+TURNED = {
+    aten.bmm.default: _turned_product,
+    **{
+        operation: _turned_softmax(operation)
+        for operation in (
+            aten._log_softmax.default,
+            aten._log_softmax_backward_data.default,
+            aten._softmax.default,
+            aten._softmax_backward_data.default,
+        )
+    },
+}
 
 
 def _tensors(args):
@@ -188,6 +251,100 @@ def _merge_equals(graph):
     graph.eliminate_dead_code()
 
 
+def _set_memory_aside(graph):
+    """Let the operations write large results to places that are set aside for them.
+
+    A result lies where another one has lain that nobody needs any more.
+
+    Returns
+    -------
+    places : dict of _Place
+        By the names under which the operations know them.
+    """
+    nodes = list(graph.nodes)
+    owner, last_use = {}, {}  # of the memory that a node shows
+    for i, node in enumerate(nodes):
+        owner[node] = owner[node.args[0]] if _is_view(node) else node
+        for source in node.all_input_nodes:
+            last_use[owner[source]] = i
+    places, sizes, free, leaving = {}, [], [], {}
+    for i, node in enumerate(nodes):
+        size = _n_bytes(node)
+        if size >= LARGE and _write_to(node, name := f"_place_{i}"):
+            fitting = [block for block in free if sizes[block] >= size]
+            block = min(fitting, key=sizes.__getitem__, default=len(sizes))
+            if fitting:
+                free.remove(block)
+            else:
+                sizes.append(size)
+            places[name] = _Place(block, size, *_looks_of(_value(node)))
+            if last_use[node] < len(nodes) - 1:  # others are returned
+                leaving.setdefault(last_use[node], []).append(block)
+        free.extend(leaving.pop(i, []))
+    return places
+
+
+def _n_bytes(node):
+    """Return how much memory a node asks for: a tensor that is no view of another."""
+    value = node.meta.get("val")
+    is_new = node.op == "call_function" and not _is_view(node)
+    if not is_new or not isinstance(value, torch.Tensor) or not value.numel():
+        return 0
+    steps = (step * (n - 1) for n, step in zip(value.shape, value.stride()))
+    return (1 + sum(steps)) * value.element_size()
+
+
+def _write_to(node, place):
+    """Let a node write its result to a place; return whether it can."""
+    writes = _writer_of(node.target)
+    if writes is None:
+        return False
+    with node.graph.inserting_before(node):
+        where = node.graph.create_node("get_attr", place)
+    node.target, out = writes
+    if node.target is aten.copy_.default:
+        node.args, node.kwargs = (where, node.args[0]), {}
+    else:
+        node.kwargs = {**node.kwargs, out: where}
+    return True
+
+
+def _writer_of(operation):
+    """Return what does the same but writes to memory, and the argument that names it.
+
+    None if there is no such operation.
+    """
+    if operation is aten.clone.default:
+        return aten.copy_.default, None
+    wanted = [(of.name, of.type) for of in operation._schema.arguments]
+    for overload in operation.overloadpacket.overloads():
+        writer = getattr(operation.overloadpacket, overload)
+        arguments = writer._schema.arguments
+        outs = [of.name for of in arguments if of.is_out]
+        given = [(of.name, of.type) for of in arguments if not of.is_out]
+        if len(outs) == 1 and given == wanted:
+            return writer, outs[0]
+    return None
+
+
+def _memory_for(places):
+    """Return tensors to write results to, by the names of the places."""
+    largest = {}
+    for place in places.values():
+        if place.n_bytes >= largest.setdefault(place.block, place).n_bytes:
+            largest[place.block] = place
+    blocks = {
+        block: torch.empty(place.n_bytes, dtype=torch.uint8, device=place.device)
+        for block, place in largest.items()
+    }
+    return {
+        name: blocks[place.block][: place.n_bytes]
+        .view(place.dtype)
+        .as_strided(place.shape, place.stride)
+        for name, place in places.items()
+    }
+
+
 def _inner_operations(graph):
     """Return the operations, in order, that may be done once or not at all.
 
@@ -209,7 +366,9 @@ def _inner_operations(graph):
 
 
 def _is_view(node):
-    """Whether a node shows the memory of its first argument."""
+    """Whether a node shows the memory of its first argument, or one of several."""
+    if node.target is operator.getitem:
+        return True
     schema = getattr(node.target, "_schema", None)
     return schema is not None and any(of.alias_info for of in schema.returns)
 
