@@ -61,13 +61,15 @@ def test_takes_and_leaves_views_of_another_shape():
 
 def large_and_deep(x, w):
     """Return what takes much memory, of which little is needed for long."""
-    first = h = x @ w
+    h = x @ w
+    early = (h + 1).mT
     for _ in range(4):
         left, right = (h.mT @ h @ w).split(150, dim=1)
+        between = (h @ w).tanh()
         turned = torch.cat([left.sigmoid(), right.tanh()], dim=1).mT
-        h = turned.contiguous().view(300, 300).relu() / 300 + first
+        h = turned.contiguous().view(300, 300).relu() / 300 + between
     flat = (h - 1).view(-1)
-    return h, flat[100:200], {"first": first.mT}, h.sum()
+    return h, flat[100:200], {"early": early}, h.sum()
 
 
 def test_results_that_share_memory_do_not_disturb_each_other():
