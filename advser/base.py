@@ -43,7 +43,7 @@ from ._validation import check_layer_sizes, check_origin, encode
 from .exceptions import NoSpeakersWarning
 from .layers import mlp
 from .outputs import Emotions, EmotionScores, Ratings, RatingScores
-from .stacking import fit as fit_net
+from .rendezvous import fit as fit_net
 from .training import (
     AdamW,
     Rows,

@@ -34,8 +34,8 @@ from .corpora._table import COLUMNS
 from .exceptions import CorpusWarning
 from .metrics import emotion_scores, recalls_of
 from .model_selection import is_stackable
+from .rendezvous import Stopwatch
 from .scaling import is_transductive
-from .stacking import Stopwatch
 from .statistics import holm, uar_difference, uar_interval
 
 __all__ = ["CrossCorpusComparison", "cross_corpus"]

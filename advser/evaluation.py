@@ -49,8 +49,8 @@ from .cross_corpus import CrossCorpusComparison, cross_corpus
 from .enrollment import enrollment_curve
 from .model_selection import StackedGridSearchCV, is_stackable
 from .probes import PROBES, check_genders, held_out_embeddings, leakage_of_parts
+from .rendezvous import Stopwatch
 from .scaling import is_transductive
-from .stacking import Stopwatch
 from .statistics import holm
 
 __all__ = [

@@ -1,19 +1,23 @@
 """Searches and cross-validation that train their networks together.
 
-Drop-in for scikit-learn's: same parameters, same results, several times faster. Each
-fit of the search runs in a thread; where it comes to train its network it waits for
-the others, and all are trained as one stacked model, see `advser.stacking`.
+Drop-in for scikit-learn's: same parameters, same results, several times faster. The
+fits of the search are done in bundles, whose networks are trained as one stacked model,
+see `advser.rendezvous`.
 """
 
+import threading
 import warnings
+from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
 from numbers import Integral
 
 import numpy as np
-from joblib import effective_n_jobs, parallel_config
+from joblib import Parallel, cpu_count, delayed, effective_n_jobs, parallel_config
+from joblib.externals.loky import get_reusable_executor
 from joblib.parallel import (
     LokyBackend,
     MultiprocessingBackend,
+    ParallelBackendBase,
     SequentialBackend,
     ThreadingBackend,
     get_active_backend,
@@ -28,7 +32,7 @@ from sklearn.utils._param_validation import Interval
 
 from .base import BaseSER
 from .exceptions import NotStackedWarning
-from .stacking import Rendezvous
+from .rendezvous import together
 
 __all__ = [
     "StackedGridSearchCV",
@@ -46,31 +50,109 @@ LOCAL_BACKENDS = (
 )
 
 
-class StackingBackend(ThreadingBackend):
-    """A joblib backend whose tasks share a rendezvous, whatever `n_jobs` asks for.
+class StackingBackend(ParallelBackendBase):
+    """A joblib backend that does tasks in bundles, each with its networks stacked.
 
     Parameters
     ----------
-    rendezvous : Rendezvous
+    max_stack : int
+        Largest number of tasks in a bundle.
+
+    n_jobs : int
+        Number of processes, each of which does a bundle at a time; 1 for this process.
+
+    cluster : joblib backend or None, default=None
+        Where these processes are; None for this machine.
     """
 
-    def __init__(self, rendezvous, **settings):
+    supports_retrieve_callback = True
+    settle_seconds = 0.05  # how long no task may come before fewer than asked for do
+
+    def __init__(self, max_stack, n_jobs, cluster=None, **settings):
         super().__init__(**settings)
-        self.rendezvous = rendezvous
+        self.max_stack = max_stack
+        self.n_processes = n_jobs
+        self.cluster = cluster
+        self.changed = threading.Condition()
+        self.tasks = []  # with the futures of what they return
+        self.dispatcher = None
+        self.is_called_off = False
 
     def effective_n_jobs(self, n_jobs):
-        """Return the number of threads: as many as networks are trained together."""
-        return self.rendezvous.max_stack
+        """Return the number of tasks at a time, whatever `n_jobs` asks for."""
+        return self.n_processes * self.max_stack
 
     def submit(self, func, callback=None):
-        """Schedule a task that meets the others at the rendezvous."""
-        self.rendezvous.announce()
+        """Schedule a task; return the future of what it returns."""
+        future = Future()
+        future.add_done_callback(callback)
+        with self.changed:
+            self.tasks.append((func, future))
+            self.changed.notify()
+            if self.dispatcher is None:
+                self.dispatcher = threading.Thread(target=self._dispatch, daemon=True)
+                self.dispatcher.start()
+        return future
 
-        def task():
-            with self.rendezvous.task():
-                return func()
+    def retrieve_result_callback(self, out):
+        """Return what the task of a future has returned, or raise its error."""
+        return out.result()
 
-        return super().submit(task, callback)
+    def abort_everything(self, ensure_ready=True):
+        """Give up all tasks, those that are being done too.
+
+        A cluster does the bundles that it has to their end, for nobody.
+        """
+        dispatcher = self.dispatcher
+        with self.changed:
+            self.is_called_off = True
+            self.tasks.clear()
+            self.changed.notify()
+        if dispatcher is None or self.cluster is not None:
+            return
+        if self.n_processes > 1:
+            get_reusable_executor(reuse=True).shutdown(kill_workers=True)
+        # A thread that outlives the interpreter in the middle of a product aborts it.
+        dispatcher.join()
+        self.is_called_off = False
+
+    def _dispatch(self):
+        """Do all tasks that come, until none comes for a moment."""
+        while tasks := self._next_tasks():
+            functions, futures = zip(*tasks)
+            try:
+                results = self._do(functions)
+            except BaseException as error:
+                for future in futures:
+                    future.set_exception(error)
+            else:
+                for future, result in zip(futures, results):
+                    future.set_result(result)
+
+    def _next_tasks(self):
+        """Return tasks for all processes, or the last ones."""
+        n_tasks = self.n_processes * self.max_stack
+        with self.changed:
+            while len(self.tasks) < n_tasks and not self.is_called_off:
+                if not self.changed.wait(self.settle_seconds):
+                    break
+            tasks, self.tasks = self.tasks[:n_tasks], self.tasks[n_tasks:]
+            if not tasks:
+                self.dispatcher = None
+            return tasks
+
+    def _do(self, tasks):
+        """Return what tasks return, done in bundles of equal size."""
+        if self.n_processes == 1:
+            return together(tasks, cpu_count(), lambda: self.is_called_off)
+        size = -(-len(tasks) // self.n_processes)
+        starts = range(0, len(tasks), size)
+        # From a thread, joblib lets only the outermost loop have processes.
+        backend = self.cluster or LokyBackend(nesting_level=0)
+        bundles = Parallel(self.n_processes, backend=backend, batch_size=1)(
+            delayed(together)(tasks[start : start + size]) for start in starts
+        )
+        return [result for bundle in bundles for result in bundle]
 
 
 def is_stackable(estimator):
@@ -89,24 +171,17 @@ def stacked_fits(max_stack, n_jobs=None):
     Parameters
     ----------
     max_stack : int
-        Largest number of networks trained together.
+        Largest number of networks trained together in a process.
 
     n_jobs : int or None, default=None
-        Number of processes, each on one thread, that share the training of a stack.
+        Number of processes, each on one thread, that share the fits.
         They are those of a cluster where joblib's backend is that of a cluster.
     """
-    backend, _ = get_active_backend()
-    rendezvous = Rendezvous(
-        max_stack,
-        effective_n_jobs(n_jobs),
-        None if isinstance(backend, LOCAL_BACKENDS) else backend,
-    )
-    # Threads that set warning filters leave them behind, so restore them at the end.
-    with warnings.catch_warnings(), parallel_config(StackingBackend(rendezvous)):
-        try:
-            yield
-        finally:
-            rendezvous.close()
+    active, _ = get_active_backend()
+    cluster = None if isinstance(active, LOCAL_BACKENDS) else active
+    backend = StackingBackend(max_stack, effective_n_jobs(n_jobs), cluster)
+    with parallel_config(backend):
+        yield
 
 
 def stacked_or_fall_back(estimator, max_stack, n_jobs):
@@ -172,12 +247,12 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
         As in scikit-learn.
 
     n_jobs : int or None, default=None
-        Number of processes, each on one thread, that share the training of a stack;
-        -1 for one per core. None means 1 unless in a :obj:`joblib.parallel_config`
+        Number of processes, each on one thread, that share the fits; -1 for one per
+        core. None means 1 unless in a :obj:`joblib.parallel_config`
         context. In that of a cluster they are all its workers, unless `n_jobs=1`.
 
     max_stack : int, default=64
-        Largest number of networks trained together: bounds the memory.
+        Largest number of networks trained together in a process: bounds the memory.
 
     See Also
     --------
@@ -268,7 +343,7 @@ return_train_score
         See :class:`StackedGridSearchCV`.
 
     max_stack : int, default=64
-        Largest number of networks trained together: bounds the memory.
+        Largest number of networks trained together in a process: bounds the memory.
 
     See Also
     --------
@@ -354,7 +429,7 @@ return_estimator, return_indices, error_score
         See :class:`StackedGridSearchCV`.
 
     max_stack : int, default=64
-        Largest number of networks trained together: bounds the memory.
+        Largest number of networks trained together in a process: bounds the memory.
 
     Returns
     -------

@@ -7,33 +7,20 @@ over the very loss of their module, whose operations are recorded on the first b
 and repeated on the others. Each net ends as if it had been fitted alone. It draws its
 batches and dropout masks from its own generators, and has an optimizer state, a
 history and an early stop of its own.
-
-`Rendezvous` brings the nets together: fits that run in the threads of a search wait
-for each other there, and one of them trains the nets of all.
 """
 
 import copy
-import threading
-from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
-from time import thread_time
 from typing import NamedTuple
 
 import torch
-from joblib import Parallel, cpu_count, delayed
-from joblib.parallel import LokyBackend
 from skorch.callbacks import EarlyStopping
-from threadpoolctl import threadpool_limits
 from torch import nn
 from torch.func import functional_call
 
-from ._parcel import Parcel
 from ._recording import record
-from ._threads import limited_threads
 from .layers import Noise
-from .networks import SpeakerHead
-from .ridge import RidgeNetwork
 from .training import (
     BLOCK,
     BLOCK_ROWS,
@@ -43,11 +30,7 @@ from .training import (
     ValidationScores,
 )
 
-__all__ = ["Job", "Rendezvous", "Stopwatch", "fit", "fit_stacked", "stacking_key"]
-
-CALLED_OFF = "The search was interrupted."
-
-_thread = threading.local()
+__all__ = ["Job", "fit_stacked", "stacking_key"]
 
 
 class Job(NamedTuple):
@@ -79,34 +62,6 @@ class Job(NamedTuple):
         return lrs, self.net.optimizer__weight_decay, self.n_batches()
 
 
-def fit(net, rows, valid_rows):
-    """Return the fitted net: with others at the rendezvous of this thread, or alone."""
-    rendezvous = getattr(_thread, "rendezvous", None)
-    if rendezvous is None:
-        return net.fit((rows, valid_rows))
-    return rendezvous.fit(Job(net, rows, valid_rows))
-
-
-class Stopwatch:
-    """Measure the CPU seconds of a fit; nets trained together share theirs equally.
-
-    Examples
-    --------
-    >>> with Stopwatch() as watch:
-    ...     total = sum(range(10))
-    >>> watch.seconds < 1
-    True
-    """
-
-    def __enter__(self):
-        self._start = thread_time() - getattr(_thread, "seconds_of_others", 0.0)
-        return self
-
-    def __exit__(self, *exception):
-        stop = thread_time() - getattr(_thread, "seconds_of_others", 0.0)
-        self.seconds = stop - self._start
-
-
 def stacking_key(job):
     """Return what jobs must share to be stacked, or None for one that cannot be."""
     net, rows, _ = job
@@ -129,7 +84,7 @@ def stacking_key(job):
     )
 
 
-def fit_stacked(jobs, is_called_off=lambda: False):
+def fit_stacked(jobs, before_epoch=lambda: None):
     """Fit nets of one architecture together.
 
     Parameters
@@ -137,8 +92,8 @@ def fit_stacked(jobs, is_called_off=lambda: False):
     jobs : list of Job
         Jobs with equal `stacking_key`. They are fitted in place.
 
-    is_called_off : callable
-        Asked before every epoch; ends the training with an error.
+    before_epoch : callable
+        Called before every epoch; its error ends the training.
     """
     for job in jobs:
         job.net.initialize()
@@ -146,8 +101,7 @@ def fit_stacked(jobs, is_called_off=lambda: False):
     jobs = sorted(jobs, key=Job.update_key)
     stack = Stack(jobs)
     for _ in range(jobs[0].net.max_epochs):
-        if is_called_off():
-            raise RuntimeError(CALLED_OFF)
+        before_epoch()
         for job in stack.training.values():
             job.notify_epoch("on_epoch_begin")
         records = stack.play_epoch()
@@ -160,249 +114,6 @@ def fit_stacked(jobs, is_called_off=lambda: False):
     stack.let_go(list(stack.training))
     for job in jobs:
         job.net.notify("on_train_end", X=None, y=None)
-
-
-class Rendezvous:
-    """Where fits that run in threads wait for each other, to be trained together.
-
-    A fit that arrives waits until no other can arrive before it goes on. The first to
-    notice trains all that wait.
-
-    Parameters
-    ----------
-    max_stack : int
-        Largest number of nets trained together, and number of fits that wait.
-
-    n_jobs : int, default=1
-        Number of processes, each on one thread, that share the training of a stack.
-
-    backend : joblib backend or None, default=None
-        Where these processes are; None for this machine.
-    """
-
-    settle_seconds = 0.05  # how long no task may begin before the last are trained
-
-    def __init__(self, max_stack, n_jobs=1, backend=None):
-        self.max_stack = max_stack
-        self.n_jobs = n_jobs
-        # From a thread, joblib lets only the outermost loop have processes.
-        self.backend = backend or LokyBackend(nesting_level=0)
-        self.lock = threading.Lock()
-        # To wake all that wait whenever one arrives would cost more than to train.
-        self.changed = threading.Condition(self.lock)  # for one who watches the tasks
-        self.trained = threading.Condition(self.lock)  # for the others
-        # Threads without a core of their own would only slow each other down.
-        self.cores = threading.Semaphore(cpu_count())
-        self.n_tasks = 0  # begun or about to begin
-        self.n_begun = 0
-        self.waiting = []
-        self.training = False
-        self.closed = False
-
-    def announce(self):
-        """Count a task that is about to begin."""
-        with self.lock:
-            self.n_tasks += 1
-            self.changed.notify_all()
-
-    @contextmanager
-    def task(self):
-        """Let the fits of this thread wait here; the task was announced before."""
-        _thread.rendezvous = self
-        with self.lock:
-            self.n_begun += 1
-        try:
-            with self.cores:
-                if self.closed:
-                    raise RuntimeError(CALLED_OFF)
-                yield
-        finally:
-            del _thread.rendezvous
-            with self.lock:
-                self.n_tasks -= 1
-                self.n_begun -= 1
-                self.changed.notify_all()
-                if self.n_tasks <= len(self.waiting):
-                    self.trained.notify()  # all that are left wait: one has to see it
-
-    def fit(self, job):
-        """Return the fitted net of a job, trained with all others that arrive."""
-        entry = _Entry(job)
-        start = thread_time()
-        self.cores.release()
-        try:
-            self._wait_for(entry)
-        finally:
-            self.cores.acquire()
-        spent = thread_time() - start  # on all, by the thread that trains
-        of_others = spent - (entry.seconds if entry.done else 0)
-        _thread.seconds_of_others = (
-            getattr(_thread, "seconds_of_others", 0.0) + of_others
-        )
-        if not entry.done:
-            raise RuntimeError(CALLED_OFF)
-        if entry.error is not None:  # that of other fits too, each of which raises it
-            raise entry.error.with_traceback(entry.traceback)
-        return entry.net
-
-    def close(self):
-        """Send those that wait away, and wait for the tasks that have begun to end.
-
-        A thread that outlives the interpreter in the middle of a product aborts it.
-        """
-        with self.lock:
-            self.closed = True
-            self.changed.notify_all()
-            self.trained.notify_all()
-            self.changed.wait_for(lambda: self.n_begun == 0)
-
-    def _wait_for(self, entry):
-        """Wait until an entry is done or all is called off; perhaps train it."""
-        with self.lock:
-            self.waiting.append(entry)
-            self.changed.notify_all()
-            while not entry.done and not self.closed:
-                if self._is_full() or self._is_settled():
-                    self._train_all_that_wait()
-                elif not (entry.done or self.closed):
-                    self.trained.wait()
-
-    def _is_full(self):
-        return not self.training and len(self.waiting) >= self.max_stack
-
-    def _is_settled(self):
-        """Watch while all tasks wait; return whether none has begun for a moment."""
-        while self._all_wait():
-            if not self.changed.wait(self.settle_seconds) and self._all_wait():
-                return True
-        return False
-
-    def _all_wait(self):
-        is_idle = not self.training and not self.closed
-        return is_idle and 0 < self.n_tasks <= len(self.waiting)
-
-    def _train_all_that_wait(self):
-        entries, self.waiting = self.waiting, []
-        self.training = True
-        self.lock.release()  # others may arrive meanwhile
-        try:
-            _share_rows(entries)
-            parts = [
-                part
-                for group in _stackable_groups(entries)
-                for part in _shared_out(group, self.n_jobs)
-            ]
-            if self.n_jobs == 1:
-                results = [
-                    _fit_jobs([entry.job for entry in part], lambda: self.closed)
-                    for part in parts
-                ]
-            else:
-                parallel = Parallel(self.n_jobs, backend=self.backend)
-                parcels = [Parcel([entry.job for entry in part]) for part in parts]
-                returned = parallel(delayed(_fit_parcel)(parcel) for parcel in parcels)
-                results = [parcel.content for parcel in returned]
-            for part, result in zip(parts, results):
-                for entry, net in zip(part, result.nets):
-                    entry.finish(net, result.seconds / len(part), result.error)
-        except Exception as error:  # of the processes: the others wait for an answer
-            for entry in entries:
-                if not entry.done:
-                    entry.finish(entry.job.net, 0.0, error)
-        finally:
-            self.lock.acquire()
-            self.training = False
-            self.trained.notify_all()
-
-
-class _Entry:
-    """A job at the rendezvous, and how it ended."""
-
-    def __init__(self, job):
-        self.job = job
-        self.done = False
-
-    def finish(self, net, seconds, error):
-        """Take the fitted net, or the error, and this net's share of the time."""
-        for part in _sized_by_speakers(net):
-            if part.n_outputs is not None:
-                part.unpad()
-        self.net, self.seconds, self.error = net, seconds, error
-        self.traceback = getattr(error, "__traceback__", None)
-        self.done = True
-
-
-class _Result(NamedTuple):
-    """What came of some jobs."""
-
-    nets: list
-    seconds: float
-    error: Exception | None
-
-
-def _sized_by_speakers(net):
-    """Return the parts of a net whose sizes differ between folds."""
-    modules = {net.module, getattr(net, "module_", net.module)}
-    return [
-        part
-        for module in modules
-        for part in module.modules()
-        if isinstance(part, SpeakerHead | RidgeNetwork)
-    ]
-
-
-def _share_rows(entries):
-    """Let the jobs on equal rows, candidates on one fold, hold the same tensor."""
-    tables = []
-    for entry in entries:
-        rows = entry.job.rows
-        same = (x for x in tables if x.dtype == rows.x.dtype and torch.equal(x, rows.x))
-        x = next(same, None)
-        if x is None:
-            tables.append(rows.x)
-        else:
-            entry.job = entry.job._replace(rows=Rows(x, rows.y, rows.n_labeled))
-
-
-def _stackable_groups(entries):
-    """Part the entries into lists that can be stacked."""
-    parts = [part for entry in entries for part in _sized_by_speakers(entry.job.net)]
-    sizes = {part.n_speakers for part in parts}
-    if len(sizes) > 1:
-        for part in parts:
-            part.pad(max(sizes))
-    groups = {}
-    for entry in entries:
-        key = stacking_key(entry.job)
-        groups.setdefault(id(entry) if key is None else repr(key), []).append(entry)
-    return groups.values()
-
-
-def _shared_out(entries, n_parts):
-    """Part a group into stacks of equal size, for as many processes."""
-    size = -(-len(entries) // n_parts)
-    return [entries[start : start + size] for start in range(0, len(entries), size)]
-
-
-def _fit_jobs(jobs, *is_called_off):
-    """Fit jobs on one thread, together if there are several."""
-    start = thread_time()
-    error = None
-    try:
-        with limited_threads(0), threadpool_limits(1):
-            if len(jobs) == 1:
-                net, rows, valid_rows = jobs[0]
-                net.fit((rows, valid_rows))
-            else:
-                fit_stacked(jobs, *is_called_off)
-    except Exception as caught:  # belongs to the fits, not to the thread that trains
-        error = caught
-    return _Result([job.net for job in jobs], thread_time() - start, error)
-
-
-def _fit_parcel(parcel):
-    """Fit the jobs in a parcel, and send back what came of them."""
-    return Parcel(_fit_jobs(parcel.content))
 
 
 class Stack:
