@@ -136,7 +136,7 @@ def _record(function, args):
 
     tensors = _tensors(args)
     with torch.enable_grad():
-        recording = make_fx(function_of_tensors, TURNED)(*tensors)
+        recording = make_fx(function_of_tensors, DONE_OTHERWISE)(*tensors)
     with torch.no_grad():  # once more, for operations that change no tensor in place
         recording = make_fx(torch.func.functionalize(recording))(*tensors)
     _drop_idle_operations(recording.graph)
@@ -173,7 +173,8 @@ def _turned_softmax(operation):
     return turned
 
 
-TURNED = {
+DONE_OTHERWISE = {
+    aten.relu.default: lambda x: aten.clamp_min.default(x, 0),  # can write to memory
     aten.bmm.default: _turned_product,
     **{
         operation: _turned_softmax(operation)
