@@ -72,7 +72,7 @@ class StackingBackend(ParallelBackendBase):
         super().__init__(**settings)
         self.max_stack = max_stack
         self.n_processes = n_jobs
-        self.cluster = cluster
+        self.cluster = cluster if n_jobs > 1 else None
         self.changed = threading.Condition()
         self.tasks = []  # with the futures of what they return
         self.dispatcher = None
@@ -81,6 +81,10 @@ class StackingBackend(ParallelBackendBase):
     def effective_n_jobs(self, n_jobs):
         """Return the number of tasks at a time, whatever `n_jobs` asks for."""
         return self.n_processes * self.max_stack
+
+    def start_call(self):
+        """Begin anew after what was given up."""
+        self.is_called_off = False
 
     def submit(self, func, callback=None):
         """Schedule a task; return the future of what it returns."""
@@ -114,7 +118,6 @@ class StackingBackend(ParallelBackendBase):
             get_reusable_executor(reuse=True).shutdown(kill_workers=True)
         # A thread that outlives the interpreter in the middle of a product aborts it.
         dispatcher.join()
-        self.is_called_off = False
 
     def _dispatch(self):
         """Do all tasks that come, until none comes for a moment."""
