@@ -418,6 +418,10 @@ def loss_of(module, data, generator, outputs):
     module.outputs = outputs()
 
 
+def faster_adversary(module, data, generator, factor):
+    module.lr_scales = {"adversary": factor}
+
+
 def small_embedding(module, data, generator):
     module.__class__ = SmallEmbedding
 
@@ -548,6 +552,11 @@ VARIANTS = {
         "as it is": [AdversarialSER(**TAKEN)],
         "adversary=None": [AdversarialSER(**TAKEN | {"adversary": None})],
         "adversary='grl'": [AdversarialSER(**TAKEN | {"adversary": "grl"})],
+        "adversary_steps=5": [AdversarialSER(**TAKEN, adversary_steps=5)],
+        "the adversary's lr × 10": [changed(faster_adversary, 10.0, **TAKEN)],
+        "the adversary's lr × 10, adversary_steps=5": [
+            changed(faster_adversary, 10.0, **TAKEN, adversary_steps=5)
+        ],
         "each network on half of the features": [changed(half_of_features, **TAKEN)],
         "four seeds, averaged": [Ensemble(**TAKEN)],
         "LayerNorm": [changed(layer_norm, **TAKEN)],
