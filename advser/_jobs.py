@@ -49,13 +49,17 @@ def run(together, alone, store, n_jobs, verbose):
     alone = list(alone)
     with tqdm(total=len(together) + len(alone), disable=not verbose) as progress:
         if together:
+            left = dict(enumerate(together))
             with stacked_fits(MAX_STACK, n_jobs):
-                for result in unordered([(_stacked, *job) for job in together]):
+                jobs = [(_stacked, number, *job) for number, job in left.items()]
+                for number, result in _until_error(unordered(jobs)):
+                    del left[number]
                     if isinstance(result, dict):
                         store.add(result)
                         progress.update()
                     else:
                         alone.append(result)
+            alone.extend(left.values())
         # The limit that a job sets itself is undone wrongly where workers are threads.
         with threadpool_limits(1):
             for tables in unordered([(_recorded, *job) for job in alone], n_jobs):
@@ -73,13 +77,24 @@ def unordered(jobs, n_jobs=None):
     return parallel(delayed(function)(*arguments) for function, *arguments in jobs)
 
 
-def _stacked(*job):
-    """Return what a job finds among others, or the job that is left to do alone."""
+def _until_error(results):
+    """Yield results until an error of the processes: one was killed, perhaps."""
+    try:
+        yield from results
+    except Exception:
+        return
+
+
+def _stacked(number, *job):
+    """Return what a job finds among others, or the job that is left to do alone.
+
+    Either comes with the number of the job.
+    """
     function, *arguments = job
     try:
-        return function(*arguments)
+        return number, function(*arguments)
     except Exception:  # of this network or of another one that it was stacked with
-        return job
+        return number, job
 
 
 def _recorded(*job):

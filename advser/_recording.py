@@ -136,7 +136,10 @@ def _record(function, args):
 
     tensors = _tensors(args)
     with torch.enable_grad():
-        recording = make_fx(function_of_tensors, DONE_OTHERWISE)(*tensors)
+        try:
+            recording = make_fx(function_of_tensors, DECOMPOSITIONS)(*tensors)
+        except RuntimeError:  # where a view asks for rows that lie side by side
+            recording = make_fx(function_of_tensors)(*tensors)
     with torch.no_grad():  # once more, for operations that change no tensor in place
         recording = make_fx(torch.func.functionalize(recording))(*tensors)
     _drop_idle_operations(recording.graph)
@@ -152,32 +155,31 @@ def _record(function, args):
     return _Recording(type(recording).forward, constants, places)
 
 
-def _turned_product(a, b):
+def _transposed_product(a, b):
     """Return `a @ b` with few columns by way of its transpose: many, of few rows."""
     if b.shape[2] >= NARROW or b.shape[2] >= a.shape[1]:
         return NotImplemented
     return torch.bmm(b.mT, a.mT).mT
 
 
-def _turned_softmax(operation):
+def _transposed_softmax(operation):
     """Return a softmax, or its gradient, that goes over few columns as over rows."""
 
-    def turned(*args):
+    def transposed(*args):
         *tensors, dim, extra = args
-        n_columns = tensors[0].shape[-1]
-        is_last = dim in (-1, tensors[0].dim() - 1)
-        if not is_last or tensors[0].dim() < 2 or n_columns >= NARROW:
+        n_dims = tensors[0].dim()
+        if n_dims < 2 or dim not in (-1, n_dims - 1) or tensors[0].shape[-1] >= NARROW:
             return NotImplemented
         return operation(*(values.mT for values in tensors), -2, extra).mT
 
-    return turned
+    return transposed
 
 
-DONE_OTHERWISE = {
+DECOMPOSITIONS = {
     aten.relu.default: lambda x: aten.clamp_min.default(x, 0),  # can write to memory
-    aten.bmm.default: _turned_product,
+    aten.bmm.default: _transposed_product,
     **{
-        operation: _turned_softmax(operation)
+        operation: _transposed_softmax(operation)
         for operation in (
             aten._log_softmax.default,
             aten._log_softmax_backward_data.default,
@@ -253,7 +255,7 @@ def _merge_equals(graph):
 
 
 def _set_memory_aside(graph):
-    """Let the operations write large results to places that are set aside for them.
+    """Change operations such that they write large results to places set aside.
 
     A result lies where another one has lain that nobody needs any more.
 
@@ -279,8 +281,9 @@ def _set_memory_aside(graph):
             else:
                 sizes.append(size)
             places[name] = _Place(block, size, *_looks_of(_value(node)))
-            if last_use[node] < len(nodes) - 1:  # others are returned
-                leaving.setdefault(last_use[node], []).append(block)
+            last = last_use.get(node, i)
+            if last < len(nodes) - 1:  # what is returned is used by the last node
+                leaving.setdefault(last, []).append(block)
         free.extend(leaving.pop(i, []))
     return places
 
@@ -323,7 +326,8 @@ def _writer_of(operation):
         arguments = writer._schema.arguments
         outs = [of.name for of in arguments if of.is_out]
         given = [(of.name, of.type) for of in arguments if not of.is_out]
-        if len(outs) == 1 and given == wanted:
+        is_slow = torch.Tag.generated in writer.tags  # writes elsewhere, and copies
+        if len(outs) == 1 and given == wanted and not is_slow:
             return writer, outs[0]
     return None
 
@@ -368,7 +372,7 @@ def _inner_operations(graph):
 
 def _is_view(node):
     """Whether a node shows the memory of its first argument, or one of several."""
-    if node.target is operator.getitem:
+    if node.target in (operator.getitem, aten._unsafe_view.default):
         return True
     schema = getattr(node.target, "_schema", None)
     return schema is not None and any(of.alias_info for of in schema.returns)

@@ -32,7 +32,7 @@ from sklearn.utils._param_validation import Interval
 
 from .base import BaseSER
 from .exceptions import NotStackedWarning
-from .rendezvous import together
+from .rendezvous import do_together
 
 __all__ = [
     "StackedGridSearchCV",
@@ -58,21 +58,23 @@ class StackingBackend(ParallelBackendBase):
     max_stack : int
         Largest number of tasks in a bundle.
 
-    n_jobs : int
-        Number of processes, each of which does a bundle at a time; 1 for this process.
+    n_processes : int
+        Number of processes, each of which does a bundle at a time; 1 for this one.
 
     cluster : joblib backend or None, default=None
         Where these processes are; None for this machine.
     """
 
     supports_retrieve_callback = True
-    settle_seconds = 0.05  # how long no task may come before fewer than asked for do
+    settle_seconds = (
+        0.05  # without a new task, after which an incomplete bundle is done
+    )
 
-    def __init__(self, max_stack, n_jobs, cluster=None, **settings):
+    def __init__(self, max_stack, n_processes, cluster=None, **settings):
         super().__init__(**settings)
         self.max_stack = max_stack
-        self.n_processes = n_jobs
-        self.cluster = cluster if n_jobs > 1 else None
+        self.n_processes = n_processes
+        self.cluster = cluster if n_processes > 1 else None
         self.changed = threading.Condition()
         self.tasks = []  # with the futures of what they return
         self.dispatcher = None
@@ -94,8 +96,9 @@ class StackingBackend(ParallelBackendBase):
             self.tasks.append((func, future))
             self.changed.notify()
             if self.dispatcher is None:
-                self.dispatcher = threading.Thread(target=self._dispatch, daemon=True)
-                self.dispatcher.start()
+                dispatcher = threading.Thread(target=self._dispatch, daemon=True)
+                dispatcher.start()
+                self.dispatcher = dispatcher
         return future
 
     def retrieve_result_callback(self, out):
@@ -105,7 +108,8 @@ class StackingBackend(ParallelBackendBase):
     def abort_everything(self, ensure_ready=True):
         """Give up all tasks, those that are being done too.
 
-        A cluster does the bundles that it has to their end, for nobody.
+        The processes, which joblib shares between all its loops, are ended. A cluster
+        does the bundles that it has to their end, for nobody.
         """
         dispatcher = self.dispatcher
         with self.changed:
@@ -114,10 +118,11 @@ class StackingBackend(ParallelBackendBase):
             self.changed.notify()
         if dispatcher is None or self.cluster is not None:
             return
-        if self.n_processes > 1:
-            get_reusable_executor(reuse=True).shutdown(kill_workers=True)
         # A thread that outlives the interpreter in the middle of a product aborts it.
-        dispatcher.join()
+        while dispatcher.is_alive():
+            if self.n_processes > 1:
+                get_reusable_executor(reuse=True).shutdown(kill_workers=True)
+            dispatcher.join(0.1)
 
     def _dispatch(self):
         """Do all tasks that come, until none comes for a moment."""
@@ -139,6 +144,8 @@ class StackingBackend(ParallelBackendBase):
             while len(self.tasks) < n_tasks and not self.is_called_off:
                 if not self.changed.wait(self.settle_seconds):
                     break
+            if self.is_called_off:
+                self.tasks.clear()
             tasks, self.tasks = self.tasks[:n_tasks], self.tasks[n_tasks:]
             if not tasks:
                 self.dispatcher = None
@@ -147,13 +154,13 @@ class StackingBackend(ParallelBackendBase):
     def _do(self, tasks):
         """Return what tasks return, done in bundles of equal size."""
         if self.n_processes == 1:
-            return together(tasks, cpu_count(), lambda: self.is_called_off)
+            return do_together(tasks, cpu_count(), lambda: self.is_called_off)
         size = -(-len(tasks) // self.n_processes)
         starts = range(0, len(tasks), size)
         # From a thread, joblib lets only the outermost loop have processes.
         backend = self.cluster or LokyBackend(nesting_level=0)
         bundles = Parallel(self.n_processes, backend=backend, batch_size=1)(
-            delayed(together)(tasks[start : start + size]) for start in starts
+            delayed(do_together)(tasks[start : start + size]) for start in starts
         )
         return [result for bundle in bundles for result in bundle]
 
@@ -268,7 +275,8 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     fit of its own, so that the results agree to the rounding of floating-point
     numbers. `mean_fit_time` and `std_fit_time` are those of whole stacks.
 
-    Candidates with callbacks, or with ``warm_start=True``, are fitted alone.
+    Candidates with callbacks are fitted alone. A network that was trained in a stack
+    has no moments of the optimizer: trained further, it begins with new ones.
 
     Examples
     --------

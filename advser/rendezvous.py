@@ -1,6 +1,6 @@
 """Fits that wait for each other, to be trained together.
 
-`together` does tasks in threads: the folds and candidates of a search. Where a task
+`do_together` does tasks in threads: the folds and candidates of a search. Where a task
 comes to train a net, it waits at the `Rendezvous` of its thread until all others wait
 there as well, or have ended. Then one of them trains the nets of all, see
 `advser.stacking`.
@@ -20,12 +20,12 @@ from .ridge import RidgeNetwork
 from .stacking import Job, fit_stacked, stacking_key
 from .training import Rows
 
-__all__ = ["Stopwatch", "fit", "together"]
+__all__ = ["Stopwatch", "do_together", "fit"]
 
 _thread = threading.local()
 
 
-def together(tasks, n_cores=1, is_called_off=None):
+def do_together(tasks, n_cores=1, is_called_off=None):
     """Do tasks, training their networks together, and return what they return.
 
     Parameters
@@ -91,7 +91,7 @@ class Rendezvous:
     Parameters
     ----------
     n_tasks, n_cores, is_called_off
-        See `together`.
+        See `do_together`.
     """
 
     def __init__(self, n_tasks, n_cores, is_called_off):
@@ -160,8 +160,9 @@ class Rendezvous:
             for group in _stackable_groups(entries):
                 self._train_group(group)
             for part in _sized_by_speakers(entries):
-                part.unpad()
-        except Exception as error:  # the others wait for an answer
+                if part.n_outputs is not None:
+                    part.unpad()
+        except BaseException as error:  # the others wait for an answer
             for entry in entries:
                 entry.finish(0.0, error)
         self.changed.notify_all()
@@ -178,7 +179,7 @@ class Rendezvous:
                     net.fit((rows, valid_rows))
                 else:
                     fit_stacked([entry.job for entry in entries], self.check)
-        except Exception as caught:  # belongs to these fits, not to the one who trains
+        except BaseException as caught:  # of these fits, not of the one who trains
             error = caught
         seconds = (thread_time() - start) / len(entries)
         for entry in entries:
@@ -202,12 +203,13 @@ class _Entry:
 def _sized_by_speakers(entries):
     """Return the parts of nets whose sizes differ between folds."""
     nets = [entry.job.net for entry in entries]
-    modules = {
-        getattr(net, name, None) for net in nets for name in ("module", "module_")
-    }
+    modules = dict.fromkeys(
+        module for net in nets for module in (net.module, getattr(net, "module_", None))
+    )
     return [
         part
-        for module in modules - {None}
+        for module in modules
+        if module is not None
         for part in module.modules()
         if isinstance(part, SpeakerHead | RidgeNetwork)
     ]

@@ -32,7 +32,8 @@ def speakers_explained(h, speakers, weight, ridge, given=None):
         + \gamma \lVert A \rVert^2}{\sum_i w_i \lVert y_i \rVert^2}
 
     with :math:`\sum_i w_i = 1`. The best :math:`A = (H^T W H + \gamma I)^{-1} H^T W Y`
-    has no gradient of its own: where it is best, its change changes nothing.
+    is held fixed in the gradient: where it is best, its own change changes nothing (the
+    envelope theorem). Second derivatives leave it out.
 
     Parameters
     ----------
@@ -54,7 +55,8 @@ def speakers_explained(h, speakers, weight, ridge, given=None):
     Returns
     -------
     explained : Tensor of shape ()
-        From 0 to 1. 0 where there is one speaker only, for each of what is given.
+        From 0 to 1, but for rounding. 0 where there is one speaker only, for each of
+        what is given.
     """
     limits = torch.finfo(h.dtype)
     w = weight[:, None] / weight.sum().clamp(min=limits.tiny)  # (n, 1)

@@ -157,6 +157,7 @@ class Stack:
             )
             progress = (self.n_epochs_done + i / n_batches) / self.n_epochs
             for terms in self._play_moves(i, x, y, progress.to(x)):
+                # The next batch overwrites them.
                 terms = {name: losses.clone() for name, losses in terms.items()}
                 for name, losses in terms.items():
                     played.setdefault(f"train_{name}_loss", []).append(losses)

@@ -1,6 +1,7 @@
 """Speaker-independent comparison."""
 
 import json
+import os
 
 import joblib
 import numpy as np
@@ -244,6 +245,31 @@ def test_compare_is_reproducible_with_any_backend(toy):
     ):
         pd.testing.assert_frame_equal(one, other)
     assert threadpool_info() == threads
+
+
+def test_compare_loses_nothing_with_a_process_that_dies(toy, tmp_path):
+    here, flag = os.getpid(), tmp_path / "died"
+
+    def die_once(X):
+        if os.getpid() != here and not flag.exists():
+            flag.touch()
+            os._exit(1)
+        return X
+
+    networks = {
+        name: make_pipeline(FunctionTransformer(die_once), AdversarialSER(max_epochs=2))
+        for name in ("one", "other")
+    }
+    comparison = compare(networks, **toy._asdict(), seeds=1, probes=[], n_jobs=2)
+    assert flag.exists()
+    assert comparison.errors.empty
+    expected = compare(networks, **toy._asdict(), seeds=1, probes=[])
+    keys = ["estimator", "seed", "fold", "sample"]
+    pd.testing.assert_frame_equal(
+        comparison.predictions.sort_values(keys)[[*keys, "y_pred"]],
+        expected.predictions.sort_values(keys)[[*keys, "y_pred"]],
+        check_like=True,
+    )
 
 
 def test_compare_names_samples_by_the_index_of_a_frame(toy):

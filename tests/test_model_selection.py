@@ -404,6 +404,23 @@ def test_error_on_the_way_to_the_processes_ends_the_search(corpus):
         search.fit(X, y, groups=speakers, speakers=speakers)
 
 
+class Leave(Callback):
+    """A callback that asks the interpreter to end."""
+
+    def on_epoch_end(self, net, **kwargs):
+        """Ask it."""
+        raise SystemExit(3)
+
+
+def test_what_is_no_exception_ends_the_search_as_well(corpus):
+    X, y, speakers = corpus
+    search = StackedGridSearchCV(
+        small(), {"callbacks": [None, [Leave()]]}, cv=GroupKFold(3)
+    )
+    with pytest.raises(SystemExit):
+        search.fit(X, y, groups=speakers, speakers=speakers)
+
+
 def test_nets_of_a_stack_end_with_memory_of_their_own(corpus):
     X, y, speakers = corpus
     estimators = stacked_cross_validate(

@@ -109,6 +109,23 @@ def test_few_columns_make_the_same_numbers():
     torch.testing.assert_close(repeated(x, w, emotion), slope(x, w, emotion))
 
 
+def test_a_view_of_few_columns_is_recorded_as_it_is():
+    def flat(x, w):
+        return torch.bmm(x, w).view(-1).log_softmax(0), x.sum().softmax(0)
+
+    x, w = torch.randn(5, 30, 20), torch.randn(5, 20, 4)
+    torch.testing.assert_close(record(flat, x, w)(x, w), flat(x, w))
+
+
+def test_random_numbers_without_a_use_ask_for_no_memory():
+    def drawn(x):
+        torch.bernoulli(x.sigmoid())
+        return x * 2
+
+    x = torch.randn(300, 300)
+    torch.testing.assert_close(record(drawn, x)(x), 2 * x)
+
+
 def test_two_threads_leave_the_calls_of_modules_as_they_were():
     before = nn.Module.__call__, nn.Module.__getattr__
     slopes, arguments = make_slopes()
