@@ -2,6 +2,7 @@
 
 import _thread
 import pickle
+import signal
 import threading
 import time
 import warnings
@@ -444,6 +445,15 @@ def test_nets_of_a_stack_end_with_memory_of_their_own(corpus):
             assert values.untyped_storage().nbytes() == values.nbytes
 
 
+@pytest.fixture
+def interruptible():
+    """Let an interrupt arrive where the tests run in the background as well."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_interrupted_search_ends_at_once(corpus, n_jobs):
     X, y, speakers = corpus
