@@ -66,9 +66,7 @@ class StackingBackend(ParallelBackendBase):
     """
 
     supports_retrieve_callback = True
-    settle_seconds = (
-        0.05  # without a new task, after which an incomplete bundle is done
-    )
+    settle_seconds = 0.05  # without a new task: then an incomplete bundle is done
 
     def __init__(self, max_stack, n_processes, cluster=None, **settings):
         super().__init__(**settings)
@@ -184,8 +182,8 @@ def stacked_fits(max_stack, n_jobs=None):
         Largest number of networks trained together in a process.
 
     n_jobs : int or None, default=None
-        Number of processes, each on one thread, that share the fits.
-        They are those of a cluster where joblib's backend is that of a cluster.
+        Number of processes, each on one thread, that share the fits. They are those of
+        a cluster where joblib's backend is that of a cluster.
     """
     active, _ = get_active_backend()
     cluster = None if isinstance(active, LOCAL_BACKENDS) else active
@@ -258,8 +256,8 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
 
     n_jobs : int or None, default=None
         Number of processes, each on one thread, that share the fits; -1 for one per
-        core. None means 1 unless in a :obj:`joblib.parallel_config`
-        context. In that of a cluster they are all its workers, unless `n_jobs=1`.
+        core. None means 1 unless in a :obj:`joblib.parallel_config` context. In that of
+        a cluster they are all its workers, unless `n_jobs=1`.
 
     max_stack : int, default=64
         Largest number of networks trained together in a process: bounds the memory.
