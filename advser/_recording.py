@@ -11,11 +11,14 @@ import operator
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import NamedTuple
 
 import torch
 from torch.fx.node import map_arg
+
+from ._products import by_onednn, is_exact_by_onednn
 
 __all__ = ["record"]
 
@@ -41,6 +44,12 @@ SHAPED_LIKE = {  # they ask their first argument for nothing but its looks
     aten.new_zeros.default,
     aten.ones_like.default,
     aten.zeros_like.default,
+}
+PRODUCTS = {  # of their last two arguments
+    aten.addmm.default,
+    aten.baddbmm.default,
+    aten.bmm.default,
+    aten.mm.default,
 }
 MAX_KEPT = 32  # recordings of the past
 LARGE = 1 << 16  # bytes of a result for which memory is set aside
@@ -115,11 +124,17 @@ class _Recording(NamedTuple):
     operations: Callable
     constants: dict
     places: dict
+    multiplies: Callable  # the context in which to multiply matrices
 
     def repeated(self):
         """Return a function that does the operations in memory of its own."""
         known = SimpleNamespace(**self.constants, **_memory_for(self.places))
-        return lambda *args: self.operations(known, *_tensors(args))
+
+        def repeat(*args):
+            with self.multiplies():
+                return self.operations(known, *_tensors(args))
+
+        return repeat
 
 
 def _record(function, args):
@@ -150,9 +165,10 @@ def _record(function, args):
         node.target: getattr(recording, node.target)
         for node in recording.graph.find_nodes(op="get_attr")
     }
+    multiplies = by_onednn if _may_use_onednn(recording.graph) else nullcontext
     places = _set_memory_aside(recording.graph)
     recording.recompile()
-    return _Recording(type(recording).forward, constants, places)
+    return _Recording(type(recording).forward, constants, places, multiplies)
 
 
 def _transposed_product(a, b):
@@ -252,6 +268,18 @@ def _merge_equals(graph):
         done = repr((node.target, node.args, node.kwargs))
         node.replace_all_uses_with(first.setdefault(done, node))
     graph.eliminate_dead_code()
+
+
+def _may_use_onednn(graph):
+    """Whether all products may be left to oneDNN; False if there is nothing to gain."""
+    products = [
+        [_value(factor) for factor in node.args[-2:]]
+        for node in graph.nodes
+        if node.target in PRODUCTS
+    ]
+    return bool(products) and all(
+        a.device.type == "cpu" and is_exact_by_onednn(a, b) for a, b in products
+    )
 
 
 def _set_memory_aside(graph):

@@ -2,13 +2,12 @@
 
 `do_together` does tasks in threads: the folds and candidates of a search. Where a task
 comes to train a net, it waits at the `Rendezvous` of its thread until all others wait
-there as well, or have ended. Then one of them trains the nets of all, see
-`advser.stacking`.
+there as well, or have ended. Then the nets of all are trained, see `advser.stacking`.
 """
 
 import threading
 import warnings
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from time import thread_time
 
 import torch
@@ -49,9 +48,9 @@ def do_together(tasks, n_cores=1, is_called_off=None):
     with warnings.catch_warnings(), ThreadPoolExecutor(len(tasks)) as threads:
         try:
             done = [threads.submit(rendezvous.do, task) for task in tasks]
-            wait(done, return_when=FIRST_EXCEPTION)
+            rendezvous.train()
         finally:
-            rendezvous.is_closed = True
+            rendezvous.close()
     if rendezvous.error is not None:
         raise rendezvous.error
     return [of_task.result() for of_task in done]
@@ -101,8 +100,10 @@ class Rendezvous:
         self.is_called_off = is_called_off
         self.is_closed = False
         self.error = None  # the first of a task
-        self.changed = threading.Condition()
         self.waiting = []
+        self.lock = threading.Lock()
+        self.has_come = threading.Condition(self.lock)  # somebody, or is gone
+        self.is_trained = threading.Condition(self.lock)
 
     def do(self, task):
         """Return what a task returns, whose fits wait here."""
@@ -116,10 +117,9 @@ class Rendezvous:
             raise
         finally:
             del _thread.rendezvous
-            with self.changed:
+            with self.lock:
                 self.n_left -= 1
-                if self._all_wait():
-                    self.changed.notify()  # one has to see it
+                self.has_come.notify()
 
     def check(self):
         """Raise an error if the tasks are called off."""
@@ -132,45 +132,58 @@ class Rendezvous:
         start = thread_time()
         self.cores.release()
         try:
-            with self.changed:
+            with self.lock:
                 self.waiting.append(entry)
-                while not entry.done:
-                    if self._all_wait():
-                        self._train()
-                    else:
-                        self.changed.wait()
+                self.has_come.notify()
+                self.is_trained.wait_for(lambda: entry.is_done or self.is_closed)
         finally:
             self.cores.acquire()
-        of_others = thread_time() - start - entry.seconds  # by the thread that trains
+        if not entry.is_done:
+            self.check()
+        # It waited, and has its share of the training.
+        seconds_of_others = thread_time() - start - entry.seconds
         _thread.seconds_of_others = (
-            getattr(_thread, "seconds_of_others", 0.0) + of_others
+            getattr(_thread, "seconds_of_others", 0.0) + seconds_of_others
         )
         if entry.error is not None:  # that of other fits too, each of which raises it
             raise entry.error.with_traceback(entry.traceback)
         return entry.job.net
 
-    def _all_wait(self):
-        return 0 < self.n_left == len(self.waiting)
+    def train(self):
+        """Train the nets of all, each time that all wait, until the tasks have ended.
 
-    def _train(self):
-        """Train all nets that wait, those that can be stacked as one."""
-        entries, self.waiting = self.waiting, []
-        try:
+        One thread trains them all, since the memory that it frees is its own again.
+        """
+        while entries := self._next_entries():
             _share_rows(entries)
             for group in _stackable_groups(entries):
                 self._train_group(group)
             for part in _sized_by_speakers(entries):
                 if part.n_outputs is not None:
                     part.unpad()
-        except BaseException as error:  # the others wait for an answer
-            for entry in entries:
-                entry.finish(0.0, error)
-        self.changed.notify_all()
+            with self.lock:
+                for entry in entries:
+                    entry.is_done = True
+                self.is_trained.notify_all()
+
+    def close(self):
+        """Send those away who wait or will come."""
+        with self.lock:
+            self.is_closed = True
+            self.is_trained.notify_all()
+
+    def _next_entries(self):
+        """Return the fits of all tasks; none if all have ended or one has failed."""
+        with self.lock:
+            self.has_come.wait_for(
+                lambda: self.error or self.n_left == len(self.waiting)
+            )
+            entries, self.waiting = self.waiting, []
+            return [] if self.error else entries
 
     def _train_group(self, entries):
         """Train nets on one thread, together if there are several."""
         start = thread_time()
-        error = None
         try:
             self.check()
             with limited_threads(0), threadpool_limits(1):
@@ -179,11 +192,11 @@ class Rendezvous:
                     net.fit((rows, valid_rows))
                 else:
                     fit_stacked([entry.job for entry in entries], self.check)
-        except BaseException as caught:  # of these fits, not of the one who trains
-            error = caught
-        seconds = (thread_time() - start) / len(entries)
+        except Exception as error:
+            for entry in entries:
+                entry.error, entry.traceback = error, error.__traceback__
         for entry in entries:
-            entry.finish(seconds, error)
+            entry.seconds = (thread_time() - start) / len(entries)
 
 
 class _Entry:
@@ -191,13 +204,9 @@ class _Entry:
 
     def __init__(self, job):
         self.job = job
-        self.done = False
-
-    def finish(self, seconds, error):
-        """Take the error, if any, and this net's share of the time."""
-        self.seconds, self.error = seconds, error
-        self.traceback = getattr(error, "__traceback__", None)
-        self.done = True
+        self.is_done = False
+        self.seconds = 0.0
+        self.error = self.traceback = None
 
 
 def _sized_by_speakers(entries):

@@ -21,6 +21,7 @@ SOURCES = {
 # A module may import from its own floor and from those before, never from those after.
 FLOORS = [
     {
+        "_products",
         "_recording",
         "_routing",
         "_store",
