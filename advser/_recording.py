@@ -122,13 +122,13 @@ class _Recording(NamedTuple):
     """Operations, what they know from the start, and the places that they write to."""
 
     operations: Callable
-    constants: dict
+    known: dict
     places: dict
     multiplies: Callable  # the context in which to multiply matrices
 
     def repeated(self):
         """Return a function that does the operations in memory of its own."""
-        known = SimpleNamespace(**self.constants, **_memory_for(self.places))
+        known = SimpleNamespace(**self.known, **_memory_for(self.places))
 
         def repeat(*args):
             with self.multiplies():
@@ -161,14 +161,15 @@ def _record(function, args):
     _keep_constants(recording)
     _merge_equals(recording.graph)
     # The graph that it was made from is a hundred times as large.
-    constants = {
+    known = {
         node.target: getattr(recording, node.target)
         for node in recording.graph.find_nodes(op="get_attr")
     }
     multiplies = by_onednn if _may_use_onednn(recording.graph) else nullcontext
     places = _set_memory_aside(recording.graph)
+    known.update(_hold_operations(recording.graph))
     recording.recompile()
-    return _Recording(type(recording).forward, constants, places, multiplies)
+    return _Recording(type(recording).forward, known, places, multiplies)
 
 
 def _transposed_product(a, b):
@@ -314,6 +315,22 @@ def _set_memory_aside(graph):
                 leaving.setdefault(last, []).append(block)
         free.extend(leaving.pop(i, []))
     return places
+
+
+def _hold_operations(graph):
+    """Call the operations by names of our own: torch.ops looks them up at every call.
+
+    Returns
+    -------
+    operations : dict of callable
+    """
+    operations = {}
+    for node in graph.nodes:
+        if node.op == "call_function":
+            name = f"_do_{node.name}"
+            operations[name] = node.target
+            node.op, node.target = "call_module", name
+    return operations
 
 
 def _n_bytes(node):
