@@ -160,15 +160,17 @@ class BatchIterator:
 
 
 class AdamW(torch.optim.AdamW):
-    """AdamW that does not load the compiler of torch.
+    """AdamW without what torch hangs on its methods, which takes as long as the update.
 
-    torch guards the methods of its optimizers from being compiled, for which it loads
-    the compiler: a second at the first fit, and 90 MB in every process. Saving and
-    loading a state still does.
+    That is the profiler's mark of a step, and the hooks of optimizers, which are not
+    called here; callbacks take their place. And it is a guard against being compiled,
+    for which torch loads its compiler: a second at the first fit, and 90 MB in every
+    process. Saving and loading a state still does.
     """
 
     add_param_group = inspect.unwrap(torch.optim.AdamW.add_param_group)
     step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+    step.hooked = True  # so torch takes it for marked already
 
 
 class Move:
