@@ -401,28 +401,27 @@ class StackedBatches:
             self.y[f"{task}_weight"] = torch.cat(weights).to(device)
         self.weights = [name for name in self.y if name.endswith("_weight")]
 
-        place = torch.zeros(self.shape, dtype=dtype)
+        # Which of all rows, those of one net after another, lies where in a batch.
+        n_rows = sum(sizes)
+        self.slots = torch.full(self.shape, n_rows)  # none, to fill the batch
+        scale = torch.zeros(n_rows + 1, dtype=dtype)
+        start = 0
         for net, (n, size) in enumerate(zip(sizes, self.batch_sizes)):
-            share = torch.ones(n, dtype=dtype)
-            share[n - n % size :] *= size / max(n % size, 1)  # a last, smaller batch
-            self._place(place, net, share * self.shape[2] / size)
-        self.scale = place.to(device)
-
-    def _place(self, table, net, values):
-        """Lay the values of a net's rows out in batches: into table[:, net]."""
-        size = self.batch_sizes[net]
-        n_whole = len(values) // size
-        whole, rest = values.split([n_whole * size, len(values) - n_whole * size])
-        table[:n_whole, net, :size] = whole.view(n_whole, size)
-        if len(rest):
-            table[n_whole, net, : len(rest)] = rest
+            rows = torch.arange(start, start + n)
+            for batch, of_batch in enumerate(rows.split(size)):
+                self.slots[batch, net, : len(of_batch)] = of_batch
+                scale[of_batch] = self.shape[2] / len(of_batch)
+            start += n
+        self.slots = self.slots.to(device)
+        self.scale = _take(scale.to(device), self.slots)
 
     def __iter__(self):
-        index = torch.zeros(self.shape, dtype=torch.int64)
-        for net, job in enumerate(self.jobs):
-            order = job.rows.shuffled_order(job.net.iterator_train__generator)
-            self._place(index, net, order)
-        index = index.to(self.x.device)
+        orders = [
+            job.rows.shuffled_order(job.net.iterator_train__generator)
+            for job in self.jobs
+        ]
+        rows = torch.cat([*orders, torch.zeros(1, dtype=torch.int64)])
+        index = _take(rows.to(self.x.device), self.slots)
         n_batches = max(1, BLOCK_ROWS // index[0].numel())  # gathered at once
         for order, scale in zip(index.split(n_batches), self.scale.split(n_batches)):
             x = _take(self.x, order + self.x_start)
