@@ -75,8 +75,10 @@ class StackingBackend(ParallelBackendBase):
         self.cluster = cluster if n_processes > 1 else None
         self.changed = threading.Condition()
         self.tasks = []  # with the futures of what they return
-        self.dispatcher = None
+        self.dispatcher = None  # the last thread that does the tasks
+        self.is_dispatching = False
         self.is_called_off = False
+        self.is_complete = False
 
     def effective_n_jobs(self, n_jobs):
         """Return the number of tasks at a time, whatever `n_jobs` asks for."""
@@ -93,10 +95,10 @@ class StackingBackend(ParallelBackendBase):
         with self.changed:
             self.tasks.append((func, future))
             self.changed.notify()
-            if self.dispatcher is None:
-                dispatcher = threading.Thread(target=self._dispatch, daemon=True)
-                dispatcher.start()
-                self.dispatcher = dispatcher
+            if not self.is_dispatching:
+                self.dispatcher = threading.Thread(target=self._dispatch, daemon=True)
+                self.dispatcher.start()
+                self.is_dispatching = True
         return future
 
     def retrieve_result_callback(self, out):
@@ -122,6 +124,17 @@ class StackingBackend(ParallelBackendBase):
                 get_reusable_executor(reuse=True).shutdown(kill_workers=True)
             dispatcher.join(0.1)
 
+    def finish(self):
+        """Let the thread end that does the tasks, of which there will be no more.
+
+        If the interpreter ended first, a tensor that it still holds would abort it.
+        """
+        with self.changed:
+            self.is_complete = True
+            self.changed.notify()
+        if self.dispatcher is not None and not self.is_called_off:
+            self.dispatcher.join()
+
     def _dispatch(self):
         """Do all tasks that come, until none comes for a moment."""
         while tasks := self._next_tasks():
@@ -139,14 +152,15 @@ class StackingBackend(ParallelBackendBase):
         """Return tasks for all processes, or the last ones."""
         n_tasks = self.n_processes * self.max_stack
         with self.changed:
-            while len(self.tasks) < n_tasks and not self.is_called_off:
+            while len(self.tasks) < n_tasks and not (
+                self.is_called_off or self.is_complete
+            ):
                 if not self.changed.wait(self.settle_seconds):
                     break
             if self.is_called_off:
                 self.tasks.clear()
             tasks, self.tasks = self.tasks[:n_tasks], self.tasks[n_tasks:]
-            if not tasks:
-                self.dispatcher = None
+            self.is_dispatching = bool(tasks)
             return tasks
 
     def _do(self, tasks):
@@ -188,8 +202,11 @@ def stacked_fits(max_stack, n_jobs=None):
     active, _ = get_active_backend()
     cluster = None if isinstance(active, LOCAL_BACKENDS) else active
     backend = StackingBackend(max_stack, effective_n_jobs(n_jobs), cluster)
-    with parallel_config(backend):
-        yield
+    try:
+        with parallel_config(backend):
+            yield
+    finally:
+        backend.finish()
 
 
 def stacked_or_fall_back(estimator, max_stack, n_jobs):

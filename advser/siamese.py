@@ -107,7 +107,7 @@ def cosine_distance(i, h_n):
     return 1 - F.cosine_similarity(i, h_n, dim=1)
 
 
-def cross_correlation(i, r, weight):
+def cross_correlation(i, r, weight=None):
     r"""Return how far the dimensions of one code are correlated with the other's.
 
     .. math:: L_\mathrm{diff} = \frac{1}{d} \left\lVert
@@ -123,28 +123,38 @@ def cross_correlation(i, r, weight):
     i, r : Tensor of shape (B, d)
         The two codes.
 
-    weight : Tensor of shape (B,)
-        Weights of the rows, of any scale.
+    weight : Tensor of shape (B,) or None, default=None
+        Weights of the rows, of any scale. None if all weigh the same.
 
     Returns
     -------
     loss : Tensor of shape ()
     """
-    share = weight / weight.sum().clamp(min=TINY)  # (B,)
-    i, r = standardize_columns(i, share), standardize_columns(r, share)
-    return (i.T @ (share[:, None] * r)).square().sum() / i.shape[1]
+    if weight is None:
+        i, r = standardize_columns(i), standardize_columns(r)
+        correlations = i.T @ r / len(i)
+    else:
+        share = weight / weight.sum().clamp(min=TINY)  # (B,)
+        i, r = standardize_columns(i, share), standardize_columns(r, share)
+        correlations = i.T @ (share[:, None] * r)
+    return correlations.square().sum() / i.shape[1]
 
 
-def standardize_columns(code, share, eps=1e-5):
+def standardize_columns(code, share=None, eps=1e-5):
     """Return the code with mean 0 and variance 1: (B, d), with shares (B,) of the rows.
 
     A column of (next to) no variance, which `eps` tells, comes out as (nearly) 0.
     """
-    centred = code - share @ code
-    return centred / (share @ centred.square() + eps).sqrt()
+    centred = code - _mean_of_rows(code, share)
+    return centred / (_mean_of_rows(centred.square(), share) + eps).sqrt()
 
 
-def subspace_overlap(i, r, weight):
+def _mean_of_rows(values, share):
+    """Return the mean of rows that have shares (B,), or all the same: (d,)."""
+    return values.mean(0) if share is None else share @ values
+
+
+def subspace_overlap(i, r, weight=None):
     r"""Return the paper's orthogonality loss, that of domain separation networks.
 
     .. math:: L_\mathrm{diff} = \frac{1}{d^2}
@@ -160,15 +170,17 @@ def subspace_overlap(i, r, weight):
     i, r : Tensor of shape (B, d)
         The two codes.
 
-    weight : Tensor of shape (B,)
+    weight : Tensor of shape (B,) or None, default=None
         Weights of the rows, of any scale. For B stands Kish's effective number of
         rows, :math:`(\sum w)^2 / \sum w^2`, which is that of the rows if all weigh
-        the same.
+        the same. None if they do.
 
     Returns
     -------
     loss : Tensor of shape ()
     """
+    if weight is None:
+        weight = torch.ones_like(i[:, 0])
     total = weight.sum().clamp(min=TINY)
     n_rows = total**2 / weight.square().sum().clamp(min=TINY)
     share = weight / total  # (B,)
@@ -257,8 +269,9 @@ class NeutralReferences(Noise):
 
     def forward(self):
         """Return the references of this step: (n_speakers + 1, n_features)."""
-        choice = (self.noise * self.n_choices).long()
-        return self.rows.take_along_dim(choice[:, None, None], 1)[:, 0]
+        choice = (self.noise * self.n_choices).long()  # (n_speakers + 1,)
+        choice = choice[:, None, None].expand(-1, 1, self.rows.shape[2])
+        return self.rows.gather(1, choice)[:, 0]
 
 
 class NeutralOffsets(Noise):
@@ -404,19 +417,19 @@ class SiameseNetwork(nn.Module):
         """Return the weighted terms of the joint step."""
         if self.offsets is not None:
             x = self.offsets(x, y["speaker"] + 1)
-        h = self.encoder(x)  # (n, d), and so are i and r
+        references = x[:0] if self.references is None else self.references()
+        # E sees both at once: (n, d), and (n_speakers + 1, d).
+        h, h_n = self.encoder(torch.cat([x, references])).tensor_split([len(x)])
         i, r = self.irrelevant(h), self.relevant(h)
         logits = self.emotion_head(r)
         terms = {"emotion": classification_loss(logits, y, "emotion")}
         if self.references is not None:
             entry = y["speaker"] + 1
-            h_n = self.encoder(self.references())  # (n_speakers + 1, d)
             losses = CALIBRATIONS[self.calibration](i, h_n[entry])  # (n,)
             losses = self.references.weight[entry] * losses
             terms["calibration"] = weighted_mean(losses, y, "row")
-        row_weight = y.get("row_weight", torch.ones_like(h[:, 0]))  # (n,)
         orthogonality = ORTHOGONALITIES[self.orthogonality]
-        terms["orthogonality"] = orthogonality(i, r, row_weight)
+        terms["orthogonality"] = orthogonality(i, r, y.get("row_weight"))
         # The target stands still: to shrink h would else be the shortest way down.
         losses = reconstruction_loss(self.decoder(torch.cat([i, r], 1)), h.detach())
         terms["reconstruction"] = weighted_mean(losses, y, "row")

@@ -71,7 +71,7 @@ class Network(nn.Module):
 
 
 def hand_written_fit(task, game, *, epochs, batch_size, n_speaker_updates=2, dropout=0):
-    """Train as a careful engineer does without a library, and return the network.
+    """Train as a careful engineer does without a library; return what classifies.
 
     Slices of tensors in memory, one permutation an epoch, fused Adam, nothing read
     back. The second move of the games in two moves goes on from the embedding that
@@ -121,7 +121,7 @@ def hand_written_fit(task, game, *, epochs, batch_size, n_speaker_updates=2, dro
             main.zero_grad()
             loss.backward()
             main.step()
-    return network.eval()
+    return nn.Sequential(encoder, emotion_head).eval()
 
 
 def explained_share(h, speakers):

@@ -6,11 +6,10 @@ loop of `_reference.py`, which knows nothing but this task, plays the same game 
 same moves, and is the 1.00 of every ratio. Ours validates its input, standardises
 inside, weights, records a history and serves callbacks on top.
 
-The other methods, whose moves are more or others, stand beside the loop of gradient
-reversal. Other libraries are timed where they are installed. They compute related
-things, not the same: scikit-learn's network has no adversary, skada's has two domains
-for 50 speakers (half of them each), and fairlearn's adversary sees the output instead
-of the embedding.
+Other libraries are timed where they are installed, beside the loop of gradient reversal.
+They compute related things, not the same: scikit-learn's network has no adversary,
+skada's has two domains for 50 speakers (half of them each), and fairlearn's adversary
+sees the output instead of the embedding.
 
 Usage: python benchmarks/fit_speed.py [--rounds N] [--quick]
 """
@@ -21,6 +20,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import torch
+from _hand_written import autoencoder_fit, siamese_fit
 from _reference import (
     EMBEDDING,
     HIDDEN,
@@ -73,21 +73,37 @@ def our_fit(task, game, *, epochs, batch_size, dropout=0.0, conditional=False):
     ).fit(X, y, speakers=speakers)
 
 
-def method_fit(task, method, *, epochs, batch_size):
-    """Fit another method with layers of the same widths."""
+def our_autoencoder_fit(task, *, epochs, batch_size):
+    """Fit the estimator with the four moves of the hand-written loop."""
     X, y, speakers = task
-    model = method(
+    return AutoencoderSER(
         hidden_layer_sizes=(HIDDEN,),
         embedding_dim=EMBEDDING,
         dropout=0.0,
+        alpha=0.0,
         lr=LR,
         max_epochs=epochs,
         batch_size=batch_size,
+        class_weight=None,
         random_state=0,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # there is no neutral speech in the task
-        model.fit(X, y, speakers=speakers)
+    ).fit(X, y, speakers=speakers)
+
+
+def our_siamese_fit(task, *, epochs, batch_size):
+    """Fit the estimator with the terms of the hand-written loop."""
+    X, y, speakers = task
+    return SiameseSER(
+        neutral=0,
+        hidden_layer_sizes=(HIDDEN,),
+        embedding_dim=EMBEDDING,
+        dropout=0.0,
+        alpha=0.0,
+        lr=LR,
+        max_epochs=epochs,
+        batch_size=batch_size,
+        class_weight=None,
+        random_state=0,
+    ).fit(X, y, speakers=speakers)
 
 
 def skorch_fit(task, *, epochs, batch_size):
@@ -150,12 +166,11 @@ def fairlearn_fit(task, *, epochs, batch_size):
     ).fit(X, y, sensitive_features=speakers)
 
 
+METHODS = {
+    "autoencoder": (autoencoder_fit, our_autoencoder_fit),
+    "siamese": (siamese_fit, our_siamese_fit),
+}
 PEERS = {
-    "AutoencoderSER, four moves": (
-        partial(method_fit, method=AutoencoderSER),
-        "advser",
-    ),
-    "SiameseSER": (partial(method_fit, method=SiameseSER), "advser"),
     "skorch, defaults": (skorch_fit, "skorch"),
     "scikit-learn, no adversary": (sklearn_fit, "sklearn"),
     "skada, two domains": (skada_fit, "skada"),
@@ -188,6 +203,10 @@ def cases_of(batch_size):
             ours[f"advser: {name}{CONDITIONAL}"] = conditional
         cases.update(ours)
         baselines.update(dict.fromkeys([hand, *ours], hand))
+    for name, (by_hand, our) in METHODS.items():
+        hand, ours = f"hand-written: {name}", f"advser: {name}"
+        cases |= {hand: partial(by_hand, **settings), ours: partial(our, **settings)}
+        baselines |= {hand: hand, ours: hand}
     for name, (fit, package) in PEERS.items():
         if find_spec(package) is None:
             print(f"{name}: skipped, as {package} is not installed")
@@ -205,8 +224,7 @@ def check(cases, task):
         if case.startswith("hand-written"):
             network = fit(task, epochs=EPOCHS)
             with torch.inference_mode():
-                emotion_logits, _ = network(torch.from_numpy(X))
-            predicted = emotion_logits.argmax(1).numpy()
+                predicted = network(torch.from_numpy(X)).argmax(1).numpy()
         elif case.startswith("advser"):
             predicted = fit(task, epochs=EPOCHS).predict(X)
         else:

@@ -48,7 +48,7 @@ def fitted_models(task):
 
     def forward(X):
         with torch.inference_mode():
-            return module(torch.from_numpy(X))[0].softmax(1).numpy()
+            return module(torch.from_numpy(X)).softmax(1).numpy()
 
     def skorch_predict(X):
         return net.predict_proba(skorch_data(X, np.zeros(len(X), dtype=np.int64)))

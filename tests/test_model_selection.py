@@ -445,6 +445,14 @@ def test_nets_of_a_stack_end_with_memory_of_their_own(corpus):
             assert values.untyped_storage().nbytes() == values.nbytes
 
 
+def test_no_thread_outlives_the_search(corpus):
+    X, y, speakers = corpus
+    before = threading.enumerate()
+    search = StackedGridSearchCV(small(max_epochs=1), {"alpha": [0.1, 1]}, cv=2)
+    search.fit(X, y, speakers=speakers)
+    assert threading.enumerate() == before
+
+
 @pytest.fixture
 def interruptible():
     """Let an interrupt arrive where the tests run in the background as well."""

@@ -114,6 +114,7 @@ def test_orthogonality_takes_the_weights_of_the_rows(loss):
     torch.testing.assert_close(loss(i, r, weight), alone)
     torch.testing.assert_close(loss(i, r, 7 * weight), alone)
     assert loss(i, r, 0 * weight).item() == 0
+    torch.testing.assert_close(loss(i[:6], r[:6]), alone)
 
 
 def test_cross_correlation_counts_a_row_of_weight_2_twice():
