@@ -3,7 +3,7 @@
 #
 #   make benchmark ARGS="--quick"      further arguments of `advser benchmark`
 #   make test ARGS="-k scaling"        further arguments of pytest
-#   make test PYTHON=python3.13 VENV=/tmp/py313
+#   make test PYTHON=python3.13 VENV=.venv313
 
 PYTHON ?= python3
 VENV ?= .venv

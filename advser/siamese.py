@@ -56,7 +56,7 @@ __all__ = [
     "subspace_overlap",
 ]
 
-TINY = 1e-12  # keeps a mean over rows that all weigh nothing from dividing by 0
+TINY = 1e-12  # keeps means of rows that weigh nothing, and logarithms, finite
 N_CHOICES = 3  # the paper draws among the first three neutral utterances of a speaker
 
 
@@ -84,7 +84,7 @@ def jensen_shannon_divergence(i, h_n):
     """
     log_p, log_q = i.log_softmax(1), h_n.log_softmax(1)
     p, q = log_p.exp(), log_q.exp()
-    log_m = ((p + q) / 2).clamp(min=TINY).log()
+    log_m = ((p + q) / 2 + TINY).log()
     return (p * (log_p - log_m) + q * (log_q - log_m)).sum(1) / 2
 
 
@@ -269,6 +269,8 @@ class NeutralReferences(Noise):
 
     def forward(self):
         """Return the references of this step: (n_speakers + 1, n_features)."""
+        if self.rows.shape[1] == 1:
+            return self.rows[:, 0]
         choice = (self.noise * self.n_choices).long()  # (n_speakers + 1,)
         choice = choice[:, None, None].expand(-1, 1, self.rows.shape[2])
         return self.rows.gather(1, choice)[:, 0]

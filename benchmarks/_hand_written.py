@@ -4,6 +4,8 @@ As `hand_written_fit` of `_reference.py` does: slices of tensors in memory, one
 permutation an epoch, fused Adam, nothing read back.
 """
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from _reference import EMBEDDING, HIDDEN, LR, N_EMOTIONS, N_FEATURES, N_SPEAKERS
@@ -17,7 +19,7 @@ BOUND = 3.0  # in standard deviations
 def mlp(*sizes):
     """Return linear layers with rectifiers between them."""
     layers = []
-    for n_in, n_out in zip(sizes, sizes[1:]):
+    for n_in, n_out in pairwise(sizes):
         layers += [nn.Linear(n_in, n_out), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 

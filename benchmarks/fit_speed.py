@@ -2,14 +2,14 @@
 
 The reference task: 5000 rows, 88 features, 4 emotions, 50 speakers; a network of
 88 - 128 - 64 units with linear heads; Adam, 20 epochs, one thread. The hand-written
-loop of `_reference.py`, which knows nothing but this task, plays the same game with the
-same moves, and is the 1.00 of every ratio. Ours validates its input, standardises
-inside, weights, records a history and serves callbacks on top.
+loop (`_reference.py`, `_hand_written.py`), which knows nothing but this task, plays the
+same game with the same moves, and is the 1.00 of every ratio. Ours validates its input,
+standardises inside, weights, records a history and serves callbacks on top.
 
-Other libraries are timed where they are installed, beside the loop of gradient reversal.
-They compute related things, not the same: scikit-learn's network has no adversary,
-skada's has two domains for 50 speakers (half of them each), and fairlearn's adversary
-sees the output instead of the embedding.
+Other libraries are timed where they are installed, beside the loop of gradient
+reversal. They compute related things, not the same: scikit-learn's network has no
+adversary, skada's has two domains for 50 speakers (half of them each), and fairlearn's
+adversary sees the output instead of the embedding.
 
 Usage: python benchmarks/fit_speed.py [--rounds N] [--quick]
 """
