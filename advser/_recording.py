@@ -49,7 +49,9 @@ PRODUCTS = {  # of their last two arguments
     aten.addmm.default,
     aten.baddbmm.default,
     aten.bmm.default,
+    aten.dot.default,
     aten.mm.default,
+    aten.mv.default,
 }
 MAX_KEPT = 32  # recordings of the past
 LARGE = 1 << 16  # bytes of a result for which memory is set aside
@@ -258,6 +260,7 @@ def _keep_constants(recording):
             setattr(recording, f"_{node.name}", value)
             with recording.graph.inserting_before(node):
                 kept = recording.graph.create_node("get_attr", f"_{node.name}")
+            kept.meta = dict(node.meta)
             node.replace_all_uses_with(kept)
     recording.graph.eliminate_dead_code()
 
@@ -272,15 +275,13 @@ def _merge_equals(graph):
 
 
 def _may_use_onednn(graph):
-    """Whether all products may be left to oneDNN; False if there is nothing to gain."""
+    """Whether there are products, all of which may be left to oneDNN."""
     products = [
         [_value(factor) for factor in node.args[-2:]]
         for node in graph.nodes
         if node.target in PRODUCTS
     ]
-    return bool(products) and all(
-        a.device.type == "cpu" and is_exact_by_onednn(a, b) for a, b in products
-    )
+    return bool(products) and all(is_exact_by_onednn(a, b) for a, b in products)
 
 
 def _set_memory_aside(graph):

@@ -85,8 +85,8 @@ class StackingBackend(ParallelBackendBase):
         return self.n_processes * self.max_stack
 
     def start_call(self):
-        """Begin anew after what was given up."""
-        self.is_called_off = False
+        """Begin anew after what was given up, or finished."""
+        self.is_called_off = self.is_complete = False
 
     def submit(self, func, callback=None):
         """Schedule a task; return the future of what it returns."""
@@ -96,9 +96,9 @@ class StackingBackend(ParallelBackendBase):
             self.tasks.append((func, future))
             self.changed.notify()
             if not self.is_dispatching:
-                self.dispatcher = threading.Thread(target=self._dispatch, daemon=True)
-                self.dispatcher.start()
-                self.is_dispatching = True
+                dispatcher = threading.Thread(target=self._dispatch, daemon=True)
+                dispatcher.start()
+                self.dispatcher, self.is_dispatching = dispatcher, True
         return future
 
     def retrieve_result_callback(self, out):
@@ -111,11 +111,8 @@ class StackingBackend(ParallelBackendBase):
         The processes, which joblib shares between all its loops, are ended. A cluster
         does the bundles that it has to their end, for nobody.
         """
+        self.call_off()
         dispatcher = self.dispatcher
-        with self.changed:
-            self.is_called_off = True
-            self.tasks.clear()
-            self.changed.notify()
         if dispatcher is None or self.cluster is not None:
             return
         # A thread that outlives the interpreter in the middle of a product aborts it.
@@ -123,6 +120,13 @@ class StackingBackend(ParallelBackendBase):
             if self.n_processes > 1:
                 get_reusable_executor(reuse=True).shutdown(kill_workers=True)
             dispatcher.join(0.1)
+
+    def call_off(self):
+        """Begin no task any more."""
+        with self.changed:
+            self.is_called_off = True
+            self.tasks.clear()
+            self.changed.notify()
 
     def finish(self):
         """Let the thread end that does the tasks, of which there will be no more.
@@ -205,6 +209,9 @@ def stacked_fits(max_stack, n_jobs=None):
     try:
         with parallel_config(backend):
             yield
+    except BaseException:
+        backend.call_off()
+        raise
     finally:
         backend.finish()
 

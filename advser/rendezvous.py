@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import thread_time
 
 import torch
+from sklearn import config_context, get_config
 from threadpoolctl import threadpool_limits
 
 from ._threads import limited_threads
@@ -154,23 +155,29 @@ class Rendezvous:
 
         One thread trains them all, since the memory that it frees is its own again.
         """
-        while entries := self._next_entries():
-            _share_rows(entries)
-            for group in _stackable_groups(entries):
-                self._train_group(group)
-            for part in _sized_by_speakers(entries):
-                if part.n_outputs is not None:
-                    part.unpad()
-            with self.lock:
-                for entry in entries:
-                    entry.is_done = True
-                self.is_trained.notify_all()
+        while self._train_those_who_wait():
+            pass
 
     def close(self):
         """Send those away who wait or will come."""
         with self.lock:
             self.is_closed = True
             self.is_trained.notify_all()
+
+    def _train_those_who_wait(self):
+        """Wait until all wait, and train their nets; return whether there were any."""
+        entries = self._next_entries()
+        _share_rows(entries)
+        for group in _stackable_groups(entries):
+            self._train_group(group)
+        for part in _sized_by_speakers(entries):
+            if part.n_outputs is not None:
+                part.unpad()
+        with self.lock:
+            for entry in entries:
+                entry.is_done = True
+            self.is_trained.notify_all()
+        return bool(entries)
 
     def _next_entries(self):
         """Return the fits of all tasks; none if all have ended or one has failed."""
@@ -186,7 +193,11 @@ class Rendezvous:
         start = thread_time()
         try:
             self.check()
-            with limited_threads(0), threadpool_limits(1):
+            with (
+                limited_threads(0),
+                threadpool_limits(1),
+                config_context(**entries[0].config),
+            ):
                 if len(entries) == 1:
                     net, rows, valid_rows = entries[0].job
                     net.fit((rows, valid_rows))
@@ -204,6 +215,7 @@ class _Entry:
 
     def __init__(self, job):
         self.job = job
+        self.config = get_config()  # scikit-learn's, of the thread of the task
         self.is_done = False
         self.seconds = 0.0
         self.error = self.traceback = None

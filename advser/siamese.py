@@ -419,9 +419,9 @@ class SiameseNetwork(nn.Module):
         """Return the weighted terms of the joint step."""
         if self.offsets is not None:
             x = self.offsets(x, y["speaker"] + 1)
-        references = x[:0] if self.references is None else self.references()
-        # E sees both at once: (n, d), and (n_speakers + 1, d).
-        h, h_n = self.encoder(torch.cat([x, references])).tensor_split([len(x)])
+        # E sees all at once: the rows, and n_speakers + 1 references behind them.
+        seen = x if self.references is None else torch.cat([x, self.references()])
+        h, h_n = self.encoder(seen).tensor_split([len(x)])  # (n, d), (n_references, d)
         i, r = self.irrelevant(h), self.relevant(h)
         logits = self.emotion_head(r)
         terms = {"emotion": classification_loss(logits, y, "emotion")}

@@ -407,10 +407,13 @@ class StackedBatches:
         scale = torch.zeros(n_rows + 1, dtype=dtype)
         start = 0
         for net, (n, size) in enumerate(zip(sizes, self.batch_sizes)):
-            rows = torch.arange(start, start + n)
-            for batch, of_batch in enumerate(rows.split(size)):
-                self.slots[batch, net, : len(of_batch)] = of_batch
-                scale[of_batch] = self.shape[2] / len(of_batch)
+            rows = torch.full((-(-n // size) * size,), n_rows)
+            rows[:n] = torch.arange(start, start + n)
+            rows = rows.view(-1, size)  # (n_batches, size)
+            self.slots[: len(rows), net, :size] = rows
+            scale[start : start + n] = self.shape[2] / size
+            if n % size:  # a last, smaller batch
+                scale[start + n - n % size : start + n] = self.shape[2] / (n % size)
             start += n
         self.slots = self.slots.to(device)
         self.scale = _take(scale.to(device), self.slots)

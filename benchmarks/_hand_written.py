@@ -32,8 +32,9 @@ def adam(*players, lr=LR):
 
 def descend(loss, optimizer):
     """Take a step down."""
+    (group,) = optimizer.param_groups
     optimizer.zero_grad()
-    loss.backward()
+    loss.backward(inputs=group["params"])
     optimizer.step()
 
 
@@ -80,7 +81,9 @@ def siamese_fit(task, *, epochs, batch_size):
     torch.manual_seed(0)
     mean, scale = x.mean(0), x.std(0)
     x = (x - mean) / scale
-    neutral = torch.stack([x[(y == 0) & (speakers == s)].mean(0) for s in range(50)])
+    neutral = torch.stack(
+        [x[(y == 0) & (speakers == s)].mean(0) for s in range(N_SPEAKERS)]
+    ).nan_to_num()  # of speakers without neutral speech
     offsets = neutral - neutral.mean(0)
     encoder = mlp(N_FEATURES, HIDDEN, EMBEDDING)
     irrelevant, relevant = (nn.Linear(EMBEDDING, EMBEDDING) for _ in range(2))

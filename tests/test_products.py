@@ -40,12 +40,27 @@ def test_what_is_called_exact_is_exact(turn):
     is_exact = is_exact_by_onednn(a, b)
     with by_onednn():
         error = (a @ b - wanted).abs().max() / wanted.abs().max()
-    assert is_exact == (error < 1e-5)
+    assert not is_exact or error < 1e-5
 
 
-def test_types_that_onednn_leaves_alone_are_exact():
+def test_whether_it_rounds_does_not_depend_on_what_is_set(matmul):
+    a, b = random_factors(lambda a, b: (a, b))
+    is_exact = is_exact_by_onednn(a, b)
+    matmul.fp32_precision = "bf16"
+    assert is_exact_by_onednn(a, b) == is_exact
+
+
+def test_what_onednn_leaves_alone_is_not_asked_for():
     a, b = (factor.double() for factor in random_factors(lambda a, b: (a, b)))
-    assert is_exact_by_onednn(a, b)
+    assert not is_exact_by_onednn(a, b)
+    assert not is_exact_by_onednn(torch.ones(3, 0), torch.ones(0, 3))
+
+
+def test_one_number_for_all_is_a_factor_too():
+    ones = torch.ones(1).expand(128, 64)
+    a = torch.ones(64, 128)
+    wanted = is_exact_by_onednn(a, torch.ones(128, 64))
+    assert is_exact_by_onednn(a, ones) == wanted
 
 
 @pytest.mark.parametrize("before", ["none", "ieee"])
@@ -66,7 +81,7 @@ def test_the_precision_is_what_it_was_whichever_thread_ends_last(matmul):
             is_inside.set()
             may_end.wait()
 
-    thread = threading.Thread(target=other)
+    thread = threading.Thread(target=other, daemon=True)
     with by_onednn():
         thread.start()
         is_inside.wait()

@@ -211,3 +211,13 @@ def test_what_is_returned_belongs_to_the_caller_behind_views_too():
         assert torch.equal(zeros, torch.ones(3, 2))
         assert torch.equal(table, x.view(2, 3) + 1)
         assert torch.equal(x, torch.arange(6.0))
+
+
+def test_a_factor_that_is_the_same_every_time():
+    def slope(x, w):
+        w = w.detach().requires_grad_()
+        return torch.autograd.grad((x @ w).sum(), w)
+
+    x, w = torch.ones(64, 32), torch.ones(32, 64)
+    repeated = record(slope, x, w)
+    torch.testing.assert_close(repeated(2 * x, w), slope(2 * x, w))
