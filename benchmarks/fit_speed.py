@@ -36,6 +36,7 @@ from _reference import (
     skorch_net,
 )
 from _timing import argument_parser, compare, show, take_turns, write_report
+from sklearn.base import clone
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
@@ -73,10 +74,10 @@ def our_fit(task, game, *, epochs, batch_size, dropout=0.0, conditional=False):
     ).fit(X, y, speakers=speakers)
 
 
-def our_autoencoder_fit(task, *, epochs, batch_size):
-    """Fit the estimator with the four moves of the hand-written loop."""
+def method_fit(task, method, *, epochs, batch_size):
+    """Fit an estimator of another method with layers of the same widths."""
     X, y, speakers = task
-    return AutoencoderSER(
+    model = clone(method).set_params(
         hidden_layer_sizes=(HIDDEN,),
         embedding_dim=EMBEDDING,
         dropout=0.0,
@@ -86,24 +87,8 @@ def our_autoencoder_fit(task, *, epochs, batch_size):
         batch_size=batch_size,
         class_weight=None,
         random_state=0,
-    ).fit(X, y, speakers=speakers)
-
-
-def our_siamese_fit(task, *, epochs, batch_size):
-    """Fit the estimator with the terms of the hand-written loop."""
-    X, y, speakers = task
-    return SiameseSER(
-        neutral=0,
-        hidden_layer_sizes=(HIDDEN,),
-        embedding_dim=EMBEDDING,
-        dropout=0.0,
-        alpha=0.0,
-        lr=LR,
-        max_epochs=epochs,
-        batch_size=batch_size,
-        class_weight=None,
-        random_state=0,
-    ).fit(X, y, speakers=speakers)
+    )
+    return model.fit(X, y, speakers=speakers)
 
 
 def skorch_fit(task, *, epochs, batch_size):
@@ -167,8 +152,8 @@ def fairlearn_fit(task, *, epochs, batch_size):
 
 
 METHODS = {
-    "autoencoder": (autoencoder_fit, our_autoencoder_fit),
-    "siamese": (siamese_fit, our_siamese_fit),
+    "autoencoder": (autoencoder_fit, AutoencoderSER()),
+    "siamese": (siamese_fit, SiameseSER(neutral=0)),
 }
 PEERS = {
     "skorch, defaults": (skorch_fit, "skorch"),
@@ -203,9 +188,10 @@ def cases_of(batch_size):
             ours[f"advser: {name}{CONDITIONAL}"] = conditional
         cases.update(ours)
         baselines.update(dict.fromkeys([hand, *ours], hand))
-    for name, (by_hand, our) in METHODS.items():
+    for name, (by_hand, method) in METHODS.items():
         hand, ours = f"hand-written: {name}", f"advser: {name}"
-        cases |= {hand: partial(by_hand, **settings), ours: partial(our, **settings)}
+        cases[hand] = partial(by_hand, **settings)
+        cases[ours] = partial(method_fit, method=method, **settings)
         baselines |= {hand: hand, ours: hand}
     for name, (fit, package) in PEERS.items():
         if find_spec(package) is None:
