@@ -1,8 +1,7 @@
 """Speech emotion recognition that works on speakers it has never heard."""
 
-from .adversarial import AdversarialSER, AdversarialSERRegressor
-from .autoencoder import AutoencoderSER, AutoencoderSERRegressor
-from .enrollment import enroll
+from .audio import EGeMAPS
+from .evaluation import speaker_leakage
 from .exceptions import (
     CollapseWarning,
     ConfoundedSpeakersWarning,
@@ -10,10 +9,14 @@ from .exceptions import (
     NoSpeakersWarning,
     NotStackedWarning,
 )
-from .features import EGeMAPS
-from .probes import speaker_leakage
-from .scaling import SpeakerScaler
-from .siamese import SiameseSER
+from .methods import (
+    AdversarialSER,
+    AdversarialSERRegressor,
+    AutoencoderSER,
+    AutoencoderSERRegressor,
+    SiameseSER,
+)
+from .speakers import SpeakerScaler, enroll
 
 __all__ = [
     "AdversarialSER",

@@ -122,7 +122,7 @@ def check_layer_sizes(sizes, name):
 def check_origin(estimator, X, *, reset):
     """Remember how the features of X were made, or compare: `feature_origin_`.
 
-    Tables of :func:`advser.extraction.read_features` tell it in their attributes; what
+    Tables of :func:`advser.audio.read_features` tell it in their attributes; what
     does not tell is taken as it is.
 
     Raises

@@ -2,7 +2,7 @@
 
 Drop-in for scikit-learn's: same parameters, same results, several times faster. The
 fits of the search are done in bundles, whose networks are trained as one stacked model,
-see `advser.rendezvous`.
+see `advser._engine._rendezvous`.
 """
 
 import threading
@@ -30,9 +30,9 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval
 
-from .base import BaseSER
+from ._engine._rendezvous import do_together
 from .exceptions import NotStackedWarning
-from .rendezvous import do_together
+from .methods._base import BaseSER
 
 __all__ = [
     "StackedGridSearchCV",

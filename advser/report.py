@@ -13,8 +13,8 @@ from pathlib import Path
 import pandas as pd
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from ._store import write_text
-from .evaluation import RAW_FEATURES, Comparison
+from .evaluation._compare import RAW_FEATURES, Comparison
+from .evaluation._store import write_text
 from .plots import (
     DifferenceDisplay,
     IntervalDisplay,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from advser.features import EGeMAPS
+from advser.audio import EGeMAPS
 
 TABLE = Path(__file__).parents[1] / "advser" / "data" / "emodb.csv"
 EMOTIONS = {"W": "anger", "F": "happiness", "T": "sadness", "N": "neutral"}

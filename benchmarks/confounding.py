@@ -21,8 +21,8 @@ import pandas as pd
 from sklearn.model_selection import GroupKFold
 
 from advser import AdversarialSER, ConfoundedSpeakersWarning
-from advser.confounding import speaker_confounding
 from advser.evaluation import compare
+from advser.speakers import speaker_confounding
 
 GAMES = {
     "grl": {"adversary": "grl", "bounded": False},

@@ -28,10 +28,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from advser import AdversarialSER, ConfoundedSpeakersWarning, SpeakerScaler
-from advser.confounding import speaker_confounding
 from advser.datasets import load_emodb
 from advser.evaluation import cross_corpus
 from advser.plots import CrossCorpusDisplay
+from advser.speakers import speaker_confounding
 
 N_FOLDS = 10
 WEIGHT = 0.5  # of the adversaries

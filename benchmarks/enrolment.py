@@ -32,9 +32,9 @@ from tqdm import tqdm
 
 from advser import AdversarialSER, SpeakerScaler, enroll
 from advser.datasets import load_emodb
-from advser.enrollment import EnrollmentScorer
 from advser.metrics import unweighted_average_recall
 from advser.model_selection import StackedGridSearchCV
+from advser.speakers import EnrollmentScorer
 
 ANY = [0, 1, 2, 5, 10, 20, "all"]
 NEUTRAL = [1, 2, 3]

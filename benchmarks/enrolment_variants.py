@@ -23,8 +23,8 @@ from tqdm import tqdm
 
 from advser import SpeakerScaler
 from advser.datasets import load_emodb
-from advser.enrollment import enrollment_curve
-from advser.scaling import moments
+from advser.evaluation import enrollment_curve
+from advser.speakers._scaler import moments
 
 RESULTS = Path(__file__).parent / "results" / "enrolment_variants.json"
 PACKAGES = ["advser", "numpy", "scikit-learn"]

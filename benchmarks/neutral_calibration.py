@@ -32,8 +32,8 @@ from tqdm import tqdm
 import advser
 from advser import AdversarialSER, SiameseSER, SpeakerScaler
 from advser.datasets import load_emodb
+from advser.methods._siamese import neutral_offsets
 from advser.metrics import unweighted_average_recall
-from advser.siamese import neutral_offsets
 
 COUNTS = [0, 1, 3, 5]
 C = [0.001, 0.01, 0.1, 1.0]

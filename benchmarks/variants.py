@@ -45,12 +45,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from advser import AdversarialSER, SpeakerScaler
+from advser._engine._outputs import Emotions
 from advser.datasets import load_emodb
 from advser.evaluation import compare
-from advser.layers import Dropout, Noise, Standardize, linear, weighted_mean
-from advser.menan import MaxEntropyNetwork
-from advser.outputs import Emotions
-from advser.scaling import moments
+from advser.nn import Dropout, Noise, Standardize, linear, weighted_mean
+from advser.objectives._entropy import MaxEntropyNetwork
+from advser.speakers._scaler import moments
 
 RESULTS = Path(__file__).parent / "results" / "variants.json"
 PACKAGES = ["advser", "numpy", "scikit-learn", "skorch", "torch"]

@@ -7,9 +7,9 @@ import torch
 from skorch.callbacks import Callback
 from torch import nn
 
-from advser.layers import linear, mlp
-from advser.networks import EmotionNetwork, SpeakerHead
-from advser.ridge import RidgeNetwork
+from advser._engine._networks import EmotionNetwork, SpeakerHead
+from advser.nn import linear, mlp
+from advser.objectives._closed_form import RidgeNetwork
 
 
 def tensor(values):

@@ -25,17 +25,17 @@ from sklearn.utils._param_validation import InvalidParameterError
 from torch import nn
 
 from advser import AdversarialSER, AutoencoderSER
-from advser.autoencoder import (
+from advser._engine._networks import EmotionNetwork, SpeakerHead
+from advser.datasets import load_emodb
+from advser.exceptions import CollapseWarning, NoSpeakersWarning
+from advser.methods._autoencoder import (
     AutoencoderNetwork,
     Prior,
     discriminator_loss,
     regularization_loss,
 )
-from advser.datasets import load_emodb
-from advser.exceptions import CollapseWarning, NoSpeakersWarning
-from advser.layers import Standardize, linear, mlp
 from advser.model_selection import StackedGridSearchCV
-from advser.networks import EmotionNetwork, SpeakerHead
+from advser.nn import Standardize, linear, mlp
 
 approx = pytest.approx
 LOG2, LOG3, LOG4 = math.log(2), math.log(3), math.log(4)

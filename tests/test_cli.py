@@ -14,8 +14,10 @@ from matplotlib.image import imread
 from speech import EMOTIONS, write_corpus
 
 import advser
-from advser import benchmark, cli, recordings
-from advser.extraction import read_features
+from advser import cli
+from advser.cli import _benchmark as benchmark
+from advser.cli import _recordings as recordings
+from advser.audio import read_features
 
 TABLES = ["scores.csv", "predictions.csv", "leakage.csv", "summary.csv"]
 TABLES += ["pairwise.csv", "comparison.json"]
@@ -375,6 +377,6 @@ def test_options_of_ratings_that_do_not_fit(options, error, rated, tmp_path, cap
 
 
 def test_methods_for_ratings_are_those_of_the_benchmark():
-    from advser.rating_benchmark import RATING_METHODS
+    from advser.cli._rating_benchmark import RATING_METHODS
 
     assert tuple(RATING_METHODS) == cli.RATING_METHODS

@@ -12,10 +12,10 @@ from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.model_selection import GroupKFold
 
 from advser import AdversarialSER, AutoencoderSER, ConfoundedSpeakersWarning
-from advser.confounding import speaker_confounding
 from advser.datasets import load_emodb
 from advser.model_selection import stacked_cross_validate
 from advser.plots import ConfoundingDisplay
+from advser.speakers import speaker_confounding
 
 Y = ["anger", "anger", "joy", "joy", "joy", "anger"]
 SPEAKERS = ["b", "b", "a", "a", "c", "c"]

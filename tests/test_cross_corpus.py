@@ -18,9 +18,10 @@ from advser.evaluation import (
     CrossCorpusComparison,
     compare,
     cross_corpus,
+    uar_difference,
+    uar_interval,
 )
 from advser.exceptions import CorpusWarning
-from advser.statistics import uar_difference, uar_interval
 
 LR = make_pipeline(StandardScaler(), LogisticRegression(random_state=0))
 GUESS = DummyClassifier(strategy="stratified")

@@ -15,12 +15,12 @@ from games import (
 )
 from torch.autograd import gradcheck
 
-from advser.dann import (
+from advser._engine._outputs import Emotions
+from advser.objectives._grl import (
     DomainAdversarialNetwork,
     domain_adversarial_loss,
     lead_over_chance,
 )
-from advser.outputs import Emotions
 
 # logits whose probabilities are 1/2, 3/4 and 1/5 of the labels below
 LOGITS = [[0.0, 0.0], [math.log(3), 0.0], [0.0, math.log(4)]]

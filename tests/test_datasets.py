@@ -10,8 +10,8 @@ import pytest
 import soundfile
 from speech import utterance
 
+from advser.audio import EGeMAPS
 from advser.datasets import load_emodb
-from advser.features import EGeMAPS
 
 ROOT = Path(__file__).parents[1]
 RECORDINGS = ROOT.parent / "shared" / "corpora" / "emodb" / "wav"

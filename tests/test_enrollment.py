@@ -14,8 +14,8 @@ from sklearn.svm import SVC
 from speech import write_corpus
 
 import advser
-from advser import AdversarialSER, EGeMAPS, SiameseSER, SpeakerScaler
-from advser.enrollment import EnrollmentScorer, enroll, enrollment_curve
+from advser import AdversarialSER, EGeMAPS, SiameseSER, SpeakerScaler, enroll
+from advser.evaluation import EnrollmentScorer, enrollment_curve
 from advser.metrics import unweighted_average_recall
 from advser.model_selection import StackedGridSearchCV
 from advser.plots import EnrollmentDisplay

@@ -25,11 +25,15 @@ from sklearn.svm import SVC
 from threadpoolctl import threadpool_info
 
 from advser import AdversarialSER, AdversarialSERRegressor
-from advser.evaluation import Comparison, compare
+from advser.evaluation import (
+    Comparison,
+    ccc_interval,
+    compare,
+    cross_val_leakage,
+    uar_interval,
+)
 from advser.metrics import concordance_correlation, speaker_uar
-from advser.probes import cross_val_leakage
-from advser.scaling import SpeakerScaler
-from advser.statistics import ccc_interval, uar_interval
+from advser.speakers import SpeakerScaler
 
 LR = make_pipeline(StandardScaler(), LogisticRegression(random_state=0))
 GUESS = DummyClassifier(strategy="stratified")

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from speech import write_corpus
 
 from advser import AdversarialSER, EGeMAPS, SpeakerScaler, corpora, extraction
-from advser.extraction import extract_features, read_features
+from advser.audio import extract_features, read_features
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ def test_resumed_extraction_repeats_all_with_another_opensmile(
 ):
     output = tmp_path / "features.parquet"
     with monkeypatch.context() as patch:
-        patch.setattr("advser.features.version", lambda package: "0.1")
+        patch.setattr("advser.audio._features.version", lambda package: "0.1")
         interrupt(table, output, 2)
     for part in (tmp_path / "features.parquet.parts").iterdir():  # what it made of them
         rows = pyarrow.parquet.read_table(part)

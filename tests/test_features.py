@@ -27,7 +27,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import estimator_checks
 from speech import utterance, write_corpus
 
-from advser.features import EGeMAPS
+from advser.audio import EGeMAPS
 
 RATE = 16000
 LOUD_AND_PITCH = ["loudness_sma3_amean", "F0semitoneFrom27.5Hz_sma3nz_amean"]
@@ -836,7 +836,7 @@ def test_ctrl_c_is_never_lost_in_a_callback_of_opensmile(files):
 
 def test_import_stays_lazy():
     code = (
-        "import sys, advser.features\n"
+        "import sys, advser.audio._features\n"
         "assert not {'opensmile', 'soundfile', 'audresample'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from advser.layers import (
+from advser.nn import (
     Dropout,
     Standardize,
     classification_loss,

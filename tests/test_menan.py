@@ -16,8 +16,12 @@ from games import (
 )
 from torch.autograd import gradcheck
 
-from advser.menan import MaxEntropyNetwork, confusion_loss, speaker_entropy
-from advser.networks import SpeakerHead
+from advser._engine._networks import SpeakerHead
+from advser.objectives._entropy import (
+    MaxEntropyNetwork,
+    confusion_loss,
+    speaker_entropy,
+)
 
 OBJECTIVES = ["entropy", "confusion"]
 LOG2, LOG3 = math.log(2), math.log(3)

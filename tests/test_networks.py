@@ -17,9 +17,9 @@ from games import (
 )
 from torch.autograd import gradcheck
 
-from advser.layers import mlp
-from advser.menan import MaxEntropyNetwork
-from advser.networks import EmotionNetwork, SpeakerHead, SpeakerNetwork
+from advser._engine._networks import EmotionNetwork, SpeakerHead, SpeakerNetwork
+from advser.nn import mlp
+from advser.objectives._entropy import MaxEntropyNetwork
 
 # h = (log 3, 0) and (0, log 4)
 ROWS = [[math.log(3), 0.0], [0.0, math.log(4)]]

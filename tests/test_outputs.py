@@ -7,7 +7,7 @@ import torch
 from games import gradients, numeric_gradients, random_batch, tensor
 from torch.autograd import gradcheck
 
-from advser.outputs import Emotions, Ratings, concordance
+from advser._engine._outputs import Emotions, Ratings, concordance
 
 
 def ratings(kind="ccc", weights=(1.0,), delta=1.0, n_bins=1):

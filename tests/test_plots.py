@@ -15,9 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from advser import SiameseSER
-from advser.adversarial import AdversarialSER, AdversarialSERRegressor
 from advser.datasets import load_emodb
 from advser.evaluation import compare, cross_corpus
+from advser.methods import AdversarialSER, AdversarialSERRegressor
 from advser.metrics import speaker_uar
 from advser.plots import (
     ComparisonDisplay,
@@ -32,7 +32,7 @@ from advser.plots import (
     TrainingDisplay,
     WeightDisplay,
 )
-from advser.scaling import SpeakerScaler
+from advser.speakers import SpeakerScaler
 
 
 @pytest.fixture

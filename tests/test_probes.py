@@ -13,13 +13,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from advser.datasets import load_emodb
-from advser.probes import (
+from advser.evaluation import (
     SpeakerLeakage,
     cross_val_leakage,
     gender_leakage,
     speaker_leakage,
 )
-from advser.scaling import SpeakerScaler
+from advser.speakers import SpeakerScaler
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from advser._products import by_onednn, is_exact_by_onednn
+from advser._engine._products import by_onednn, is_exact_by_onednn
 
 
 @pytest.fixture

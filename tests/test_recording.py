@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, vmap
 
-from advser._recording import record
+from advser._engine._recording import record
 
 
 def make_slopes():

@@ -7,9 +7,9 @@ from layouts import write_cmu_mosei, write_emodb, write_iemocap
 from speech import write_corpus
 
 from advser import EGeMAPS, corpora
+from advser.audio import extract_features
+from advser.cli._recordings import load_recordings, read_source
 from advser.exceptions import CorpusWarning
-from advser.extraction import extract_features
-from advser.recordings import load_recordings, read_source
 
 
 @pytest.fixture(scope="module")

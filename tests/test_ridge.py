@@ -17,8 +17,8 @@ from torch.autograd import gradcheck
 
 from advser import AdversarialSER
 from advser.datasets import load_emodb
-from advser.probes import cross_val_leakage
-from advser.ridge import RidgeNetwork, speakers_explained
+from advser.evaluation import cross_val_leakage
+from advser.objectives._closed_form import RidgeNetwork, speakers_explained
 
 
 def explained_of(h, speaker, weight, ridge, given=None):

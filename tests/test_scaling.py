@@ -21,9 +21,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from advser.datasets import load_emodb
-from advser.enrollment import enrollment_curve
+from advser.evaluation import enrollment_curve
 from advser.exceptions import NoSpeakersWarning
-from advser.scaling import SpeakerScaler
+from advser.speakers import SpeakerScaler
 
 EMOTIONS = np.array(["neutral", "anger", "sadness"])
 

@@ -27,12 +27,10 @@ from sklearn.utils.estimator_checks import check_estimator
 from torch.autograd import gradcheck
 
 from advser import SiameseSER
+from advser._engine._networks import SpeakerHead
 from advser.datasets import load_emodb
 from advser.exceptions import NoNeutralWarning, NoSpeakersWarning
-from advser.layers import linear, mlp, reconstruction_loss
-from advser.model_selection import StackedGridSearchCV
-from advser.networks import SpeakerHead
-from advser.siamese import (
+from advser.methods._siamese import (
     NeutralOffsets,
     NeutralReferences,
     SiameseNetwork,
@@ -44,6 +42,8 @@ from advser.siamese import (
     neutral_statistics,
     subspace_overlap,
 )
+from advser.model_selection import StackedGridSearchCV
+from advser.nn import linear, mlp, reconstruction_loss
 
 CALIBRATIONS = {"js": jensen_shannon_divergence, "cosine": cosine_distance}
 ORTHOGONALITIES = {"standardized": cross_correlation, "paper": subspace_overlap}

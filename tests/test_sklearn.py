@@ -26,9 +26,9 @@ from sklearn.utils.estimator_checks import check_estimator
 from speech import write_corpus
 
 from advser import AdversarialSER, AutoencoderSER
+from advser.audio import EGeMAPS
 from advser.datasets import load_emodb
 from advser.exceptions import NoSpeakersWarning
-from advser.features import EGeMAPS
 
 ADVERSARIES = ["ridge", "grl", "entropy", "confusion", None]
 

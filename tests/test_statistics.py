@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from advser.metrics import concordance_correlation, unweighted_average_recall
-from advser.statistics import (
+from advser.evaluation import (
     ccc_difference,
     ccc_interval,
     holm,
     uar_difference,
     uar_interval,
 )
+from advser.metrics import concordance_correlation, unweighted_average_recall
 
 SPEAKERS = np.repeat(["a", "b", "c"], 4)
 Y_TRUE = np.array(["anger", "anger", "sadness", "sadness"] * 3)

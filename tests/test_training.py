@@ -11,13 +11,13 @@ from games import random_batch, random_network
 from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
 from torch import nn
 
-from advser.dann import DomainAdversarialNetwork
-from advser.layers import Dropout, linear, mlp
-from advser.menan import MaxEntropyNetwork
-from advser.networks import EmotionNetwork
-from advser.outputs import EmotionScores
-from advser.ridge import RidgeNetwork
-from advser.training import AdamW, Rows, StepwiseNet, as_tensor
+from advser._engine._net import AdamW, Rows, StepwiseNet, as_tensor
+from advser._engine._networks import EmotionNetwork
+from advser._engine._outputs import EmotionScores
+from advser.nn import Dropout, linear, mlp
+from advser.objectives._closed_form import RidgeNetwork
+from advser.objectives._entropy import MaxEntropyNetwork
+from advser.objectives._grl import DomainAdversarialNetwork
 
 
 class Duel(nn.Module):

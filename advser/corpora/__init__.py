@@ -20,16 +20,16 @@ What a corpus tells beyond that follows in columns of its own. `table.attrs` hol
 name of the `corpus`, its `root` and the `problems` of the copy.
 """
 
+from ._cmu_mosei import read_cmu_mosei
+from ._cremad import read_cremad
+from ._emodb import read_emodb
+from ._generic import read_filenames, read_table
+from ._iemocap import read_iemocap
+from ._interchange import from_audformat, load, to_audformat
+from ._msp_improv import read_msp_improv
+from ._ravdess import read_ravdess
 from ._table import EMOTIONS, summary
-from .cmu_mosei import read_cmu_mosei
-from .cremad import read_cremad
-from .emodb import read_emodb
-from .generic import read_filenames, read_table
-from .iemocap import read_iemocap
-from .interchange import from_audformat, load, to_audformat
-from .msp_improv import read_msp_improv
-from .ravdess import read_ravdess
-from .urdu import read_urdu
+from ._urdu import read_urdu
 
 __all__ = [
     "EMOTIONS",

@@ -5,7 +5,7 @@ import pandas as pd
 
 from .._routing import call
 from .._validation import check_labels
-from ..evaluation import RAW_FEATURES
+from ..evaluation._compare import RAW_FEATURES
 from ..metrics import speaker_uar
 from ._style import (
     BLUE,

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from ..confounding import speaker_confounding
-from ..enrollment import enrollment_curve
+from ..evaluation._enrolment import enrollment_curve
+from ..speakers._confounding import speaker_confounding
 from ._style import GREY, MOST_TICKS, despine, styles, subplots
 
 __all__ = ["ConfoundingDisplay", "EnrollmentDisplay"]
@@ -18,7 +18,7 @@ class ConfoundingDisplay:
     Parameters
     ----------
     confounding : SpeakerConfounding
-        What :func:`advser.confounding.speaker_confounding` returns.
+        What :func:`advser.speakers.speaker_confounding` returns.
 
     Attributes
     ----------
@@ -133,7 +133,7 @@ class EnrollmentDisplay:
     Parameters
     ----------
     curves : dict of str to DataFrame
-        Tables of :func:`advser.enrollment.enrollment_curve`, by name.
+        Tables of :func:`advser.evaluation.enrollment_curve`, by name.
 
     Attributes
     ----------
@@ -171,7 +171,7 @@ class EnrollmentDisplay:
         Parameters
         ----------
         curves : DataFrame or dict of str to DataFrame
-            Table of :func:`advser.enrollment.enrollment_curve`, or several by name.
+            Table of :func:`advser.evaluation.enrollment_curve`, or several by name.
 
         ax : matplotlib Axes, default=None
             Axes to draw on. If None, those of a new figure.
@@ -203,7 +203,7 @@ class EnrollmentDisplay:
         Parameters
         ----------
         estimator : Pipeline, search over one, or dict of str to these
-            As in :func:`advser.enrollment.enrollment_curve`, like all that follows.
+            As in :func:`advser.evaluation.enrollment_curve`, like all that follows.
             Several are given by name, and have the same draws.
 
         X : array-like of shape (n_samples, n_features)

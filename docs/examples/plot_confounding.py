@@ -19,10 +19,10 @@ from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from advser import SpeakerScaler
-from advser.confounding import speaker_confounding
 from advser.datasets import load_emodb
 from advser.metrics import unweighted_average_recall
 from advser.plots import ConfoundingDisplay
+from advser.speakers import speaker_confounding
 
 X, y, speakers = load_emodb(return_X_y_speakers=True)
 names, emotions = np.unique(speakers), np.unique(y)

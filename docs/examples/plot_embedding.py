@@ -20,8 +20,8 @@ from sklearn.svm import LinearSVC
 
 from advser import AdversarialSER
 from advser.datasets import load_emodb
+from advser.evaluation import cross_val_leakage
 from advser.plots import EmbeddingDisplay
-from advser.probes import cross_val_leakage
 
 X, y, speakers = load_emodb(return_X_y_speakers=True)
 X_train, X_test, y_train, y_test, speakers_train, speakers_test = train_test_split(
@@ -46,7 +46,7 @@ EmbeddingDisplay.from_estimator(ser, X_test, y_test, speakers_test)
 plt.show()
 
 # %%
-# A picture persuades, a probe decides. :func:`~advser.probes.cross_val_leakage` lets a
+# A picture persuades, a probe decides. :func:`~advser.evaluation.cross_val_leakage` lets a
 # fresh classifier name the speaker of utterances that neither it nor the network has
 # learnt from. A dot is a seed.
 

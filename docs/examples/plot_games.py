@@ -21,9 +21,9 @@ import torch.nn.functional as F
 from sklearn.preprocessing import StandardScaler
 
 from advser.datasets import load_emodb
-from advser.layers import linear, mlp, reverse_gradient
-from advser.menan import confusion_loss, speaker_entropy
-from advser.probes import speaker_leakage
+from advser.evaluation import speaker_leakage
+from advser.nn import linear, mlp, reverse_gradient
+from advser.objectives import confusion_loss, speaker_entropy
 
 data = load_emodb()
 X = torch.from_numpy(StandardScaler().fit_transform(data.data))  # (339, 88)

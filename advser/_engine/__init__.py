@@ -1,0 +1,1 @@
+"""The training engine: nets, batches, stacks; it knows no paper."""

@@ -1,0 +1,78 @@
+"""EmoDB: ten German actors, each with the same ten sentences in seven emotions."""
+
+from ._generic import parse_names
+from ._table import Problems, check_folder, finish
+
+__all__ = ["read_emodb"]
+
+_NAME = r"(?:^|/)(?P<speaker>\d\d)(?P<text>[ab]\d\d)(?P<emotion>[A-Z])[a-z]\.\w+$"
+_EMOTIONS = {
+    "W": "anger",  # Wut
+    "L": "boredom",  # Langeweile
+    "E": "disgust",  # Ekel
+    "A": "fear",  # Angst
+    "F": "happiness",  # Freude
+    "T": "sadness",  # Trauer
+    "N": "neutral",
+}
+_WOMEN = {"08", "09", "13", "14", "16"}
+_TEXTS = {
+    "a01": "Der Lappen liegt auf dem Eisschrank.",
+    "a02": "Das will sie am Mittwoch abgeben.",
+    "a04": "Heute abend könnte ich es ihm sagen.",
+    "a05": "Das schwarze Stück Papier befindet sich da oben neben dem Holzstück.",
+    "a07": "In sieben Stunden wird es soweit sein.",
+    "b01": "Was sind denn das für Tüten, die da unter dem Tisch stehen?",
+    "b02": "Sie haben es gerade hochgetragen und jetzt gehen sie wieder runter.",
+    "b03": "An den Wochenenden bin ich jetzt immer nach Hause gefahren und habe "
+    "Agnes besucht.",
+    "b09": "Ich will das eben wegbringen und dann mit Karl was trinken gehen.",
+    "b10": "Die wird auf dem Platz sein, wo wir sie immer hinlegen.",
+}
+
+
+def read_emodb(root):
+    """Read EmoDB, the Berlin database of emotional speech.
+
+    Parameters
+    ----------
+    root : str or path-like
+        Folder of the recordings, or one above it.
+
+    Returns
+    -------
+    table : DataFrame, indexed by file
+        One row per recording: acted anger, boredom, disgust, fear, happiness, sadness
+        and neutral speech. `label` is the letter in the name, of the emotion's German
+        name; `speaker` is "03" to "16", `text` the sentence.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `root` is no folder, or holds no recording.
+
+    Warns
+    -----
+    CorpusWarning
+        Of audio files with other names, which are left out.
+
+    See Also
+    --------
+    advser.datasets.load_emodb : Its features, inside the package.
+
+    Notes
+    -----
+    The layout [1]_: ``wav/03a01Fa.wav``, at any depth below `root`.
+
+    References
+    ----------
+    .. [1] F. Burkhardt, A. Paeschke, M. Rolfes, W. Sendlmeier, B. Weiss, "A Database
+       of German Emotional Speech", Interspeech 2005.
+    """
+    root = check_folder(root)
+    problems = Problems()
+    mapping = {"emotion": _EMOTIONS, "text": _TEXTS}
+    rows = parse_names(root, _NAME, mapping, problems)
+    women = rows["speaker"].isin(_WOMEN)
+    rows["gender"] = women.map({True: "female", False: "male"})
+    return finish(rows, root, "EmoDB", problems)

@@ -1,0 +1,89 @@
+"""RAVDESS: 24 actors of North America who speak, or sing, two sentences."""
+
+from ._generic import parse_names
+from ._table import Problems, check_folder, finish, stem
+
+__all__ = ["read_ravdess"]
+
+_NAME = (
+    r"(?:^|/)(?P<modality>\d\d)-(?P<channel>\d\d)-(?P<emotion>\d\d)-"
+    r"(?P<intensity>\d\d)-(?P<text>\d\d)-\d\d-(?P<speaker>\d\d)\.\w+$"
+)
+_MAPPING = {
+    "channel": {"01": "speech", "02": "song"},
+    "emotion": {
+        "01": "neutral",
+        "02": "calm",
+        "03": "happiness",
+        "04": "sadness",
+        "05": "anger",
+        "06": "fear",
+        "07": "disgust",
+        "08": "surprise",
+    },
+    "intensity": {"01": "normal", "02": "strong"},
+    "text": {
+        "01": "Kids are talking by the door.",
+        "02": "Dogs are sitting by the door.",
+    },
+}
+
+
+def read_ravdess(root, *, songs=False):
+    """Read RAVDESS, acted speech and song of 24 actors.
+
+    Parameters
+    ----------
+    root : str or path-like
+        Folder that holds ``Actor_01`` to ``Actor_24``, or one above it.
+
+    songs : bool, default=False
+        Whether to keep the recordings of song as well.
+
+    Returns
+    -------
+    table : DataFrame, indexed by file
+        One row per recording. `label` is the number of the emotion in the name,
+        `speaker` the actor, "01" to "24", of whom those with odd numbers are men. The
+        column `channel` is "speech" or "song", the column `intensity` "normal" or
+        "strong".
+
+    Raises
+    ------
+    FileNotFoundError
+        If `root` is no folder, or holds no recording.
+
+    Warns
+    -----
+    CorpusWarning
+        Of audio files with other names, and of recordings that are there twice, as in
+        copies with the folders of the actors inside another folder once more. They
+        are left out.
+
+    Notes
+    -----
+    The layout [1]_: ``Actor_12/03-01-06-01-02-01-12.wav``, at any depth below `root`.
+    The numbers are the modality, the vocal channel, the emotion, its intensity, the
+    sentence, the repetition and the actor.
+
+    References
+    ----------
+    .. [1] S. R. Livingstone, F. A. Russo, "The Ryerson Audio-Visual Database of
+       Emotional Speech and Song (RAVDESS)", PLOS ONE 13, 2018.
+    """
+    root = check_folder(root)
+    problems = Problems()
+    rows = parse_names(root, _NAME, _MAPPING, problems).drop(columns="modality")
+    if not songs:
+        rows = rows[rows["channel"] != "song"]
+    rows = drop_copies(rows, problems)
+    odd = rows["speaker"].astype(int) % 2 == 1
+    rows["gender"] = odd.map({True: "male", False: "female"})
+    return finish(rows, root, "RAVDESS", problems)
+
+
+def drop_copies(rows, problems):
+    """Keep one recording of each name, the first."""
+    copies = rows["file"].map(stem).duplicated()
+    problems[Problems.DUPLICATE] += list(rows["file"][copies])
+    return rows[~copies]

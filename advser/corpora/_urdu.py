@@ -1,0 +1,49 @@
+"""URDU: spontaneous emotional speech from talk shows in Urdu."""
+
+from ._generic import parse_names
+from ._table import Problems, check_folder, finish
+
+__all__ = ["read_urdu"]
+
+_NAME = r"(?:^|/)(?P<speaker>S(?P<gender>[FM])\d+)_F\d+_(?P<emotion>[A-Z])\d+\.\w+$"
+_EMOTIONS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
+
+
+def read_urdu(root):
+    """Read the URDU dataset, unscripted emotional speech of 38 speakers.
+
+    Parameters
+    ----------
+    root : str or path-like
+        Folder that holds ``Angry``, ``Happy``, ``Neutral`` and ``Sad``.
+
+    Returns
+    -------
+    table : DataFrame, indexed by file
+        One row per recording. `label` is the letter of the emotion in the name,
+        `speaker` is "SM1", "SF1", ..., with the gender as the second letter.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `root` is no folder, or holds no recording.
+
+    Warns
+    -----
+    CorpusWarning
+        Of audio files with other names, which are left out.
+
+    Notes
+    -----
+    The layout [1]_: ``Angry/SM1_F10_A010.wav``, at any depth below `root`.
+
+    References
+    ----------
+    .. [1] S. Latif, A. Qayyum, M. Usman, J. Qadir, "Cross Lingual Speech Emotion
+       Recognition: Urdu vs. Western Languages", International Conference on Frontiers
+       of Information Technology 2018, arXiv:1812.10411.
+    """
+    root = check_folder(root)
+    problems = Problems()
+    rows = parse_names(root, _NAME, {"emotion": _EMOTIONS}, problems)
+    return finish(rows, root, "URDU", problems)

@@ -1,0 +1,33 @@
+"""Comparisons on unseen speakers, and the statistics and probes behind them."""
+
+from ._compare import Comparison, compare
+from ._cross_corpus import CrossCorpusComparison, cross_corpus
+from ._enrolment import EnrollmentScorer, enrollment_curve
+from ._probes import SpeakerLeakage, cross_val_leakage, gender_leakage, speaker_leakage
+from ._statistics import (
+    Difference,
+    ccc_difference,
+    ccc_interval,
+    holm,
+    uar_difference,
+    uar_interval,
+)
+
+__all__ = [
+    "Comparison",
+    "CrossCorpusComparison",
+    "Difference",
+    "EnrollmentScorer",
+    "SpeakerLeakage",
+    "ccc_difference",
+    "ccc_interval",
+    "compare",
+    "cross_corpus",
+    "cross_val_leakage",
+    "enrollment_curve",
+    "gender_leakage",
+    "holm",
+    "speaker_leakage",
+    "uar_difference",
+    "uar_interval",
+]

@@ -1,0 +1,32 @@
+"""The methods as scikit-learn estimators, each with its networks and losses."""
+
+from ._adversarial import AdversarialSER, AdversarialSERRegressor
+from ._autoencoder import (
+    AutoencoderSER,
+    AutoencoderSERRegressor,
+    discriminator_loss,
+    regularization_loss,
+)
+from ._siamese import (
+    SiameseSER,
+    cosine_distance,
+    cross_correlation,
+    integrated_gradients,
+    jensen_shannon_divergence,
+    subspace_overlap,
+)
+
+__all__ = [
+    "AdversarialSER",
+    "AdversarialSERRegressor",
+    "AutoencoderSER",
+    "AutoencoderSERRegressor",
+    "SiameseSER",
+    "cosine_distance",
+    "cross_correlation",
+    "discriminator_loss",
+    "integrated_gradients",
+    "jensen_shannon_divergence",
+    "regularization_loss",
+    "subspace_overlap",
+]

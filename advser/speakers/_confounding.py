@@ -1,0 +1,184 @@
+"""Can the speaker be told from the emotion? Where not, hiding the one hides the other.
+
+An embedding h that says nothing of the speaker s can hold no more of the emotion e than
+what the speaker leaves open: of the H(e) nats that there are to know,
+
+    I(h; e) ≤ I(h; s) + H(e | s) = H(e | s)    where    I(h; s) = 0.
+
+Where each speaker has one emotion, that is nothing.
+"""
+
+from dataclasses import dataclass
+from warnings import warn
+
+import numpy as np
+import pandas as pd
+from scipy.special import entr
+from sklearn.metrics import adjusted_mutual_info_score
+from sklearn.utils.validation import _num_samples
+
+from .._validation import check_labels
+from ..exceptions import ConfoundedSpeakersWarning
+
+__all__ = ["SpeakerConfounding", "speaker_confounding"]
+
+CONFOUNDED = 0.5  # beyond it, hiding the speaker hides more of the emotion than is left
+
+
+@dataclass(frozen=True, eq=False)
+class SpeakerConfounding:
+    """How far the speaker tells the emotion, before anything is heard.
+
+    Attributes
+    ----------
+    adjusted_mutual_information : float
+        Mutual information of emotion and speaker, beyond that of chance, as a share of
+        the smaller of their entropies: about 0 where all speakers have the same mix of
+        emotions, 1 where the speaker tells the emotion.
+
+    single_emotion_share : float in [0, 1]
+        Share of the speakers who have one emotion only.
+
+    by_speaker : DataFrame
+        One row per speaker, in order of appearance: `speaker`, `n_samples`,
+        `n_emotions`, `emotion`, the most frequent, and `share`, that of the most
+        frequent emotion.
+
+    counts : DataFrame of shape (n_emotions, n_speakers)
+        Number of utterances of each emotion and speaker.
+    """
+
+    adjusted_mutual_information: float
+    single_emotion_share: float
+    by_speaker: pd.DataFrame
+    counts: pd.DataFrame
+
+    def __str__(self):
+        n_single = (self.by_speaker["n_emotions"] == 1).sum()
+        information = round(self.adjusted_mutual_information, 2) + 0.0  # never -0
+        return (
+            f"{n_single} of {len(self.by_speaker)} speakers have one emotion only; "
+            f"adjusted mutual information {information:.2f}"
+        )
+
+
+def speaker_confounding(y, speakers):
+    """Judge how far the emotions of a corpus can be told from the speakers alone.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Emotions.
+
+    speakers : array-like of shape (n_samples,)
+        Speaker of each row.
+
+    Returns
+    -------
+    confounding : SpeakerConfounding
+        Adjusted mutual information, share of the speakers with one emotion, and a
+        table of the speakers.
+
+    Raises
+    ------
+    ValueError
+        If an array is empty, has the wrong length, or lacks a label.
+
+    See Also
+    --------
+    advser.plots.ConfoundingDisplay : Draws it.
+
+    Notes
+    -----
+    The mutual information is adjusted as Vinh, Epps and Bailey (2010), Journal of
+    Machine Learning Research 11, propose: less what it would be by chance, were the
+    emotions dealt to the utterances at random. A speaker with two utterances has one
+    emotion easily, and means little. The smaller of both entropies as the unit makes
+    it 1 where the speaker tells the emotion, however many speakers there are.
+
+    Examples
+    --------
+    >>> from advser.speakers import speaker_confounding
+    >>> y = ["anger", "anger", "joy", "joy", "joy", "anger", "joy", "anger"]
+    >>> alone = speaker_confounding(y, ["a", "a", "b", "b", "b", "c", "d", "c"])
+    >>> print(alone)
+    4 of 4 speakers have one emotion only; adjusted mutual information 1.00
+    >>> mixed = speaker_confounding(y, ["a", "b", "a", "b", "a", "a", "b", "b"])
+    >>> mixed.adjusted_mutual_information < 0.1, mixed.single_emotion_share
+    (True, 0.0)
+    """
+    n_rows = _num_samples(y)
+    if not n_rows:
+        raise ValueError("`y` is empty; pass the emotion of one utterance at least.")
+    y = check_labels(y, "y", n_rows)
+    speakers = check_labels(speakers, "speakers", n_rows, rows_of="y")
+    counts = pd.crosstab(y, speakers, rownames=["emotion"], colnames=["speaker"])
+    counts = counts[pd.unique(speakers)]
+    n_samples, n_emotions = counts.sum(), (counts > 0).sum()
+    by_speaker = pd.DataFrame(
+        {
+            "n_samples": n_samples,
+            "n_emotions": n_emotions,
+            "emotion": counts.idxmax(),
+            "share": counts.max() / n_samples,
+        }
+    ).reset_index()
+    return SpeakerConfounding(
+        adjusted_mutual_information=_adjusted_mutual_information(y, speakers),
+        single_emotion_share=float((n_emotions == 1).mean()),
+        by_speaker=by_speaker,
+        counts=counts,
+    )
+
+
+def warn_if_confounded(emotion, speaker, *, game, remedy, stacklevel):
+    """Warn where a game that hides the speaker must hide the emotion, too.
+
+    Parameters
+    ----------
+    emotion, speaker : ndarray of shape (n_samples,)
+        Codes; rows in which one is -1, unknown, say nothing.
+
+    game : str
+        The setting that plays it, for the text.
+
+    remedy : str
+        What to do instead, for the text.
+
+    stacklevel : int
+        Of the warning, seen from the caller.
+    """
+    if min(emotion.min(), speaker.min()) < 0:
+        known = np.minimum(emotion, speaker) >= 0
+        emotion, speaker = emotion[known], speaker[known]
+    # What is not adjusted is larger, and is all that most corpora need.
+    if _shared_information(emotion, speaker) <= CONFOUNDED:
+        return
+    if _adjusted_mutual_information(emotion, speaker) <= CONFOUNDED:
+        return
+    warn(
+        f"`{game}` hides the speaker, and the speaker tells the emotion: "
+        f"{speaker_confounding(emotion, speaker)}. To remove the one is to remove the "
+        f"other. {remedy}",
+        ConfoundedSpeakersWarning,
+        stacklevel=stacklevel + 1,
+    )
+
+
+def _shared_information(emotion, speaker):
+    """Return the mutual information of codes as a share of the smaller entropy."""
+    if not len(emotion):
+        return 0.0
+    cells = emotion * (speaker.max() + 1)
+    cells += speaker
+    of_both, of_emotion, of_speaker = (
+        entr(np.bincount(codes) / len(codes)).sum()
+        for codes in (cells, emotion, speaker)
+    )
+    smaller = min(of_emotion, of_speaker)
+    return (of_emotion + of_speaker - of_both) / smaller if smaller else 1.0
+
+
+def _adjusted_mutual_information(emotion, speaker):
+    codes = pd.factorize(emotion)[0], pd.factorize(speaker)[0]
+    return float(adjusted_mutual_info_score(*codes, average_method="min"))
