@@ -5,6 +5,7 @@ once that estimator is fitted. `run_together` starts many jobs, fits what they a
 together, and lets them go on, until all have returned.
 """
 
+from collections.abc import Callable
 from time import process_time
 from typing import Any, NamedTuple
 
@@ -17,20 +18,13 @@ class Fit(NamedTuple):
     Parameters
     ----------
     estimator : estimator
-        It is fitted in place.
 
-    X : array-like of shape (n_samples, n_features)
-
-    y : array-like of shape (n_samples,)
-
-    params : dict
-        Further arguments of `fit`.
+    function : callable
+        Fits `estimator` in place when called without arguments.
     """
 
     estimator: Any
-    X: Any
-    y: Any
-    params: dict
+    function: Callable[[], Any]
 
 
 def run_together(jobs):
@@ -47,12 +41,12 @@ def run_together(jobs):
     results : list
         What each job returned, or the exception that ended it.
     """
-    results = [None] * len(jobs)
-    for i, job in enumerate(jobs):
+    results = []
+    for job in jobs:
         try:
-            results[i] = run_alone(job)
+            results.append(run_alone(job))
         except Exception as error:
-            results[i] = error
+            results.append(error)
     return results
 
 
@@ -63,7 +57,7 @@ def run_alone(job):
         while True:
             start = process_time()
             try:
-                fit.estimator.fit(fit.X, fit.y, **fit.params)
+                fit.function()
             except Exception as error:
                 fit = job.throw(error)
             else:
