@@ -1,36 +1,40 @@
-"""Searches and cross-validation that train their networks together.
+"""Searches and cross-validation that train their networks as one batch.
 
-Drop-in for scikit-learn's: same parameters, same results, several times faster. The
-fits of the search are done in bundles, whose networks are trained as one stacked model,
-see `advser._engine._rendezvous`.
+The folds and candidates of a search are jobs (see `advser._engine`): each prepares its
+network, all networks are trained together, and each is scored.
 """
 
-import threading
+import numbers
+import time
+import traceback
 import warnings
-from concurrent.futures import Future
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from numbers import Integral
+from typing import Any
 
 import numpy as np
-from joblib import Parallel, cpu_count, delayed, effective_n_jobs, parallel_config
-from joblib.externals.loky import get_reusable_executor
-from joblib.parallel import (
-    LokyBackend,
-    MultiprocessingBackend,
-    ParallelBackendBase,
-    SequentialBackend,
-    ThreadingBackend,
-    get_active_backend,
-)
+import numpy.typing as npt
+from joblib import Parallel, delayed, effective_n_jobs
+from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import (
     GridSearchCV,
+    ParameterGrid,
+    ParameterSampler,
     RandomizedSearchCV,
+    check_cv,
     cross_validate,
 )
-from sklearn.pipeline import Pipeline
-from sklearn.utils._param_validation import Interval
 
-from ._engine._rendezvous import do_together
+# How scikit-learn takes rows of anything: arrays, frames, lists, sparse matrices.
+from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import _num_samples
+
+from ._engine import Fit, last_step, run_together
 from .exceptions import NotStackedWarning
 from .methods._base import BaseSER
 
@@ -40,204 +44,159 @@ __all__ = [
     "stacked_cross_validate",
 ]
 
-
 MAX_STACK = 64  # networks trained together, unless said otherwise
-LOCAL_BACKENDS = (
-    LokyBackend,
-    MultiprocessingBackend,
-    SequentialBackend,
-    ThreadingBackend,
-)
 
 
-class StackingBackend(ParallelBackendBase):
-    """A joblib backend that does tasks in bundles, each with its networks stacked.
+def is_stackable(estimator: BaseEstimator) -> bool:
+    """Whether fits of an estimator can be trained as one batch."""
+    return isinstance(last_step(estimator), BaseSER)
 
-    Parameters
-    ----------
-    max_stack : int
-        Largest number of tasks in a bundle.
 
-    n_processes : int
-        Number of processes, each of which does a bundle at a time; 1 for this one.
+def bundles(items: list, max_size: int, n_processes: int) -> list[list]:
+    """Return lists of equal length, as few as `max_size` and the processes allow."""
+    n_rounds = -(-len(items) // (max_size * n_processes))
+    size = max(1, -(-len(items) // (n_rounds * n_processes)))
+    return [items[start : start + size] for start in range(0, len(items), size)]
 
-    cluster : joblib backend or None, default=None
-        Where these processes are; None for this machine.
-    """
 
-    supports_retrieve_callback = True
-    settle_seconds = 0.05  # without a new task: then an incomplete bundle is done
+@dataclass
+class _Evaluation:
+    """How estimators are fitted and scored on splits of some rows."""
 
-    def __init__(self, max_stack, n_processes, cluster=None, **settings):
-        super().__init__(**settings)
-        self.max_stack = max_stack
-        self.n_processes = n_processes
-        self.cluster = cluster if n_processes > 1 else None
-        self.changed = threading.Condition()
-        self.tasks = []  # with the futures of what they return
-        self.dispatcher = None  # the last thread that does the tasks
-        self.is_dispatching = False
-        self.is_called_off = False
-        self.is_complete = False
+    X: Any
+    y: Any
+    scorer: Callable
+    fit_params: dict
+    score_params: dict
+    error_score: float | str
+    return_train_score: bool
+    return_estimator: bool = False
 
-    def effective_n_jobs(self, n_jobs):
-        """Return the number of tasks at a time, whatever `n_jobs` asks for."""
-        return self.n_processes * self.max_stack
-
-    def start_call(self):
-        """Begin anew after what was given up, or finished."""
-        self.is_called_off = self.is_complete = False
-
-    def submit(self, func, callback=None):
-        """Schedule a task; return the future of what it returns."""
-        future = Future()
-        future.add_done_callback(callback)
-        with self.changed:
-            self.tasks.append((func, future))
-            self.changed.notify()
-            if not self.is_dispatching:
-                dispatcher = threading.Thread(target=self._dispatch, daemon=True)
-                dispatcher.start()
-                self.dispatcher, self.is_dispatching = dispatcher, True
-        return future
-
-    def retrieve_result_callback(self, out):
-        """Return what the task of a future has returned, or raise its error."""
-        return out.result()
-
-    def abort_everything(self, ensure_ready=True):
-        """Give up all tasks, those that are being done too.
-
-        The processes, which joblib shares between all its loops, are ended. A cluster
-        does the bundles that it has to their end, for nobody.
-        """
-        self.call_off()
-        dispatcher = self.dispatcher
-        if dispatcher is None or self.cluster is not None:
-            return
-        # A thread that outlives the interpreter in the middle of a product aborts it.
-        while dispatcher.is_alive():
-            if self.n_processes > 1:
-                get_reusable_executor(reuse=True).shutdown(kill_workers=True)
-            dispatcher.join(0.1)
-
-    def call_off(self):
-        """Begin no task any more."""
-        with self.changed:
-            self.is_called_off = True
-            self.tasks.clear()
-            self.changed.notify()
-
-    def finish(self):
-        """Let the thread end that does the tasks, of which there will be no more.
-
-        If the interpreter ended first, a tensor that it still holds would abort it.
-        """
-        with self.changed:
-            self.is_complete = True
-            self.changed.notify()
-        if self.dispatcher is not None and not self.is_called_off:
-            self.dispatcher.join()
-
-    def _dispatch(self):
-        """Do all tasks that come, until none comes for a moment."""
-        while tasks := self._next_tasks():
-            functions, futures = zip(*tasks)
-            try:
-                results = self._do(functions)
-            except BaseException as error:
-                for future in futures:
-                    future.set_exception(error)
-            else:
-                for future, result in zip(futures, results):
-                    future.set_result(result)
-
-    def _next_tasks(self):
-        """Return tasks for all processes, or the last ones."""
-        n_tasks = self.n_processes * self.max_stack
-        with self.changed:
-            while len(self.tasks) < n_tasks and not (
-                self.is_called_off or self.is_complete
-            ):
-                if not self.changed.wait(self.settle_seconds):
-                    break
-            if self.is_called_off:
-                self.tasks.clear()
-            tasks, self.tasks = self.tasks[:n_tasks], self.tasks[n_tasks:]
-            self.is_dispatching = bool(tasks)
-            return tasks
-
-    def _do(self, tasks):
-        """Return what tasks return, done in bundles of equal size."""
-        if self.n_processes == 1:
-            return do_together(tasks, cpu_count(), lambda: self.is_called_off)
-        size = -(-len(tasks) // self.n_processes)
-        starts = range(0, len(tasks), size)
-        # From a thread, joblib lets only the outermost loop have processes.
-        backend = self.cluster or LokyBackend(nesting_level=0)
-        bundles = Parallel(self.n_processes, backend=backend, batch_size=1)(
-            delayed(do_together)(tasks[start : start + size]) for start in starts
+    def run(self, estimator, candidates, splits, n_jobs, max_stack) -> list[dict]:
+        """Return the results of all candidates on all splits, candidates first."""
+        tasks = [
+            (clone(estimator), candidate, *split)
+            for candidate, split in product(candidates, splits)
+        ]
+        n_processes = effective_n_jobs(n_jobs)
+        results = Parallel(n_jobs)(
+            delayed(self.run_bundle)(bundle)
+            for bundle in bundles(tasks, max_stack, n_processes)
         )
-        return [result for bundle in bundles for result in bundle]
+        results = [result for bundle in results for result in bundle]
+        self._fill_in_failures(results)
+        return results
 
+    def run_bundle(self, tasks) -> list[dict]:
+        """Return the results of tasks whose networks are trained together."""
+        results = run_together([self._fit_and_score(*task) for task in tasks])
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+        return results
 
-def is_stackable(estimator):
-    """Whether the fits of an estimator can be trained together."""
-    last_step = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    return isinstance(last_step, BaseSER)
+    def _fit_and_score(self, estimator, candidate, train, test):
+        """Fit on the training rows and score the test rows: a job."""
+        result = {"n_test_samples": len(test), "fit_error": None, "score_time": 0.0}
+        X, y, fit_params = self._rows(train, self.fit_params)
+        start = time.perf_counter()
+        try:
+            estimator.set_params(**clone(candidate, safe=False))
+            arguments = (X,) if y is None else (X, y)
+            fit = partial(estimator.fit, *arguments, **fit_params)
+            result["fit_time"] = yield Fit(estimator, fit)
+        except Exception:
+            if self.error_score == "raise":
+                raise
+            result["fit_time"] = time.perf_counter() - start
+            result["fit_error"] = traceback.format_exc()
+            return result
+        start = time.perf_counter()
+        result["test_scores"] = self._score(estimator, test)
+        result["score_time"] = time.perf_counter() - start
+        if self.return_train_score:
+            result["train_scores"] = self._score(estimator, train)
+        if self.return_estimator:
+            result["estimator"] = estimator
+        return result
 
+    def _rows(self, rows, params):
+        """Return X, y and parameters at some rows; what has other rows stays whole."""
+        n = _num_samples(self.X)
 
-@contextmanager
-def stacked_fits(max_stack, n_jobs=None):
-    """Let the fits of stackable estimators be trained together.
+        def take(values):
+            is_of_rows = hasattr(values, "__len__") and not isinstance(values, str)
+            if is_of_rows and len(values) == n:
+                return _safe_indexing(values, rows)
+            return values
 
-    They are the tasks of scikit-learn's parallel functions, or of `joblib.Parallel`
-    itself.
+        y = None if self.y is None else _safe_indexing(self.y, rows)
+        params = {name: take(values) for name, values in params.items()}
+        return _safe_indexing(self.X, rows), y, params
 
-    Parameters
-    ----------
-    max_stack : int
-        Largest number of networks trained together in a process.
+    def _score(self, estimator, rows):
+        """Return the score of some rows, or a dict of scores."""
+        X, y, params = self._rows(rows, self.score_params)
+        arguments = (X,) if y is None else (X, y)
+        try:
+            scores = self.scorer(estimator, *arguments, **params)
+        except Exception:
+            if self.error_score == "raise":
+                raise
+            return self._failed_score(traceback.format_exc())
+        if not isinstance(scores, dict):
+            return float(scores)
+        return {  # a scorer that failed among several returns its traceback
+            name: self._failed_score(s) if isinstance(s, str) else float(s)
+            for name, s in scores.items()
+        }
 
-    n_jobs : int or None, default=None
-        Number of processes, each on one thread, that share the fits. They are those of
-        a cluster where joblib's backend is that of a cluster.
-    """
-    active, _ = get_active_backend()
-    cluster = None if isinstance(active, LOCAL_BACKENDS) else active
-    backend = StackingBackend(max_stack, effective_n_jobs(n_jobs), cluster)
-    try:
-        with parallel_config(backend):
-            yield
-    except BaseException:
-        backend.call_off()
-        raise
-    finally:
-        backend.finish()
+    def _failed_score(self, error):
+        warnings.warn(
+            f"Scoring failed. The score on these rows is set to {self.error_score}.\n"
+            f"{error}",
+            UserWarning,
+            stacklevel=2,
+        )
+        return self.error_score
 
-
-def stacked_or_fall_back(estimator, max_stack, n_jobs):
-    """Return the context in which to cross-validate an estimator."""
-    if is_stackable(estimator):
-        return stacked_fits(max_stack, n_jobs)
-    last_step = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    warnings.warn(
-        f"{type(last_step).__name__} cannot be stacked; its fits run one by one, as in "
-        "scikit-learn's own search.",
-        NotStackedWarning,
-        stacklevel=3,
-    )
-    return nullcontext()
+    def _fill_in_failures(self, results):
+        """Give failed fits the error score, and warn; raise if all have failed."""
+        failed = [result for result in results if result["fit_error"]]
+        if not failed:
+            return
+        first = failed[0]["fit_error"]
+        text = f"{len(failed)} of {len(results)} fits failed. The first error:\n{first}"
+        if len(failed) == len(results):
+            raise ValueError(f"All fits failed; check the parameters.\n{text}")
+        warnings.warn(
+            f"{text}\nTheir score is set to {self.error_score}; "
+            '`error_score="raise"` raises the error.',
+            FitFailedWarning,
+            stacklevel=4,
+        )
+        scores = next(r["test_scores"] for r in results if not r["fit_error"])
+        score = self.error_score
+        if isinstance(scores, dict):
+            score = dict.fromkeys(scores, self.error_score)
+        for result in failed:
+            result["test_scores"] = result["train_scores"] = score
+            result["estimator"] = None
 
 
 class _StackedSearch:
-    """What makes a search of scikit-learn's a stacked one."""
+    """What makes a search of scikit-learn a stacked one.
+
+    The methods of `BaseSearchCV` that are called here have private names. They are
+    inherited, so that scoring, routing and the columns of the results are those of the
+    scikit-learn that is installed.
+    """
 
     _max_stack_constraint: dict = {
         "max_stack": [Interval(Integral, 1, None, closed="left")]
     }
 
-    def fit(self, X, y=None, **params):
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike | None = None, **params):
         """Run the search.
 
         Parameters
@@ -255,8 +214,80 @@ class _StackedSearch:
         self : object
         """
         self._validate_params()
-        with stacked_or_fall_back(self.estimator, self.max_stack, self.n_jobs):
+        if not is_stackable(self.estimator):
+            _warn_not_stacked(self.estimator)
             return super().fit(X, y, **params)
+        scorer, refit_metric = self._get_scorers()
+        X, y = indexable(X, y)
+        candidates = list(self._candidates())
+        evaluation, splits = self._prepare(X, y, scorer, params)
+        if self.verbose:
+            print(
+                f"Fitting {len(splits)} folds for each of {len(candidates)} candidates,"
+                f" {len(splits) * len(candidates)} fits in all"
+            )
+        found = evaluation.run(
+            self.estimator, candidates, splits, self.n_jobs, self.max_stack
+        )
+        results = self._format_results(candidates, len(splits), found)
+        scores = found[0]["test_scores"]
+        self.multimetric_ = isinstance(scores, dict)
+        if callable(self.scoring) and self.multimetric_:
+            self._check_refit_for_multimetric(scores)
+            refit_metric = self.refit
+        if self.refit or not self.multimetric_:
+            self.best_index_ = self._select_best_index(
+                self.refit, refit_metric, results
+            )
+            if not callable(self.refit):
+                column = f"mean_test_{refit_metric}"
+                self.best_score_ = results[column][self.best_index_]
+            self.best_params_ = results["params"][self.best_index_]
+        if self.refit:
+            self.best_estimator_ = clone(self.estimator).set_params(
+                **clone(self.best_params_, safe=False)
+            )
+            start = time.time()
+            arguments = (X,) if y is None else (X, y)
+            self.best_estimator_.fit(*arguments, **evaluation.fit_params)
+            self.refit_time_ = time.time() - start
+            if hasattr(self.best_estimator_, "feature_names_in_"):
+                self.feature_names_in_ = self.best_estimator_.feature_names_in_
+        self.scorer_ = getattr(scorer, "_scorers", scorer)  # those of several metrics
+        self.n_splits_ = len(splits)
+        self.cv_results_ = results
+        return self
+
+    def _prepare(self, X, y, scorer, params):
+        """Return how to fit and score, and the splits."""
+        if self.error_score != "raise" and not isinstance(
+            self.error_score, numbers.Number
+        ):
+            raise ValueError(
+                f"`error_score` is {self.error_score!r}; use a number or 'raise'."
+            )
+        routed = self._get_routed_params_for_fit(params)
+        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        splits = list(cv.split(X, y, **routed.splitter.split))
+        evaluation = _Evaluation(
+            X,
+            y,
+            scorer,
+            routed.estimator.fit,
+            routed.scorer.score,
+            self.error_score,
+            self.return_train_score,
+        )
+        return evaluation, splits
+
+
+def _warn_not_stacked(estimator):
+    warnings.warn(
+        f"{type(last_step(estimator)).__name__} cannot be stacked; its fits run one by "
+        "one, as in scikit-learn's own search.",
+        NotStackedWarning,
+        stacklevel=3,
+    )
 
 
 class StackedGridSearchCV(_StackedSearch, GridSearchCV):
@@ -273,10 +304,13 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
         with a `NotStackedWarning`.
 
     param_grid : dict or list of dict
-        Parameters to try. Candidates of different architectures are stacked apart.
+        Parameters to try. Candidates of different architectures train separately.
 
-    scoring, refit, cv, verbose, pre_dispatch, error_score, return_train_score
+    scoring, refit, cv, verbose, error_score, return_train_score
         As in scikit-learn.
+
+    pre_dispatch : object
+        Used only where the fits cannot be stacked.
 
     n_jobs : int or None, default=None
         Number of processes, each on one thread, that share the fits; -1 for one per
@@ -284,7 +318,7 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
         a cluster they are all its workers, unless `n_jobs=1`.
 
     max_stack : int, default=64
-        Largest number of networks trained together in a process: bounds the memory.
+        Largest number of networks trained together in a process. It bounds the memory.
 
     See Also
     --------
@@ -294,11 +328,15 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     Notes
     -----
     Every network gets the initial weights, batches and dropout masks that it gets in a
-    fit of its own, so that the results agree to the rounding of floating-point
-    numbers. `mean_fit_time` and `std_fit_time` are those of whole stacks.
+    fit of its own, so that the results agree up to rounding. Networks train as one
+    batch where they differ only in their numbers: parameters and rows, and
+    hyper-parameters such as `lr`, `alpha`, `clip`, `dropout` and those that an
+    objective declares in `tensor_params`. All others are trained separately, as are
+    candidates with callbacks.
 
-    Candidates with callbacks are fitted alone. A network that was trained in a stack
-    has no moments of the optimizer: trained further, it begins with new ones.
+    `mean_fit_time` and `std_fit_time` are CPU seconds; networks trained together share
+    theirs equally. A network that was trained in a stack has no state of the
+    optimizer: a warm start begins with a new one.
 
     Examples
     --------
@@ -309,7 +347,7 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
     >>> search = StackedGridSearchCV(
     ...     AdversarialSER(max_epochs=5, random_state=0),
-    ...     {"adversary_weight": [0, 0.1, 1]},
+    ...     {"adversary__weight": [0, 0.1, 1]},
     ...     cv=GroupKFold(3),
     ...     scoring="balanced_accuracy",
     ... )
@@ -352,13 +390,16 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
         )
         self.max_stack = max_stack
 
+    def _candidates(self):
+        return ParameterGrid(self.param_grid)
+
 
 class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
     """Randomized search that trains its networks together.
 
     Its parameters, attributes and results are those of
-    :class:`sklearn.model_selection.RandomizedSearchCV`; what is said of
-    :class:`StackedGridSearchCV` holds here as well.
+    :class:`sklearn.model_selection.RandomizedSearchCV`. See
+    :class:`StackedGridSearchCV` for what can be stacked.
 
     Parameters
     ----------
@@ -376,7 +417,7 @@ return_train_score
         See :class:`StackedGridSearchCV`.
 
     max_stack : int, default=64
-        Largest number of networks trained together in a process: bounds the memory.
+        Largest number of networks trained together in a process. It bounds the memory.
 
     See Also
     --------
@@ -421,6 +462,11 @@ return_train_score
         )
         self.max_stack = max_stack
 
+    def _candidates(self):
+        return ParameterSampler(
+            self.param_distributions, self.n_iter, random_state=self.random_state
+        )
+
 
 def stacked_cross_validate(
     estimator,
@@ -454,22 +500,27 @@ def stacked_cross_validate(
 
     y : array-like of shape (n_samples,), default=None
 
-    groups, scoring, cv, verbose, params, pre_dispatch, return_train_score, \
-return_estimator, return_indices, error_score
+    groups, scoring, cv, verbose, params, return_train_score, return_estimator, \
+return_indices, error_score
         As in scikit-learn.
+
+    pre_dispatch : object
+        Used only where the fits cannot be stacked.
 
     n_jobs : int or None, default=None
         See :class:`StackedGridSearchCV`.
 
     max_stack : int, default=64
-        Largest number of networks trained together in a process: bounds the memory.
+        Largest number of networks trained together in a process. It bounds the memory.
 
     Returns
     -------
     scores : dict of ndarray of shape (n_splits,)
-        See scikit-learn. `fit_time` is that of whole stacks.
+        See scikit-learn. `fit_time` is in CPU seconds; networks trained together
+        share theirs equally.
     """
-    with stacked_or_fall_back(estimator, max_stack, n_jobs):
+    if not is_stackable(estimator):
+        _warn_not_stacked(estimator)
         return cross_validate(
             estimator,
             X,
@@ -486,3 +537,37 @@ return_estimator, return_indices, error_score
             return_indices=return_indices,
             error_score=error_score,
         )
+    search = StackedGridSearchCV(
+        estimator,
+        {},
+        scoring=scoring,
+        cv=cv,
+        refit=False,
+        error_score=error_score,
+        return_train_score=return_train_score,
+    )
+    params = {} if params is None else dict(params)
+    if groups is not None:
+        params["groups"] = groups
+    X, y = indexable(X, y)
+    scorer, _ = search._get_scorers()
+    evaluation, splits = search._prepare(X, y, scorer, params)
+    evaluation.return_estimator = return_estimator
+    found = evaluation.run(estimator, [{}], splits, n_jobs, max_stack)
+    scores = {
+        name: np.array([result[name] for result in found])
+        for name in ("fit_time", "score_time")
+    }
+    if return_estimator:
+        scores["estimator"] = [result["estimator"] for result in found]
+    if return_indices:
+        train, test = zip(*splits)
+        scores["indices"] = {"train": train, "test": test}
+    for kind in ("test", "train")[: 1 + return_train_score]:
+        of_kind = [result[f"{kind}_scores"] for result in found]
+        if isinstance(of_kind[0], dict):
+            for name in of_kind[0]:
+                scores[f"{kind}_{name}"] = np.array([s[name] for s in of_kind])
+        else:
+            scores[f"{kind}_score"] = np.array(of_kind)
+    return scores

@@ -1,14 +1,16 @@
-"""Building blocks that every method shares; nothing here belongs to one paper."""
+"""Parts of networks that every method shares; none belongs to one paper."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 __all__ = [
+    "Clip",
     "Dropout",
     "Noise",
     "Standardize",
@@ -25,8 +27,7 @@ __all__ = [
 class Standardize(nn.Module):
     """Shift and scale each feature by statistics of the training rows.
 
-    Being a layer, it travels with the exported network: raw features go in, whatever
-    their scale.
+    It is a layer, so that an exported network takes raw features, whatever their scale.
 
     Parameters
     ----------
@@ -41,21 +42,38 @@ class Standardize(nn.Module):
         self.register_buffer("mean", torch.as_tensor(mean))
         self.register_buffer("scale", torch.as_tensor(scale))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Return the standardised rows: (n, d) to (n, d)."""
         return (x - self.mean) / self.scale
 
-    def inverse(self, x):
-        """Return the rows in their own units again: (n, d) to (n, d)."""
+    def inverse(self, x: Tensor) -> Tensor:
+        """Return the rows in their original units: (n, d) to (n, d)."""
         return x * self.scale + self.mean
+
+
+class Clip(nn.Module):
+    """Set values beyond ±`bound` to the bound.
+
+    Parameters
+    ----------
+    bound : float
+    """
+
+    def __init__(self, bound: float):
+        super().__init__()
+        self.register_buffer("bound", torch.tensor(float(bound)), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the clipped rows: (n, d) to (n, d)."""
+        return x.clamp(-self.bound, self.bound)
 
 
 class Noise(nn.Module):
     """A layer with random numbers that are drawn anew for every training step.
 
     The engine draws them from the generator of the fit, for many steps at a time, and
-    lays those of a step into the buffer `noise`. Between fits it holds what it was
-    made with.
+    puts those of a step into the buffer `noise`. Between fits the buffer holds its
+    initial values.
 
     Parameters
     ----------
@@ -63,11 +81,11 @@ class Noise(nn.Module):
         Shape of the numbers of one step, and their values between fits.
     """
 
-    def __init__(self, noise):
+    def __init__(self, noise: Tensor):
         super().__init__()
         self.register_buffer("noise", noise, persistent=False)
 
-    def draw(self, n_steps, generator):
+    def draw(self, n_steps: int, generator: torch.Generator) -> Tensor:
         """Return the numbers of some training steps: (n_steps, *noise.shape)."""
         raise NotImplementedError
 
@@ -75,9 +93,8 @@ class Noise(nn.Module):
 class Dropout(Noise):
     """Dropout with one mask per batch instead of one per row.
 
-    Each training step trains one thinned network on its whole batch. It regularises
-    as well as a mask per row, costs next to nothing, and makes a step independent of
-    the order of its rows.
+    Each training step trains one thinned network on its whole batch. The mask does not
+    depend on the number or the order of the rows.
 
     Parameters
     ----------
@@ -88,34 +105,34 @@ class Dropout(Noise):
         Probability that a unit is left out; those kept are scaled by 1 / (1 - p).
     """
 
-    def __init__(self, n_units, p):
+    def __init__(self, n_units: int, p: float):
         super().__init__(torch.ones(n_units))
         self.register_buffer("p", torch.tensor(float(p)), persistent=False)
 
-    def draw(self, n_steps, generator):
+    def draw(self, n_steps: int, generator: torch.Generator) -> Tensor:
         """Return the masks of some training steps: (n_steps, n_units)."""
         uniform = torch.rand((n_steps, len(self.noise)), generator=generator)
         return (uniform.to(self.noise) >= self.p) / (1 - self.p)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Return the thinned rows: (n, n_units) to (n, n_units)."""
         return x * self.noise if self.training else x
 
 
-class Linear(nn.Linear):
-    """A linear layer that leaves torch's global generator alone, see `linear`."""
+class _Linear(nn.Linear):
+    """A linear layer that does not use torch's global generator, see `linear`."""
 
     def reset_parameters(self):
         """Leave the parameters as they are."""
 
 
-def linear(n_in, n_out, generator):
-    """Return a linear layer, He-initialised from `generator`, bias 0.
+def linear(n_in: int, n_out: int, generator: torch.Generator | None) -> nn.Linear:
+    """Return a linear layer, He-initialised from `generator`, with a bias of 0.
 
-    With `generator=None` the weight is 0: an output layer that starts out undecided,
-    and treats all its classes alike whatever their order.
+    With `generator=None` the weight is 0 as well, for output layers: they start with
+    equal probabilities, whatever the order of the classes.
     """
-    layer = Linear(n_in, n_out)
+    layer = _Linear(n_in, n_out)
     if generator is None:
         nn.init.zeros_(layer.weight)
     else:
@@ -124,8 +141,10 @@ def linear(n_in, n_out, generator):
     return layer
 
 
-def mlp(sizes, generator, *, dropout=0.0):
-    """Return a stack of linear layers, each followed by a ReLU and dropout.
+def mlp(
+    sizes: Sequence[int], generator: torch.Generator, *, dropout: float = 0.0
+) -> nn.Sequential:
+    """Return linear layers, each followed by a ReLU and dropout.
 
     Parameters
     ----------
@@ -140,7 +159,7 @@ def mlp(sizes, generator, *, dropout=0.0):
 
     Returns
     -------
-    stack : nn.Sequential
+    layers : nn.Sequential
         Maps (n, sizes[0]) to (n, sizes[-1]).
     """
     layers = []
@@ -151,13 +170,12 @@ def mlp(sizes, generator, *, dropout=0.0):
     return nn.Sequential(*layers)
 
 
-def reverse_gradient(h, weight):
+def reverse_gradient(h: Tensor, weight: float | Tensor) -> Tensor:
     r"""Return `h` unchanged, while its gradient is multiplied by `-weight`.
 
-    The gradient reversal layer of Ganin et al. (2016), arXiv 1505.07818. Between `h`
-    and its detached copy, the point at ``1 + weight`` has exactly the value of `h`
-    and the gradient :math:`1 - (1 + \lambda) = -\lambda`: no autograd function of our
-    own is needed.
+    The gradient reversal layer of Ganin et al. (2016), arXiv 1505.07818. On the line
+    from `h` to its detached copy, the point at ``1 + weight`` has the value of `h` and
+    the gradient :math:`1 - (1 + \lambda) = -\lambda`.
 
     Parameters
     ----------
@@ -165,12 +183,16 @@ def reverse_gradient(h, weight):
 
     weight : float or Tensor, of a shape that broadcasts to that of `h`
         :math:`\lambda`.
+
+    Returns
+    -------
+    h : Tensor of the same shape
     """
     return torch.lerp(h, h.detach(), 1 + weight)
 
 
-def ramp(progress, steepness):
-    r"""Return how much of the adversary weight counts at this point of training.
+def ramp(progress: float | Tensor, steepness: float) -> float | Tensor:
+    r"""Return the share of an adversary's weight at some point of the training.
 
     .. math:: \frac{2}{1 + e^{-\gamma p}} - 1 = \tanh(\gamma p / 2)
 
@@ -180,8 +202,8 @@ def ramp(progress, steepness):
         Share of the training that is over, :math:`p` in [0, 1].
 
     steepness : float
-        :math:`\gamma`; Ganin et al. (2016) use 10. 0 stands for no ramp: the full
-        weight from the start.
+        :math:`\gamma`; Ganin et al. (2016), arXiv 1505.07818, use 10. 0 means no ramp:
+        the full weight from the start.
 
     Returns
     -------
@@ -190,22 +212,20 @@ def ramp(progress, steepness):
     """
     if not steepness:
         return 1.0
-    tanh = torch.tanh if isinstance(progress, torch.Tensor) else math.tanh
+    tanh = torch.tanh if isinstance(progress, Tensor) else math.tanh
     return tanh(steepness * progress / 2)
 
 
-def weighted_mean(losses, y, task):
-    """Return the mean of one loss per row, weighted by ``y[task + "_weight"]``.
+def weighted_mean(losses: Tensor, weight: Tensor) -> Tensor:
+    """Return the mean of weighted losses: twice (n,) to ().
 
-    The weights, if there are any, have a mean of 1 over all training rows, so that a
-    batch is an unbiased sample of the full loss; they are 0 where the label of the
-    task is unknown.
+    The weights have a mean of 1 over all training rows, not over a batch. The mean over
+    a batch then is an unbiased estimate of the full loss.
     """
-    weight = y.get(f"{task}_weight")
-    return losses.mean() if weight is None else (weight * losses).mean()
+    return (weight * losses).mean()
 
 
-def reconstruction_loss(decoded, x):
+def reconstruction_loss(decoded: Tensor, x: Tensor) -> Tensor:
     r"""Return each row's squared error, the mean over its columns.
 
     .. math:: \lVert x - \hat x \rVert^2 / d
@@ -225,25 +245,22 @@ def reconstruction_loss(decoded, x):
     return (decoded - x).square().mean(1)
 
 
-def classification_loss(logits, y, task):
-    """Return the weighted mean cross-entropy of one task.
+def classification_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Return the weighted mean cross-entropy.
 
     Parameters
     ----------
     logits : Tensor of shape (n, n_classes)
 
-    y : dict of Tensor of shape (n,)
-        ``y[task]`` holds the class codes, -1 where the label is unknown; the weights
-        are those of `weighted_mean`.
+    target : Tensor of shape (n,)
+        Class codes, -1 where the class is unknown.
 
-    task : str
-        Which label: "emotion" or "speaker", for instance.
+    weight : Tensor of shape (n,)
+        See `weighted_mean`; 0 where the class is unknown.
 
     Returns
     -------
     loss : Tensor of shape ()
     """
-    if f"{task}_weight" not in y:
-        return F.cross_entropy(logits, y[task])
-    losses = F.cross_entropy(logits, y[task], ignore_index=-1, reduction="none")  # (n,)
-    return weighted_mean(losses, y, task)
+    losses = F.cross_entropy(logits, target, ignore_index=-1, reduction="none")
+    return weighted_mean(losses, weight)

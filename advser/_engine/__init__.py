@@ -1,1 +1,23 @@
-"""The training engine: nets, batches, stacks; it knows no paper."""
+"""The training engine: nets, batches and stacks of networks. It knows no paper."""
+
+from ._data import Labels, Rows, as_tensor
+from ._jobs import Fit, fit_together, last_step, run_alone, run_together
+from ._net import Adam, StepwiseNet, ValidationScores
+from ._network import Network
+from ._stack import Job
+
+__all__ = [
+    "Adam",
+    "Fit",
+    "Job",
+    "Labels",
+    "Network",
+    "Rows",
+    "StepwiseNet",
+    "ValidationScores",
+    "as_tensor",
+    "fit_together",
+    "last_step",
+    "run_alone",
+    "run_together",
+]

@@ -5,11 +5,19 @@ once that estimator is fitted. `run_together` starts many jobs, fits what they a
 together, and lets them go on, until all have returned.
 """
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Generator
 from time import process_time
 from typing import Any, NamedTuple
 
-__all__ = ["Fit", "run_alone", "run_together"]
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from .._threads import limited_threads
+from ..exceptions import NotStackedWarning
+from ._stack import Job, fit_stacked, stacking_key
+
+__all__ = ["Fit", "fit_together", "last_step", "run_alone", "run_together"]
 
 
 class Fit(NamedTuple):
@@ -27,40 +35,145 @@ class Fit(NamedTuple):
     function: Callable[[], Any]
 
 
-def run_together(jobs):
-    """Run jobs, and fit together what they ask for at the same time.
+class _Waiting:
+    """A job that waits for a fit."""
+
+    def __init__(self, number, job, fit):
+        self.number, self.job, self.fit = number, job, fit
+        self.seconds, self.error = 0.0, None
+
+
+def run_together(jobs: list[Generator]) -> list:
+    """Run jobs, and train together the networks that they ask for at the same time.
 
     Parameters
     ----------
     jobs : list of generator
-        They yield `Fit` and receive the CPU seconds that the fit took. A fit that fails
-        raises its error in the job that asked for it.
+        They yield `Fit` and receive the CPU seconds that the fit took; networks trained
+        together share theirs equally. A fit that fails raises its error in the job that
+        asked for it.
 
     Returns
     -------
     results : list
         What each job returned, or the exception that ended it.
     """
-    results = []
-    for job in jobs:
+    results = [None] * len(jobs)
+    waiting = []
+
+    def go_on(number, job, resume):
         try:
-            results.append(run_alone(job))
+            waiting.append(_Waiting(number, job, resume()))
+        except StopIteration as stop:
+            results[number] = stop.value
         except Exception as error:
-            results.append(error)
+            results[number] = error
+
+    for number, job in enumerate(jobs):
+        go_on(number, job, job.__next__)
+    while waiting:
+        fitted, waiting = waiting, []
+        _fit(fitted)
+        for entry in fitted:
+            if entry.error is None:
+                go_on(entry.number, entry.job, lambda e=entry: e.job.send(e.seconds))
+            else:
+                go_on(entry.number, entry.job, lambda e=entry: e.job.throw(e.error))
     return results
 
 
-def run_alone(job):
+def run_alone(job: Generator):
     """Run one job, fit what it asks for, and return what it returns."""
+    (result,) = run_together([job])
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def last_step(estimator):
+    """Return the last step of a pipeline, or the estimator itself."""
+    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+
+
+def _fit(entries):
+    """Fit what jobs wait for: networks together, all else one after another."""
+    pending = []
+    for entry in entries:
+        network = last_step(entry.fit.estimator)
+        start = process_time()
+        try:
+            if hasattr(network, "_finish_fit"):
+                network._defers_training = True
+            entry.fit.function()
+        except Exception as error:
+            entry.error = error
+        else:
+            job = vars(network).pop("_pending_job", None)
+            if job is not None:
+                pending.append((entry, network, job))
+        finally:
+            vars(network).pop("_defers_training", None)
+        entry.seconds = process_time() - start
+    start = process_time()
+    errors = fit_together([job for _, _, job in pending])
+    for (entry, network, job), error in zip(pending, errors):
+        entry.seconds += (process_time() - start) / len(pending)
+        try:
+            if error is not None:
+                raise error
+            network._finish_fit(job)
+        except Exception as raised:
+            entry.error = raised
+
+
+def fit_together(jobs: list[Job]) -> list[Exception | None]:
+    """Fit nets, those of equal structure as one batch; return the errors.
+
+    If the training of a batch fails, its nets are fitted one after another, so that
+    each has the error that is its own.
+    """
+    errors = [None] * len(jobs)
+    groups = {}
+    for number, job in enumerate(jobs):
+        key = stacking_key(job)
+        groups.setdefault(number if key is None else key, []).append(number)
+    with limited_threads(0), threadpool_limits(1):
+        for numbers in groups.values():
+            group = [jobs[number] for number in numbers]
+            if len(group) > 1 and _is_fitted_as_one(group):
+                continue
+            for number, job in zip(numbers, group):
+                try:
+                    job.fit()
+                except Exception as error:
+                    errors[number] = error
+    return errors
+
+
+def _is_fitted_as_one(jobs):
+    """Fit nets as one batch; return whether that worked, else leave them as before."""
+    generators = [
+        generator
+        for job in jobs
+        for generator in (job.net.order_generator, job.net.noise_generator)
+    ]
+    states = [generator.get_state() for generator in generators]
+    modules = [
+        {name: value.clone() for name, value in job.net.module.state_dict().items()}
+        for job in jobs
+    ]
     try:
-        fit = next(job)
-        while True:
-            start = process_time()
-            try:
-                fit.function()
-            except Exception as error:
-                fit = job.throw(error)
-            else:
-                fit = job.send(process_time() - start)
-    except StopIteration as stop:
-        return stop.value
+        fit_stacked(jobs)
+    except Exception as error:
+        for generator, state in zip(generators, states):
+            generator.set_state(state)
+        for job, state in zip(jobs, modules):
+            job.net.module.load_state_dict(state)
+        warnings.warn(
+            f"{len(jobs)} networks cannot be trained as one batch and are trained one "
+            f"by one: {error}",
+            NotStackedWarning,
+            stacklevel=2,
+        )
+        return False
+    return True

@@ -1,70 +1,82 @@
-"""Speech emotion recognition against a speaker adversary: four games.
+r"""Speech emotion recognition on an embedding that is trained by an objective.
 
-The games are in `advser.objectives._closed_form` (an adversary in closed form), `advser.objectives._grl` (gradient
-reversal) and `advser.objectives._entropy` (maximum entropy and confusion); without an
-adversary the network is that of `advser._engine._networks`.
+An encoder E and an emotion head C minimise an objective of `advser.objectives`:
+
+.. math:: \min_{E, C} \; L(h, C(h), e, s), \qquad h = E(x)
+
+Adversarial objectives hide the speaker s in the embedding h. Without one, the objective
+is the loss of the emotion e alone.
 """
 
-from functools import partial
-from numbers import Integral, Real
+from collections.abc import Callable
+from numbers import Integral
+from typing import Self
 from warnings import warn
 
-import numpy as np
+import numpy.typing as npt
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from .._engine._networks import EmotionNetwork, SpeakerHead
-from .._validation import check_layer_sizes
+from .. import objectives
 from ..exceptions import NoSpeakersWarning
-from ..nn import linear
-from ..objectives._closed_form import RidgeNetwork
-from ..objectives._entropy import MaxEntropyNetwork
-from ..objectives._grl import DomainAdversarialNetwork
+from ..nn import Dropout, linear
+from ..objectives import EmpiricalRisk, Objective
 from ..speakers._confounding import warn_if_confounded
-from ._base import BaseSERClassifier, BaseSERRegressor
+from ._adversarial_network import AdversarialNetwork
+from ._predictors import BaseSERClassifier, BaseSERRegressor
 
 __all__ = ["AdversarialSER", "AdversarialSERRegressor"]
 
-GAMES = {
-    "ridge": RidgeNetwork,
-    "grl": DomainAdversarialNetwork,
-    "entropy": partial(MaxEntropyNetwork, objective="entropy"),
-    "confusion": partial(MaxEntropyNetwork, objective="confusion"),
+OBJECTIVES = {
+    "closed_form": objectives.ClosedForm,
+    "confusion": objectives.Confusion,
+    "coral": objectives.CORAL,
+    "entropy": objectives.MaxEntropy,
+    "grl": objectives.GradientReversal,
+    "group_dro": objectives.GroupDRO,
+    "mmd": objectives.MMD,
+    "vrex": objectives.VREx,
 }
 
 
-class _SpeakerGame:
-    """The game against the speaker, whatever is told of the emotion.
-
-    An estimator names the codes that a conditional adversary goes by, `_condition`.
-    """
+class _WithObjective:
+    """What the classifier and the regressor share."""
 
     _parameter_constraints: dict = {
-        "adversary": [StrOptions(set(GAMES)), None],
-        "adversary_weight": [Interval(Real, 0, None, closed="left")],
-        "adversary_steps": [Interval(Integral, 1, None, closed="left")],
-        "adversary_alpha": [Interval(Real, 0, None, closed="neither")],
-        "adversary_hidden_layer_sizes": ["array-like"],
-        "ramp": [Interval(Real, 0, None, closed="left")],
-        "conditional": ["boolean"],
-        "bounded": ["boolean"],
-        "clip": [Interval(Real, 0, None, closed="neither"), None],
+        "adversary": [StrOptions(set(OBJECTIVES)), Objective, None],
     }
 
-    _weight_decay = 0.0  # a term of the loss, which leaves the adversary its strength
+    def set_params(self, **params) -> Self:
+        """Set parameters of the estimator and of its objective.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name. ``adversary__weight`` is the parameter `weight` of the
+            objective; if `adversary` is a name, it becomes the objective it stands for.
+
+        Returns
+        -------
+        self : object
+        """
+        adversary = params.get("adversary", self.adversary)
+        nested = any(name.startswith("adversary__") for name in params)
+        if nested and isinstance(adversary, str) and adversary in OBJECTIVES:
+            params["adversary"] = OBJECTIVES[adversary]()
+        return super().set_params(**params)
 
     def fit(
         self,
-        X,
-        y,
-        speakers=None,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        speakers: npt.ArrayLike | None = None,
         *,
-        groups=None,
-        sample_weight=None,
-        X_unlabeled=None,
-        speakers_unlabeled=None,
-    ):
+        groups: npt.ArrayLike | None = None,
+        sample_weight: npt.ArrayLike | None = None,
+        X_unlabeled: npt.ArrayLike | None = None,
+        speakers_unlabeled: npt.ArrayLike | None = None,
+    ) -> Self:
         """Train the network on labelled utterances of several speakers.
 
         Parameters
@@ -77,8 +89,8 @@ class _SpeakerGame:
             with NaN for a missing one; a row without any is like one of X_unlabeled.
 
         speakers : array-like of shape (n_samples,), default=None
-            Who speaks: strings, integers, a pandas column. None or NaN stands for an
-            unknown speaker.
+            Speaker of each row: strings, integers, a pandas column. None or NaN stands
+            for an unknown speaker.
 
         groups : array-like of shape (n_samples,), default=None
             The speakers under scikit-learn's name for them, so that one array drives
@@ -91,7 +103,7 @@ class _SpeakerGame:
             Utterances without a label, for the adversary alone.
 
         speakers_unlabeled : array-like of shape (n_unlabeled,), default=None
-            Their speakers, as far as known.
+            Their speakers, None or NaN where unknown.
 
         Returns
         -------
@@ -101,179 +113,114 @@ class _SpeakerGame:
         Warns
         -----
         NoSpeakersWarning
-            If there are not two speakers at least: the network is then trained
-            without the adversary.
+            If fewer than two speakers are known: the network is then trained on the
+            emotion alone.
 
         ConfoundedSpeakersWarning
-            If the speakers tell most of the emotion (an adjusted mutual information
-            above one half, see :func:`~advser.speakers.speaker_confounding`) and
-            the game is not played within each emotion.
+            If the speakers determine most of the emotion (an adjusted mutual
+            information above one half, see
+            :func:`~advser.speakers.speaker_confounding`) and the objective is not
+            conditional.
         """
         return self._fit(
             X,
             y,
-            sample_weight,
-            {"speakers": speakers, "groups": groups},
-            X_unlabeled,
-            {"speakers_unlabeled": speakers_unlabeled},
+            speakers=speakers,
+            groups=groups,
+            sample_weight=sample_weight,
+            X_unlabeled=X_unlabeled,
+            speakers_unlabeled=speakers_unlabeled,
         )
 
-    def _build_encoder(self, standardize, generator):
-        """Return the encoder, whose layers see no feature beyond the bound."""
-        encoder = super()._build_encoder(standardize, generator)
-        if self.clip is not None:
-            encoder.insert(1, nn.Hardtanh(-self.clip, self.clip))
-        return encoder
+    def _build_network(self, utterances, labels, task, standardize, generator):
+        layers, width = self._hidden_layers(utterances.X.shape[1], generator)
+        embedding = [linear(width, self.embedding_dim, generator), nn.ReLU()]
+        if self.dropout and self.encoder is None:
+            embedding.append(Dropout(self.embedding_dim, self.dropout))
+        encoder = nn.Sequential(*self._input_layers(standardize), *layers, *embedding)
+        emotion_head = linear(self.embedding_dim, task.n_outputs, None)
+        objective = self._choose_objective(labels)
+        support = _support(labels, task.n_conditions, self._n_speakers)
+        objective = objective.set_up(task, self.embedding_dim, support, generator)
+        return AdversarialNetwork(encoder, emotion_head, objective)
 
-    def _build_module(self, data, generator):
-        encoder = self._build_encoder(data.standardize, generator)
-        outputs, n_outputs = self._build_outputs(data)
-        n_speakers = data.n_codes["speaker"]
-        emotion_head = linear(self.embedding_dim, n_outputs, None)
-        if self.adversary is None:
-            return EmotionNetwork(
-                encoder, emotion_head, outputs=outputs, alpha=self.alpha
-            )
-        if n_speakers < 2:
+    def _choose_objective(self, labels):
+        """Return the objective, or the plain one where speakers are missing."""
+        objective = self.adversary
+        if isinstance(objective, str):
+            objective = OBJECTIVES[objective]()
+        if objective is None or not objective.needs_speakers:
+            return objective or EmpiricalRisk()
+        if self._n_speakers < 2:
             warn(
-                f"`adversary={self.adversary!r}` needs two speakers at least and has "
-                f"{n_speakers}: the network is trained without it. Pass the speaker "
-                "of each row as `speakers` to fit, or set `adversary=None`.",
+                f"`adversary={self.adversary!r}` needs two known speakers and has "
+                f"{self._n_speakers}: the network is trained on the emotion alone. Pass "
+                "the speaker of each row as `speakers` to fit, or set "
+                "`adversary=None`.",
                 NoSpeakersWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
-            return EmotionNetwork(
-                encoder, emotion_head, outputs=outputs, alpha=self.alpha
-            )
-        check_layer_sizes(
-            self.adversary_hidden_layer_sizes, "adversary_hidden_layer_sizes"
-        )
-        if (
-            not self.conditional
-            and self.adversary_weight > 0
-            and "emotion" in data.codes
-        ):
+            return EmpiricalRisk()
+        is_active = getattr(objective, "weight", 1) > 0
+        if is_active and not objective.conditional and labels.emotion is not None:
             warn_if_confounded(
-                data.codes["emotion"],
-                data.codes["speaker"],
+                labels.emotion.numpy(),
+                labels.speaker.numpy(),
                 game=f"adversary={self.adversary!r}",
-                remedy="Play within each emotion with `conditional=True`, or leave the "
-                "speaker in with `adversary=None`.",
-                stacklevel=4,
+                remedy="Pass an objective with `conditional=True`, such as "
+                "`ClosedForm(conditional=True)`, or set `adversary=None`.",
+                stacklevel=5,
             )
-        settings = {
-            "weight": self.adversary_weight,
-            "steepness": self.ramp,
-            "outputs": outputs,
-            "alpha": self.alpha,
-        }
-        if self.adversary == "ridge":
-            return RidgeNetwork(
-                encoder,
-                emotion_head,
-                n_speakers,
-                ridge=self.adversary_alpha,
-                conditional=self.conditional,
-                **settings,
-            )
-        if self.adversary == "grl":
-            settings["bounded"] = self.bounded
-        return GAMES[self.adversary](
-            encoder,
-            emotion_head,
-            self._build_speaker_head(data, generator),
-            n_adversary_steps=self.adversary_steps,
-            **settings,
-        )
-
-    def _build_speaker_head(self, data, generator):
-        """Return the head of a game whose adversary learns."""
-        n_speakers = data.n_codes["speaker"]
-        support = None
-        if self.conditional:
-            support = torch.zeros(data.n_codes[self._condition], n_speakers)
-            kind, speaker = data.codes[self._condition], data.codes["speaker"]
-            known = np.minimum(kind, speaker) >= 0
-            support[kind[known], speaker[known]] = 1
-        return SpeakerHead(
-            self.embedding_dim,
-            self.adversary_hidden_layer_sizes,
-            n_speakers,
-            generator,
-            support,
-        )
+        return objective
 
 
-class AdversarialSER(_SpeakerGame, BaseSERClassifier):
-    r"""Emotion classifier whose embedding hides the speaker from an adversary.
+def _support(labels, n_conditions, n_speakers):
+    """Return 1 where a speaker has rows with an emotion or bin, 0 elsewhere."""
+    condition = labels.bin if labels.emotion is None else labels.emotion
+    known = (condition >= 0) & (labels.speaker >= 0)
+    support = torch.zeros(n_conditions, n_speakers)
+    support[condition[known], labels.speaker[known]] = 1
+    return support
 
-    An encoder E and an emotion head C learn the emotion, while a speaker head A, the
-    adversary, tries to tell the speaker from the embedding :math:`h = E(x)`. The
-    encoder is trained to let it fail, so that what it learns carries over to speakers
-    it has never heard. How A is made to fail is the choice of the `adversary`:
 
-    - ``"ridge"``, in closed form [6]_: A is a linear ridge regression of the speaker,
-      solved on every batch; E and C descend
-      :math:`\mathrm{CE}(C(h), e) + \lambda \max_A R^2(A, h, s)`.
-    - ``"grl"``, gradient reversal [1]_ [2]_: one joint step on
-      :math:`\mathrm{CE}(C(h), e) + \mathrm{CE}(A(\mathrm{GRL}_\lambda(h)), s)`;
-      the encoder climbs the loss that A descends.
-    - ``"entropy"``, maximum entropy [3]_: A learns the speaker from the frozen
-      embedding, then E and C descend
-      :math:`\mathrm{CE}(C(h), e) - \lambda H(A(h)) / \log S`.
-    - ``"confusion"`` [4]_: the same two moves with the cross-entropy to the uniform
-      choice in place of the entropy, whose gradient does not die where A is certain.
-    - ``None``: no adversary; the plain network, as the baseline.
+class AdversarialSER(_WithObjective, BaseSERClassifier):
+    r"""Emotion classifier whose embedding hides the speaker.
+
+    An encoder E and an emotion head C learn the emotion, while an adversary predicts
+    the speaker from the embedding :math:`h = E(x)`. The encoder is trained to make the
+    adversary fail, so that what it learns carries over to unseen speakers.
+
+    The choice of the `adversary` is a choice of the objective, see
+    :mod:`advser.objectives`. Each name stands for an objective with its defaults:
+
+    - ``"closed_form"``, :class:`~advser.objectives.ClosedForm`: a ridge regression of
+      the speaker, solved on every batch.
+    - ``"grl"``, :class:`~advser.objectives.GradientReversal`: domain-adversarial
+      training.
+    - ``"entropy"``, :class:`~advser.objectives.MaxEntropy`: the encoder raises the
+      entropy of a speaker head.
+    - ``"confusion"``, :class:`~advser.objectives.Confusion`: the same with the
+      cross-entropy to the uniform choice.
+    - ``"vrex"``, ``"coral"``, ``"mmd"``, ``"group_dro"``: objectives of domain
+      generalisation, with the speakers as domains (:class:`~advser.objectives.VREx`,
+      :class:`~advser.objectives.CORAL`, :class:`~advser.objectives.MMD`,
+      :class:`~advser.objectives.GroupDRO`).
+    - None: the loss of the emotion alone, as a baseline.
 
     Features may be raw: the network standardises them by the training rows.
 
     Parameters
     ----------
-    adversary : {"ridge", "grl", "entropy", "confusion"} or None, default="ridge"
-        The game between encoder and speaker head.
+    adversary : str, Objective or None, default="closed_form"
+        Name of an objective, or an objective. Its parameters belong to it:
+        ``AdversarialSER(ClosedForm(weight=0.5))``. A search finds them as
+        ``adversary__weight``.
 
-    adversary_weight : float, default=0.2
-        :math:`\lambda`, the weight of the speaker in what the encoder minimises. 0
-        gives the network that `adversary=None` gives, but for rounding. The papers
-        print no value for functionals.
-
-    adversary_steps : int, default=2
-        Updates of the speaker head per update of the encoder. Gradient reversal has
-        one in its joint step; further ones come before it. "ridge" needs none.
-
-    adversary_alpha : float, default=0.01
-        Penalty of the regression of "ridge", in units of the mean variance of the
-        dimensions of the embedding. The smaller, the fainter the traces of the speaker
-        that count, and the more of them are chance of the batch.
-
-    adversary_hidden_layer_sizes : array-like of int, default=()
-        Hidden layers of the speaker head; none for a linear one, which that of "ridge"
-        always is.
-
-    ramp : float, default=10.0
-        :math:`\gamma` of the schedule
-        :math:`\lambda(p) = \lambda \, (2 / (1 + e^{-\gamma p}) - 1)`, with the
-        training progress p from 0 to 1. 10 is the value of [2]_. 0 keeps the full
-        weight throughout.
-
-    conditional : bool, default=False
-        Whether the game is played within each emotion [5]_: the speaker head sees the
-        embedding together with the emotion, and chooses among the speakers who were
-        heard with it. For corpora whose speakers differ in their mix of emotions,
-        where hiding the speaker would else hide the emotion.
-
-    bounded : bool, default=True
-        Whether ``"grl"`` leaves off where A is no better than chance: the
-        :math:`\lambda` of each row then counts as much as
-        :func:`~advser.objectives.lead_over_chance` says. False is the game of [1]_ [2]_,
-        which has no end, and wants a weight of 0.1 or less. The other games have a
-        bound of their own.
-
-    clip : float or None, default=2.0
-        Bound of the standardised features: what lies beyond ±`clip` standard
-        deviations is set to it, so that single outliers, of which functionals have
-        many, decide nothing. None for no bound. Above it the features have no
-        gradient.
+    encoder : Module, callable or None, default=None
+        Your own hidden layers: a torch module that maps standardised features of shape
+        (n, n_features) to (n, width), or a function that returns one, given
+        `n_features`. The embedding layer follows. With None, the hidden layers are
+        those of `hidden_layer_sizes` and `dropout`, which are unused otherwise.
 
     hidden_layer_sizes : array-like of int, default=(128,)
         Widths of the encoder's hidden layers.
@@ -281,13 +228,17 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
     embedding_dim : int, default=64
         Width of the embedding, the encoder's last layer.
 
+    clip : float or None, default=2.0
+        Bound of the standardised features: values beyond ±`clip` standard deviations
+        are set to it. Functionals have many outliers. None for no bound.
+
     dropout : float, default=0.0
         Probability that a unit of the encoder is left out of a training step. `alpha`
         regularises better, see :doc:`/guide/defaults`.
 
     alpha : float, default=0.04
-        L2 penalty: ``alpha / 2`` times the sum of the squared weights of the encoder
-        and of the emotion head is added to their loss. The speaker head has none.
+        L2 penalty: ``alpha / 2`` times the sum of the squared weights of encoder and
+        emotion head is added to the loss. Biases and the adversary have no penalty.
 
     lr : float, default=0.001
         Learning rate of Adam.
@@ -296,7 +247,8 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
         Passes over the training rows.
 
     batch_size : int, default=64
-        Rows per training step.
+        Rows per training step. Every batch is full: the last one of an epoch is filled
+        up with further rows, drawn at random.
 
     class_weight : "balanced", dict {label: weight} or None, default="balanced"
         Weights of the emotions in the loss. "balanced" gives each the same total
@@ -316,13 +268,14 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
     warm_start : bool, default=False
         Whether a further `fit` goes on from the last, with the same emotions and
         speakers. It takes up a change of `lr` and `max_epochs`; what else is set stays
-        as it was. The ramp starts anew.
+        as it was. The ramp starts again.
 
     device : str or torch.device, default="cpu"
         Where the network and its training rows live.
 
     callbacks : list of skorch callbacks or None, default=None
-        Further callbacks of the training; copies are used.
+        Further callbacks of the training; copies are used. Networks with callbacks are
+        not trained in stacks.
 
     verbose : int, default=0
         Whether to print a line per epoch.
@@ -361,115 +314,71 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
 
     See Also
     --------
-    advser.SpeakerScaler : Statistics of the speaker; often worth more than any
+    advser.SpeakerScaler : Normalisation by speaker; often worth more than any
         adversary.
-    advser.evaluation.speaker_leakage : How much of the speaker an independent probe finds
-        in the embedding.
-    advser.speakers.speaker_confounding : Whether the speakers tell the emotion, so
-        that the game should be `conditional`.
+    advser.evaluation.speaker_leakage : How well an independent probe predicts the
+        speaker from the embedding.
+    advser.speakers.speaker_confounding : How far the speakers determine the emotion, so
+        that the objective should be conditional.
 
     Notes
     -----
-    **Judging invariance.** The adversary's own loss says little: a head that lost its
-    game may have lost it to an encoder that still holds the speaker. Train a fresh
-    probe with `advser.evaluation.speaker_leakage`.
+    **Judging invariance.** The loss of the adversary says little: a speaker head may
+    fail on an embedding from which another classifier still predicts the speaker. Train
+    an independent probe with `advser.evaluation.speaker_leakage`.
 
-    **Unlabelled rows** carry no emotion loss, but take part in the game under their
-    speakers; those of no known speaker form one domain more. Rows of the very speakers
-    that the classifier is then scored on make that score *transductive*.
+    **Unlabelled rows** have no emotion loss, but count in the objective under their
+    speakers; those of unknown speakers form one speaker more. If they are rows of the
+    speakers that the classifier is scored on, the score is *transductive*.
 
-    **Differences from the papers.**
-
-    - Input are functionals of one utterance; [1]_ also uses text and the utterances
-      around, [3]_ frames. The networks are multilayer perceptrons accordingly.
-    - The weights of the speaker terms, the layer sizes and the number of adversary
-      steps are parameters, since the public texts do not settle them.
-    - The entropy is divided by :math:`\log S`, so that a weight means the same for
-      any number of speakers.
-    - Gradient reversal is bounded, see `bounded`; ``bounded=False`` is that of the
-      papers.
-    - [3]_ does not ramp its weight; ``ramp=0`` is that.
-    - In [6]_, adversary and target task are kernel ridge regressions. Here the
-      adversary is a linear one, with a penalty in proportion to the variance of the
-      embedding; the emotion head is trained as in the other games. With `conditional`,
-      what the emotion explains of embedding and speaker is taken off first.
-    - Features are bounded, and regularised by an L2 penalty, not by dropout; where
-      there is any, it uses one mask per batch.
-
-    References
-    ----------
-    .. [1] Z. Lian, J. Tao, B. Liu, J. Huang, "Domain adversarial learning for emotion
-       recognition", 2019, arXiv 1910.13807.
-    .. [2] Y. Ganin et al., "Domain-adversarial training of neural networks", Journal
-       of Machine Learning Research 17, 2016, arXiv 1505.07818.
-    .. [3] H. Li, M. Tu, J. Huang, S. Narayanan, P. Georgiou, "Speaker-invariant
-       affective representation learning via adversarial training", ICASSP 2020,
-       arXiv 1911.01533.
-    .. [4] E. Tzeng, J. Hoffman, T. Darrell, K. Saenko, "Simultaneous deep transfer
-       across domains and tasks", ICCV 2015, arXiv 1510.02192.
-    .. [5] M. Long, Z. Cao, J. Wang, M. I. Jordan, "Conditional adversarial domain
-       adaptation", NeurIPS 2018, arXiv 1705.10667.
-    .. [6] B. Sadeghi, L. Wang, V. N. Boddeti, "Adversarial representation learning with
-       closed-form solvers", ECML PKDD 2021, arXiv 2109.05535.
+    **Differences from the papers.** See the objectives. Features are bounded and
+    regularised by an L2 penalty, not by dropout; dropout uses one mask per batch.
 
     Examples
     --------
     >>> from advser import AdversarialSER
     >>> from advser.datasets import load_emodb
     >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
-    >>> known = speakers != "03"
+    >>> seen = speakers != "03"
     >>> ser = AdversarialSER(max_epochs=20, random_state=0)
-    >>> ser = ser.fit(X[known], y[known], speakers=speakers[known])
-    >>> ser.score(X[~known], y[~known]) > 0.6
+    >>> ser = ser.fit(X[seen], y[seen], speakers=speakers[seen])
+    >>> ser.score(X[~seen], y[~seen]) > 0.6
     True
     """
 
     _parameter_constraints: dict = {
         **BaseSERClassifier._parameter_constraints,
-        **_SpeakerGame._parameter_constraints,
+        **_WithObjective._parameter_constraints,
     }
-    _condition = "emotion"
 
     def __init__(
         self,
-        adversary="ridge",
+        adversary: str | Objective | None = "closed_form",
         *,
-        adversary_weight=0.2,
-        adversary_steps=2,
-        adversary_alpha=0.01,
-        adversary_hidden_layer_sizes=(),
-        ramp=10.0,
-        conditional=False,
-        bounded=True,
-        clip=2.0,
+        encoder: nn.Module | Callable | None = None,
         hidden_layer_sizes=(128,),
-        embedding_dim=64,
-        dropout=0.0,
-        alpha=0.04,
-        lr=0.001,
-        max_epochs=60,
-        batch_size=64,
-        class_weight="balanced",
-        early_stopping=False,
-        validation_fraction=0.2,
-        n_iter_no_change=20,
-        warm_start=False,
-        device="cpu",
-        callbacks=None,
-        verbose=0,
+        embedding_dim: int = 64,
+        clip: float | None = 2.0,
+        dropout: float = 0.0,
+        alpha: float = 0.04,
+        lr: float = 0.001,
+        max_epochs: int = 60,
+        batch_size: int = 64,
+        class_weight: str | dict | None = "balanced",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.2,
+        n_iter_no_change: int = 20,
+        warm_start: bool = False,
+        device: str | torch.device = "cpu",
+        callbacks: list | None = None,
+        verbose: int = 0,
         random_state=None,
     ):
         self.adversary = adversary
-        self.adversary_weight = adversary_weight
-        self.adversary_steps = adversary_steps
-        self.adversary_alpha = adversary_alpha
-        self.adversary_hidden_layer_sizes = adversary_hidden_layer_sizes
-        self.ramp = ramp
-        self.conditional = conditional
-        self.bounded = bounded
-        self.clip = clip
+        self.encoder = encoder
         self.hidden_layer_sizes = hidden_layer_sizes
         self.embedding_dim = embedding_dim
+        self.clip = clip
         self.dropout = dropout
         self.alpha = alpha
         self.lr = lr
@@ -486,21 +395,20 @@ class AdversarialSER(_SpeakerGame, BaseSERClassifier):
         self.random_state = random_state
 
 
-class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
+class AdversarialSERRegressor(_WithObjective, BaseSERRegressor):
     r"""Regressor of dimensional emotion whose embedding hides the speaker.
 
-    It rates utterances on continuous scales, arousal, valence and dominance for
-    instance, several of them at once from one embedding. The game against the speaker
-    is that of `AdversarialSER`, with the loss of the ratings in place of
-    :math:`\mathrm{CE}(C(h), e)`.
+    It rates utterances on continuous scales, such as arousal, valence and dominance,
+    several of them at once from one embedding. Network and objectives are those of
+    `AdversarialSER`, with the loss of the ratings in place of the cross-entropy.
 
     Ratings may be on any scale, and some of a row may be missing. Predictions stay
     within the range of the training ratings.
 
     Parameters
     ----------
-    adversary : {"ridge", "grl", "entropy", "confusion"} or None, default="entropy"
-        The game between encoder and speaker head.
+    adversary : str, Objective or None, default="closed_form"
+        The objective, as in `AdversarialSER`.
 
     loss : {"ccc", "mse", "huber"}, default="ccc"
         What is minimised for each target: :math:`1 - \rho_c`, with the concordance
@@ -509,8 +417,8 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         .. math:: \rho_c = \frac{2 \, \mathrm{cov}(p, r)}
             {\mathrm{var}(p) + \mathrm{var}(r) + (\bar p - \bar r)^2},
 
-        the measure by which the field compares; the squared error; or Huber's loss. The
-        last two are taken of standardised ratings.
+        the score of the field; the squared error; or Huber's loss. The last two are
+        taken of standardised ratings.
 
     huber_delta : float, default=1.0
         Where Huber's loss turns from square to linear, in standard deviations.
@@ -519,33 +427,11 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         Weights of the targets in the loss; None for equal ones.
 
     n_bins : int, default=3
-        With `conditional`, each target is cut at its quantiles into as many bins. The
-        game is played within each combination of bins, of which there are `n_bins` to
-        the power of the number of targets.
+        For conditional objectives, each target is cut at its quantiles into as many
+        bins. The objective is conditioned on the combination of bins, of which there
+        are `n_bins` to the power of the number of targets.
 
-    adversary_weight : float, default=0.5
-        As in `AdversarialSER`, where another is the default.
-
-    adversary_steps, adversary_alpha : object
-        As in `AdversarialSER`.
-
-    adversary_hidden_layer_sizes : object
-        As in `AdversarialSER`.
-
-    ramp, conditional, bounded : object
-        As in `AdversarialSER`.
-
-    clip : float or None, default=None
-        As in `AdversarialSER`, whose defaults for this and for `dropout` and `alpha`
-        were chosen for categories of emotion, not for ratings.
-
-    hidden_layer_sizes, embedding_dim : object
-        As in `AdversarialSER`.
-
-    dropout : float, default=0.3
-        As in `AdversarialSER`.
-
-    alpha : float, default=0.0
+    encoder, hidden_layer_sizes, embedding_dim, clip, dropout, alpha : object
         As in `AdversarialSER`.
 
     lr, max_epochs, batch_size : object
@@ -598,20 +484,18 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
 
     Notes
     -----
-    **Concordance and the batch.** :math:`\rho_c` is no mean over rows: it is taken of
-    the ratings of a batch, and what is minimised is the mean over batches of one minus
-    it, which is not one minus that of all rows. The smaller the batches and the closer
-    together their ratings, the more the two differ, and the noisier the gradient; with
-    fewer than some 30 rows the squared error is the safer choice. Variances are divided
-    by the number of rows, as in [1]_.
+    **Concordance and the batch.** :math:`\rho_c` is not a mean over rows: it is computed
+    on each batch. The smaller the batches, the more its mean over batches differs from
+    that of all rows, and the noisier is the gradient. With fewer than some 30 rows per
+    batch, the squared error is the safer choice. Variances are divided by the number of
+    rows, as in [1]_.
 
-    **Missing ratings** are NaN in `y`. A row without any trains the adversary alone.
+    **Missing ratings** are NaN in `y`. A row without any trains the adversary only.
 
     `score` is the coefficient of determination, as of all regressors of scikit-learn.
 
-    **Differences from the papers.** Those of `AdversarialSER`. Of its papers, only
-    "grl" was published for continuous ratings, by others [2]_; the other games carry
-    over as they are.
+    **Differences from the papers.** See the objectives. Of their papers, only gradient
+    reversal was published for continuous ratings, by others [2]_.
 
     References
     ----------
@@ -627,51 +511,44 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
     >>> from advser import AdversarialSERRegressor
     >>> from advser.datasets import load_emodb
     >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
-    >>> loud = X[:, [10]] - X[:, [10]].mean()  # in place of raters
-    >>> known = speakers != "03"
+    >>> loud = X[:, [10]] - X[:, [10]].mean()  # in place of ratings
+    >>> seen = speakers != "03"
     >>> ser = AdversarialSERRegressor(max_epochs=20, random_state=0)
-    >>> ser = ser.fit(X[known], loud[known], speakers=speakers[known])
-    >>> ser.predict(X[~known]).shape == loud[~known].shape
+    >>> ser = ser.fit(X[seen], loud[seen], speakers=speakers[seen])
+    >>> ser.predict(X[~seen]).shape == loud[~seen].shape
     True
     """
 
     _parameter_constraints: dict = {
         **BaseSERRegressor._parameter_constraints,
-        **_SpeakerGame._parameter_constraints,
+        **_WithObjective._parameter_constraints,
         "n_bins": [Interval(Integral, 2, None, closed="left")],
     }
-    _condition = "bin"
 
     def __init__(
         self,
-        adversary="entropy",
+        adversary: str | Objective | None = "closed_form",
         *,
-        loss="ccc",
-        huber_delta=1.0,
-        target_weights=None,
-        n_bins=3,
-        adversary_weight=0.5,
-        adversary_steps=2,
-        adversary_alpha=0.01,
-        adversary_hidden_layer_sizes=(),
-        ramp=10.0,
-        conditional=False,
-        bounded=True,
-        clip=None,
+        loss: str = "ccc",
+        huber_delta: float = 1.0,
+        target_weights: npt.ArrayLike | None = None,
+        n_bins: int = 3,
+        encoder: nn.Module | Callable | None = None,
         hidden_layer_sizes=(128,),
-        embedding_dim=64,
-        dropout=0.3,
-        alpha=0.0,
-        lr=0.001,
-        max_epochs=60,
-        batch_size=64,
-        early_stopping=False,
-        validation_fraction=0.2,
-        n_iter_no_change=20,
-        warm_start=False,
-        device="cpu",
-        callbacks=None,
-        verbose=0,
+        embedding_dim: int = 64,
+        clip: float | None = 2.0,
+        dropout: float = 0.0,
+        alpha: float = 0.04,
+        lr: float = 0.001,
+        max_epochs: int = 60,
+        batch_size: int = 64,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.2,
+        n_iter_no_change: int = 20,
+        warm_start: bool = False,
+        device: str | torch.device = "cpu",
+        callbacks: list | None = None,
+        verbose: int = 0,
         random_state=None,
     ):
         self.adversary = adversary
@@ -679,16 +556,10 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         self.huber_delta = huber_delta
         self.target_weights = target_weights
         self.n_bins = n_bins
-        self.adversary_weight = adversary_weight
-        self.adversary_steps = adversary_steps
-        self.adversary_alpha = adversary_alpha
-        self.adversary_hidden_layer_sizes = adversary_hidden_layer_sizes
-        self.ramp = ramp
-        self.conditional = conditional
-        self.bounded = bounded
-        self.clip = clip
+        self.encoder = encoder
         self.hidden_layer_sizes = hidden_layer_sizes
         self.embedding_dim = embedding_dim
+        self.clip = clip
         self.dropout = dropout
         self.alpha = alpha
         self.lr = lr
@@ -702,20 +573,3 @@ class AdversarialSERRegressor(_SpeakerGame, BaseSERRegressor):
         self.callbacks = callbacks
         self.verbose = verbose
         self.random_state = random_state
-
-    def _encode_targets(self, targets):
-        """Return the combination of bins of each row, -1 where a rating is missing."""
-        if not self.conditional:
-            return {}, {}
-        if not self._goes_on:
-            shares = np.arange(1, self.n_bins) / self.n_bins
-            self._bin_edges = np.nanquantile(targets, shares, axis=0).T
-        is_complete = ~np.isnan(targets).any(axis=1)
-        bins = [
-            np.searchsorted(edges, ratings, side="right")
-            for edges, ratings in zip(self._bin_edges, targets[is_complete].T)
-        ]
-        shape = (self.n_bins,) * len(bins)
-        codes = np.full(len(targets), -1)
-        codes[is_complete] = np.ravel_multi_index(bins, shape)
-        return {"bin": codes}, {"bin": self.n_bins ** len(bins)}

@@ -1,62 +1,70 @@
-r"""The game against an adversary that needs no training: its best answer, solved.
+r"""Adversary in closed form: a ridge regression of the speaker, solved on every batch.
 
-After Sadeghi, Wang and Boddeti (2021), arXiv 2109.05535, whose adversary is a ridge
-regression of what is to be hidden, solved anew on every batch. Encoder E and emotion
-head C play against the best that a linear adversary can do:
+After Sadeghi, Wang and Boddeti (2021), arXiv 2109.05535. Encoder E and emotion head C
+are trained against the best linear adversary A, which needs no training of its own:
 
 .. math::
 
-    \min_{E, C} \; \mathrm{CE}(C(h), e) + \lambda \, \max_A R^2(A, h, s)
+    \min_{E, C} \; \mathrm{CE}(C(h), e) + \lambda \, \max_A R^2(A, h, s), \quad h = E(x)
 
-Nobody else moves, so that there is no adversary to lag behind the encoder, and the
-scale of the embedding as a whole does not matter.
+The adversary cannot lag behind the encoder, and the scale of the embedding does not
+matter.
 """
 
+from numbers import Real
+
 import torch
-import torch.nn.functional as F
+from sklearn.utils._param_validation import Interval
+from torch import Tensor
 
-from .._engine._networks import AdversarialNetwork, condition_of
+from ._base import Objective
 
-__all__ = ["RidgeNetwork", "speakers_explained"]
+__all__ = ["ClosedForm", "speakers_explained"]
 
 
-def speakers_explained(h, speakers, weight, ridge, given=None):
-    r"""Return the share of the speakers that a ridge regression explains.
+def speakers_explained(
+    h: Tensor,
+    speakers: Tensor,
+    weight: Tensor,
+    penalty: float | Tensor,
+    given: Tensor | None = None,
+) -> Tensor:
+    r"""Return the share of the speakers' variance that a ridge regression explains.
 
-    The regression tells the speakers :math:`Y` from the embedding :math:`H`, both
-    without what the given variables explain of them:
+    The regression predicts the speakers :math:`Y` from the embedding :math:`H`. What
+    the given variables explain is subtracted from both first:
 
     .. math::
 
         R^2 = 1 - \frac{\min_A \sum_i w_i \lVert y_i - A^T h_i \rVert^2
         + \gamma \lVert A \rVert^2}{\sum_i w_i \lVert y_i \rVert^2}
 
-    with :math:`\sum_i w_i = 1`. The best :math:`A = (H^T W H + \gamma I)^{-1} H^T W Y`
-    is held fixed in the gradient: where it is best, its own change changes nothing (the
-    envelope theorem). Second derivatives leave it out.
+    with :math:`\sum_i w_i = 1`. The gradient holds the minimiser
+    :math:`A = (H^T W H + \gamma I)^{-1} H^T W Y` fixed: at a minimum, a change of A
+    changes nothing (the envelope theorem). Second derivatives leave it out.
 
     Parameters
     ----------
     h : Tensor of shape (n, embedding_dim)
 
     speakers : Tensor of shape (n, n_speakers)
-        1 in the column of who speaks, 0 in the others.
+        1 in the column of the speaker, 0 in the others.
 
     weight : Tensor of shape (n,)
         Weights of the rows, 0 where the speaker is unknown.
 
-    ridge : float or Tensor of shape ()
+    penalty : float or Tensor of shape ()
         :math:`\gamma`, as a share of the mean variance of the dimensions.
 
     given : Tensor of shape (n, n_given) or None, default=None
-        What else is known of a row: the probabilities of its emotions, for instance.
-        None for a constant alone, so that it is the means that are taken off.
+        Further variables, such as the probabilities of the emotions. None for a
+        constant: only the means are subtracted.
 
     Returns
     -------
     explained : Tensor of shape ()
-        From 0 to 1, but for rounding. 0 where there is one speaker only, for each of
-        what is given.
+        From 0 to 1, up to rounding. 0 if there is one speaker only, or one for each of
+        the given variables.
     """
     limits = torch.finfo(h.dtype)
     w = weight[:, None] / weight.sum().clamp(min=limits.tiny)  # (n, 1)
@@ -64,20 +72,20 @@ def speakers_explained(h, speakers, weight, ridge, given=None):
     if given is None:
         h, speakers = (values - (w * values).sum(0) for values in (h, speakers))
     else:
-        # The small penalty is for emotions that are absent, and have no rows.
+        # The small penalty is for emotions without a row in the batch.
         of_given = given.mT @ (w * given)
         h, speakers = (
             values - given @ _solve(of_given, given.mT @ (w * values), limits.eps)
             for values in (h, speakers)
         )
     variance = (w * h.square()).sum() / h.shape[1]
-    gamma = ridge * variance + rounding
+    gamma = penalty * variance + rounding
     with torch.no_grad():
         weighted = w * h
-        answer = _solve(weighted.mT @ h, weighted.mT @ speakers, gamma)
-    lost = (w * (speakers - h @ answer).square()).sum() + gamma * answer.square().sum()
-    spread = (w * speakers.square()).sum()
-    return (spread - lost) / spread.clamp(min=limits.eps**0.5)
+        a = _solve(weighted.mT @ h, weighted.mT @ speakers, gamma)
+    unexplained = (w * (speakers - h @ a).square()).sum() + gamma * a.square().sum()
+    total = (w * speakers.square()).sum()
+    return (total - unexplained) / total.clamp(min=limits.eps**0.5)
 
 
 def _solve(matrix, right, ridge):
@@ -87,87 +95,76 @@ def _solve(matrix, right, ridge):
     return solution
 
 
-class RidgeNetwork(AdversarialNetwork):
-    r"""The game against the best answer of a linear adversary.
+class ClosedForm(Objective):
+    r"""Adversary in closed form: a ridge regression of the speaker.
+
+    .. math:: \mathrm{CE}(C(h), e) + \lambda \max_A R^2(A, h, s)
 
     Parameters
     ----------
-    encoder, emotion_head : Module
+    weight : float, default=0.2
+        :math:`\lambda`, the weight of the speaker term at the end of the ramp.
 
-    n_speakers : int
+    penalty : float, default=0.01
+        Penalty of the regression, as a share of the mean variance of the dimensions of
+        the embedding. A smaller one finds weaker traces of the speaker, and more that
+        are due to chance in the batch.
 
-    weight : float
-        :math:`\lambda` at the end of the ramp.
-
-    steepness : float
-        :math:`\gamma` of the ramp.
-
-    ridge : float, default=0.01
-        Penalty of the regression, see `speakers_explained`.
+    ramp : float, default=10.0
+        :math:`\gamma` of the schedule
+        :math:`\lambda(p) = \lambda \, (2 / (1 + e^{-\gamma p}) - 1)` over the training
+        progress p from 0 to 1. 0 for the full weight throughout.
 
     conditional : bool, default=False
-        Whether the adversary tells the speaker beyond what the emotion tells of it.
+        Whether the adversary predicts the speaker beyond what the emotion says about
+        it. For corpora whose speakers differ in their mix of emotions.
 
-    outputs : Emotions or Ratings, default=Emotions()
+    See Also
+    --------
+    speakers_explained : The term :math:`R^2`.
 
-    alpha : float, default=0.0
-        Weight of the L2 penalty.
+    Notes
+    -----
+    **Differences from the paper.** There, adversary and target task are kernel ridge
+    regressions. Here the adversary is linear, with a penalty in proportion to the
+    variance of the embedding, and the emotion head is trained by gradient descent. The
+    ramp is that of Ganin et al. (2016), arXiv 1505.07818.
+
+    References
+    ----------
+    B. Sadeghi, L. Wang, V. N. Boddeti, "Adversarial representation learning with
+    closed-form solvers", ECML PKDD 2021, arXiv 2109.05535.
     """
+
+    _parameter_constraints: dict = {
+        "weight": [Interval(Real, 0, None, closed="left")],
+        "penalty": [Interval(Real, 0, None, closed="neither")],
+        "ramp": [Interval(Real, 0, None, closed="left")],
+        "conditional": ["boolean"],
+    }
+
+    tensor_params = ("weight", "penalty")
 
     def __init__(
         self,
-        encoder,
-        emotion_head,
-        n_speakers,
+        weight: float = 0.2,
         *,
-        weight,
-        steepness,
-        ridge=0.01,
-        conditional=False,
-        outputs=None,
-        alpha=0.0,
+        penalty: float = 0.01,
+        ramp: float = 10.0,
+        conditional: bool = False,
     ):
-        super().__init__(
-            encoder,
-            emotion_head,
-            weight=weight,
-            steepness=steepness,
-            outputs=outputs,
-            alpha=alpha,
-        )
-        self.n_speakers = n_speakers
-        self.n_outputs = None  # unless padded
+        self.weight = weight
+        self.penalty = penalty
+        self.ramp = ramp
         self.conditional = conditional
-        self.register_buffer("ridge", torch.tensor(float(ridge)), persistent=False)
 
-    def pad(self, n_outputs):
-        """Tell so many speakers apart, of whom some never speak, as `SpeakerHead`."""
-        self.n_outputs = n_outputs
-
-    def unpad(self):
-        """Forget those who never speak."""
-        self.n_outputs = None
-
-    def extra_repr(self):
-        """Show the settings that are no parameters or buffers."""
-        n_outputs = self.n_outputs or self.n_speakers
-        return (
-            f"{super().extra_repr()}, conditional={self.conditional}, "
-            f"n_outputs={n_outputs}"
+    def loss(self, h, output, y, progress):
+        """Return the loss of the emotion and the weighted share that is explained."""
+        given = self.task.condition(output, y)[0] if self.conditional else None
+        explained = speakers_explained(
+            h, self.membership(y), y.speaker_weight, self.penalty, given
         )
-
-    def loss(self, step, shared, y, progress):
-        """Return the terms of the move."""
-        h, output = shared
-        n_outputs = self.n_outputs or self.n_speakers
-        speakers = F.one_hot(y["speaker"].clamp(min=0), n_outputs).to(h)
-        weight = y.get("speaker_weight", h.new_ones(len(h)))
-        given = None
-        if self.conditional:
-            given = condition_of(*self.outputs.condition(output, y)).to(h)
-        explained = speakers_explained(h, speakers, weight, self.ridge, given)
         return {
-            "emotion": self.outputs.loss(output, y),
+            "emotion": self.task.loss(output, y),
             "explained": self.weight_at(progress) * explained,
-            **self.penalty(),
         }

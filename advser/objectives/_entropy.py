@@ -1,8 +1,9 @@
-r"""Max-entropy adversarial network, and the confusion loss beside it.
+r"""Maximum-entropy adversary: the encoder makes the speaker head undecided.
 
-Li, Tu, Huang, Narayanan and Georgiou (2020), arXiv 1911.01533. Two moves alternate on
-a batch. The speaker head A learns who speaks from a frozen embedding; then encoder E
-and emotion head C learn the emotion while they make A undecided:
+Li, Tu, Huang, Narayanan and Georgiou (2020), arXiv 1911.01533. Two update steps
+alternate on a batch. The speaker head A learns the speaker from the embedding, which is
+held fixed; then encoder E and emotion head C learn the emotion and raise the entropy of
+A:
 
 .. math::
 
@@ -11,16 +12,18 @@ and emotion head C learn the emotion while they make A undecided:
     \min_{E, C} \; \mathrm{CE}(C(h), e) - \lambda \, H(p_s) / \log S,
     \quad p_s = \mathrm{softmax}(A(h))
 
-In the second move A's weights stand still, but the gradient flows through A into E.
+In the second step the weights of A are fixed, and the gradient passes through A into E.
 """
 
-from .._engine._networks import SpeakerNetwork
+from torch import Tensor
+
 from ..nn import weighted_mean
+from ._speaker_head import LearningAdversary
 
-__all__ = ["MaxEntropyNetwork", "confusion_loss", "speaker_entropy"]
+__all__ = ["MaxEntropy", "speaker_entropy"]
 
 
-def speaker_entropy(speaker_logits, candidates):
+def speaker_entropy(speaker_logits: Tensor, candidates: Tensor) -> Tensor:
     r"""Return each row's entropy of the predicted speaker, as a share of the largest.
 
     .. math:: H(p_s) / \log S = - \sum_s p_s \log p_s / \log S
@@ -30,120 +33,89 @@ def speaker_entropy(speaker_logits, candidates):
     speaker_logits : Tensor of shape (n, n_speakers)
 
     candidates : Tensor of shape (n, n_speakers) or (1, n_speakers), of 0 and 1
-        The :math:`S` speakers whom a row chooses among.
+        The :math:`S` speakers whom a row may be of.
 
     Returns
     -------
     entropy : Tensor of shape (n,)
-        From 0, where A is certain, to 1, where it has no idea. 0 for a row that has
-        one candidate.
+        From 0, where A is certain, to 1, where all candidates are equally probable. 0
+        for a row that has one candidate.
     """
     log_p = speaker_logits.log_softmax(1)
     n_candidates = candidates.sum(1).clamp(min=2)
     return -(log_p.exp() * log_p).sum(1) / n_candidates.log()
 
 
-def confusion_loss(speaker_logits, candidates):
-    r"""Return each row's cross-entropy from the uniform choice to the predicted one.
+class MaxEntropy(LearningAdversary):
+    r"""Maximum-entropy adversary.
 
-    .. math:: - \frac{1}{S \log S} \sum_s \log p_s
-
-    The confusion loss of Tzeng et al. (2015), arXiv 1510.02192. It is smallest where
-    the entropy is largest, and its gradient does not die where A is certain.
+    The speaker head A learns the speaker from the fixed embedding; then E and C descend
+    :math:`\mathrm{CE}(C(h), e) - \lambda H(A(h)) / \log S`.
 
     Parameters
     ----------
-    speaker_logits : Tensor of shape (n, n_speakers)
-
-    candidates : Tensor of shape (n, n_speakers) or (1, n_speakers), of 0 and 1
-        The :math:`S` speakers whom a row chooses among.
-
-    Returns
-    -------
-    loss : Tensor of shape (n,)
-        1 where A has no idea, above 1 elsewhere. 0 for a row that has one candidate.
-    """
-    log_p = speaker_logits.log_softmax(1)
-    n_candidates = candidates.sum(1)
-    log_n = n_candidates.clamp(min=2).log()
-    return -(candidates * log_p).sum(1) / (n_candidates * log_n)
-
-
-class MaxEntropyNetwork(SpeakerNetwork):
-    r"""The game of maximum entropy, or of confusion.
-
-    Parameters
-    ----------
-    encoder, emotion_head, speaker_head : Module
-
-    weight : float
+    weight : float, default=0.2
         :math:`\lambda` at the end of the ramp.
 
-    steepness : float
-        :math:`\gamma` of the ramp.
+    steps : int, default=2
+        Update steps of the speaker head before each update step of the encoder.
 
-    n_adversary_steps : int, default=1
-        Updates of the speaker head before each update of the encoder.
+    hidden_layer_sizes : sequence of int, default=()
+        Hidden layers of the speaker head; none for a linear one.
 
-    objective : {"entropy", "confusion"}, default="entropy"
-        What the encoder does to A: raise its entropy, or lower the confusion loss.
+    ramp : float, default=10.0
+        :math:`\gamma` of the schedule
+        :math:`\lambda(p) = \lambda \, (2 / (1 + e^{-\gamma p}) - 1)` over the training
+        progress p from 0 to 1. 0 for the full weight throughout, as in the paper.
 
-    outputs : Emotions or Ratings, default=Emotions()
+    conditional : bool, default=False
+        Whether the speaker head works within each emotion, see `SpeakerHead`. For
+        corpora whose speakers differ in their mix of emotions.
 
-    alpha : float, default=0.0
-        Weight of the L2 penalty.
+    See Also
+    --------
+    Confusion : The same steps with another term for the encoder.
+
+    Notes
+    -----
+    **Differences from the paper.** Input are functionals of one utterance, not frames.
+    Layer sizes, weight and number of steps are parameters. The entropy is divided by
+    :math:`\log S`, so that a weight means the same for any number of speakers, and the
+    weight is ramped up by default.
+
+    References
+    ----------
+    H. Li, M. Tu, J. Huang, S. Narayanan, P. Georgiou, "Speaker-invariant affective
+    representation learning via adversarial training", ICASSP 2020, arXiv 1911.01533.
     """
+
+    trains_own_modules = False
 
     def __init__(
         self,
-        encoder,
-        emotion_head,
-        speaker_head,
+        weight: float = 0.2,
         *,
-        weight,
-        steepness,
-        n_adversary_steps=1,
-        objective="entropy",
-        outputs=None,
-        alpha=0.0,
+        steps: int = 2,
+        hidden_layer_sizes=(),
+        ramp: float = 10.0,
+        conditional: bool = False,
     ):
-        super().__init__(
-            encoder,
-            emotion_head,
-            speaker_head,
-            weight=weight,
-            steepness=steepness,
-            outputs=outputs,
-            alpha=alpha,
-        )
-        self.steps = ("adversary",) * n_adversary_steps + ("train",)
-        self.objective = objective
+        self.weight = weight
+        self.steps = steps
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.ramp = ramp
+        self.conditional = conditional
 
-    def extra_repr(self):
-        """Show the settings that are no parameters or buffers."""
-        return f"{super().extra_repr()}, objective={self.objective!r}"
+    @property
+    def n_adversary_steps(self) -> int:
+        """Update steps of the speaker head before that of the encoder."""
+        return self.steps
 
-    def step_parameters(self, step):
-        """Return the parameters that a move may change."""
-        if step == "adversary":
-            return list(self.speaker_head.parameters())
-        return super().step_parameters(step)
-
-    def loss(self, step, shared, y, progress):
-        """Return the terms of a move."""
-        if step == "adversary":
-            return self.adversary_loss(shared, y)
-        h, output = shared
-        logits, codes = self.outputs.condition(output, y)
-        speaker_logits = self.speaker_head(h, logits, codes)
-        candidates = self.speaker_head.candidates(codes)
-        if self.objective == "entropy":
-            losses = -speaker_entropy(speaker_logits, candidates)  # (n,)
-        else:
-            losses = confusion_loss(speaker_logits, candidates)
-        speaker_term = self.weight_at(progress) * weighted_mean(losses, y, "speaker")
+    def loss(self, h, output, y, progress):
+        """Return the loss of the emotion and the weighted entropy, negated."""
+        entropy = speaker_entropy(*self.speaker_logits(h, output, y))
+        entropy = weighted_mean(entropy, y.speaker_weight)
         return {
-            "emotion": self.outputs.loss(output, y),
-            self.objective: speaker_term,
-            **self.penalty(),
+            "emotion": self.task.loss(output, y),
+            "entropy": -self.weight_at(progress) * entropy,
         }

@@ -1,39 +1,38 @@
-r"""Domain-adversarial training with gradient reversal; the speakers are the domains.
+r"""Domain-adversarial training by gradient reversal; the speakers are the domains.
 
-Lian, Tao, Liu, Huang (2019), arXiv 1910.13807, on the idea of Ganin et al. (2016),
-arXiv 1505.07818. Encoder E and emotion head C play against the speaker head A:
+Lian, Tao, Liu, Huang (2019), arXiv 1910.13807, after Ganin et al. (2016),
+arXiv 1505.07818. Encoder E and emotion head C are trained against the speaker head A:
 
 .. math::
 
     \min_{E, C} \max_{A} \;
     \mathrm{CE}(C(E(x)), e) - \lambda \, \mathrm{CE}(A(E(x)), s)
 
-Both sides move in one step: a layer between E and A hands A's gradient on to E
-multiplied by :math:`-\lambda`.
+One update step trains all three: a layer between E and A multiplies the gradient that A
+passes on to E by :math:`-\lambda`.
 
-What E gains so has no bound: it is driven on where A is no better than chance already.
-In the bounded game each row has a :math:`\lambda` of its own, which is 0 there.
+This loss has no lower bound for E: the gradient continues where A is no better than
+chance. In the bounded form each row has a :math:`\lambda` of its own, which is 0 there.
 """
 
 import torch
+from torch import Tensor
 
-from .._engine._networks import SpeakerNetwork
 from ..nn import classification_loss, reverse_gradient
+from ._speaker_head import LearningAdversary
 
-__all__ = [
-    "DomainAdversarialNetwork",
-    "domain_adversarial_loss",
-    "lead_over_chance",
-]
+__all__ = ["GradientReversal", "lead_over_chance"]
 
 
-def lead_over_chance(speaker_logits, speaker, candidates):
-    r"""Return how far A is ahead of chance, as a factor of each row's reversal.
+def lead_over_chance(
+    speaker_logits: Tensor, speaker: Tensor, candidates: Tensor
+) -> Tensor:
+    r"""Return how far A is better than chance, as a factor of each row's reversal.
 
     .. math:: \frac{p - 1/S}{(1 - p) \log S}
 
-    Here p is what A gives to the right one of S speakers. The gradient of A's
-    cross-entropy, :math:`-\log p`, reversed by this factor, is that of
+    Here p is the probability that A gives to the right one of S speakers. The gradient
+    of A's cross-entropy, :math:`-\log p`, reversed by this factor, is that of
 
     .. math:: - \frac{1}{\log S}
         \left( \frac{1}{S} \log p + \frac{S - 1}{S} \log (1 - p) \right),
@@ -49,7 +48,7 @@ def lead_over_chance(speaker_logits, speaker, candidates):
         Codes of the speakers, -1 where the speaker is unknown.
 
     candidates : Tensor of shape (n, n_speakers) or (1, n_speakers), of 0 and 1
-        The :math:`S` speakers whom a row chooses among.
+        The :math:`S` speakers whom a row may be of.
 
     Returns
     -------
@@ -60,121 +59,101 @@ def lead_over_chance(speaker_logits, speaker, candidates):
     probabilities = speaker_logits.softmax(1)
     right = speaker.clamp(min=0)[:, None]  # (n, 1)
     p = probabilities.gather(1, right)
-    # 1 - p, which rounds to 0 long before the others' probabilities do
+    # 1 - p, which rounds to 0 long before the probabilities of the others do
     rest = probabilities.scatter(1, right, 0.0).sum(1, keepdim=True)
     n_candidates = candidates.sum(1, keepdim=True)
-    # Beyond what A's own gradient can tell from certainty, the reversal dies out.
+    # Where A is certain up to rounding, its own gradient is 0, and the factor finite.
     rest = rest.clamp(min=torch.finfo(p.dtype).eps)
     return (p - 1 / n_candidates) / (rest * n_candidates.clamp(min=2).log())
 
 
-def domain_adversarial_loss(output, speaker_logits, y, outputs):
-    r"""Return the two terms of the joint step.
+class GradientReversal(LearningAdversary):
+    r"""Domain-adversarial training by gradient reversal.
 
-    .. math:: L = \mathrm{CE}(C(h), e) + \mathrm{CE}(A(\mathrm{GRL}_\lambda(h)), s)
+    One step on
+    :math:`\mathrm{CE}(C(h), e) + \mathrm{CE}(A(\mathrm{GRL}_\lambda(h)), s)`: the
+    encoder ascends the loss that the speaker head A descends.
 
     Parameters
     ----------
-    output : Tensor of shape (n, n_outputs)
-        :math:`C(h)`, logits of the emotions or standardised ratings.
+    weight : float, default=0.2
+        :math:`\lambda` at the end of the ramp. The papers print no value for
+        functionals.
 
-    speaker_logits : Tensor of shape (n, n_speakers)
-        :math:`A(\mathrm{GRL}_\lambda(h))`: the reversal is in the logits' graph.
+    steps : int, default=2
+        Update steps of the speaker head per update step of the encoder. The joint step
+        is one of them; the others come before it.
 
-    y : dict of Tensor of shape (n,)
-        Codes ``"emotion"`` and ``"speaker"``, and their weights where rows lack a
-        label; see `advser.nn.classification_loss`.
+    bounded : bool, default=True
+        Whether the :math:`\lambda` of each row is multiplied by `lead_over_chance`, so
+        that the reversal ends where A is no better than chance. False is the form of
+        [1]_ [2]_, which has no bound and needs a weight of 0.1 or less.
 
-    outputs : Emotions or Ratings
-        Knows the loss of the emotion; that of ratings stands in for
-        :math:`\mathrm{CE}(C(h), e)`.
+    hidden_layer_sizes : sequence of int, default=()
+        Hidden layers of the speaker head; none for a linear one.
 
-    Returns
-    -------
-    terms : dict of Tensor of shape ()
-        ``"emotion"`` and ``"speaker"``.
+    ramp : float, default=10.0
+        :math:`\gamma` of the schedule
+        :math:`\lambda(p) = \lambda \, (2 / (1 + e^{-\gamma p}) - 1)` over the training
+        progress p from 0 to 1, the value of [2]_. 0 for the full weight throughout.
+
+    conditional : bool, default=False
+        Whether the speaker head works within each emotion [3]_, see `SpeakerHead`. For
+        corpora whose speakers differ in their mix of emotions.
+
+    Notes
+    -----
+    **Differences from the papers.** Input are functionals of one utterance; [1]_ also
+    uses text and neighbouring utterances. Layer sizes, weight and number of steps are
+    parameters, since the public texts do not state them. The reversal is bounded by
+    default.
+
+    References
+    ----------
+    .. [1] Z. Lian, J. Tao, B. Liu, J. Huang, "Domain adversarial learning for emotion
+       recognition", 2019, arXiv 1910.13807.
+    .. [2] Y. Ganin et al., "Domain-adversarial training of neural networks", Journal
+       of Machine Learning Research 17, 2016, arXiv 1505.07818.
+    .. [3] M. Long, Z. Cao, J. Wang, M. I. Jordan, "Conditional adversarial domain
+       adaptation", NeurIPS 2018, arXiv 1705.10667.
     """
-    return {
-        "emotion": outputs.loss(output, y),
-        "speaker": classification_loss(speaker_logits, y, "speaker"),
+
+    _parameter_constraints: dict = {
+        **LearningAdversary._parameter_constraints,
+        "bounded": ["boolean"],
     }
-
-
-class DomainAdversarialNetwork(SpeakerNetwork):
-    r"""The game of gradient reversal.
-
-    Parameters
-    ----------
-    encoder, emotion_head, speaker_head : Module
-
-    weight : float
-        :math:`\lambda` at the end of the ramp.
-
-    steepness : float
-        :math:`\gamma` of the ramp.
-
-    n_adversary_steps : int, default=1
-        Updates of the speaker head per update of the encoder. The joint step holds
-        one; the others come before it.
-
-    bounded : bool, default=False
-        Whether :math:`\lambda` counts in each row as much as `lead_over_chance` says.
-
-    outputs : Emotions or Ratings, default=Emotions()
-
-    alpha : float, default=0.0
-        Weight of the L2 penalty.
-    """
 
     def __init__(
         self,
-        encoder,
-        emotion_head,
-        speaker_head,
+        weight: float = 0.2,
         *,
-        weight,
-        steepness,
-        n_adversary_steps=1,
-        bounded=False,
-        outputs=None,
-        alpha=0.0,
+        steps: int = 2,
+        bounded: bool = True,
+        hidden_layer_sizes=(),
+        ramp: float = 10.0,
+        conditional: bool = False,
     ):
-        super().__init__(
-            encoder,
-            emotion_head,
-            speaker_head,
-            weight=weight,
-            steepness=steepness,
-            outputs=outputs,
-            alpha=alpha,
-        )
-        self.steps = ("adversary",) * (n_adversary_steps - 1) + ("train",)
+        self.weight = weight
+        self.steps = steps
         self.bounded = bounded
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.ramp = ramp
+        self.conditional = conditional
 
-    def extra_repr(self):
-        """Show the settings that are no parameters or buffers."""
-        return f"{super().extra_repr()}, bounded={self.bounded}"
+    @property
+    def n_adversary_steps(self) -> int:
+        """Update steps of the speaker head before the joint one."""
+        return self.steps - 1
 
-    def step_parameters(self, step):
-        """Return the parameters that a move may change."""
-        return list(
-            self.parameters() if step == "train" else self.speaker_head.parameters()
-        )
-
-    def loss(self, step, shared, y, progress):
-        """Return the terms of a move."""
-        if step == "adversary":
-            return self.adversary_loss(shared, y)
-        h, output = shared
+    def loss(self, h, output, y, progress):
+        """Return the losses of the emotion and of the speaker head."""
         weight = self.weight_at(progress)
-        logits, codes = self.outputs.condition(output, y)
         if self.bounded:
             with torch.no_grad():
-                speaker_logits = self.speaker_head(h, logits, codes)
-                candidates = self.speaker_head.candidates(codes)
-                lead = lead_over_chance(speaker_logits, y["speaker"], candidates)
-            weight = weight * lead
-        reversed_h = reverse_gradient(h, weight)
-        speaker_logits = self.speaker_head(reversed_h, logits, codes)
-        terms = domain_adversarial_loss(output, speaker_logits, y, self.outputs)
-        return {**terms, **self.penalty()}
+                logits, candidates = self.speaker_logits(h, output, y)
+                weight = weight * lead_over_chance(logits, y.speaker, candidates)
+        logits, _ = self.speaker_logits(reverse_gradient(h, weight), output, y)
+        return {
+            "emotion": self.task.loss(output, y),
+            "speaker": classification_loss(logits, y.speaker, y.speaker_weight),
+        }

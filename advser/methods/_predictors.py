@@ -1,0 +1,266 @@
+"""Parents of the estimators that predict emotions, and of those that rate."""
+
+from numbers import Real
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+from sklearn.utils import compute_class_weight
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_y, check_array, check_consistent_length
+
+from .._engine import Labels
+from ._base import BaseSER
+from ._data import weights
+from ._tasks import Emotions, Ratings, bin_codes
+
+__all__ = ["BaseSERClassifier", "BaseSERRegressor"]
+
+
+class BaseSERClassifier(ClassifierMixin, BaseSER):
+    """Parent of the classifiers, which predict the emotion of an utterance."""
+
+    _parameter_constraints: dict = {
+        **BaseSER._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
+
+    _row_splitter = StratifiedShuffleSplit
+
+    def predict(self, X: npt.ArrayLike) -> np.ndarray:
+        """Return the most probable emotion of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        return self.classes_[self._apply("forward", X).argmax(axis=1)]
+
+    def predict_proba(self, X: npt.ArrayLike) -> np.ndarray:
+        """Return the probability of each emotion.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        probability : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        return self._apply("forward", X, torch.softmax)
+
+    def predict_log_proba(self, X: npt.ArrayLike) -> np.ndarray:
+        """Return the logarithm of the probability of each emotion.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_probability : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        return self._apply("forward", X, torch.log_softmax)
+
+    def decision_function(self, X: npt.ArrayLike) -> np.ndarray:
+        """Return the logits of the emotions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        logits : ndarray of shape (n_samples, n_classes) or (n_samples,)
+            In the order of `classes_`. With two classes, the logit of the second one
+            minus that of the first one.
+        """
+        logits = self._apply("forward", X)
+        return logits if logits.shape[1] > 2 else logits[:, 1] - logits[:, 0]
+
+    def _check_targets(self, y, n_rows, again):
+        """Return the codes of the emotions in the order of `classes_`, and set it."""
+        y = _check_y(y, estimator=self)
+        check_consistent_length(y, range(n_rows))
+        check_classification_targets(y)
+        classes, codes = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"`y` holds one class only, {classes[0]!r}; a classifier needs at "
+                "least 2 classes."
+            )
+        if not again:
+            self.classes_ = classes
+        elif not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"`warm_start=True`, but `y` holds the classes {list(classes)} and "
+                f"the first fit knew {list(self.classes_)}; fit them from the start "
+                "with `warm_start=False`."
+            )
+        return codes.astype(np.int64, copy=False)
+
+    def _missing_targets(self, n_rows):
+        return np.full(n_rows, -1)
+
+    def _build_task(self, utterances):
+        return Emotions(len(self.classes_))
+
+    def _label_targets(self, utterances):
+        emotion = utterances.targets
+        weight = weights(
+            self._class_weights(utterances), emotion >= 0, utterances.X.dtype
+        )
+        return {"emotion": torch.from_numpy(emotion), "emotion_weight": weight}
+
+    def _validation_labels(self, utterances):
+        return Labels(emotion=torch.from_numpy(utterances.targets))
+
+    def _class_weights(self, utterances):
+        """Return the weight of each row in the loss of the emotion: (n,).
+
+        "balanced" gives each emotion the same total weight, sample weights included.
+        """
+        emotion, weight = utterances.targets, utterances.sample_weight
+        if self.class_weight is None:
+            return weight
+        n_classes = len(self.classes_)
+        if self.class_weight == "balanced":
+            known = emotion >= 0
+            totals = np.bincount(emotion[known], weight[known], n_classes)
+            of_class = totals.sum() / (n_classes * np.where(totals > 0, totals, 1))
+        else:
+            of_class = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=self.classes_
+            )
+            if of_class.min() < 0 or of_class.max() <= 0:
+                raise ValueError(
+                    "`class_weight` must not be negative, nor zero throughout; it is "
+                    f"{self.class_weight!r}."
+                )
+        return weight * of_class[emotion]
+
+
+class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
+    """Parent of the regressors, which predict ratings on one scale or several."""
+
+    _parameter_constraints: dict = {
+        **BaseSER._parameter_constraints,
+        "loss": [StrOptions({"ccc", "mse", "huber"})],
+        "huber_delta": [Interval(Real, 0, None, closed="neither")],
+        "target_weights": ["array-like", None],
+    }
+
+    _row_splitter = ShuffleSplit
+
+    def predict(self, X: npt.ArrayLike) -> np.ndarray:
+        """Return the ratings of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            On the scales of the ratings in `fit` and within their range, in one
+            dimension if `y` had one.
+        """
+        ratings = self._apply("forward", X)
+        return ratings[:, 0] if self._has_one_column else ratings
+
+    def _check_targets(self, y, n_rows, again):
+        y = check_array(
+            y,
+            dtype=np.float64,
+            ensure_2d=False,
+            ensure_all_finite="allow-nan",
+            input_name="y",
+        )
+        check_consistent_length(y, range(n_rows))
+        ratings = y.reshape(n_rows, -1)  # (n, n_outputs)
+        unrated = np.flatnonzero(np.isnan(ratings).all(0))
+        if len(unrated):
+            raise ValueError(
+                f"Input y contains NaN only in column {unrated[0]}; give it one rating "
+                "at least, or leave the column out."
+            )
+        if again and ratings.shape[1] != self.n_outputs_:
+            raise ValueError(
+                f"`warm_start=True`, but `y` has {ratings.shape[1]} columns and had "
+                f"{self.n_outputs_} in the first fit; start with `warm_start=False`."
+            )
+        self.n_outputs_ = ratings.shape[1]
+        self._has_one_column = y.ndim == 1
+        return ratings
+
+    def _missing_targets(self, n_rows):
+        return np.full((n_rows, self.n_outputs_), np.nan)
+
+    def _build_task(self, utterances):
+        target_weights = self.target_weights
+        if target_weights is None:
+            target_weights = np.ones(self.n_outputs_)
+        target_weights = np.asarray(target_weights)
+        if (
+            target_weights.shape != (self.n_outputs_,)
+            or not (target_weights >= 0).all()
+        ):
+            raise ValueError(
+                f"`target_weights` must hold a weight of 0 or more for each of the "
+                f"{self.n_outputs_} columns of `y`; got {self.target_weights!r}."
+            )
+        if not target_weights.any():
+            raise ValueError(
+                f"`target_weights` must not be 0 throughout; got "
+                f"{self.target_weights!r}."
+            )
+        ratings = utterances.targets
+        weight = utterances.sample_weight[:, None] * ~np.isnan(ratings)
+        counted = np.where(weight > 0, ratings, np.nan)
+        total = np.where(weight.any(0), weight.sum(0), 1)
+        filled = np.nan_to_num(counted)
+        mean = (weight * filled).sum(0) / total
+        scale = np.sqrt((weight * (filled - mean) ** 2).sum(0) / total)
+        n_bins = getattr(self, "n_bins", 1)
+        shares = np.arange(1, n_bins) / n_bins
+        self._bin_edges = np.nanquantile(ratings, shares, axis=0).T
+        self._scaling = mean, np.where(scale > 0, scale, 1)
+        return Ratings(
+            *self._scaling,
+            np.nanmin(counted, axis=0),
+            np.nanmax(counted, axis=0),
+            loss=self.loss,
+            weights=target_weights,
+            delta=self.huber_delta,
+            edges=self._bin_edges,
+        )
+
+    def _label_targets(self, utterances):
+        ratings, dtype = utterances.targets, utterances.X.dtype
+        is_rated = ~np.isnan(ratings)
+        mean, scale = self._scaling
+        standardized = np.where(is_rated, (ratings - mean) / scale, 0)
+        weight = utterances.sample_weight[:, None] * is_rated
+        return {
+            "ratings": torch.from_numpy(standardized.astype(dtype)),
+            "ratings_weight": weights(weight, is_rated, dtype),
+            "bin": torch.from_numpy(bin_codes(ratings, self._bin_edges)),
+        }
+
+    def _validation_labels(self, utterances):
+        is_rated = ~np.isnan(utterances.targets)
+        ratings = np.where(is_rated, utterances.targets, 0)
+        dtype = utterances.X.dtype
+        return Labels(
+            ratings=torch.from_numpy(ratings.astype(dtype)),
+            ratings_weight=torch.from_numpy(is_rated.astype(dtype)),
+        )

@@ -1,0 +1,250 @@
+"""What is predicted for an utterance: one of several emotions, or ratings on scales.
+
+A task knows its loss, how validation rows are scored, and what a conditional objective
+is conditioned on. All else of a method is the same for both tasks.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .._engine import Labels
+from ..nn import classification_loss
+
+__all__ = ["Emotions", "Ratings", "bin_codes", "concordance"]
+
+
+class Emotions(nn.Module):
+    """One of several emotions; the emotion head returns logits.
+
+    Parameters
+    ----------
+    n_emotions : int
+    """
+
+    monitored = "valid_uar"  # the score whose best epoch early stopping keeps
+
+    def __init__(self, n_emotions: int):
+        super().__init__()
+        self.n_outputs = self.n_conditions = n_emotions
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Return the logits: (n, n_emotions)."""
+        return logits
+
+    def loss(self, logits: Tensor, y: Labels) -> Tensor:
+        """Return the weighted cross-entropy: (n, n_emotions) to ()."""
+        return classification_loss(logits, y.emotion, y.emotion_weight)
+
+    def risks(
+        self, logits: Tensor, y: Labels, membership: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the cross-entropy of each speaker's rows, and their total weight.
+
+        Parameters
+        ----------
+        logits : Tensor of shape (n, n_emotions)
+
+        y : Labels
+
+        membership : Tensor of shape (n, n_speakers)
+
+        Returns
+        -------
+        risks, weights : Tensor of shape (n_speakers,)
+        """
+        losses = F.cross_entropy(logits, y.emotion, ignore_index=-1, reduction="none")
+        weight = membership * y.emotion_weight[:, None]
+        total = weight.sum(0)
+        return losses @ weight / total.clamp(min=torch.finfo(total.dtype).tiny), total
+
+    def condition(self, logits: Tensor, y: Labels) -> tuple[Tensor, Tensor]:
+        """Return probabilities and codes of the emotions: (n, n_emotions) and (n,).
+
+        The probabilities are one-hot where the emotion is known, and the detached
+        prediction elsewhere.
+        """
+        known = F.one_hot(y.emotion.clamp(min=0), self.n_conditions).to(logits)
+        predicted = logits.detach().softmax(1)
+        return torch.where(y.emotion[:, None] >= 0, known, predicted), y.emotion
+
+    def scores(self, logits: Tensor, y: Labels) -> dict[str, float]:
+        """Return cross-entropy and unweighted average recall of validation rows."""
+        predicted = logits.argmax(1)
+        counts = y.emotion.bincount()
+        hits = y.emotion[y.emotion == predicted].bincount(minlength=len(counts))
+        occurs = counts > 0
+        return {
+            "valid_loss": F.cross_entropy(logits, y.emotion).item(),
+            "valid_uar": (hits[occurs] / counts[occurs]).mean().item(),
+        }
+
+
+class Ratings(nn.Module):
+    r"""Ratings on continuous scales, such as arousal, valence and dominance.
+
+    The emotion head returns standardised ratings. The network returns them on the
+    scales of the raters, within the range of the training ratings: an utterance unlike
+    all others is not rated beyond any scale. Each rating has a weight, 0 where it is
+    missing.
+
+    Parameters
+    ----------
+    mean, scale : ndarray of shape (n_targets,)
+        Mean and standard deviation of the training ratings.
+
+    low, high : ndarray of shape (n_targets,)
+        The smallest and the largest of them.
+
+    loss : {"ccc", "mse", "huber"}
+        One minus `concordance`, the squared error, or Huber's loss.
+
+    weights : ndarray of shape (n_targets,)
+        Weights of the targets; they are scaled to sum to 1.
+
+    delta : float
+        Where Huber's loss turns from square to linear, in standard deviations.
+
+    edges : ndarray of shape (n_targets, n_bins - 1)
+        Bounds of the bins, whose combinations a conditional objective tells apart.
+    """
+
+    monitored = "valid_ccc"
+
+    def __init__(self, mean, scale, low, high, *, loss, weights, delta, edges):
+        super().__init__()
+        self.register_buffer("mean", torch.as_tensor(mean))
+        self.register_buffer("scale", torch.as_tensor(scale))
+        self.register_buffer("low", torch.as_tensor(low))
+        self.register_buffer("high", torch.as_tensor(high))
+        weights = torch.as_tensor(weights, dtype=torch.float64)
+        self.register_buffer("weights", weights / weights.sum(), persistent=False)
+        self.register_buffer("delta", torch.tensor(float(delta)), persistent=False)
+        self.kind = loss
+        self.n_outputs = len(mean)
+        self.n_conditions = (edges.shape[1] + 1) ** len(edges)
+
+    def forward(self, standardized: Tensor) -> Tensor:
+        """Return ratings on the scales of the raters: (n, n_targets)."""
+        ratings = standardized * self.scale + self.mean
+        return torch.minimum(torch.maximum(ratings, self.low), self.high)
+
+    def loss(self, predicted: Tensor, y: Labels) -> Tensor:
+        """Return the loss of standardised ratings: (n, n_targets) to ()."""
+        weight = y.ratings_weight
+        if self.kind == "ccc":
+            is_rated = (weight.sum(0) > 0).to(weight)
+            losses = is_rated * (1 - concordance(predicted, y.ratings, weight))
+        else:
+            losses = (weight * self._costs(predicted - y.ratings)).mean(0)
+        return (self.weights * losses).sum()
+
+    def risks(
+        self, predicted: Tensor, y: Labels, membership: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the loss of each speaker's rows, and their total weight.
+
+        Parameters
+        ----------
+        predicted : Tensor of shape (n, n_targets)
+
+        y : Labels
+
+        membership : Tensor of shape (n, n_speakers)
+
+        Returns
+        -------
+        risks, weights : Tensor of shape (n_speakers,)
+        """
+        weight = membership[:, :, None] * y.ratings_weight[:, None]  # (n, S, t)
+        predicted, rated = predicted[:, None], y.ratings[:, None]
+        total = weight.sum(0)  # (n_speakers, n_targets)
+        if self.kind == "ccc":
+            losses = (total > 0) * (1 - concordance(predicted, rated, weight))
+        else:
+            costs = (weight * self._costs(predicted - rated)).sum(0)
+            losses = costs / total.clamp(min=torch.finfo(total.dtype).tiny)
+        return losses @ self.weights, total.sum(1)
+
+    def condition(self, predicted: Tensor, y: Labels) -> tuple[Tensor, Tensor]:
+        """Return probabilities and codes of the bins: (n, n_conditions) and (n,).
+
+        All bins are equally probable for a row with a missing rating.
+        """
+        known = F.one_hot(y.bin.clamp(min=0), self.n_conditions).to(predicted)
+        uniform = torch.full_like(known, 1 / self.n_conditions)
+        return torch.where(y.bin[:, None] >= 0, known, uniform), y.bin
+
+    def scores(self, predicted: Tensor, y: Labels) -> dict[str, float]:
+        """Return squared error and concordance of validation rows, mean over targets.
+
+        Here ``y.ratings`` are on the scales of the raters.
+        """
+        error = (y.ratings_weight * (predicted - y.ratings) ** 2).sum(0)
+        error = error / y.ratings_weight.sum(0).clamp(1)
+        ccc = concordance(predicted, y.ratings, y.ratings_weight)
+        return {"valid_loss": error.mean().item(), "valid_ccc": ccc.mean().item()}
+
+    def _costs(self, error):
+        """Return the squared error or Huber's loss of each rating."""
+        if self.kind == "mse":
+            return error**2
+        size = error.abs()
+        linear = self.delta * (size - self.delta / 2)
+        return torch.where(size <= self.delta, error**2 / 2, linear)
+
+
+def concordance(predicted: Tensor, rated: Tensor, weight: Tensor) -> Tensor:
+    r"""Return the concordance correlation coefficient of each target.
+
+    .. math:: \rho_c = \frac{2 \, \mathrm{cov}(p, r)}
+        {\mathrm{var}(p) + \mathrm{var}(r) + (\bar p - \bar r)^2}
+
+    Lin (1989), with the variances divided by the number of rows, as there and as in the
+    field, so that a constant prediction and a wrong scale have their cost in small
+    batches too.
+
+    Parameters
+    ----------
+    predicted, rated : Tensor of shape (n, ..., n_targets)
+
+    weight : Tensor of shape (n, ..., n_targets)
+        Weights of the ratings, 0 for a missing one.
+
+    Returns
+    -------
+    coefficient : Tensor of shape (..., n_targets)
+        In [-1, 1]; 0 for a target without a rating, or where all is constant.
+    """
+    tiny = torch.finfo(predicted.dtype).tiny
+    share = weight / weight.sum(0).clamp(min=tiny)
+    mean_p, mean_r = (share * predicted).sum(0), (share * rated).sum(0)
+    p, r = predicted - mean_p, rated - mean_r
+    covariance = (share * p * r).sum(0)
+    spread = (share * (p**2 + r**2)).sum(0) + (mean_p - mean_r) ** 2
+    return 2 * covariance / spread.clamp(min=tiny)
+
+
+def bin_codes(ratings: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return the combination of bins of each row, -1 where a rating is missing.
+
+    Parameters
+    ----------
+    ratings : ndarray of shape (n, n_targets)
+
+    edges : ndarray of shape (n_targets, n_bins - 1)
+
+    Returns
+    -------
+    codes : ndarray of shape (n,)
+    """
+    is_complete = ~np.isnan(ratings).any(axis=1)
+    bins = [
+        np.searchsorted(bounds, column, side="right")
+        for bounds, column in zip(edges, ratings[is_complete].T)
+    ]
+    codes = np.full(len(ratings), -1)
+    shape = (edges.shape[1] + 1,) * len(edges)
+    codes[is_complete] = np.ravel_multi_index(bins, shape)
+    return codes

@@ -1,0 +1,232 @@
+"""The base class of objectives, and the plain objective without an adversary."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+from .._engine import Labels
+from ..nn import ramp
+
+__all__ = ["EmpiricalRisk", "Objective"]
+
+
+class Objective(BaseEstimator, nn.Module):
+    r"""What encoder and emotion head minimise; the extension point for new methods.
+
+    A subclass needs `loss`, and `build` if it has modules of its own. It is passed to
+    an estimator, as in ``AdversarialSER(MyObjective(weight=3.0))``. Its constructor
+    only assigns its parameters, as that of any scikit-learn estimator, and a search
+    finds them as ``adversary__weight``.
+
+    Before the training, the estimator copies the objective, sets the attributes below
+    and calls `build`.
+
+    Attributes
+    ----------
+    task : Module
+        Emotions or ratings: ``task.loss(output, y)`` is their loss, and
+        ``task.condition(output, y)`` the probability of each emotion, of shape
+        (n, n_conditions).
+
+    n_speakers : int
+        Number of training speakers.
+
+    support : Tensor of shape (n_conditions + 1, n_speakers)
+        1 where a speaker has training rows with an emotion, 0 elsewhere. The last row,
+        of ones, is for an unknown emotion.
+
+    n_adversary_steps : int, default=0
+        Number of update steps on `adversary_loss` before each update step on `loss`.
+
+    trains_own_modules : bool, default=True
+        Whether the update step on `loss` changes the modules of the objective too,
+        besides encoder and emotion head.
+
+    needs_speakers : bool, default=True
+        Whether the objective needs two known speakers. Without them the estimator
+        trains on the emotion alone, with a warning.
+
+    conditional : bool, default=False
+        Whether the objective allows for speakers who differ in their mix of emotions.
+        If not, the estimator warns where they do.
+
+    tensor_params : tuple of str, default=()
+        Names of numeric parameters that `loss` uses as tensors. Networks that differ in
+        them are trained as one batch in stacked searches. Networks that differ in any
+        other attribute are not, so that a name that is missing here costs time only.
+
+    stackable : bool, default=True
+        Whether networks may be trained as one batch at all.
+
+    Notes
+    -----
+    `loss` gets batches of equal size, without padding. Rows of unknown speakers have
+    the code -1 in ``y.speaker`` and a weight of 0 in ``y.speaker_weight``; rows without
+    a known emotion have a weight of 0 in ``y.emotion_weight``. Weights have a mean of 1
+    over all training rows.
+
+    See Also
+    --------
+    advser.nn : Layers and losses to build objectives from.
+
+    Examples
+    --------
+    The variance of the embedding as a penalty:
+
+    >>> from advser import AdversarialSER
+    >>> from advser.datasets import load_emodb
+    >>> from advser.objectives import Objective
+    >>> class SmallEmbedding(Objective):
+    ...     def __init__(self, weight=0.1):
+    ...         self.weight = weight
+    ...
+    ...     def loss(self, h, output, y, progress):
+    ...         emotion = self.task.loss(output, y)
+    ...         return {"emotion": emotion, "variance": self.weight * h.var()}
+    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> ser = AdversarialSER(SmallEmbedding(), max_epochs=3, random_state=0)
+    >>> ser.fit(X, y, speakers=speakers).history_.shape[0]
+    3
+    """
+
+    n_adversary_steps = 0
+    trains_own_modules = True
+    needs_speakers = True
+    conditional = False
+    tensor_params: tuple[str, ...] = ()
+    stackable = True
+
+    def __new__(cls, *args: Any, **kwargs: Any):
+        """Prepare the object to hold modules, before any constructor runs."""
+        objective = super().__new__(cls)
+        nn.Module.__init__(objective)
+        return objective
+
+    def __init__(self):
+        """Do nothing: a subclass assigns its parameters."""
+
+    def build(self, embedding_dim: int, n_speakers: int, generator: torch.Generator):
+        """Make the modules that the objective needs, as attributes of itself.
+
+        Parameters
+        ----------
+        embedding_dim : int
+            Width of the embedding.
+
+        n_speakers : int
+            Number of training speakers.
+
+        generator : torch.Generator
+            Source of initial weights, see `advser.nn.linear`.
+        """
+
+    def loss(self, h: Tensor, output: Tensor, y: Labels, progress) -> dict[str, Tensor]:
+        """Return the named terms of the loss, whose sum is minimised.
+
+        Parameters
+        ----------
+        h : Tensor of shape (n, embedding_dim)
+            Embedding of the batch.
+
+        output : Tensor of shape (n, n_outputs)
+            What the emotion head returns for it: logits or standardised ratings.
+
+        y : Labels
+            ``y.emotion``, ``y.speaker`` and their weights.
+
+        progress : float or Tensor of shape ()
+            Share of the training that is over, in [0, 1).
+
+        Returns
+        -------
+        terms : dict of str to Tensor of shape ()
+            They are recorded in `history_`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no `loss`.")
+
+    def adversary_loss(self, h: Tensor, output: Tensor, y: Labels) -> dict[str, Tensor]:
+        """Return the terms that only the modules of the objective minimise.
+
+        Parameters
+        ----------
+        h : Tensor of shape (n, embedding_dim)
+            Embedding of the batch, without a gradient.
+
+        output : Tensor of shape (n, n_outputs)
+            What the emotion head returns for it, without a gradient.
+
+        y : Labels
+
+        Returns
+        -------
+        terms : dict of str to Tensor of shape ()
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no `adversary_loss`.")
+
+    def weight_at(self, progress) -> float | Tensor:
+        """Return `weight`, ramped up if the objective has a parameter `ramp`."""
+        return self.weight * ramp(progress, getattr(self, "ramp", 0.0))
+
+    def membership(self, y: Labels) -> Tensor:
+        """Return 1 in the column of each row's speaker: (n, n_speakers).
+
+        Rows of unknown speakers are 0 throughout.
+        """
+        one_hot = F.one_hot(y.speaker.clamp(min=0), self.n_speakers)
+        return one_hot * (y.speaker_weight > 0).to(y.speaker_weight)[:, None]
+
+    def speaker_risks(self, output: Tensor, y: Labels) -> tuple[Tensor, Tensor]:
+        """Return the loss of the emotion for each speaker of the batch.
+
+        Returns
+        -------
+        risks : Tensor of shape (n_speakers,)
+            The loss over the rows of a speaker; 0 for a speaker without rows.
+
+        weights : Tensor of shape (n_speakers,)
+            Total weight of these rows.
+        """
+        return self.task.risks(output, y, self.membership(y))
+
+    def set_up(self, task, embedding_dim, support, generator):
+        """Return a copy that is ready to train; the estimator calls this.
+
+        Parameters
+        ----------
+        task : Module
+
+        embedding_dim : int
+
+        support : Tensor of shape (n_conditions, n_speakers)
+
+        generator : torch.Generator
+        """
+        if hasattr(self, "_parameter_constraints"):
+            self._validate_params()
+        ready = type(self)(**self.get_params(deep=False))
+        for name in self.tensor_params:
+            value = torch.tensor(float(getattr(ready, name)))
+            delattr(ready, name)
+            ready.register_buffer(name, value, persistent=False)
+        ready.task = task
+        ready.n_speakers = support.shape[1]
+        ones = torch.ones(1, ready.n_speakers)
+        ready.register_buffer("support", torch.cat([support, ones]))
+        ready.build(embedding_dim, ready.n_speakers, generator)
+        return ready
+
+
+class EmpiricalRisk(Objective):
+    r"""The loss of the emotion alone: the baseline without an adversary.
+
+    .. math:: \min_{E, C} \; \mathrm{CE}(C(E(x)), e)
+    """
+
+    needs_speakers = False
+
+    def loss(self, h, output, y, progress):
+        """Return the loss of the emotion."""
+        return {"emotion": self.task.loss(output, y)}

@@ -1,0 +1,83 @@
+r"""CORAL: the embeddings of all speakers are to have the same covariance.
+
+Sun and Saenko (2016), arXiv 1607.01719, with the speakers as domains:
+
+.. math:: \min_{E, C} \; \mathrm{CE}(C(h), e)
+    + \lambda \operatorname{mean}_{s < t} \frac{\lVert \Sigma_s - \Sigma_t \rVert_F^2}
+    {4 d^2}
+"""
+
+import torch
+from torch import Tensor
+
+from ._base import Objective
+from ._pairs import mean_over_pairs
+
+__all__ = ["CORAL", "covariance_distance"]
+
+
+def covariance_distance(h: Tensor, membership: Tensor) -> Tensor:
+    r"""Return the mean distance between the covariances of two speakers.
+
+    .. math:: \frac{\lVert \Sigma_s - \Sigma_t \rVert_F^2}{4 d^2}
+
+    Parameters
+    ----------
+    h : Tensor of shape (n, d)
+
+    membership : Tensor of shape (n, n_speakers)
+        1 in the column of the speaker, 0 in the others, and throughout for unknown
+        speakers. Speakers with one row, who have no covariance, are left out.
+
+    Returns
+    -------
+    distance : Tensor of shape ()
+    """
+    counts = membership.sum(0)  # (n_speakers,)
+    mean = membership.T @ h / counts.clamp(min=1)[:, None]  # (n_speakers, d)
+    second = torch.einsum("ns,nd,ne->sde", membership, h, h)
+    covariance = second - counts[:, None, None] * mean[:, :, None] * mean[:, None, :]
+    covariance = (covariance / (counts - 1).clamp(min=1)[:, None, None]).flatten(1)
+    inner = covariance @ covariance.T  # (n_speakers, n_speakers)
+    return mean_over_pairs(inner, counts > 1) / (4 * h.shape[1] ** 2)
+
+
+class CORAL(Objective):
+    r"""Correlation alignment: equal covariances of the embedding for all speakers.
+
+    .. math:: \mathrm{CE}(C(h), e)
+        + \lambda \operatorname{mean}_{s < t}
+        \frac{\lVert \Sigma_s - \Sigma_t \rVert_F^2}{4 d^2}
+
+    Here :math:`\Sigma_s` is the covariance of the embedding over the rows of speaker s
+    in the batch, and d the width of the embedding.
+
+    Parameters
+    ----------
+    weight : float, default=1.0
+        :math:`\lambda`.
+
+    Notes
+    -----
+    **Differences from the paper.** The domains are the speakers of a batch, each pair
+    of them, in place of one source and one target. With many speakers, use large
+    batches: a speaker counts from two rows in a batch on.
+
+    References
+    ----------
+    B. Sun, K. Saenko, "Deep CORAL: Correlation alignment for deep domain adaptation",
+    ECCV 2016 workshops, arXiv 1607.01719.
+    """
+
+    tensor_params = ("weight",)
+
+    def __init__(self, weight: float = 1.0):
+        self.weight = weight
+
+    def loss(self, h, output, y, progress):
+        """Return the loss of the emotion and the weighted distance."""
+        distance = covariance_distance(h, self.membership(y))
+        return {
+            "emotion": self.task.loss(output, y),
+            "coral": self.weight * distance,
+        }

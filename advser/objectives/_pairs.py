@@ -1,0 +1,27 @@
+"""Mean squared distances between all pairs of speakers."""
+
+from torch import Tensor
+
+__all__ = ["mean_over_pairs"]
+
+
+def mean_over_pairs(inner: Tensor, counts_in: Tensor) -> Tensor:
+    r"""Return the mean of :math:`\lVert a_s - a_t \rVert^2` over pairs of speakers.
+
+    Parameters
+    ----------
+    inner : Tensor of shape (n_speakers, n_speakers)
+        Inner products :math:`\langle a_s, a_t \rangle`.
+
+    counts_in : Tensor of shape (n_speakers,), bool
+        Speakers whose pairs count.
+
+    Returns
+    -------
+    mean : Tensor of shape ()
+        0 if there is no pair.
+    """
+    squared = inner.diagonal()
+    distances = squared[:, None] + squared - 2 * inner
+    is_pair = (counts_in[:, None] & counts_in).triu(1).to(inner)
+    return (is_pair * distances).sum() / is_pair.sum().clamp(min=1)
