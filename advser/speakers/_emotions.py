@@ -9,7 +9,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from .._validation import check_labels, encode
 from ._moments import Moments, best_shrinkage, moments, pool
 
-__all__ = ["EmotionEffects", "check_neutral", "neutral_offset"]
+__all__ = ["EmotionEffects", "move_neutral", "neutral_offset"]
 
 N_ESTIMATES = 5  # of the emotions of a speaker, each with the mean of the one before
 
@@ -161,20 +161,34 @@ def neutral_offset(
     return (own.means[speakers] - of_neutral.means)[has_both].mean(axis=0)
 
 
-def check_neutral(
-    mask: bool | npt.ArrayLike | None, n_rows: int, neutral: str | int | None
-) -> np.ndarray:
-    """Return the mask of the rows that are known to be neutral.
+def move_neutral(
+    X: np.ndarray,
+    neutral: bool | npt.ArrayLike | None,
+    offset: np.ndarray | None,
+    label: str | int | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Add the offset to the neutral rows; return all rows and the mask of the neutral.
 
-    `neutral` is the label of such rows in y, for the error text.
+    `label` is that of neutral rows in y, for the error texts.
     """
-    if mask is None or isinstance(mask, bool | np.bool_):
-        return np.full(n_rows, bool(mask))
-    mask = check_labels(mask, "neutral", n_rows)
-    other = [flag for flag in mask if not isinstance(flag, bool | np.bool_)]
-    if other:
+    if neutral is None or isinstance(neutral, bool | np.bool_):
+        neutral = np.full(len(X), bool(neutral))
+    else:
+        neutral = check_labels(neutral, "neutral", len(X))
+        other = [flag for flag in neutral if not isinstance(flag, bool | np.bool_)]
+        if other:
+            raise ValueError(
+                "`neutral` must be None, a boolean or one boolean per row; got "
+                f"{other[0]!r}. Pass a mask such as `y == {label!r}`."
+            )
+        neutral = neutral.astype(bool)
+    if not neutral.any():
+        return X, neutral
+    if offset is None:
         raise ValueError(
-            "`neutral` must be None, a boolean or one boolean per row; got "
-            f"{other[0]!r}. Pass a mask such as `y == {neutral!r}`."
+            f"`neutral` marks {neutral.sum()} of {len(X)} rows as neutral, but `fit` "
+            "learnt no neutral offset; it needs a y in which training speakers have "
+            f"the class {label!r} and others. Set the parameter `neutral` of "
+            "SpeakerScaler to the name of that class."
         )
-    return mask.astype(bool)
+    return np.where(neutral[:, None], X + offset, X), neutral

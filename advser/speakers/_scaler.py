@@ -24,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._validation import check_labels, check_origin, check_speakers, encode
 from ..exceptions import NoSpeakersWarning
-from ._emotions import EmotionEffects, check_neutral, neutral_offset
+from ._emotions import EmotionEffects, move_neutral, neutral_offset
 from ._moments import Moments, best_shrinkage, moments, pool
 
 __all__ = ["SpeakerScaler"]
@@ -111,11 +111,8 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         training speakers who have neutral and other utterances. None if there was no
         such speaker in `fit`, or no y.
 
-    n_features_in_ : int
-        Number of features seen in `fit`.
-
-    feature_names_in_ : ndarray of shape (n_features,)
-        Their names, if all are strings.
+    n_features_in_, feature_names_in_ : int, ndarray of shape (n_features,)
+        Number of features in `fit`, and their names if all are strings.
 
     feature_origin_ : dict or None
         How the features were made, where X has this information
@@ -145,39 +142,23 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
       which a system that predicts one utterance at a time does not have.
 
     **When it fails.** Statistics per speaker assume that speakers differ little in
-    their mix of emotions. In many collections cut from broadcasts each speaker has one
-    emotion only; the speaker's mean then *is* the emotion, and subtracting it removes
-    the emotion. In the URDU corpus 26 of 29 speakers have one emotion: scaling the test
-    speakers by their own rows reduces the recall of a linear classifier from 0.74 to
-    0.40. The same happens, to a smaller degree, if you enrol a speaker with angry
-    utterances alone. Check with :func:`~advser.speakers.speaker_confounding` first.
+    their mix of emotions. If each speaker has one emotion, the speaker's mean *is* the
+    emotion, and the scaler removes it. In the URDU corpus 26 of 29 speakers have one
+    emotion: scaling the test speakers by their own rows reduces the recall of a linear
+    classifier from 0.74 to 0.40. The same happens, to a smaller degree, if you enrol a
+    speaker with angry utterances alone. Check with
+    :func:`~advser.speakers.speaker_confounding` first.
 
     **Cross-validation.** With metadata routing on, ``params={"groups": speakers}`` of
     :func:`~sklearn.model_selection.cross_validate` goes to the splitter and to
-    `fit` and `transform` of this step, in a pipeline too, without further requests.
-    With routing off, pass ``groups=speakers`` for the splitter and
-    ``params={"speakerscaler__groups": speakers}`` for `fit`. Both ways scale the
-    training rows by speaker. The scored rows differ: scikit-learn's scorers
-    (``scoring="balanced_accuracy"``, `make_scorer`) call ``predict(X)`` without
-    speakers. Only ``scoring=None`` with routing on passes the speakers to
-    `Pipeline.score`, and so to `transform`. In a test fold of new speakers, therefore,
-
-    - "population" gives the same result with any scoring;
-    - "batch" scales the whole fold as one speaker, which is right with
-      :class:`~sklearn.model_selection.LeaveOneGroupOut`; with ``scoring=None`` and
-      routing on it scales each speaker of the fold separately;
-    - "error" makes the scores NaN, with a warning, or raises an error with
-      ``error_score="raise"``.
-
-    The scaler recognises the speakers of the training fold only with ``scoring=None``
-    and routing on. A scorer scales their rows as those of an unknown speaker, so that
-    the training scores of ``return_train_score=True`` are too low.
-
-    **Enrolment in a fitted pipeline** is ``advser.enroll(pipe, X_new, speakers_new)``,
-    where `X_new` is what the pipeline accepts, files for instance. With routing on,
-    ``pipe.predict(X, speakers=speakers)`` then uses it; with routing off a pipeline
-    does not pass the speakers on, and you call
-    ``pipe[1:].predict(pipe[0].transform(X, speakers))``.
+    `fit` and `transform` of this step, in a pipeline too. With routing off, pass
+    ``groups=speakers`` and ``params={"speakerscaler__groups": speakers}``. Both ways
+    scale the training rows by speaker. The scored rows are scaled by speaker only with
+    ``scoring=None`` and routing on: other scorers call ``predict(X)`` without speakers.
+    All their rows, training rows too, are then those of one unknown speaker:
+    "population" gives the right result for new speakers, "batch" does with
+    :class:`~sklearn.model_selection.LeaveOneGroupOut` alone, and "error" makes the
+    scores NaN, or raises an error with ``error_score="raise"``.
 
     **Balance.** The model is :math:`x = m_s + \delta_e + \epsilon` for an utterance of
     speaker s and emotion e. `fit` estimates the effects :math:`\delta` by least
@@ -260,11 +241,8 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Emotions, None or NaN where not known. Without `balance`, only the class
             `neutral` is used.
 
-        speakers : array-like of shape (n_samples,), default=None
-            Speaker of each row.
-
-        groups : array-like of shape (n_samples,), default=None
-            scikit-learn's name for the same array; used without `speakers`.
+        speakers, groups : array-like of shape (n_samples,), default=None
+            Speaker of each row, by either name; `speakers` wins.
 
         Returns
         -------
@@ -308,7 +286,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 self.neutral_offset_ = -emotions.effects[
                     emotions.names == self.neutral
                 ][0]
-            own = emotions.balance(X, codes, own, average=self._average)
+            own = self._moments(X, codes)
         self.speakers_ = names
         self._store(own)
         return self
@@ -451,31 +429,17 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = self._check_rows(X)
         codes, names = encode(check_labels(speakers, "speakers", len(X)))
-        neutral = check_neutral(neutral, len(X), self.neutral)
-        if neutral.any():
-            if self.neutral_offset_ is None:
-                raise ValueError(
-                    f"`neutral` marks {neutral.sum()} of {len(X)} rows as neutral, but "
-                    "`fit` learnt no neutral offset; it needs a y in which training "
-                    f"speakers have the class {self.neutral!r} and others. Set the "
-                    "parameter `neutral` of SpeakerScaler to the name of that class."
-                )
-            X = np.where(neutral[:, None], X + self.neutral_offset_, X)
+        X, is_neutral = move_neutral(X, neutral, self.neutral_offset_, self.neutral)
         position, known = self._look_up(names)
-        own = moments(X, codes)
-        if self._emotions is not None:
-            own = self._emotions.balance(
-                X, codes, own, known, average=self._average, has_effect=~neutral
-            )
-        pooled = pool(known, own)
+        pooled = pool(known, self._moments(X, codes, known, ~is_neutral))
         is_new = position < 0
+        n_new = is_new.sum()
         self.speakers_ = np.concatenate([self.speakers_, names[is_new]])
-        whole = [
-            np.concatenate([old, new[is_new]]) for old, new in zip(self._known, pooled)
-        ]
-        for old, new in zip(whole, pooled):
-            old[position[~is_new]] = new[~is_new]
-        self._store(Moments(*whole))
+        position[is_new] = np.arange(-n_new, 0)  # the last rows
+        whole = Moments(*(np.pad(part, ((0, n_new), (0, 0))) for part in self._known))
+        for part, new in zip(whole, pooled):
+            part[position] = new
+        self._store(whole)
         return self
 
     @property
@@ -496,14 +460,9 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         known = pd.Index(self.speakers_, dtype=object)
         position = known.get_indexer(pd.Index(names, dtype=object))
-        return position, Moments(
-            *(
-                np.concatenate([part, np.zeros_like(part, shape=(1, part.shape[1]))])[
-                    position
-                ]
-                for part in self._known
-            )
-        )
+        # Position -1 is the row of zeros.
+        padded = (np.pad(part, ((0, 1), (0, 0))) for part in self._known)
+        return position, Moments(*(part[position] for part in padded))
 
     def _check_rows(self, X, *, reset=False):
         check_origin(self, X, reset=reset)
@@ -514,6 +473,15 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """The average training speaker, as `shrinkage` pseudo-utterances."""
         return Moments(
             self.shrinkage_, self.population_mean_, self.population_scale_**2
+        )
+
+    def _moments(self, X, codes, before=None, has_effect=True):
+        """Return the statistics of the rows of each code, balanced if asked for."""
+        own = moments(X, codes)
+        if self._emotions is None:
+            return own
+        return self._emotions.balance(
+            X, codes, own, before, average=self._average, has_effect=has_effect
         )
 
     def _statistics(self, X, speakers, groups, *, fallbacks: Sequence[str]):
@@ -536,10 +504,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 f"`unknown` to {' or '.join(map(repr, fallbacks))}."
             )
         if self.unknown == "batch" and is_new.any():
-            batch = moments(X, codes)
-            if self._emotions is not None:
-                batch = self._emotions.balance(X, codes, batch, average=self._average)
-            pairs = zip(batch, known)
+            pairs = zip(self._moments(X, codes), known)
             known = Moments(*(np.where(is_new[:, None], *pair) for pair in pairs))
         # An unknown speaker with a count of 0 has the statistics of the average one.
         _, mean, variance = pool(self._average, known)
