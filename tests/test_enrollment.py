@@ -14,7 +14,7 @@ from sklearn.svm import SVC
 from speech import write_corpus
 
 import advser
-from advser import AdversarialSER, EGeMAPS, SiameseSER, SpeakerScaler, enroll
+from advser import AdversarialSER, EGeMAPS, SpeakerScaler, enroll
 from advser.evaluation import EnrollmentScorer, enrollment_curve
 from advser.metrics import unweighted_average_recall
 from advser.model_selection import StackedGridSearchCV
@@ -92,7 +92,6 @@ def routing():
         LogisticRegression(),
         SVC(),
         AdversarialSER(max_epochs=2, random_state=0),
-        SiameseSER(max_epochs=2, enrollable=False, random_state=0),
     ],
 )
 @pytest.mark.parametrize("neutral", [None, True])
@@ -220,19 +219,6 @@ def test_enroll_says_what_is_wrong(strangers):
     with pytest.raises(ValueError, match="0 sample"):
         enroll(pipe, X[:0], [])
     assert len(pipe[0].speakers_) == 6
-
-
-def test_enroll_of_the_siamese_network_takes_neutral_speech_alone(toy):
-    ser = SiameseSER(max_epochs=2, random_state=0).fit(*toy)
-    enroll(ser, toy.X[:2], ["a", "b"])
-    enroll(ser, toy.X[:2], ["a", "b"], neutral=True)
-    assert list(ser.enrolled_counts_) == [2, 2]
-    with pytest.raises(ValueError, match="neutral utterances alone"):
-        enroll(ser, toy.X[:2], ["a", "b"], neutral=[True, False])
-    curve = enrollment_curve(
-        SiameseSER(max_epochs=2), *toy, k=[0, 2], neutral=True, repeats=1
-    )
-    assert curve["uar"].between(0, 1).all()
 
 
 # What it is worth

@@ -156,7 +156,7 @@ class _SpeakerGame:
             warn_if_confounded(
                 data.codes["emotion"],
                 data.codes["speaker"],
-                game=f"adversary={self.adversary!r}",
+                setting=f"adversary={self.adversary!r}",
                 remedy="Play within each emotion with `conditional=True`, or leave the "
                 "speaker in with `adversary=None`.",
                 stacklevel=4,
