@@ -27,6 +27,8 @@ from ..speakers._enrolment import pipeline_of, split_at_scaler
 
 __all__ = ["EnrollmentScorer", "enrollment_curve"]
 
+COLUMNS = ["k", "neutral", "transductive", "repeat", "n_speakers", "n_samples", "uar"]
+
 
 def enrollment_curve(
     estimator: BaseEstimator,
@@ -320,13 +322,12 @@ class EnrollmentScorer:
         candidates = pd.Series(self._candidates(scaler, y))
         most = candidates.groupby(speakers).sum().max()
         kind = f"{scaler.neutral!r} " if self.neutral else ""
-        for k in self.k:
-            if k not in (0, "all") and k >= most:
-                raise ValueError(
-                    f"`k` holds {k}, and no speaker has more than {most} "
-                    f"{kind}utterances, so that none would be left to score; enrol "
-                    "fewer."
-                )
+        too_many = [k for k in self.k if k not in (0, "all") and k >= most]
+        if too_many:
+            raise ValueError(
+                f"`k` holds {too_many[0]}, and no speaker has more than {most} "
+                f"{kind}utterances, so that none would be left to score; enrol fewer."
+            )
 
     def _candidates(self, scaler, y):
         """Return the mask of the rows to enrol from."""
@@ -386,18 +387,9 @@ class EnrollmentScorer:
         table = []
         for k, repeat in self._draws():
             pooled = [entry[2:] for entry in found if entry[:2] == (k, repeat)]
-            uses_scored, scored, predicted = zip(*pooled)
-            scored = np.concatenate(scored)
-            uar = unweighted_average_recall(y[scored], np.concatenate(predicted))
-            table.append(
-                {
-                    "k": k,
-                    "neutral": self.neutral,
-                    "transductive": uses_scored[0],
-                    "repeat": repeat,
-                    "n_speakers": len(pooled),
-                    "n_samples": len(scored),
-                    "uar": uar,
-                }
-            )
-        return pd.DataFrame(table)
+            uses_scored, rows, predicted = zip(*pooled)
+            rows = np.concatenate(rows)
+            uar = unweighted_average_recall(y[rows], np.concatenate(predicted))
+            row = k, self.neutral, uses_scored[0], repeat, len(pooled), len(rows), uar
+            table.append(row)
+        return pd.DataFrame(table, columns=COLUMNS)

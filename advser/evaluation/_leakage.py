@@ -133,14 +133,7 @@ class SpeakerLeakage:
         return row
 
 
-def leakage_of_genders(
-    genders: np.ndarray,
-    predicted: np.ndarray,
-    speakers: np.ndarray,
-    *,
-    probe: str,
-    confidence_level: float,
-) -> SpeakerLeakage:
+def leakage_of_genders(genders, predicted, speakers, *, probe, confidence_level):
     """Compute the leakage from predicted genders, with the speakers as the units."""
     table = pd.DataFrame({"gender": genders, "speaker": speakers})
     table["hit"] = np.equal(genders, predicted).astype(float)
@@ -161,7 +154,7 @@ def leakage_of_genders(
     )
 
 
-def check_several(n_speakers: int) -> None:
+def check_several(n_speakers):
     """Raise an error unless there are two speakers."""
     if n_speakers < 2:
         raise ValueError(

@@ -5,9 +5,7 @@ training, against an encoder that adapts to it. A probe is a new classifier: it 
 fitted on the frozen embedding after the training, and tested on other utterances.
 """
 
-from collections.abc import Generator, Iterable
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -143,15 +141,10 @@ def speaker_leakage(
     speakers = check_labels(speakers, "speakers", len(embedding), rows_of="embedding")
     if y is not None:
         y = check_labels(y, "y", len(embedding), rows_of="embedding")
+    settings = probe, n_splits, confidence_level, random_state
+    parts = [(np.arange(len(embedding)), embedding)]
     return leakage_of_parts(
-        [(np.arange(len(embedding)), embedding)],
-        speakers,
-        y,
-        probe,
-        within_emotion=within_emotion,
-        n_splits=n_splits,
-        confidence_level=confidence_level,
-        random_state=random_state,
+        parts, speakers, y, *settings, within_emotion=within_emotion
     )
 
 
@@ -218,16 +211,9 @@ def gender_leakage(
     embedding = check_array(embedding, input_name="embedding")
     genders = check_labels(genders, "genders", len(embedding), rows_of="embedding")
     speakers = check_labels(speakers, "speakers", len(embedding), rows_of="embedding")
-    return leakage_of_parts(
-        [(np.arange(len(embedding)), embedding)],
-        speakers,
-        None,
-        probe,
-        genders=genders,
-        n_splits=n_splits,
-        confidence_level=confidence_level,
-        random_state=random_state,
-    )
+    settings = probe, n_splits, confidence_level, random_state
+    parts = [(np.arange(len(embedding)), embedding)]
+    return leakage_of_parts(parts, speakers, None, *settings, genders=genders)
 
 
 def cross_val_leakage(
@@ -327,28 +313,18 @@ def cross_val_leakage(
     job = held_out_embeddings(
         estimator, X, y, speakers, strata=y, random_state=random_state
     )
+    settings = probe, n_splits, confidence_level, random_state
     return leakage_of_parts(
         run_alone(job),
         speakers,
         y,
-        probe,
+        *settings,
         genders=genders,
         within_emotion=within_emotion,
-        n_splits=n_splits,
-        confidence_level=confidence_level,
-        random_state=random_state,
     )
 
 
-def held_out_embeddings(
-    estimator: BaseEstimator | None,
-    X: npt.ArrayLike,
-    y: np.ndarray,
-    speakers: np.ndarray,
-    *,
-    strata: np.ndarray | None,
-    random_state: int | None,
-) -> Generator[Fit, Any, list[tuple[np.ndarray, np.ndarray]]]:
+def held_out_embeddings(estimator, X, y, speakers, *, strata, random_state):
     """Fit on one half of every speaker's rows and embed the other; then swap: a job.
 
     The halves have equal shares of each of the `strata`, such as emotions, if given.
@@ -376,9 +352,8 @@ def held_out_embeddings(
         if encoder is not None:
             model = seeded(encoder, random_state)
             X_train, y_train = _safe_indexing(X, train), y[train]
-            fit = partial(
-                call, model, "fit", X_train, y_train, speakers=speakers[train]
-            )
+            known = speakers[train]
+            fit = partial(call, model, "fit", X_train, y_train, speakers=known)
             yield Fit(model, fit)
             embedding = call(model, "transform", embedding, speakers=speakers[rows])
         parts.append((rows, check_array(embedding, input_name="embedding")))
@@ -386,17 +361,17 @@ def held_out_embeddings(
 
 
 def leakage_of_parts(
-    parts: Iterable[tuple[np.ndarray, np.ndarray]],
-    speakers: np.ndarray,
-    y: np.ndarray | None,
-    probe: str | BaseEstimator,
+    parts,
+    speakers,
+    y,
+    probe,
+    n_splits=5,
+    confidence_level=0.95,
+    random_state=0,
     *,
-    genders: np.ndarray | None = None,
-    within_emotion: bool = False,
-    n_splits: int = 5,
-    confidence_level: float = 0.95,
-    random_state: int | None = 0,
-) -> SpeakerLeakage:
+    genders=None,
+    within_emotion=False,
+):
     """Probe each part separately and compute the leakage of all rows together.
 
     A part is the numbers of some rows and their embedding. The other parameters are
@@ -417,22 +392,19 @@ def leakage_of_parts(
         check_genders(genders, speakers)
     labels = speakers if genders is None else genders
     classifier = seeded(PROBES.get(probe, probe), random_state)
+    model = make_pipeline(StandardScaler(), classifier)
     rows, predicted = [], []
     for part, embedding in parts:
         groups = _by_emotion(speakers[part], y[part]) if within_emotion else [...]
         for group in groups:
             own = part[group]
-            folds = _folds(
-                speakers[own],
-                None if genders is None else genders[own],
-                None if y is None else y[own],
-                n_splits,
-                random_state,
-            )
+            of_own = (None if one is None else one[own] for one in (genders, y))
+            folds = _folds(speakers[own], *of_own, n_splits, random_state)
+            codes, names = encode(labels[own])
+            cv = PredefinedSplit(folds)
+            found = cross_val_predict(model, embedding[group], codes, cv=cv, n_jobs=1)
             rows.append(own)
-            predicted.append(
-                _cross_val_predict(classifier, embedding[group], labels[own], folds)
-            )
+            predicted.append(names[found])
     if not rows:
         raise ValueError(
             "`within_emotion=True`, but `y` has no emotion of which two speakers have "
@@ -451,7 +423,7 @@ def leakage_of_parts(
     )
 
 
-def check_genders(genders: np.ndarray, speakers: np.ndarray) -> None:
+def check_genders(genders, speakers):
     """Raise unless each speaker has one gender, and each gender two speakers."""
     pairs = pd.DataFrame({"gender": genders, "speaker": speakers}).drop_duplicates()
     twice = pairs["speaker"][pairs["speaker"].duplicated()]
@@ -492,14 +464,6 @@ def _folds(speakers, genders, y, n_splits, random_state):
         )
     check_several(len(names))
     return _deal(speakers, y, n_splits, random_state)
-
-
-def _cross_val_predict(classifier, embedding, labels, folds):
-    """Predict the label of each row by a probe fitted on the other folds."""
-    codes, names = encode(labels)
-    probe = make_pipeline(StandardScaler(), classifier)
-    predicted = cross_val_predict(probe, embedding, codes, cv=PredefinedSplit(folds))
-    return names[predicted]
 
 
 def _deal(speakers, y, n_parts, random_state):

@@ -4,24 +4,12 @@ Recall and concordance follow from sums over the utterances. With the sums of ea
 speaker, a resampled score is a product of a matrix of draws with these sums.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
 from .._validation import check_labels, encode
-
-__all__ = [
-    "Difference",
-    "bootstrap_interval",
-    "concordance",
-    "permutation_difference",
-    "rating_sums",
-    "recall",
-    "recall_sums",
-]
 
 
 @dataclass(frozen=True)
@@ -56,12 +44,7 @@ class Difference:
     n_speakers: int
 
 
-def recall_sums(
-    y_true: npt.ArrayLike,
-    y_pred: npt.ArrayLike,
-    speakers: npt.ArrayLike,
-    name: str = "y_pred",
-) -> np.ndarray:
+def recall_sums(y_true, y_pred, speakers, name="y_pred"):
     """Return the sums from which `recall` follows: (n_speakers, 2, n_emotions).
 
     They are the number of recognised utterances, a mean over seeds, and of all.
@@ -83,19 +66,14 @@ def recall_sums(
     return sums
 
 
-def recall(sums: np.ndarray) -> np.ndarray:
+def recall(sums):
     """Return the unweighted average recall: (..., 2, n_emotions) to (...)."""
     hits, counts = sums[..., 0, :], sums[..., 1, :]
     recalls = hits / np.maximum(counts, 1)
     return recalls.sum(axis=-1) / (counts > 0).sum(axis=-1)
 
 
-def rating_sums(
-    y_true: npt.ArrayLike,
-    y_pred: npt.ArrayLike,
-    speakers: npt.ArrayLike,
-    name: str = "y_pred",
-) -> np.ndarray:
+def rating_sums(y_true, y_pred, speakers, name="y_pred"):
     """Return the sums from which `concordance` follows.
 
     Of shape (n_speakers, 6, n_targets, n_seeds): the number of ratings, the sums of
@@ -136,7 +114,7 @@ def rating_sums(
     return sums
 
 
-def concordance(sums: np.ndarray) -> np.ndarray:
+def concordance(sums):
     """Return the mean concordance: (..., 6, n_targets, n_seeds) to (...)."""
     n, rated, predicted, rated_2, predicted_2, product = np.moveaxis(sums, -3, 0)
     known = n >= 2
@@ -163,13 +141,7 @@ def _speaker_codes(speakers, n_rows):
     return codes, len(names)
 
 
-def bootstrap_interval(
-    sums: np.ndarray,
-    statistic: Callable[[np.ndarray], np.ndarray],
-    confidence_level: float,
-    n_resamples: int,
-    random_state: int,
-) -> tuple[float, float]:
+def bootstrap_interval(sums, statistic, confidence_level, n_resamples, random_state):
     """Return the expanded percentiles of a statistic of resampled speakers.
 
     The statistic takes the sum over speakers of `sums`, (n_speakers, ...), for many
@@ -191,13 +163,8 @@ def bootstrap_interval(
 
 
 def permutation_difference(
-    sums: np.ndarray,
-    others: np.ndarray,
-    statistic: Callable[[np.ndarray], np.ndarray],
-    confidence_level: float,
-    n_resamples: int,
-    random_state: int,
-) -> Difference:
+    sums, others, statistic, confidence_level, n_resamples, random_state
+):
     """Return the difference of a statistic between two methods.
 
     `sums` and `others` are those of the methods, as in `bootstrap_interval`.

@@ -134,14 +134,7 @@ def speaker_confounding(
     )
 
 
-def warn_if_confounded(
-    emotion: np.ndarray,
-    speaker: np.ndarray,
-    *,
-    setting: str,
-    remedy: str,
-    stacklevel: int,
-) -> None:
+def warn_if_confounded(emotion, speaker, *, setting, remedy, stacklevel):
     """Warn where a loss that hides the speaker hides the emotion, too.
 
     Parameters

@@ -1,15 +1,12 @@
 """What each emotion adds to the features of a speaker."""
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import softmax
 from sklearn.covariance import ledoit_wolf
 from sklearn.utils.multiclass import check_classification_targets
 
 from .._validation import check_labels, encode
-from ._moments import Moments, best_shrinkage, moments, pool
-
-__all__ = ["EmotionEffects", "move_neutral", "neutral_offset"]
+from ._moments import best_shrinkage, moments, pool
 
 N_ESTIMATES = 5  # of the emotions of a speaker, each with the mean of the one before
 
@@ -47,13 +44,7 @@ class EmotionEffects:
         `best_shrinkage` of the speakers, without the effects.
     """
 
-    def __init__(
-        self,
-        X: np.ndarray,
-        y: npt.ArrayLike | None,
-        speakers: np.ndarray,
-        clip: float | None,
-    ):
+    def __init__(self, X, y, speakers, clip):
         labels = np.full(len(X), None) if y is None else y
         labels = check_labels(labels, "y", len(X), allow_missing=True)
         emotions, self.names = encode(labels)
@@ -88,16 +79,7 @@ class EmotionEffects:
     def _standardize(self, X, means):
         return np.clip((X - means) / self._scale, -self._clip, self._clip)
 
-    def balance(
-        self,
-        X: np.ndarray,
-        codes: np.ndarray,
-        own: Moments,
-        before: Moments | None = None,
-        *,
-        average: Moments,
-        has_effect: npt.ArrayLike = True,
-    ) -> Moments:
+    def balance(self, X, codes, own, before=None, *, average, has_effect=True):
         """Subtract from the means of speakers what the emotions of their rows add.
 
         Parameters
@@ -135,13 +117,7 @@ class EmotionEffects:
         return balanced
 
 
-def neutral_offset(
-    X: np.ndarray,
-    y: npt.ArrayLike | None,
-    codes: np.ndarray,
-    own: Moments,
-    neutral: str | int | None,
-) -> np.ndarray | None:
+def neutral_offset(X, y, codes, own, neutral):
     """Return the mean of a speaker less that of their neutral rows, on average.
 
     Return None if y is no array of emotions, or no speaker has neutral and other rows.
@@ -161,12 +137,7 @@ def neutral_offset(
     return (own.means[speakers] - of_neutral.means)[has_both].mean(axis=0)
 
 
-def move_neutral(
-    X: np.ndarray,
-    neutral: bool | npt.ArrayLike | None,
-    offset: np.ndarray | None,
-    label: str | int | None,
-) -> tuple[np.ndarray, np.ndarray]:
+def move_neutral(X, neutral, offset, label):
     """Add the offset to the neutral rows; return all rows and the mask of the neutral.
 
     `label` is that of neutral rows in y, for the error texts.

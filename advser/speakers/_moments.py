@@ -5,8 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-__all__ = ["Moments", "best_shrinkage", "moments", "pool"]
-
 
 class Moments(NamedTuple):
     """Count, mean and variance of each of several samples.
@@ -22,7 +20,7 @@ class Moments(NamedTuple):
     variances: np.ndarray
 
 
-def moments(X: np.ndarray, codes: np.ndarray) -> Moments:
+def moments(X, codes):
     """Return count, mean and variance of the rows that share a code.
 
     The function sums differences to the first row of each code, so that a constant
@@ -50,7 +48,7 @@ def moments(X: np.ndarray, codes: np.ndarray) -> Moments:
     return Moments(counts, origins + means, sum_by_code @ deviations**2 / counts)
 
 
-def pool(one: Moments, other: Moments) -> Moments:
+def pool(one, other):
     """Return count, mean and variance of two samples taken as one.
 
     The variance of the whole is the weighted mean of both variances plus the
@@ -64,9 +62,7 @@ def pool(one: Moments, other: Moments) -> Moments:
     return Moments(total, one.means + share * shift, variances)
 
 
-def best_shrinkage(
-    speakers: Moments, n_effects: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
+def best_shrinkage(speakers, n_effects=0):
     r"""Return the number of pseudo-utterances that estimates a speaker's mean best.
 
     For each feature this is the variance within speakers divided by the variance

@@ -5,7 +5,6 @@ speaker, with mean μ and variance σ², together with the n known utterances of
 n = 0, s is the average speaker; with many utterances, only those of s count.
 """
 
-from collections.abc import Sequence
 from numbers import Real
 from typing import Self
 from warnings import warn
@@ -283,9 +282,8 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             if self.shrinkage == "auto":
                 self.shrinkage_ = emotions.shrinkage
             if self.neutral_offset_ is not None:
-                self.neutral_offset_ = -emotions.effects[
-                    emotions.names == self.neutral
-                ][0]
+                is_neutral = emotions.names == self.neutral
+                self.neutral_offset_ = -emotions.effects[is_neutral][0]
             own = self._moments(X, codes)
         self.speakers_ = names
         self._store(own)
@@ -484,7 +482,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             X, codes, own, before, average=self._average, has_effect=has_effect
         )
 
-    def _statistics(self, X, speakers, groups, *, fallbacks: Sequence[str]):
+    def _statistics(self, X, speakers, groups, *, fallbacks):
         """Return the checked rows, with mean and scale of the speaker of each."""
         check_is_fitted(self)
         X = self._check_rows(X)
@@ -519,7 +517,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return tags
 
 
-def is_transductive(estimator: BaseEstimator) -> bool:
+def is_transductive(estimator):
     """Whether the prediction for a row depends on the other rows of its batch."""
     fitted = getattr(estimator, "best_estimator_", estimator)
     return any(
