@@ -322,8 +322,8 @@ def holm(p_values: npt.ArrayLike) -> np.ndarray:
     """Correct p-values for the number of comparisons.
 
     The smallest of `m` is multiplied by `m`, the next by `m - 1`, and so on; none gets
-    smaller than the one before. If you accept all differences below 0.05, at most one in
-    20 such families of comparisons contains any false one, however the comparisons
+    smaller than the one before. If you accept all differences below 0.05, at most one
+    in 20 such families of comparisons contains any false one, however the comparisons
     depend on each other [1]_.
 
     Parameters
