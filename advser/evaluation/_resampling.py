@@ -11,6 +11,16 @@ from scipy import stats
 
 from .._validation import check_labels, encode
 
+__all__ = [
+    "Difference",
+    "bootstrap_interval",
+    "concordance",
+    "permutation_difference",
+    "rating_sums",
+    "recall",
+    "recall_sums",
+]
+
 
 @dataclass(frozen=True)
 class Difference:

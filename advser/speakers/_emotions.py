@@ -8,6 +8,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from .._validation import check_labels, encode
 from ._moments import best_shrinkage, moments, pool
 
+__all__ = ["EmotionEffects", "move_neutral", "neutral_offset"]
+
 N_ESTIMATES = 5  # of the emotions of a speaker, each with the mean of the one before
 
 
