@@ -3,7 +3,8 @@
 from ._compare import Comparison, compare
 from ._cross_corpus import CrossCorpusComparison, cross_corpus
 from ._enrolment import EnrollmentScorer, enrollment_curve
-from ._probes import SpeakerLeakage, cross_val_leakage, gender_leakage, speaker_leakage
+from ._leakage import SpeakerLeakage
+from ._probes import cross_val_leakage, gender_leakage, speaker_leakage
 from ._statistics import (
     Difference,
     ccc_difference,

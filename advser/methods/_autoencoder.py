@@ -630,7 +630,7 @@ class _Autoencoder:
             warn_if_confounded(
                 data.codes["emotion"],
                 data.codes["speaker"],
-                game='speaker_task="adversarial"',
+                setting='speaker_task="adversarial"',
                 remedy='Leave the speaker in with `speaker_task="auxiliary"` or None.',
                 stacklevel=4,
             )
