@@ -1,0 +1,269 @@
+"""The two tasks of a comparison, with their scores: to recognise emotions, or to rate.
+
+A task knows the columns of the predictions, the scores and the statistics.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import is_regressor
+from sklearn.metrics import make_scorer
+
+from .._validation import check_labels
+from ..metrics import (
+    emotion_scores,
+    rating_scorers,
+    rating_scores,
+    recalls_of,
+    unweighted_average_recall,
+)
+from ._statistics import (
+    Difference,
+    ccc_difference,
+    ccc_interval,
+    uar_difference,
+    uar_interval,
+)
+
+__all__ = ["EmotionTask", "RatingTask", "Task", "check_task", "task_of"]
+
+
+class Task:
+    """What emotions and ratings have in common.
+
+    Attributes
+    ----------
+    measure, measure_name : str
+        The score that is compared.
+
+    effect, unit : str, int
+        The column of a difference in the measure, and the value of 1 in it.
+    """
+
+    measure: str
+    measure_name: str
+    effect: str
+    unit: int
+
+    def by_utterance(self, predictions: pd.DataFrame) -> tuple[np.ndarray, ...]:
+        """Return the true values, the predictions and the speakers of an estimator.
+
+        The predictions have the shape of the true values and a last axis for the seeds.
+        """
+        seeds = [rows for _, rows in predictions.groupby("seed")]
+        y_pred = np.stack([self.pair(rows)[1] for rows in seeds], axis=-1)
+        return self.pair(seeds[0])[0], y_pred, seeds[0]["speaker"].to_numpy()
+
+    def bounds(self, predictions: pd.DataFrame, confidence_level: float) -> tuple:
+        """Return the interval of the measure over speakers; NaN for one speaker."""
+        y_true, y_pred, speakers = self.by_utterance(predictions)
+        if len(set(speakers)) < 2:
+            return np.nan, np.nan
+        return self.interval(
+            y_true, y_pred, speakers=speakers, confidence_level=confidence_level
+        )
+
+    def difference(
+        self, predictions: pd.DataFrame, others: pd.DataFrame, **options: Any
+    ) -> Difference:
+        """Compare the predictions of two estimators, by permutation over speakers."""
+        y_true, y_pred, speakers = self.by_utterance(predictions)
+        _, y_other, _ = self.by_utterance(others)
+        return self.test(y_true, y_pred, y_other, speakers=speakers, **options)
+
+    def difference_row(self, found: Difference) -> dict:
+        """Return a difference as columns of a table."""
+        return {
+            self.effect: self.unit * found.difference,
+            "low": self.unit * found.low,
+            "high": self.unit * found.high,
+            "p_value": found.p_value,
+        }
+
+
+class EmotionTask(Task):
+    """Predict one of several emotions; scored by the unweighted average recall.
+
+    Parameters
+    ----------
+    emotions : sequence
+    """
+
+    measure, measure_name = "uar", "unweighted average recall"
+    effect, unit = "points", 100
+    scores = ("uar", "weighted_accuracy", "macro_f1")
+    interval = staticmethod(uar_interval)
+    test = staticmethod(uar_difference)
+
+    def __init__(self, emotions):
+        self.emotions = sorted(emotions, key=str)
+
+    def described(self) -> dict:
+        """Return the labels, ready for JSON."""
+        return {"emotions": [str(emotion) for emotion in self.emotions]}
+
+    def columns(self, y_true, y_pred) -> dict:
+        """Return the columns of the predictions."""
+        return {"y_true": y_true, "y_pred": y_pred}
+
+    def labels(self) -> dict:
+        """Return the possible values of the columns that a file holds as text."""
+        return {"y_true": self.emotions, "y_pred": self.emotions}
+
+    def pair(self, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Return true and predicted emotions of rows of predictions: twice (n,)."""
+        return rows["y_true"].to_numpy(), rows["y_pred"].to_numpy()
+
+    def score(self, rows: pd.DataFrame) -> dict:
+        """Return the scores of all rows together, by name."""
+        return emotion_scores(*self.pair(rows))
+
+    def score_fold(self, rows: pd.DataFrame) -> dict:
+        """Return the scores of a fold, with the recall of each emotion."""
+        return self.score(rows) | recalls_of(*self.pair(rows), self.emotions)
+
+    def score_groups(self, rows: pd.DataFrame, keys: list[str]) -> pd.Series:
+        """Return the measure of each group of rows that have the same keys."""
+        is_hit = rows["y_true"] == rows["y_pred"]
+        recall = is_hit.groupby([rows[name] for name in [*keys, "y_true"]]).mean()
+        return recall.groupby(level=keys).mean()
+
+    def scorer(self):
+        """Return a scorer of the measure."""
+        return make_scorer(unweighted_average_recall)
+
+    def strata(self, y: np.ndarray) -> np.ndarray | None:
+        """Return the labels that a split should hold in equal shares: (n,)."""
+        return y
+
+
+class RatingTask(Task):
+    """Rate on one scale or several; scored by the concordance correlation.
+
+    Parameters
+    ----------
+    targets : sequence of str
+        Names of the scales.
+    """
+
+    measure, measure_name = "ccc", "concordance correlation"
+    effect, unit = "difference", 1
+    interval = staticmethod(ccc_interval)
+    test = staticmethod(ccc_difference)
+
+    def __init__(self, targets):
+        self.targets = list(targets)
+
+    @property
+    def scores(self) -> list[str]:
+        """The names of the scores: means over the targets, and those of each."""
+        several = self.targets if len(self.targets) > 1 else []
+        names = ["ccc", "pearson", "mae"]
+        return names + [f"{name}_{target}" for target in several for name in names]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns of the predictions."""
+        kinds = ("y_true", "y_pred")
+        return [f"{kind}_{target}" for target in self.targets for kind in kinds]
+
+    def described(self) -> dict:
+        """Return the names of the targets, ready for JSON."""
+        return {"targets": self.targets}
+
+    def columns(self, y_true, y_pred) -> dict:
+        """Return the columns of the predictions, two for each target."""
+        y_true = np.reshape(y_true, (len(y_true), -1))
+        shape = np.shape(y_pred)
+        y_pred = np.reshape(y_pred, (len(y_pred), -1))
+        if y_pred.shape != y_true.shape:
+            raise ValueError(
+                f"`predict` returned shape {shape} for {len(y_true)} utterances with "
+                f"{y_true.shape[1]} targets."
+            )
+        pairs = np.stack([y_true, y_pred], axis=-1).reshape(len(y_true), -1)
+        return dict(zip(self.names, pairs.T))
+
+    def labels(self) -> dict:
+        """Return nothing: a file holds ratings as numbers."""
+        return {}
+
+    def pair(self, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Return ratings and predictions of rows: twice (n, n_targets)."""
+        pairs = rows[self.names].to_numpy(float)
+        return pairs[:, ::2], pairs[:, 1::2]
+
+    def score(self, rows: pd.DataFrame) -> dict:
+        """Return the scores of all rows together, by name."""
+        found = rating_scores(*self.pair(rows), self.targets)
+        return {name: found[name] for name in self.scores}
+
+    score_fold = score
+
+    def score_groups(self, rows: pd.DataFrame, keys: list[str]) -> pd.Series:
+        """Return the measure of each group of rows that have the same keys."""
+        found = {key: self.score(group)["ccc"] for key, group in rows.groupby(keys)}
+        index = pd.MultiIndex.from_tuples(found, names=keys)
+        return pd.Series([*found.values()], index=index, dtype=float)
+
+    def scorer(self):
+        """Return a scorer of the measure."""
+        return rating_scorers()["ccc"]
+
+    def strata(self, y: np.ndarray) -> None:
+        """Return None: rows are split at random."""
+
+
+def task_of(described: dict) -> EmotionTask | RatingTask:
+    """Return the task of which a comparison holds the description."""
+    if "targets" in described:
+        return RatingTask(described["targets"])
+    return EmotionTask(described["emotions"])
+
+
+def check_task(
+    estimators: dict, y: npt.ArrayLike, n_rows: int
+) -> tuple[EmotionTask | RatingTask, np.ndarray]:
+    """Return the task of the estimators, and `y` as an array.
+
+    Raises
+    ------
+    ValueError
+        If some estimators are regressors and others are not, or `y` does not suit them.
+    """
+    rates = {name: is_regressor(model) for name, model in estimators.items()}
+    if len(set(rates.values())) > 1:
+        one = next(name for name in rates if rates[name])
+        other = next(name for name in rates if not rates[name])
+        raise ValueError(
+            f"`estimators` has the regressor {one!r} and {other!r}, which is no "
+            "regressor; compare regressors and classifiers in two calls."
+        )
+    if not any(rates.values()):
+        y = check_labels(y, "y", n_rows)
+        return EmotionTask(pd.unique(y)), y
+    names = getattr(y, "columns", [getattr(y, "name", None)])
+    try:
+        y = np.asarray(y, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`y` must hold ratings for regressors: {error}") from error
+    if y.ndim not in (1, 2) or not y.size:
+        raise ValueError(
+            f"`y` has shape {y.shape}; it must be (n_samples,) or (n_samples, "
+            "n_targets)."
+        )
+    if len(y) != n_rows:
+        raise ValueError(f"`y` has {len(y)} entries and `X` has {n_rows} rows.")
+    if np.isinf(y).any():
+        raise ValueError("`y` holds infinite ratings; pass NaN for a missing one.")
+    if len(names) != np.prod(y.shape[1:]) or None in names:
+        names = ["rating"] if y.ndim == 1 else range(y.shape[1])
+    targets = [str(name) for name in names]
+    if len(set(targets)) < len(targets):
+        raise ValueError(f"`y` has the columns {targets}; give each a name of its own.")
+    for target, ratings in zip(targets, y.reshape(n_rows, -1).T):
+        if np.isnan(ratings).all():
+            raise ValueError(f"`y` has no rating of target {target!r}; leave it out.")
+    return RatingTask(targets), y
