@@ -5,7 +5,7 @@ of the test rows are never in the training rows. The results are tidy tables.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 from os import PathLike
 from typing import Any
@@ -24,19 +24,11 @@ from .._validation import check_labels
 from ..model_selection import is_stackable
 from ..speakers._scaler import is_transductive
 from ._comparison import GENDER, RAW_FEATURES, SPEAKER, WITHIN, Comparison
-from ._jobs import (
-    Job,
-    Utterances,
-    fit_predict,
-    run,
-    seeds_of,
-    tables_of,
-    warn_of_errors,
-)
+from ._jobs import Job, Utterances, fit_predict, run, seeds_of, tables_of
 from ._probes import PROBES, check_genders, held_out_embeddings, leakage_of_parts
 from ._splits import equal_grids, inner_folds, search_of, speaker_disjoint_folds
-from ._store import Store, as_json, environment, fingerprint, planned
-from ._tasks import EmotionTask, RatingTask, check_task
+from ._store import as_json, environment, fingerprint, planned
+from ._tasks import EmotionTask, check_task
 
 __all__ = ["Comparison", "compare"]
 
@@ -209,7 +201,7 @@ def compare(
         inner_cv = inner_folds(inner_cv, folds, y, speakers)
         rule = as_json(scoring)
         if scoring in (None, task.measure):
-            scoring, rule = task.scorer(), task.measure_name
+            scoring, rule = task.scorer, task.measure_name
         selection = (
             f"highest mean of {rule} over {as_json(inner_cv)} of the training rows, "
             "the speakers being the groups"
@@ -250,76 +242,58 @@ def compare(
     to_probe = task.strata(y), asked, probes
     jobs = []
     if probes and _is_numeric(X):
-        first_seed = next(iter(seeds.values()))[0]
-        key = RAW_FEATURES, first_seed, None
+        key = RAW_FEATURES, next(iter(seeds.values()))[0], None
         jobs.append(Job(key, False, _probe, (None, *to_probe)))
-    all_seeds = dict.fromkeys(seed for of_one in seeds.values() for seed in of_one)
-    for seed, (name, model) in product(all_seeds, models.items()):
-        if seed not in seeds[name]:
-            continue
-        stacks = is_stackable(model)
-        jobs += [
-            Job((name, seed, number), stacks, _fold, (model, *rows, task))
-            for number, rows in enumerate(folds)
-        ]
-        if probes:
-            # A search without an embedding is probed by that of its estimator.
-            embeds = model if hasattr(model, "transform") else estimators[name]
-            jobs.append(Job((name, seed, None), stacks, _probe, (embeds, *to_probe)))
-
-    store = Store(folder, settings, utterances, task)
-    tables = run(jobs, utterances, store, n_jobs, verbose)
-    comparison = Comparison(**tables, settings=settings)
-    if folder is not None:
-        comparison.save(folder)
-    warn_of_errors(comparison)
-    return comparison
+    for name, model in models.items():
+        is_stacked = is_stackable(model)
+        # A search without an embedding is probed by that of its estimator.
+        embeds = model if hasattr(model, "transform") else estimators[name]
+        for seed in seeds[name]:
+            jobs += [
+                Job((name, seed, number), is_stacked, _fold, (model, *rows, task))
+                for number, rows in enumerate(folds)
+            ]
+            if probes:
+                key = name, seed, None
+                jobs.append(Job(key, is_stacked, _probe, (embeds, *to_probe)))
+    tables = run(jobs, utterances, task, settings, folder, n_jobs, verbose)
+    return Comparison(**tables, settings=settings)
 
 
-def _fold(
-    utterances: Utterances,
-    key: tuple,
-    estimator: BaseEstimator,
-    train: np.ndarray,
-    test: np.ndarray,
-    task: EmotionTask | RatingTask,
-) -> Iterator:
+def _fold(utterances, key, estimator, train, test, task):
     """Fit on the training rows of a fold and predict its test rows."""
-    name, seed, number = key
-    model = seeded(estimator, seed)
-    y_pred, fit_seconds, predict_seconds = yield from fit_predict(
+    model = seeded(estimator, key[1])
+    y_pred, seconds = yield from fit_predict(
         model, utterances, train, test, utterances.speakers
     )
-    run = {"estimator": name, "seed": seed, "fold": number}
-    predictions, scores = tables_of(run, utterances, test, y_pred, task)
     search = model[-1] if isinstance(model, Pipeline) else model
-    is_search = hasattr(search, "best_params_")
-    row = {
-        "estimator": name,
-        "transductive": is_transductive(model),
-        "seed": seed,
-        "fold": number,
-        "test_speakers": "+".join(map(str, pd.unique(utterances.speakers[test]))),
-        **scores,
-        "candidates": len(search.cv_results_["params"]) if is_search else 1,
-        "chosen": json.dumps(search.best_params_, default=repr) if is_search else "",
-        "fit_seconds": fit_seconds,
-        "predict_seconds": predict_seconds,
-    }
-    return {"predictions": predictions, "scores": pd.DataFrame([row])}
+    best = getattr(search, "best_params_", None)
+    name, seed, number = key
+    return tables_of(
+        utterances,
+        test,
+        y_pred,
+        task,
+        run={"estimator": name, "seed": seed, "fold": number},
+        before={
+            "estimator": name,
+            "transductive": is_transductive(model),
+            "seed": seed,
+            "fold": number,
+            "test_speakers": "+".join(map(str, pd.unique(utterances.speakers[test]))),
+        },
+        after={
+            "candidates": 1 if best is None else len(search.cv_results_["params"]),
+            "chosen": "" if best is None else json.dumps(best, default=repr),
+            **seconds,
+        },
+    )
 
 
-def _probe(
-    utterances: Utterances,
-    key: tuple,
-    estimator: BaseEstimator | None,
-    strata: np.ndarray | None,
-    asked: list[str],
-    probes: Sequence[str],
-) -> Iterator:
+def _probe(utterances, key, estimator, strata, asked, probes):
     """Embed held-out rows of known speakers, and fit all probes to the embedding."""
     name, seed, _ = key
-    X, y, speakers = utterances[:3]
+    X, y, speakers, *_ = utterances
     parts = yield from held_out_embeddings(
         estimator, X, y, speakers, strata=strata, random_state=seed
     )
@@ -334,18 +308,18 @@ def _probe(
             within_emotion=label == WITHIN,
             random_state=seed,
         )
-        row = {"estimator": name, "seed": seed, "asked": label}
-        rows.append(row | leakage.as_row())
+        rows.append({"estimator": name, "seed": seed, "asked": label})
+        rows[-1] |= leakage.as_row()
     return {"leakage": pd.DataFrame(rows)}
 
 
 def _check_probes(probes, within_emotion, genders, speakers, task):
     """Return what the probes predict."""
-    for probe in probes:
-        if probe not in PROBES:
-            raise ValueError(
-                f"`probes` has {probe!r}; it must be one of {sorted(PROBES)}."
-            )
+    unknown = [probe for probe in probes if probe not in PROBES]
+    if unknown:
+        raise ValueError(
+            f"`probes` has {unknown[0]!r}; it must be one of {sorted(PROBES)}."
+        )
     if within_emotion and not isinstance(task, EmotionTask):
         raise ValueError(
             "`within_emotion=True` compares speakers within each emotion, and "
@@ -353,11 +327,8 @@ def _check_probes(probes, within_emotion, genders, speakers, task):
         )
     if genders is not None:
         check_genders(genders, speakers)
-    return [
-        SPEAKER,
-        *([WITHIN] if within_emotion else []),
-        *([] if genders is None else [GENDER]),
-    ]
+    is_asked = {SPEAKER: True, WITHIN: within_emotion, GENDER: genders is not None}
+    return [label for label in is_asked if is_asked[label]]
 
 
 def _is_numeric(X):

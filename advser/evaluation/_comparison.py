@@ -11,7 +11,7 @@ from typing import Self
 import pandas as pd
 
 from ._statistics import Difference, holm
-from ._store import COLUMNS, load, write_json, write_table
+from ._store import COLUMNS, load, save, write_json
 from ._tasks import RatingTask, task_of
 
 __all__ = ["GENDER", "RAW_FEATURES", "SPEAKER", "WITHIN", "Comparison"]
@@ -91,14 +91,11 @@ class Comparison:
         Parameters
         ----------
         folder : str or path-like
-            An existing folder, for `scores.csv`, `predictions.csv`, `leakage.csv`,
-            `comparison.json`, and `errors.csv` if there are any.
+            An existing folder, for `comparison.json` and `scores.csv`,
+            `predictions.csv`, `leakage.csv` and `errors.csv`, if they have rows.
         """
         write_json(Path(folder) / "comparison.json", self.settings)
-        for name in COLUMNS:
-            table = getattr(self, name)
-            if name != "errors" or len(table):
-                write_table(Path(folder) / f"{name}.csv", table)
+        save(folder, {name: getattr(self, name) for name in COLUMNS})
 
     def to_frame(self) -> pd.DataFrame:
         """Return all scores, with the leakage, in one tidy table.

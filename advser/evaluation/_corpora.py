@@ -3,7 +3,7 @@
 import warnings
 from itertools import product
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,9 +32,11 @@ class Pair(NamedTuple):
     emotions : list
         Emotions that they share.
 
+    train_rows, test_rows : ndarray of int
+        Empty if they share fewer than two emotions.
+
     folds : list of (ndarray, ndarray)
-        Training and test rows: several folds within a corpus, none if the corpora share
-        fewer than two emotions.
+        Training and test rows: several folds within a corpus, none without rows.
 
     n_sources : int
         Number of training corpora.
@@ -43,41 +45,41 @@ class Pair(NamedTuple):
     train: str
     test: str
     emotions: list
+    train_rows: np.ndarray
+    test_rows: np.ndarray
     folds: list
     n_sources: int
 
     @property
-    def is_within(self) -> bool:
+    def is_within(self):
         """Whether both corpora are the same."""
         return self.train == self.test
 
-    def counts(self, utterances: Utterances) -> dict:
+    def counts(self, utterances):
         """Return the numbers of rows that are used and left out, ready for JSON."""
-        train, test = (
-            np.unique(np.concatenate([[], *rows])).astype(int)
-            for rows in (zip(*self.folds) if self.folds else [[], []])
-        )
         is_test = utterances.corpora == self.test
-        is_train = (
-            utterances.corpora == self.train if self.train != OTHERS else ~is_test
-        )
-        speakers = utterances.speakers
+        is_train = utterances.corpora == self.train
+        n_test, n_train = is_test.sum(), is_train.sum()
+        if self.train == OTHERS:
+            n_train = len(is_test) - n_test
+        train_speakers = pd.unique(utterances.speakers[self.train_rows])
+        test_speakers = pd.unique(utterances.speakers[self.test_rows])
         return {
             "train": self.train,
             "test": self.test,
             "emotions": "+".join(map(str, self.emotions)),
             "n_emotions": len(self.emotions),
-            "n_train": len(train),
-            "n_test": len(test),
-            "n_train_left_out": int(is_train.sum()) - len(train),
-            "n_test_left_out": int(is_test.sum()) - len(test),
-            "n_unlabeled": 0 if self.is_within else int(is_test.sum()),
-            "train_speakers": len(pd.unique(speakers[train])),
-            "test_speakers": len(pd.unique(speakers[test])),
+            "n_train": len(self.train_rows),
+            "n_test": len(self.test_rows),
+            "n_train_left_out": int(n_train) - len(self.train_rows),
+            "n_test_left_out": int(n_test) - len(self.test_rows),
+            "n_unlabeled": 0 if self.is_within else int(n_test),
+            "train_speakers": len(train_speakers),
+            "test_speakers": len(test_speakers),
         }
 
 
-def joined(corpora: dict[str, Any]) -> tuple[Utterances, dict]:
+def joined(corpora):
     """Return the rows of all corpora, and the description of each for the settings."""
     if len(corpora) < 2:
         raise ValueError(
@@ -94,23 +96,18 @@ def joined(corpora: dict[str, Any]) -> tuple[Utterances, dict]:
         X, y, speakers = _read(name, corpus)
         if tables:
             _check_features(tables[0], X, next(iter(corpora)), name)
-        samples = X.index if isinstance(X, pd.DataFrame) else range(len(X))
+        is_frame = isinstance(X, pd.DataFrame)
         tables.append(X)
-        columns.append(
-            [
-                y,
-                np.array([f"{name}/{speaker}" for speaker in speakers], dtype=object),
-                np.asarray(samples, dtype=object),
-                np.full(len(y), name, dtype=object),
-            ]
-        )
+        named = [f"{name}/{speaker}" for speaker in speakers]
+        samples = X.index if is_frame else range(len(X))
+        texts = named, samples, [name] * len(y)
+        columns.append([y, *(np.asarray(column, dtype=object) for column in texts)])
         data[name] = {
             "n_samples": len(y),
             "n_speakers": len(pd.unique(speakers)),
             "emotions": sorted(map(str, pd.unique(y[~pd.isna(y)]))),
             "fingerprint": fingerprint(X, y, speakers),
         }
-    is_frame = isinstance(tables[0], pd.DataFrame)
     X = pd.concat(tables) if is_frame else np.concatenate(tables)  # columns by name
     return Utterances(X, *map(np.concatenate, zip(*columns))), data
 
@@ -185,13 +182,7 @@ def _check_features(first, X, first_name, name):
         )
 
 
-def pairs_of(
-    utterances: Utterances,
-    names: list[str],
-    wanted: Any,
-    leave_one_out: bool,
-    within: int | None,
-) -> list[Pair]:
+def pairs_of(utterances, names, wanted, leave_one_out, within):
     """Return all pairs of corpora, in order, with the rows that they use.
 
     Parameters
@@ -221,21 +212,19 @@ def pairs_of(
         partners = others if train in (OTHERS, test) else [train]
         shared = [present[name] & present[test] for name in partners]
         if train == test:  # the emotions of all pairs with this corpus
-            shared = [emotions for emotions in shared if len(emotions) > 1]
+            partners, shared = [test], [one for one in shared if len(one) > 1]
         emotions = sorted(set().union(*shared), key=str)
-        test_rows = _rows_of(utterances, [test], emotions)
+        used = emotions if len(emotions) > 1 else []
+        rows = [_rows_of(utterances, whose, used) for whose in (partners, [test])]
+        folds = [tuple(rows)] if used else []
         if train == test:
-            folds = _folds_within(utterances.speakers, test_rows, within)
-            if folds:
-                pairs.append(Pair(train, test, emotions, folds, 1))
-        elif len(emotions) > 1:
-            train_rows = _rows_of(utterances, partners, emotions)
-            n_sources = len(set(corpora[train_rows]))
-            folds = [(train_rows, test_rows)]
-            pairs.append(Pair(train, test, emotions, folds, n_sources))
-        else:
+            folds = _folds_within(utterances.speakers, rows[1], within)
+            if not folds:
+                continue
+        elif not used:
             apart.append(f"{train!r} and {test!r}")
-            pairs.append(Pair(train, test, emotions, [], 0))
+        n_sources = len(set(corpora[rows[0]]))
+        pairs.append(Pair(train, test, emotions, *rows, folds, n_sources))
     if not any(pair.folds for pair in pairs if not pair.is_within):
         found = {name: sorted(map(str, emotions)) for name, emotions in present.items()}
         raise ValueError(

@@ -5,7 +5,7 @@ only on unseen speakers. The domains that an adversary hides are speakers, corpo
 both. Each result states what is known of the test corpus.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 from os import PathLike
 from typing import Any, NamedTuple
@@ -20,16 +20,8 @@ from ..model_selection import is_stackable
 from ..speakers._scaler import is_transductive
 from ._corpora import Pair, joined, pairs_of
 from ._cross_comparison import CrossCorpusComparison
-from ._jobs import (
-    Job,
-    Utterances,
-    fit_predict,
-    run,
-    seeds_of,
-    tables_of,
-    warn_of_errors,
-)
-from ._store import Store, environment, planned
+from ._jobs import Job, fit_predict, run, seeds_of, tables_of
+from ._store import environment, planned
 from ._tasks import EmotionTask
 
 __all__ = ["CrossCorpusComparison", "cross_corpus"]
@@ -260,11 +252,8 @@ def cross_corpus(
             Job((name, seed, number), stacks, _score, (estimator, one, task))
             for (number, one), seed in product(wanted, seeds[name])
         ]
-    store = Store(folder, settings, utterances, task)
-    tables = run(jobs, utterances, store, n_jobs, verbose)
-    comparison = CrossCorpusComparison._of(tables, settings)
-    warn_of_errors(comparison)
-    return comparison
+    tables = run(jobs, utterances, task, settings, folder, n_jobs, verbose)
+    return CrossCorpusComparison._of(tables, settings)
 
 
 def _check_domains(domain):
@@ -310,56 +299,37 @@ def _is_wanted(one, by_speaker, takes_unlabeled, domains, transductive):
     return one.domain == "speaker" and domains != ["corpus"]
 
 
-def _score(
-    utterances: Utterances,
-    key: tuple,
-    estimator: BaseEstimator,
-    one: Run,
-    task: EmotionTask,
-) -> Iterator:
+def _score(utterances, key, estimator, one, task):
     """Fit on the training rows of a run and predict its test rows, in all folds."""
     name, seed, number = key
+    train_name, test_name, domain, unlabeled = one.names
     corpora, domains = utterances.corpora, utterances.speakers
-    is_target = corpora == one.pair.test
-    if one.domain == "corpus":
+    is_target = corpora == test_name
+    if domain == "corpus":
         domains = corpora
-    elif one.domain == "both":
+    elif domain == "both":
         domains = np.where(is_target, corpora, domains)
-    unlabeled = np.flatnonzero(is_target) if one.unlabeled else None
-    predicted, fit_seconds, predict_seconds = [], 0, 0
+    extra = np.flatnonzero(is_target) if unlabeled else None
+    predicted, seconds = [], []
     for train, test in one.pair.folds:
         model = seeded(estimator, seed)
-        y_pred, *seconds = yield from fit_predict(
-            model, utterances, train, test, domains, unlabeled
-        )
+        fitted = fit_predict(model, utterances, train, test, domains, extra)
+        y_pred, of_fold = yield from fitted
         predicted.append(pd.Series(y_pred, index=test))
-        fit_seconds += seconds[0]
-        predict_seconds += seconds[1]
+        seconds.append(of_fold)
     predicted = pd.concat(predicted).sort_index()
-    way = {
-        "train": one.pair.train,
-        "test": one.pair.test,
-        "estimator": name,
-        "domain": one.domain,
-        "unlabeled": one.unlabeled,
-    }
-    predictions, scores = tables_of(
-        {**way, "seed": seed, "fold": number},
+    knows = unlabeled or is_transductive(model)
+    known = "utterances, speakers" if domain == "speaker" else "utterances"
+    way = {"train": train_name, "test": test_name, "estimator": name}
+    way |= {"domain": domain, "unlabeled": unlabeled}
+    run = {"seed": seed, "fold": number}
+    target = {"target": known if knows else "nothing", "transductive": knows}
+    return tables_of(
         utterances,
         predicted.index.to_numpy(),
         predicted.to_numpy(),
         task,
+        run=way | run,
+        before=way | target | run,
+        after=pd.DataFrame(seconds).sum().to_dict(),
     )
-    knows = one.unlabeled or is_transductive(model)
-    known = "utterances, speakers" if one.domain == "speaker" else "utterances"
-    row = {
-        **way,
-        "target": known if knows else "nothing",
-        "transductive": knows,
-        "seed": seed,
-        "fold": number,
-        **scores,
-        "fit_seconds": fit_seconds,
-        "predict_seconds": predict_seconds,
-    }
-    return {"predictions": predictions, "scores": pd.DataFrame([row])}

@@ -6,7 +6,7 @@ as one batch. A job that fails gives a row of the table of errors; the others go
 
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from numbers import Integral
 from time import thread_time
@@ -27,15 +27,7 @@ from .._routing import call, unseeded
 from ..model_selection import MAX_STACK
 from ._store import Store
 
-__all__ = [
-    "Job",
-    "Utterances",
-    "fit_predict",
-    "run",
-    "seeds_of",
-    "tables_of",
-    "warn_of_errors",
-]
+__all__ = ["Job", "Utterances", "fit_predict", "run", "seeds_of", "tables_of"]
 
 MIN_BUNDLE = 32  # a stack of fewer networks takes more time for each of them
 N_BUNDLES = 4  # of each process: an interrupt loses the results of the current ones
@@ -76,7 +68,7 @@ class Job(NamedTuple):
     arguments: tuple
 
 
-def seeds_of(seeds: Any, estimators: dict) -> dict[str, list[int]]:
+def seeds_of(seeds, estimators):
     """Return the seeds of each estimator: one without a free random state has one."""
     seeds = [*(range(seeds) if isinstance(seeds, Integral) else map(int, seeds))]
     if not seeds or not estimators:
@@ -90,14 +82,8 @@ def seeds_of(seeds: Any, estimators: dict) -> dict[str, list[int]]:
     }
 
 
-def run(
-    jobs: list[Job],
-    utterances: Utterances,
-    store: Store,
-    n_jobs: int | None,
-    verbose: int,
-) -> dict[str, pd.DataFrame]:
-    """Run the jobs that the store has no results of, and return all tables.
+def run(jobs, utterances, task, settings, folder, n_jobs, verbose):
+    """Run the jobs that have no results in the folder, and return all tables.
 
     Parameters
     ----------
@@ -105,8 +91,12 @@ def run(
 
     utterances : Utterances
 
-    store : Store
-        It gets the results and errors one by one.
+    task : EmotionTask or RatingTask
+
+    settings : dict
+        What the results depend on, ready for JSON.
+
+    folder : str, path-like or None
 
     n_jobs : int or None
         Number of processes, each on one thread.
@@ -114,6 +104,7 @@ def run(
     verbose : int
         Whether to show a progress bar.
     """
+    store = Store(folder, settings, utterances, task)
     done = store.done()
     left = {job.key: job for job in jobs if job.key not in done}
     # Worker threads share the limit and would not restore it in the right order.
@@ -122,7 +113,10 @@ def run(
             store.add(tables)
             del left[key]
             progress.update()
-    return store.tables()
+    tables = store.finish()
+    if len(tables["errors"]):
+        _report(tables["errors"], settings.get("runs"), tables["scores"].empty)
+    return tables
 
 
 def _results(left, utterances, n_jobs):
@@ -142,62 +136,77 @@ def _results(left, utterances, n_jobs):
     try:
         yield from results_of(_bundles([*left.values()], effective_n_jobs(n_jobs)))
     except Exception:
-        # A process was killed, for its memory perhaps. Its jobs have less in a process
-        # of their own.
+        # A process was killed, perhaps because the memory was full. One job at a time
+        # needs less.
         yield from results_of([[job] for job in left.values()])
 
 
 def _bundles(jobs, n_processes):
-    """Return lists of jobs to run together: those that train stacks, then each other.
+    """Return lists of jobs to run together: first those that train stacks.
 
-    Jobs of one estimator are neighbours, since their networks fit into one stack.
+    These are in the order of the estimators, since similar networks share a stack; the
+    others are in the order of the seeds.
     """
-    stackable = sorted(
-        (job for job in jobs if job.is_stackable), key=lambda job: job.key[0]
-    )
+    stackable = [job for job in jobs if job.is_stackable]
+    stackable.sort(key=lambda job: job.key[0])
+    alone = [job for job in jobs if not job.is_stackable]
+    alone.sort(key=lambda job: job.key[1])
     share = -(-len(stackable) // n_processes)
     size = min(MAX_STACK, share, max(MIN_BUNDLE, -(-share // N_BUNDLES)))
     starts = range(0, len(stackable), max(1, size))
-    return [
-        *(stackable[start : start + size] for start in starts),
-        *([job] for job in jobs if not job.is_stackable),
-    ]
+    bundles = [stackable[start : start + size] for start in starts]
+    return bundles + [[job] for job in alone]
 
 
 def _run_bundle(jobs, *utterances):
-    """Return the key and the tables of each job, or the error that ended it."""
+    """Return the key and the tables of each job: its results, or its error."""
     utterances = Utterances(*utterances)
     generators = [job.function(utterances, job.key, *job.arguments) for job in jobs]
     with threadpool_limits(1):
         results = run_together(generators)
-    return [(job.key, _or_error(job.key, found)) for job, found in zip(jobs, results)]
+    return [
+        (job.key, _error(*job.key, found) if isinstance(found, Exception) else found)
+        for job, found in zip(jobs, results)
+    ]
 
 
-def _or_error(key, result):
-    """Return the tables of a job, or the table of its error."""
-    if not isinstance(result, Exception):
-        return result
-    name, seed, fold = key
+def _error(name, seed, fold, error):
+    """Return the table of an error."""
     row = {
         "estimator": name,
         "seed": seed,
         "fold": np.nan if fold is None else fold,
-        "error": type(result).__name__,
-        "message": str(result),
-        "traceback": "".join(traceback.format_exception(result)),
+        "error": type(error).__name__,
+        "message": str(error),
+        "traceback": "".join(traceback.format_exception(error)),
     }
     return {"errors": pd.DataFrame([row])}
 
 
-def fit_predict(
-    model: Any,
-    utterances: Utterances,
-    train: np.ndarray,
-    test: np.ndarray,
-    domains: np.ndarray,
-    unlabeled: np.ndarray | None = None,
-) -> Iterator:
-    """Fit a model in place and predict other rows: what most jobs do.
+def _report(errors, runs, nothing_left):
+    """Warn that fits have failed, or raise an error if all have."""
+    first = errors.iloc[0]
+    if pd.isna(first["fold"]):
+        where = " for the leakage"
+    elif runs is None:
+        where = f" for fold {int(first['fold'])}"
+    else:
+        train, test, *_ = runs[int(first["fold"])]
+        where = f", trained on {train!r} and tested on {test!r}"
+    text = (
+        f"{len(errors)} fits have failed, of {list(pd.unique(errors['estimator']))}. "
+        f"The first, of {first['estimator']!r} with seed {first['seed']}{where}, by "
+        f"{first['error']}: {first['message']}"
+    )
+    if nothing_left:
+        raise ValueError(f"{text}\n\n{first['traceback']}")
+    warnings.warn(
+        f"{text}\nThe others are in the table `errors`.", FitFailedWarning, stacklevel=4
+    )
+
+
+def fit_predict(model, utterances, train, test, domains, unlabeled=None):
+    """Fit a model in place and predict other rows: a job, or a part of one.
 
     Parameters
     ----------
@@ -217,15 +226,17 @@ def fit_predict(
     Returns
     -------
     y_pred : ndarray
-    fit_seconds, predict_seconds : float
-        CPU seconds.
+
+    seconds : dict
+        CPU seconds of both, as columns of a table.
     """
 
     def labels(rows):
         return {"speakers": domains[rows], "groups": utterances.speakers[rows]}
 
-    X, y, options = _safe_indexing(utterances.X, train), utterances.y[train], {}
-    last, start = model, thread_time()
+    start = thread_time()
+    X, y = _safe_indexing(utterances.X, train), utterances.y[train]
+    last, options = model, {}
     if unlabeled is not None:
         X_unlabeled = _safe_indexing(utterances.X, unlabeled)
         if isinstance(model, Pipeline):
@@ -239,48 +250,27 @@ def fit_predict(
     fit_seconds = thread_time() - start
     fit = partial(call, last, "fit", X, y, **labels(train), **options)
     fit_seconds += yield Fit(last, fit)
-    X_test, start = _safe_indexing(utterances.X, test), thread_time()
+    start = thread_time()
+    X_test = _safe_indexing(utterances.X, test)
     y_pred = call(model, "predict", X_test, **labels(test))
-    return y_pred, fit_seconds, thread_time() - start
+    predict_seconds = thread_time() - start
+    return y_pred, {"fit_seconds": fit_seconds, "predict_seconds": predict_seconds}
 
 
-def tables_of(
-    run: dict, utterances: Utterances, test: np.ndarray, y_pred: Any, task: Any
-) -> tuple[pd.DataFrame, dict]:
-    """Return the predictions of a run, one row per utterance, and their scores.
+def tables_of(utterances, rows, y_pred, task, run, before, after):
+    """Return the tables of predictions and of their scores.
 
-    `run` has the columns that identify it.
+    The columns in `run` identify the predictions; those in `before` and `after` stand
+    around the scores.
     """
     predictions = pd.DataFrame(
         {
             **run,
-            "sample": utterances.samples[test],
-            "speaker": utterances.speakers[test],
-            **task.columns(utterances.y[test], y_pred),
+            "sample": utterances.samples[rows],
+            "speaker": utterances.speakers[rows],
+            **task.columns(utterances.y[rows], y_pred),
         }
     )
-    return predictions, {"n_samples": len(test), **task.score_fold(predictions)}
-
-
-def warn_of_errors(comparison):
-    """Raise an error if every fit has failed, and warn if some have."""
-    errors = comparison.errors
-    if errors.empty:
-        return
-    first = errors.iloc[0]
-    if "train" in first:
-        where = f", trained on {first['train']!r} and tested on {first['test']!r}"
-    elif pd.isna(first["fold"]):
-        where = " for the leakage"
-    else:
-        where = f" for fold {int(first['fold'])}"
-    text = (
-        f"{len(errors)} fits have failed, of {list(pd.unique(errors['estimator']))}. "
-        f"The first, of {first['estimator']!r} with seed {first['seed']}{where}, by "
-        f"{first['error']}: {first['message']}"
-    )
-    if comparison.scores.empty:
-        raise ValueError(f"{text}\n\n{first['traceback']}")
-    warnings.warn(
-        f"{text}\nThe others are in the table `errors`.", FitFailedWarning, stacklevel=3
-    )
+    scores = {"n_samples": len(rows), **task.score_fold(predictions)}
+    table = pd.DataFrame([{**before, **scores, **after}])
+    return {"predictions": predictions, "scores": table}

@@ -21,18 +21,8 @@ import pandas as pd
 from ..speakers._scaler import is_transductive
 
 __all__ = [
-    "COLUMNS",
-    "Store",
-    "as_json",
-    "described",
-    "environment",
-    "fingerprint",
-    "installed",
-    "load",
-    "planned",
-    "write_json",
-    "write_table",
-    "write_text",
+    *("Store", "as_json", "described", "environment", "fingerprint", "installed"),
+    *("load", "planned", "save", "write_json", "write_text"),
 ]
 
 SETTINGS = "comparison.json"
@@ -42,13 +32,12 @@ COLUMNS = {
     "scores": ["estimator", "transductive", "seed", "fold", "n_samples"],
     "leakage": ["estimator", "seed", "asked", "probe", "accuracy", "chance"],
     "errors": [*KEYS, "error", "message", "traceback"],
-}  # the tables in the order of writing, and their columns when they have no rows
+}  # the tables, and their columns when they have no rows
 TEXTS = {
     *("estimator", "test_speakers", "chosen", "sample", "speaker", "y_true", "y_pred"),
     *("asked", "probe", "error", "message", "traceback"),
     *("train", "test", "domain", "target"),
 }
-INTEGERS = {"seed", "n_samples", "candidates", "n_speakers"}
 PACKAGES = [
     *("advser", "joblib", "numpy", "pandas", "scikit-learn", "scipy", "skorch"),
     "torch",
@@ -88,13 +77,8 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
         if (self.folder / SETTINGS).exists():
             check_same(read_settings(self.folder), settings, self.folder)
-            self._resume(
-                {
-                    "sample": utterances.samples,
-                    "speaker": pd.unique(utterances.speakers),
-                    **task.labels(),
-                }
-            )
+            labels = {"sample": utterances.samples, "speaker": utterances.speakers}
+            self._resume(labels | task.labels())
             return
         for name in COLUMNS:
             if self._path(name).exists():
@@ -117,28 +101,22 @@ class Store:
             known = {str(value): value for value in values}
             values = [known.get(text, text) for text in predictions[column]]
             predictions = predictions.assign(**{column: values})
-        n_probed = len(self.settings["probes"]) * len(self.settings["asked"])
         leakage = tables["leakage"]
-        runs = leakage.groupby(["estimator", "seed"])["probe"]
-        leakage = leakage[runs.transform("size") == n_probed]
+        n_probed = leakage.groupby(["estimator", "seed"])["probe"].transform("size")
+        n_expected = len(self.settings["probes"]) * len(self.settings["asked"])
+        leakage = leakage[n_probed == n_expected]
         kept = {"predictions": predictions, "scores": scores, "leakage": leakage}
-        for name, table in kept.items():
-            if len(table):
-                self.found[name] = [table]
-                write_table(self._path(name), table)
-            else:
-                self._path(name).unlink(missing_ok=True)
-        self._path("errors").unlink(missing_ok=True)
+        self.found |= {name: [table] for name, table in kept.items() if len(table)}
+        save(self.folder, kept | {"errors": empty("errors")})
 
     def done(self):
         """Return estimator, seed and fold of all fits; the fold is None for leakage."""
-        fits = {key for table in self.found["scores"] for key in keys_of(table)}
-        probed = {
-            (*key, None)
-            for table in self.found["leakage"]
-            for key in table[["estimator", "seed"]].itertuples(index=False, name=None)
+        leakage = (table.assign(fold=None) for table in self.found["leakage"])
+        return {
+            key
+            for table in [*self.found["scores"], *leakage]
+            for key in table[KEYS].itertuples(index=False, name=None)
         }
-        return fits | probed
 
     def add(self, tables):
         """Add the rows of a job, in a thread: Ctrl-C does not interrupt the writing."""
@@ -146,27 +124,26 @@ class Store:
             writer.submit(self._add, tables).result()
 
     def _add(self, tables):
-        for name in COLUMNS:
-            if name not in tables:
-                continue
+        for name, table in tables.items():
             is_first = not self.found[name]
-            self.found[name].append(tables[name])
+            self.found[name].append(table)
             if self.folder is None:
                 continue
             if name == "errors":  # few rows, but each has many lines
-                write_table(self._path(name), pd.concat(self.found[name]))
+                save(self.folder, {name: pd.concat(self.found[name])})
             else:
-                tables[name].to_csv(
-                    self._path(name), mode="a", header=is_first, index=False
-                )
+                table.to_csv(self._path(name), mode="a", header=is_first, index=False)
 
-    def tables(self):
-        """Return all rows, sorted by the order of the estimators, seed and fold."""
+    def finish(self):
+        """Return all tables in order, and write them to the folder in this order."""
         tables = {
             name: pd.concat(found, ignore_index=True) if found else empty(name)
             for name, found in self.found.items()
         }
-        return in_order(tables, self.settings)
+        tables = in_order(tables, self.settings)
+        if self.folder is not None:
+            save(self.folder, tables)
+        return tables
 
     def _path(self, name):
         return self.folder / f"{name}.csv"
@@ -278,16 +255,18 @@ def typed(column):
         return column
     if column.name in ("transductive", "unlabeled"):
         return column == "True"
-    numbers = column.replace("", "nan").astype(float)
-    is_whole = column.name in INTEGERS or (
-        column.name == "fold" and "" not in [*column]
-    )
-    return numbers.astype(int) if is_whole else numbers
+    is_whole = column.str.fullmatch(r"-?\d+").all()
+    return column.astype(int) if is_whole else column.replace("", "nan").astype(float)
 
 
-def write_table(file, table):
-    """Write a table to a CSV file, whole or not at all."""
-    write_text(file, table.to_csv(index=False))
+def save(folder, tables):
+    """Write tables to a folder, each whole or not at all; an empty one has no file."""
+    for name, table in tables.items():
+        file = Path(folder) / f"{name}.csv"
+        if len(table):
+            write_text(file, table.to_csv(index=False))
+        else:
+            file.unlink(missing_ok=True)
 
 
 def write_json(file, content):

@@ -3,10 +3,7 @@
 A task knows the columns of the predictions, the scores and the statistics.
 """
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from sklearn.base import is_regressor
 from sklearn.metrics import make_scorer
@@ -20,7 +17,6 @@ from ..metrics import (
     unweighted_average_recall,
 )
 from ._statistics import (
-    Difference,
     ccc_difference,
     ccc_interval,
     uar_difference,
@@ -40,14 +36,23 @@ class Task:
 
     effect, unit : str, int
         The column of a difference in the measure, and the value of 1 in it.
+
+    scorer : callable
+        scikit-learn's scorer of the measure.
     """
 
-    measure: str
-    measure_name: str
-    effect: str
-    unit: int
+    def labels(self):
+        """Return nothing: a file holds numbers, and no labels as text."""
+        return {}
 
-    def by_utterance(self, predictions: pd.DataFrame) -> tuple[np.ndarray, ...]:
+    def strata(self, y):
+        """Return None: rows are split at random."""
+
+    def score_fold(self, rows):
+        """Return the scores of a fold."""
+        return self.score(rows)
+
+    def by_utterance(self, predictions):
         """Return the true values, the predictions and the speakers of an estimator.
 
         The predictions have the shape of the true values and a last axis for the seeds.
@@ -56,7 +61,7 @@ class Task:
         y_pred = np.stack([self.pair(rows)[1] for rows in seeds], axis=-1)
         return self.pair(seeds[0])[0], y_pred, seeds[0]["speaker"].to_numpy()
 
-    def bounds(self, predictions: pd.DataFrame, confidence_level: float) -> tuple:
+    def bounds(self, predictions, confidence_level):
         """Return the interval of the measure over speakers; NaN for one speaker."""
         y_true, y_pred, speakers = self.by_utterance(predictions)
         if len(set(speakers)) < 2:
@@ -65,15 +70,13 @@ class Task:
             y_true, y_pred, speakers=speakers, confidence_level=confidence_level
         )
 
-    def difference(
-        self, predictions: pd.DataFrame, others: pd.DataFrame, **options: Any
-    ) -> Difference:
+    def difference(self, predictions, others, **options):
         """Compare the predictions of two estimators, by permutation over speakers."""
         y_true, y_pred, speakers = self.by_utterance(predictions)
         _, y_other, _ = self.by_utterance(others)
         return self.test(y_true, y_pred, y_other, speakers=speakers, **options)
 
-    def difference_row(self, found: Difference) -> dict:
+    def difference_row(self, found):
         """Return a difference as columns of a table."""
         return {
             self.effect: self.unit * found.difference,
@@ -94,48 +97,45 @@ class EmotionTask(Task):
     measure, measure_name = "uar", "unweighted average recall"
     effect, unit = "points", 100
     scores = ("uar", "weighted_accuracy", "macro_f1")
+    scorer = make_scorer(unweighted_average_recall)
     interval = staticmethod(uar_interval)
     test = staticmethod(uar_difference)
 
     def __init__(self, emotions):
         self.emotions = sorted(emotions, key=str)
 
-    def described(self) -> dict:
+    def described(self):
         """Return the labels, ready for JSON."""
         return {"emotions": [str(emotion) for emotion in self.emotions]}
 
-    def columns(self, y_true, y_pred) -> dict:
+    def columns(self, y_true, y_pred):
         """Return the columns of the predictions."""
         return {"y_true": y_true, "y_pred": y_pred}
 
-    def labels(self) -> dict:
+    def labels(self):
         """Return the possible values of the columns that a file holds as text."""
         return {"y_true": self.emotions, "y_pred": self.emotions}
 
-    def pair(self, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    def pair(self, rows):
         """Return true and predicted emotions of rows of predictions: twice (n,)."""
         return rows["y_true"].to_numpy(), rows["y_pred"].to_numpy()
 
-    def score(self, rows: pd.DataFrame) -> dict:
+    def score(self, rows):
         """Return the scores of all rows together, by name."""
         return emotion_scores(*self.pair(rows))
 
-    def score_fold(self, rows: pd.DataFrame) -> dict:
+    def score_fold(self, rows):
         """Return the scores of a fold, with the recall of each emotion."""
         return self.score(rows) | recalls_of(*self.pair(rows), self.emotions)
 
-    def score_groups(self, rows: pd.DataFrame, keys: list[str]) -> pd.Series:
+    def score_groups(self, rows, keys):
         """Return the measure of each group of rows that have the same keys."""
         is_hit = rows["y_true"] == rows["y_pred"]
         recall = is_hit.groupby([rows[name] for name in [*keys, "y_true"]]).mean()
         return recall.groupby(level=keys).mean()
 
-    def scorer(self):
-        """Return a scorer of the measure."""
-        return make_scorer(unweighted_average_recall)
-
-    def strata(self, y: np.ndarray) -> np.ndarray | None:
-        """Return the labels that a split should hold in equal shares: (n,)."""
+    def strata(self, y):
+        """Return the emotions: a split holds the same share of each."""
         return y
 
 
@@ -150,6 +150,7 @@ class RatingTask(Task):
 
     measure, measure_name = "ccc", "concordance correlation"
     effect, unit = "difference", 1
+    scorer = rating_scorers()["ccc"]
     interval = staticmethod(ccc_interval)
     test = staticmethod(ccc_difference)
 
@@ -157,23 +158,23 @@ class RatingTask(Task):
         self.targets = list(targets)
 
     @property
-    def scores(self) -> list[str]:
+    def scores(self):
         """The names of the scores: means over the targets, and those of each."""
         several = self.targets if len(self.targets) > 1 else []
         names = ["ccc", "pearson", "mae"]
         return names + [f"{name}_{target}" for target in several for name in names]
 
     @property
-    def names(self) -> list[str]:
+    def names(self):
         """The names of the columns of the predictions."""
         kinds = ("y_true", "y_pred")
         return [f"{kind}_{target}" for target in self.targets for kind in kinds]
 
-    def described(self) -> dict:
+    def described(self):
         """Return the names of the targets, ready for JSON."""
         return {"targets": self.targets}
 
-    def columns(self, y_true, y_pred) -> dict:
+    def columns(self, y_true, y_pred):
         """Return the columns of the predictions, two for each target."""
         y_true = np.reshape(y_true, (len(y_true), -1))
         shape = np.shape(y_pred)
@@ -186,46 +187,31 @@ class RatingTask(Task):
         pairs = np.stack([y_true, y_pred], axis=-1).reshape(len(y_true), -1)
         return dict(zip(self.names, pairs.T))
 
-    def labels(self) -> dict:
-        """Return nothing: a file holds ratings as numbers."""
-        return {}
-
-    def pair(self, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    def pair(self, rows):
         """Return ratings and predictions of rows: twice (n, n_targets)."""
         pairs = rows[self.names].to_numpy(float)
         return pairs[:, ::2], pairs[:, 1::2]
 
-    def score(self, rows: pd.DataFrame) -> dict:
+    def score(self, rows):
         """Return the scores of all rows together, by name."""
         found = rating_scores(*self.pair(rows), self.targets)
         return {name: found[name] for name in self.scores}
 
-    score_fold = score
-
-    def score_groups(self, rows: pd.DataFrame, keys: list[str]) -> pd.Series:
+    def score_groups(self, rows, keys):
         """Return the measure of each group of rows that have the same keys."""
         found = {key: self.score(group)["ccc"] for key, group in rows.groupby(keys)}
         index = pd.MultiIndex.from_tuples(found, names=keys)
         return pd.Series([*found.values()], index=index, dtype=float)
 
-    def scorer(self):
-        """Return a scorer of the measure."""
-        return rating_scorers()["ccc"]
 
-    def strata(self, y: np.ndarray) -> None:
-        """Return None: rows are split at random."""
-
-
-def task_of(described: dict) -> EmotionTask | RatingTask:
+def task_of(described):
     """Return the task of which a comparison holds the description."""
     if "targets" in described:
         return RatingTask(described["targets"])
     return EmotionTask(described["emotions"])
 
 
-def check_task(
-    estimators: dict, y: npt.ArrayLike, n_rows: int
-) -> tuple[EmotionTask | RatingTask, np.ndarray]:
+def check_task(estimators, y, n_rows):
     """Return the task of the estimators, and `y` as an array.
 
     Raises
