@@ -333,8 +333,6 @@ def _check_probes(probes, within_emotion, genders, speakers, task):
 
 def _is_numeric(X):
     """Whether `X` is an array of numbers, which a probe can use unchanged."""
-    if len(getattr(X, "shape", ())) != 2:
-        return False
     try:
         check_array(X)
     except (TypeError, ValueError):

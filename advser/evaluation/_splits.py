@@ -1,7 +1,6 @@
 """Speaker-disjoint folds, and the searches within them."""
 
 from numbers import Integral
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,9 +17,7 @@ from ..model_selection import StackedGridSearchCV, is_stackable
 __all__ = ["equal_grids", "inner_folds", "search_of", "speaker_disjoint_folds"]
 
 
-def speaker_disjoint_folds(
-    cv: Any, y: np.ndarray, speakers: np.ndarray, groups: np.ndarray
-) -> list[tuple[np.ndarray, np.ndarray]]:
+def speaker_disjoint_folds(cv, y, speakers, groups):
     """Return the training and test rows of each fold."""
     n_speakers = len(pd.unique(speakers))
     if n_speakers < 2:
@@ -35,7 +32,7 @@ def speaker_disjoint_folds(
     return _disjoint(cv, y, speakers, groups, "cv")
 
 
-def inner_folds(inner_cv: Any, folds: list, y: np.ndarray, speakers: np.ndarray) -> Any:
+def inner_folds(inner_cv, folds, y, speakers):
     """Return the splitter of the searches, which must keep speakers together."""
     train = min((rows for rows, _ in folds), key=lambda rows: len(set(speakers[rows])))
     n_speakers = len(set(speakers[train]))
@@ -63,9 +60,7 @@ def _disjoint(splitter, y, speakers, groups, name):
     return folds
 
 
-def equal_grids(
-    search: dict[str, Any], n_candidates: int | None, estimators: dict
-) -> dict[str, list[dict]]:
+def equal_grids(search, n_candidates, estimators):
     """Return equally many candidates for each estimator that is searched."""
     unknown = sorted(set(search) - set(estimators))
     if unknown:
@@ -93,7 +88,7 @@ def equal_grids(
     }
 
 
-def search_of(estimator: Any, candidates: list[dict], cv: Any, scoring: Any) -> Any:
+def search_of(estimator, candidates, cv, scoring):
     """Return a search of candidates, which trains its networks together."""
     kind = StackedGridSearchCV if is_stackable(estimator) else GridSearchCV
     grid = [{name: [value] for name, value in one.items()} for one in candidates]

@@ -79,15 +79,14 @@ class Store:
             check_same(read_settings(self.folder), settings, self.folder)
             labels = {"sample": utterances.samples, "speaker": utterances.speakers}
             self._resume(labels | task.labels())
-            return
         for name in COLUMNS:
-            if self._path(name).exists():
+            if self._path(name).exists() and not (self.folder / SETTINGS).exists():
                 raise FileExistsError(
                     f"`folder` holds {self._path(name)} but no {SETTINGS}, so that the "
                     "settings of its results are unknown; name another folder, or "
                     "remove the old tables."
                 )
-        write_json(self.folder / SETTINGS, settings)
+        write_json(self.folder / SETTINGS, settings)  # with the new order of estimators
 
     def _resume(self, labels):
         """Read the results of finished fits; `labels` are the values in a column."""
@@ -210,11 +209,6 @@ def check_same(old, new, folder, path=""):
                 f"{shortened(one)}, and now it is {shortened(other)}. Name another "
                 "folder, or use the old setting."
             )
-    if list(old) != list(new):
-        raise FileExistsError(
-            f"`folder` {str(folder)!r} holds a comparison of {path}{list(old)}, and "
-            f"now the order is {list(new)}. Name another folder, or use that order."
-        )
 
 
 def shortened(value):
