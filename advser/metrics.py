@@ -129,10 +129,7 @@ def worst_speaker_uar(
     To select models by it with scikit-learn, enable metadata routing and use
     ``make_scorer(worst_speaker_uar).set_score_request(speakers=True)``.
 
-    Parameters
-    ----------
-    y_true, y_pred, speakers : array-like of shape (n_samples,)
-        See :func:`speaker_uar`.
+    The parameters are those of :func:`speaker_uar`.
 
     Returns
     -------
@@ -154,10 +151,7 @@ def speaker_gap(
 ) -> float:
     """Return the difference between the highest and the lowest recall of a speaker.
 
-    Parameters
-    ----------
-    y_true, y_pred, speakers : array-like of shape (n_samples,)
-        See :func:`speaker_uar`.
+    The parameters are those of :func:`speaker_uar`.
 
     Returns
     -------
