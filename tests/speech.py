@@ -5,6 +5,7 @@ listener, but pitch, loudness, formants and spectral slope follow speaker and em
 as they do in speech, so all eGeMAPS features have something to measure.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,13 @@ def write_corpus(folder, *, n_speakers=3, n_takes=1, seconds=0.5, sampling_rate=
         soundfile.write(Path(folder) / name, signal, sampling_rate)
     table = pd.DataFrame(rows, columns=["file", "speaker", "emotion", "take"])
     return table.assign(file=[str(Path(folder) / name) for name in table["file"]])
+
+
+def spoil(path):
+    """Make a file useless, with the size and the modification time that it had."""
+    status = os.stat(path)
+    Path(path).write_bytes(bytes(status.st_size))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def _fricative(rng, n_samples):

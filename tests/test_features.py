@@ -25,7 +25,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import estimator_checks
-from speech import utterance, write_corpus
+from speech import spoil, utterance, write_corpus
 
 from advser.audio import EGeMAPS
 
@@ -423,7 +423,7 @@ def test_samples_not_finite(value, signal, tmp_path):
 
 def test_samples_as_floats_in_integer_range(signal, tmp_path):
     signal = np.round(32768 * signal)
-    message = f"reaches {np.abs(signal).max():.0f} where full scale is 1; divide"
+    message = f"has a peak of {np.abs(signal).max():.0f}, and full scale is 1; divide"
     with pytest.raises(ValueError, match=message):
         features_of(signal)
     soundfile.write(tmp_path / "loud.wav", signal, RATE, subtype="FLOAT")
@@ -629,13 +629,6 @@ def test_verbose_shows_progress(files, expected, capfd):
 
 
 # Memory
-
-
-def spoil(path):
-    """Make a file useless without a trace in its size and modification time."""
-    status = os.stat(path)
-    Path(path).write_bytes(bytes(status.st_size))
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 @pytest.fixture

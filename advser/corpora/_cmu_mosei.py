@@ -1,5 +1,8 @@
 """CMU-MOSEI: sentences of monologues from videos, with intensities of emotions."""
 
+import os
+from collections.abc import Mapping
+
 import pandas as pd
 
 from ._table import AUDIO, Problems, check_folder, finish, list_files, locate
@@ -7,14 +10,15 @@ from ._table import AUDIO, Problems, check_folder, finish, list_files, locate
 __all__ = ["read_cmu_mosei"]
 
 _EMOTIONS = ["anger", "disgust", "fear", "happiness", "sadness", "surprise"]
-_ANSWERS = [*_EMOTIONS, "sentiment"]
+_RATINGS = [*_EMOTIONS, "sentiment"]
 _KEYS = {"Input.VIDEO_ID": "id", "Input.CLIP": "clip"}
-_COLUMNS = {**_KEYS, **{f"Answer.{name}": name for name in _ANSWERS}}
-_UNTIMED = "labels without a segment"
+_COLUMNS = {**_KEYS, **{f"Answer.{name}": name for name in _RATINGS}}
 
 
-def read_cmu_mosei(root, *, speakers=None):
-    """Read CMU-MOSEI, opinions in videos of some thousand speakers.
+def read_cmu_mosei(
+    root: str | os.PathLike, *, speakers: Mapping | pd.Series | None = None
+) -> pd.DataFrame:
+    """Read CMU-MOSEI, opinions in videos of about a thousand speakers.
 
     Parameters
     ----------
@@ -22,29 +26,19 @@ def read_cmu_mosei(root, *, speakers=None):
         The folder ``Raw`` of the raw data.
 
     speakers : dict or Series, default=None
-        The speaker of each video. The corpus does not name them: without it, each
-        video counts as a speaker of its own.
+        The speaker of each video. The corpus does not name the speakers; if None,
+        each video counts as one speaker.
 
     Returns
     -------
     table : DataFrame, indexed by file
         One row per segment with labels. The file is the sound of the whole video;
-        `start` and `end`, in seconds, tell the segment, which is cut when its
-        features are extracted. The columns `anger`, `disgust`, `fear`, `happiness`,
-        `sadness` and `surprise` hold the intensity of each, the mean of the raters
-        from 0 to 3, and `sentiment` theirs from -3 to 3. `label` names the emotions
-        above 0, joined by ``+``, or "none". `emotion` is the strongest of them,
-        "neutral" if there is none, and missing where two are equally strong.
-
-    Raises
-    ------
-    FileNotFoundError
-        If `root` is no folder, or holds no segment with a label and its recording.
-
-    Warns
-    -----
-    CorpusWarning
-        Of missing files and segments and of lines that cannot be read.
+        `start` and `end`, in seconds, give the segment. The columns `anger`,
+        `disgust`, `fear`, `happiness`, `sadness` and `surprise` hold the intensity of
+        each emotion, the mean over the raters, from 0 to 3; `sentiment` goes from -3
+        to 3. `label` names the emotions above 0, joined by ``+``, or "none". `emotion`
+        is the strongest of them, "neutral" if there is none, and missing if two are
+        equally strong.
 
     Notes
     -----
@@ -54,10 +48,9 @@ def read_cmu_mosei(root, *, speakers=None):
         Labels/5000_batch_raw.csv
         Transcript/Segmented/Combined/--qXJuDtHPw.txt
 
-    The labels are those CSV tables that have the columns ``Input.VIDEO_ID``,
-    ``Input.CLIP`` and ``Answer.anger`` to ``Answer.surprise``: a row for each rater. A
-    segment is a line ``video___clip___start___end___text``. Those that start a little
-    before 0 start at 0 here.
+    The labels are the CSV tables with the columns ``Input.VIDEO_ID``, ``Input.CLIP``
+    and ``Answer.anger`` to ``Answer.surprise``, with one row for each rater. A segment
+    is a line ``video___clip___start___end___text``. A negative start becomes 0.
 
     References
     ----------
@@ -68,11 +61,11 @@ def read_cmu_mosei(root, *, speakers=None):
     root = check_folder(root)
     problems = Problems()
     files = list_files(root, {*AUDIO, ".csv", ".txt"})
-    answers = [
-        answer
+    ratings = [
+        table
         for file in files
         if file.endswith(".csv") and "labels/" in f"/{file.lower()}"
-        for answer in read_answers(root / file, file, problems)
+        for table in read_ratings(root / file, file, problems)
     ]
     segments = [
         segment
@@ -80,18 +73,20 @@ def read_cmu_mosei(root, *, speakers=None):
         if file.endswith(".txt") and "segmented/" in file.lower()
         for segment in read_segments(root / file, file, problems)
     ]
-    if not answers or not segments:
+    if not ratings or not segments:
         raise FileNotFoundError(
-            f"{str(root)!r} holds {len(answers)} tables in Labels and "
+            f"{str(root)!r} holds {len(ratings)} tables in Labels and "
             f"{len(segments)} segments in Transcript/Segmented; pass the folder Raw of "
-            "CMU-MOSEI, with both."
+            "CMU-MOSEI, which has both."
         )
     keys = list(_KEYS.values())
     segments = pd.DataFrame(segments, columns=[*keys, "start", "end", "text"])
-    rows = pd.concat(answers).groupby(keys, sort=False)[_ANSWERS].mean().reset_index()
+    rows = pd.concat(ratings).groupby(keys, sort=False)[_RATINGS].mean().reset_index()
     rows = rows.merge(segments.drop_duplicates(keys), on=keys, how="left")
     untimed = rows["start"].isna()
-    problems[_UNTIMED] += list(rows["id"][untimed] + " " + rows["clip"][untimed])
+    problems["labels without a segment"] += list(
+        rows["id"][untimed] + " " + rows["clip"][untimed]
+    )
     rows = rows[~untimed].reset_index(drop=True)
     rows["start"] = rows["start"].clip(lower=0)
     rows["label"], rows["emotion"] = name_emotions(rows[_EMOTIONS])
@@ -106,12 +101,12 @@ def read_cmu_mosei(root, *, speakers=None):
     return finish(rows, root, "CMU-MOSEI", problems)
 
 
-def read_answers(path, name, problems):
-    """Yield the answers of a label table, if it is one: a row per rater and segment."""
+def read_ratings(path, name, problems):
+    """Yield a table of labels, one row per rater and segment, if it is one."""
     table = pd.read_csv(
         path,
         dtype=str,
-        keep_default_na=False,  # a video may be called anything
+        keep_default_na=False,  # "NA" may be the name of a video
         na_values=[""],
         encoding_errors="replace",
     )
@@ -120,7 +115,7 @@ def read_answers(path, name, problems):
         problems.unreadable(name, 1, f"lacks the columns {', '.join(missing)}")
         return
     table = table[list(_COLUMNS)].rename(columns=_COLUMNS)
-    for column in _ANSWERS:
+    for column in _RATINGS:
         texts, table[column] = table[column], pd.to_numeric(table[column], "coerce")
         for line in table.index[texts.notna() & table[column].isna()]:
             problems.unreadable(name, line + 2, f"{column} {texts[line]}")
@@ -141,7 +136,7 @@ def read_segments(path, name, problems):
 
 
 def name_emotions(intensities):
-    """Return the emotions above 0 of each row, and the strongest of them."""
+    """Return the emotions above 0 of each row, and the strongest one."""
     values = intensities.to_numpy()
     strongest = values.max(axis=1)
     labels = [

@@ -1,5 +1,7 @@
 """CREMA-D: 91 actors of many ages and origins, twelve sentences, six emotions."""
 
+import os
+
 import pandas as pd
 
 from ._generic import parse_names
@@ -39,7 +41,7 @@ _MAPPING = {
 _DEMOGRAPHICS = "VideoDemographics.csv"
 
 
-def read_cremad(root):
+def read_cremad(root: str | os.PathLike) -> pd.DataFrame:
     """Read CREMA-D, acted emotions of 91 actors.
 
     Parameters
@@ -50,26 +52,20 @@ def read_cremad(root):
     Returns
     -------
     table : DataFrame, indexed by file
-        One row per recording. `emotion` is the one that the actor was asked for,
-        `label` its code in the name; `speaker` is the actor, "1001" to "1091",
-        `gender` that of the table of demographics. The column `intensity` is "low",
-        "medium", "high", or missing where none was asked for.
-
-    Raises
-    ------
-    FileNotFoundError
-        If `root` is no folder, or holds no recording.
+        One row per recording. `emotion` is the acted emotion, `label` its code in the
+        file name; `speaker` is the actor, "1001" to "1091", `gender` comes from the
+        table of demographics. The column `intensity` is "low", "medium", "high", or
+        missing if it is unspecified.
 
     Warns
     -----
     CorpusWarning
-        Of audio files with other names, which are left out, and of actors without
-        demographics.
+        Also of actors without demographics.
 
     Notes
     -----
     The layout [1]_: ``AudioWAV/1001_DFA_ANG_XX.wav`` and ``VideoDemographics.csv``, at
-    any depth below `root`. The same recordings as MP3 are passed over.
+    any depth below `root`. The same recordings as MP3 are ignored.
 
     References
     ----------

@@ -1,5 +1,6 @@
 """IEMOCAP: five sessions of two actors each, with labels by several raters."""
 
+import os
 import re
 
 import pandas as pd
@@ -20,47 +21,40 @@ _SCENARIOS = {"impro": "improvised", "script": "scripted"}
 _FOUR = {"anger", "happiness", "neutral", "sadness"}
 
 
-def read_iemocap(root, *, four_classes=False):
+def read_iemocap(
+    root: str | os.PathLike, *, four_classes: bool = False
+) -> pd.DataFrame:
     """Read IEMOCAP, dyadic sessions of ten actors.
 
     Parameters
     ----------
     root : str or path-like
         The folder ``IEMOCAP_full_release``, which holds ``Session1`` to ``Session5``,
-        or the one above it.
+        or the folder above it.
 
     four_classes : bool, default=False
-        Whether to keep the selection of most papers alone: anger, neutral, sadness,
-        and happiness with which excitement is merged, 5531 utterances of 10039.
+        Whether to keep only the emotions that most papers use: anger, neutral,
+        sadness, and happiness, which then includes excitement. These are 5531 of the
+        10039 utterances.
 
     Returns
     -------
     table : DataFrame, indexed by file
-        One row per utterance. `emotion` is what most raters chose, missing where they
-        did not agree (`label` "xxx"). `arousal`, `valence` and `dominance` are means
-        of the raters, from 1 to 5. `speaker` is "Ses01F", "Ses01M", ..., `session`
+        One row per utterance. `emotion` is the choice of most raters, missing if they
+        disagree (`label` "xxx"). `arousal`, `valence` and `dominance` are means over
+        the raters, from 1 to 5. `speaker` is "Ses01F", "Ses01M", ..., `session`
         "1" to "5". The column `scenario` is "improvised" or "scripted".
-
-    Raises
-    ------
-    FileNotFoundError
-        If `root` is no folder, or holds no utterance with a label.
-
-    Warns
-    -----
-    CorpusWarning
-        Of missing files and of lines that cannot be read.
 
     Notes
     -----
-    The layout [1]_, of which other folders are not looked at::
+    The layout [1]_; other folders are ignored::
 
         Session1/dialog/EmoEvaluation/Ses01F_impro01.txt
         Session1/dialog/transcriptions/Ses01F_impro01.txt
         Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav
 
-    The letter behind ``Ses01`` in the name of a dialog tells who wore the markers of
-    the motion capture; the speaker is the letter before the number of the utterance.
+    The letter after ``Ses01`` in the name of a dialog is the actor who wore the markers
+    of the motion capture; the letter before the number of the utterance is the speaker.
 
     References
     ----------
@@ -95,11 +89,11 @@ def read_iemocap(root, *, four_classes=False):
 
 
 def read_turns(path, name, problems):
-    """Return what the summary line of each utterance of a dialog says."""
+    """Return the fields of the summary line of each utterance of a dialog."""
     turns = []
     with open(path, encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
-            if line.startswith("["):  # ratings and comments do not
+            if line.startswith("["):  # other lines are comments and single ratings
                 turn = _TURN.fullmatch(line)
                 if turn:
                     turns.append(turn.groups())

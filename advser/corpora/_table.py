@@ -1,11 +1,10 @@
-"""What the readers share: the columns, the words for emotions, the checks."""
+"""Code that the readers share: the columns, the names of emotions, the checks."""
 
 import os
 from collections import defaultdict
 from pathlib import Path
 from warnings import warn
 
-import numpy as np
 import pandas as pd
 
 from ..exceptions import CorpusWarning
@@ -19,7 +18,7 @@ COLUMNS = [
     *("arousal", "valence", "dominance", "text", "start", "end"),
 ]
 
-# Each word of the vocabulary, with the spellings of corpora that it stands for.
+# The name of each emotion, and other spellings of it in corpora.
 SPELLINGS = {
     "anger": ("angry", "ang"),
     "boredom": ("bored",),
@@ -50,7 +49,7 @@ AUDIO = {
 
 
 class Problems(defaultdict):
-    """Lists of what is wrong with a copy of a corpus, by the kind of problem."""
+    """The problems of a copy of a corpus: a list for each kind of problem."""
 
     MISSING = "missing audio files"
     UNREADABLE = "unreadable labels"
@@ -62,8 +61,15 @@ class Problems(defaultdict):
         super().__init__(list)
 
     def unreadable(self, file, line, text):
-        """Note a line of a label file, counted from 1, that cannot be read."""
+        """Add a line of a label file, counted from 1, that cannot be read."""
         self[self.UNREADABLE].append(f"{file}, line {line}: {text.strip()!r:.80}")
+
+    def unreadable_values(self, rows, column, wrong, reason):
+        """Add the values of a column in the rows where `wrong` is True."""
+        self[self.UNREADABLE] += [
+            f"{file}: {column} {value!r} {reason}"
+            for file, value in zip(rows["file"][wrong], rows[column][wrong])
+        ]
 
 
 def check_folder(root):
@@ -71,33 +77,32 @@ def check_folder(root):
     root = Path(root)
     if not root.is_dir():
         raise FileNotFoundError(
-            f"`root` is {str(root)!r}, which is no folder; pass the one that the "
-            "corpus was unpacked to."
+            f"`root` is {str(root)!r}, which is no folder; pass the folder of the "
+            "unpacked corpus."
         )
     return root
 
 
 def list_files(root, suffixes=AUDIO):
-    """Return the files below a folder in sorted order: their paths relative to it.
+    """Return the files in a folder and below, sorted: their paths relative to it.
 
-    Each folder is listed once. Hidden files, such as those that macOS leaves in
-    archives, are left out; folders that are links are followed, but not in circles.
+    Links to folders are followed, but each folder is listed once. Hidden files, such as
+    those that macOS adds to archives, are left out.
     """
-    found, seen, folders = [], set(), [""]
-    while folders:
-        folder = folders.pop()
-        with os.scandir(root / folder) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                path = f"{folder}{entry.name}"
-                if os.path.splitext(entry.name)[1].lower() in suffixes:
-                    found.append(path)
-                elif entry.is_dir():
-                    status = entry.stat()
-                    if (status.st_dev, status.st_ino) not in seen:
-                        seen.add((status.st_dev, status.st_ino))
-                        folders.append(f"{path}/")
+    found, seen = [], set()
+    for folder, subfolders, names in os.walk(root, followlinks=True):
+        if (real := os.path.realpath(folder)) in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        prefix = Path(folder).relative_to(root).as_posix() + "/"
+        found += [
+            prefix.removeprefix("./") + name
+            for name in names
+            if not name.startswith(".")
+            and os.path.splitext(name)[1].lower() in suffixes
+        ]
     return sorted(found)
 
 
@@ -109,7 +114,8 @@ def stem(path):
 def locate(rows, files, problems):
     """Find the audio files of labels: `rows["file"]`, by `rows["id"]`.
 
-    Labels without a file are left out, and noted, as are files without a label.
+    Labels without a file are left out. They are added to the problems, and so are files
+    without a label.
     """
     file_of = {}
     for file in files:
@@ -123,31 +129,32 @@ def locate(rows, files, problems):
 
 
 def harmonize(labels, words=WORD_OF):
-    """Return the words of the vocabulary for labels; others stay as they are."""
+    """Return labels with the usual spellings replaced by the names of emotions."""
     return labels.map(
         lambda label: words.get(label.strip().lower(), label), na_action="ignore"
     )
 
 
 def finish(rows, root, corpus, problems):
-    """Return the tidy table of a corpus, and warn of what is wrong with the copy.
+    """Return the table of a corpus, and warn of problems of the copy.
 
-    To be called by the public function that its user calls: the warning points there.
+    Call it from the public function that the user calls, so that the warning shows the
+    line of that call.
 
     Parameters
     ----------
     rows : DataFrame
-        One row per utterance: its `file`, relative to `root`, and what is known of
-        it. Columns that the table does not know come last in it.
+        One row per utterance: its `file`, relative to `root`, and any of the columns
+        of the table. Other columns come last.
 
     root : path-like
         Folder of the corpus.
 
     corpus : str
-        What to call it.
+        Its name.
 
     problems : Problems
-        Those that the reader found.
+        The problems that the reader found.
 
     Returns
     -------
@@ -156,31 +163,28 @@ def finish(rows, root, corpus, problems):
     """
     if not len(rows):
         raise FileNotFoundError(
-            f"No recording of {corpus} with a label was found in {str(root)!r}. Pass "
-            "the folder that holds the corpus as it was distributed."
-            + "".join(f" {len(found)} {kind}." for kind, found in problems.items())
+            f"`root` is {str(root)!r}, and no recording of {corpus} with a label is in "
+            "it; pass the folder with the corpus as it is distributed."
+            + "".join(
+                f" {len(found)} {kind}." for kind, found in problems.items() if found
+            )
         )
     rows = rows.reset_index(drop=True).drop(columns="id", errors="ignore")
-    for column in COLUMNS:
-        if column not in rows:
-            rows[column] = np.nan if column in NUMBERS else None
+    extra = rows.columns.difference(["file", *COLUMNS], sort=False)
+    rows = rows.reindex(columns=["file", *COLUMNS, *extra])
     rows[NUMBERS] = rows[NUMBERS].astype(float)
     texts = rows[TEXTS].astype(object)
     rows[TEXTS] = texts.where(texts.notna(), None)
     twice = rows.duplicated(["file", "start", "end"])
     problems[Problems.DUPLICATE] += list(rows["file"][twice])
     rows = rows[~twice]
-    labels = rows[["emotion", "label", "arousal", "valence"]]
-    known = set(rows["speaker"][labels.notna().any(axis=1)])
-    if known:
-        everyone = set(rows["speaker"].dropna())
-        problems[Problems.UNLABELED_SPEAKER] += sorted(everyone - known)
+    labelled = rows[["emotion", "label", "arousal", "valence"]].notna().any(axis=1)
+    if labelled.any():
+        unlabelled = set(rows["speaker"].dropna()) - set(rows["speaker"][labelled])
+        problems[Problems.UNLABELED_SPEAKER] += sorted(unlabelled)
     problems = {kind: found for kind, found in problems.items() if found}
-    extra = [name for name in rows if name not in (*COLUMNS, "file")]
-    prefix = os.path.join(root, "")
-    table = rows[COLUMNS + extra].set_axis(
-        pd.Index([os.path.join(prefix, file) for file in rows["file"]], name="file")
-    )
+    files = [os.path.join(root, file) for file in rows.pop("file")]
+    table = rows.set_axis(pd.Index(files, name="file"))
     table.attrs = {"corpus": corpus, "root": str(root), "problems": problems}
     if problems:
         warn(
@@ -196,19 +200,19 @@ def finish(rows, root, corpus, problems):
     return table
 
 
-def summary(table):
+def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Count the utterances of each speaker and emotion.
 
     Parameters
     ----------
     table : DataFrame
-        What a reader returned: with the columns `speaker` and `emotion`.
+        Table with the columns `speaker` and `emotion`, such as a reader returns.
 
     Returns
     -------
     counts : DataFrame
-        One row per speaker and one column per emotion, in sorted order; "unknown" for
-        missing ones, last; and the "total" of each row and column.
+        One row per speaker and one column per emotion, in sorted order. The row and
+        the column "unknown" count missing values; "total" is the sum.
 
     Examples
     --------
@@ -222,15 +226,18 @@ def summary(table):
     >>> summary(table).loc["total"].to_dict()
     {'anger': 2, 'unknown': 1, 'total': 3}
     """
-    speaker, emotion = (
-        table[name].astype(object).where(table[name].notna(), "unknown")
-        for name in ("speaker", "emotion")
+    names = ["speaker", "emotion"]
+    keys = table[names].astype(object).where(table[names].notna(), "unknown")
+    counts = pd.crosstab(
+        *(keys[name].to_numpy() for name in names),
+        rownames=names[:1],
+        colnames=names[1:],
+        margins=True,
+        margins_name="total",
     )
-    counts = pd.crosstab(speaker.to_numpy(), emotion.to_numpy())
-    counts = counts.rename_axis(index="speaker", columns="emotion")
     for axis in (0, 1):
-        names = sorted(counts.axes[axis], key=lambda name: (name == "unknown", name))
-        counts = counts.reindex(names, axis=axis)
-    counts["total"] = counts.sum(axis=1)
-    counts.loc["total"] = counts.sum()
+        order = sorted(
+            counts.axes[axis], key=lambda n: (n == "total", n == "unknown", n)
+        )
+        counts = counts.reindex(order, axis=axis)
     return counts
