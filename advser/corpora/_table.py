@@ -80,9 +80,10 @@ class Copy:
                 continue
             seen.add(real)
             folders[:] = [name for name in folders if not name.startswith(".")]
-            prefix = Path(path).relative_to(self.root)
+            prefix = Path(path).relative_to(self.root).as_posix() + "/"
+            prefix = prefix.removeprefix("./")
             found += [
-                (prefix / name).as_posix()
+                prefix + name
                 for name in files
                 if not name.startswith(".")
                 and os.path.splitext(name)[1].lower() in suffixes
@@ -172,9 +173,9 @@ class Copy:
             unlabelled = set(rows["speaker"].dropna()) - set(rows["speaker"][labelled])
             self.problems[self.UNLABELED_SPEAKER] += sorted(unlabelled)
         problems = {kind: found for kind, found in self.problems.items() if found}
-        files = [str(self.root / file) for file in rows.pop("file")]
+        root = "" if self.root == Path() else str(self.root)
+        files = [os.path.join(root, file) for file in rows.pop("file")]
         table = rows.set_axis(pd.Index(files, name="file"))
-        root = str(self.root)
         table.attrs = {"corpus": self.name, "root": root, "problems": problems}
         if problems:
             warn(
