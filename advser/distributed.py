@@ -2,8 +2,8 @@
 
 joblib's own dask backend runs searches and extraction on a cluster. It stores large
 arguments, such as the features, the labels and the rows of each fold, in the memory of
-one worker. If a worker is lost, dask can run its tasks again, but it cannot restore such
-arguments: the search ends with a `FutureCancelledError`.
+one worker. If a worker is lost, dask can run its tasks again, but it cannot restore
+such arguments: the search ends with a `FutureCancelledError`.
 """
 
 from collections.abc import Awaitable, Callable
