@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import FitFailedWarning
 
 from advser._engine._jobs import Fit
@@ -20,7 +21,7 @@ SETTINGS = {"estimators": ["A", "B"], "probes": [], "asked": []}
 def succeed(utterances, key):
     """Return the row of a finished fit."""
     name, seed, fold = key
-    yield Fit(None, lambda: None)
+    yield Fit(DummyClassifier(), lambda: None)
     row = {"estimator": name, "seed": seed, "fold": fold, "n_samples": 1}
     scores = pd.DataFrame([row])
     process = str(os.getpid())
@@ -30,18 +31,18 @@ def succeed(utterances, key):
 
 def fail(utterances, key):
     """Fail after the fit."""
-    yield Fit(None, lambda: None)
+    yield Fit(DummyClassifier(), lambda: None)
     raise ValueError("out of luck")
 
 
 def fail_to_fit(utterances, key):
     """Fail in the fit."""
-    yield Fit(None, lambda: 1 / 0)
+    yield Fit(DummyClassifier(), lambda: 1 / 0)
 
 
 def interrupt(utterances, key):
     """Stop as Ctrl-C does."""
-    yield Fit(None, lambda: None)
+    yield Fit(DummyClassifier(), lambda: None)
     raise KeyboardInterrupt
 
 
