@@ -2,16 +2,16 @@
 Removing the speaker removes the emotion
 ========================================
 
-If speakers differ in their mix of emotions, the speaker predicts the emotion, and a method
-that removes the speaker removes the emotion. In this case the methods of this package do
-harm.
+If speakers differ in their mix of emotions, the speaker predicts the emotion, and a
+method that removes the speaker removes the emotion. In this case the methods of this
+package do harm.
 """
 
 # %%
 # The following function makes the speakers of EmoDB differ. Each speaker keeps all
-# utterances of one emotion, and a random share of the others is dropped. With a share of 0
-# the corpus is unchanged; with 1 each speaker has a single emotion, as in many collections
-# of broadcast speech.
+# utterances of one emotion, and a random share of the others is dropped. With a share
+# of 0 the corpus is unchanged; with 1 each speaker has a single emotion, as in many
+# collections of broadcast speech.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -48,9 +48,9 @@ plt.show()
 # %%
 # The figure shows the recall of logistic regression on unseen speakers, with features
 # scaled by the statistics of all rows or of each speaker. Speaker normalisation is much
-# better, until the mixes of emotions differ: with one emotion per speaker, the mean of the
-# speaker *is* the emotion, subtracting it removes the emotion, and the recall falls to
-# chance.
+# better, until the mixes of emotions differ: with one emotion per speaker, the mean of
+# the speaker *is* the emotion, subtracting it removes the emotion, and the recall falls
+# to chance.
 
 
 def recall(scaler, share, seed):
@@ -91,6 +91,7 @@ axis.spines[["top", "right"]].set_visible(False)
 plt.show()
 
 # %%
-# An adversary with a large weight has the same effect. Use an adversary that is conditional
-# on the emotion, ``AdversarialSER(ClosedForm(conditional=True))``, or do not remove the
-# speaker. If removing the speaker *reduces* the recall, check the mix of emotions.
+# An adversary with a large weight has the same effect. Use an adversary that is
+# conditional on the emotion, ``AdversarialSER(ClosedForm(conditional=True))``, or do
+# not remove the speaker. If removing the speaker *reduces* the recall, check the mix of
+# emotions.

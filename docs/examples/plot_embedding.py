@@ -2,15 +2,16 @@
 Leakage of the speaker by method
 ================================
 
-Features of speech identify the speaker at least as well as the emotion. A network that is
-trained on the emotion removes some of the speaker, and an adversary removes more. A trained
-adversary has an effect only without the L2 penalty and the limit of the features, which are
-set for recall (:doc:`/guide/defaults`). An adversary in closed form has an effect with
-them, too.
+Features of speech identify the speaker at least as well as the emotion. A network that
+is trained on the emotion removes some of the speaker, and an adversary removes more. A
+trained adversary has an effect only without the L2 penalty and the limit of the
+features, which are set for recall (:doc:`/guide/defaults`). An adversary in closed form
+has an effect with them, too.
 """
 
 # %%
-# Half of the utterances of every speaker are for training, the other half for the figures.
+# Half of the utterances of every speaker are for training, the other half for the
+# figures.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,15 +32,15 @@ X_train, X_test, y_train, y_test, speakers_train, speakers_test = train_test_spl
 )
 
 # %%
-# In a two-dimensional projection of the 88 features, utterances of one speaker are close
-# to each other:
+# In a two-dimensional projection of the 88 features, utterances of one speaker are
+# close to each other:
 
 EmbeddingDisplay.from_embedding(X_test, y_test, speakers_test)
 plt.show()
 
 # %%
-# In the embedding of a network with an adversary, utterances of one emotion are close to
-# each other:
+# In the embedding of a network with an adversary, utterances of one emotion are close
+# to each other:
 
 unregularised = {"alpha": 0.0, "clip": None}
 ser = AdversarialSER(MaxEntropy(weight=0.5), **unregularised, random_state=0)
@@ -49,9 +50,9 @@ EmbeddingDisplay.from_estimator(ser, X_test, y_test, speakers_test)
 plt.show()
 
 # %%
-# A figure is not a measurement. :func:`~advser.evaluation.cross_val_leakage` trains a new
-# classifier, the probe, to identify the speaker, and tests it on utterances that neither
-# the probe nor the network was trained on. Each dot is a seed.
+# A figure is not a measurement. :func:`~advser.evaluation.cross_val_leakage` trains a
+# new classifier, the probe, to identify the speaker, and tests it on utterances that
+# neither the probe nor the network was trained on. Each dot is a seed.
 
 methods = {
     "88 features": make_pipeline(StandardScaler(), LinearSVC()),

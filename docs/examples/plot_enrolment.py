@@ -3,14 +3,14 @@ Recall after enrolment of a new speaker
 =======================================
 
 Speaker normalisation increases the recall on a new speaker more than any other method.
-:func:`advser.enroll` enrols a new speaker in a fitted pipeline by some utterances, without
-their emotions. The classifier after the scaler is not changed.
+:func:`advser.enroll` enrols a new speaker in a fitted pipeline by some utterances,
+without their emotions. The classifier after the scaler is not changed.
 """
 
 # %%
-# Each speaker of EmoDB is left out in turn. Of their utterances, in random order, the first
-# k are enrolled, and the others are scored. The last marker is transductive: there the
-# scored utterances themselves are enrolled.
+# Each speaker of EmoDB is left out in turn. Of their utterances, in random order, the
+# first k are enrolled, and the others are scored. The last marker is transductive:
+# there the scored utterances themselves are enrolled.
 
 import matplotlib.pyplot as plt
 from sklearn.linear_model import LogisticRegression
@@ -38,9 +38,9 @@ for name, curve in display.curves.items():
     print(name, curve.groupby("k", sort=False)["uar"].mean().round(3).to_dict())
 
 # %%
-# The figure shows mean and standard deviation over the draws. A scaler that corrects for
-# the emotions of the enrolled utterances (``balance=True``), and learns the shrinkage of
-# each feature (``shrinkage="auto"``), needs fewer utterances. The linear model is better
-# than the network with its adversary.
+# The figure shows mean and standard deviation over the draws. A scaler that corrects
+# for the emotions of the enrolled utterances (``balance=True``), and learns the
+# shrinkage of each feature (``shrinkage="auto"``), needs fewer utterances. The linear
+# model is better than the network with its adversary.
 
 plt.show()

@@ -3,18 +3,18 @@ Recall and leakage by objective and weight
 ==========================================
 
 A larger weight of the objective removes more of the speaker and costs more recall. This
-example compares three objectives of :class:`~advser.AdversarialSER` for several weights, and
-shows why the loss of the adversary is not a measure of leakage.
+example compares three objectives of :class:`~advser.AdversarialSER` for several
+weights, and shows why the loss of the adversary is not a measure of leakage.
 """
 
 # %%
 # Recall and leakage
 # ------------------
 #
-# :func:`~advser.evaluation.compare` measures the unweighted average recall (UAR) on unseen
-# speakers, and the accuracy with which an independent probe identifies the speaker. All
-# networks are trained without the L2 penalty and the limit of the features, because both
-# make a trained adversary weak (:doc:`/guide/defaults`).
+# :func:`~advser.evaluation.compare` measures the unweighted average recall (UAR) on
+# unseen speakers, and the accuracy with which an independent probe identifies the
+# speaker. All networks are trained without the L2 penalty and the limit of the
+# features, because both make a trained adversary weak (:doc:`/guide/defaults`).
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -58,10 +58,10 @@ plt.show()
 # The loss of the adversary
 # -------------------------
 #
-# The cross-entropy of a speaker head at chance is :math:`\log 10 = 2.3`. Under unbounded
-# gradient reversal it is larger: the head is certain of a wrong speaker. Still a new
-# classifier, the probe, identifies the speaker as often as without an adversary. Always
-# use an independent probe.
+# The cross-entropy of a speaker head at chance is :math:`\log 10 = 2.3`. Under
+# unbounded gradient reversal it is larger: the head is certain of a wrong speaker.
+# Still a new classifier, the probe, identifies the speaker as often as without an
+# adversary. Always use an independent probe.
 
 names = ["bounded=False", "bounded=True"]
 losses, leakages = [], []
