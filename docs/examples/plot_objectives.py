@@ -28,7 +28,7 @@ from advser.objectives import ClosedForm, GradientReversal, MaxEntropy
 from advser.plots import WeightDisplay
 
 X, y, speakers = load_emodb(return_X_y_speakers=True)
-weights = [0.1, 0.5, 2.0]
+weights = [0.5, 2.0]
 unregularised = {"alpha": 0.0, "clip": None}
 objectives = {
     "gradient reversal, unbounded": GradientReversal(bounded=False),
@@ -42,7 +42,7 @@ for name, objective in objectives.items():
         models[f"{name} {weight}"] = model.set_params(adversary__weight=weight)
 
 comparison = compare(
-    models, X, y, speakers, cv=GroupKFold(5), seeds=2, probes=["logistic"]
+    models, X, y, speakers, cv=GroupKFold(5), seeds=1, probes=["logistic"]
 )
 paths = {name: {w: f"{name} {w}" for w in weights} for name in objectives}
 WeightDisplay.from_comparison(
