@@ -21,7 +21,7 @@ from .plots import (
     LeakageDisplay,
     RatingDisplay,
 )
-from .plots._style import MEASURES, require_matplotlib
+from .plots._base import MEASURES, require_matplotlib
 
 __all__ = ["report"]
 

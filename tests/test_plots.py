@@ -248,7 +248,7 @@ def test_weight_display_draws_each_game_along_its_weights(comparison):
 
 
 def test_weight_display_of_what_was_not_compared_says_what_was(comparison):
-    with pytest.raises(ValueError, match=r"`games` names 'SVM', .*'LR'"):
+    with pytest.raises(ValueError, match=r"`objectives` names 'SVM', .*'LR'"):
         WeightDisplay.from_comparison(comparison, {"plain": {0: "SVM"}}, ax=axes())
     with pytest.raises(ValueError, match=r"`probe` is 'mlp' .* \['logistic'\]"):
         WeightDisplay.from_comparison(
@@ -412,7 +412,7 @@ def test_ratings_are_drawn_against_predictions_with_their_concordance():
     rated, predicted = np.array([1.0, 2.0, np.nan, 3.0]), np.array([1.5, 2.0, 9.0, 2.5])
     display = RatingDisplay.from_predictions(rated, predicted, name="arousal", ax=ax)
     assert ax.get_title() == "CCC 0.80"
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Rated arousal", "Predicted arousal")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("True arousal", "Predicted arousal")
     assert ax.get_xlim() == ax.get_ylim()
     line = ax.lines[0]
     np.testing.assert_array_equal(line.get_xdata(), line.get_ydata())

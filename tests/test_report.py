@@ -15,7 +15,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from advser import cli
-from advser.evaluation import compare, report
+from advser.evaluation import compare
+from advser.report import report
 from advser.speakers import SpeakerScaler
 
 VOID = {"meta", "img", "br", "link"}

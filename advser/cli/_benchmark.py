@@ -33,7 +33,7 @@ from ..plots import (
     EmbeddingDisplay,
     LeakageDisplay,
 )
-from ..plots._style import require_matplotlib
+from ..plots._base import require_matplotlib
 from ..speakers._scaler import SpeakerScaler
 
 __all__ = [

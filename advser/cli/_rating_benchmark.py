@@ -18,7 +18,7 @@ from sklearn.svm import LinearSVR
 from ..methods._adversarial import AdversarialSERRegressor
 from ..methods._autoencoder import AutoencoderSERRegressor
 from ..plots import RatingDisplay
-from ..plots._style import require_matplotlib
+from ..plots._base import require_matplotlib
 from ._benchmark import NORMALISATIONS, compare_into, markdown, new_figure, scaled
 
 __all__ = ["RATING_METHODS", "benchmark_ratings", "format_ratings", "save_rated"]
