@@ -121,10 +121,11 @@ def test_report_of_ratings_shows_each_target(toy, tmp_path):
     assert "rated for arousal, <valence>" in page.text
     assert "Concordance on new speakers" in page.text
     assert "raw features" in page.text
+    assert "Speaker leakage" in page.text
     assert "difference" in page.text
     alts = [image["alt"] for image in page.all("img")]
     assert len(alts) == 3 + 2 * 2  # scores, differences, leakage; each, for each target
-    assert alts[-1].startswith("<valence>, rated and predicted by mean")
+    assert alts[-1].startswith("<valence>, true and predicted by mean")
 
 
 def test_report_warns_of_more_comparisons_than_speakers_allow(toy, tmp_path):
@@ -137,7 +138,7 @@ def test_report_warns_of_more_comparisons_than_speakers_allow(toy, tmp_path):
     # 2 / 2^4 = 0.125 of a single comparison is no better.
     page = Page(report(tmp_path, baseline="guess 0", out=tmp_path / "other.html"))
     assert "and 3 comparisons" in page.text
-    assert "Does it still know" not in page.text
+    assert "Speaker leakage" not in page.text
 
 
 def test_report_of_an_interrupted_comparison_counts_what_is_missing(folder):

@@ -141,6 +141,7 @@ class SpeakerRecallDisplay(Display):
 
     def _draw(self, ax):
         recall = self.recall.sort_values(kind="stable")
+        ax.hlines(range(len(recall)), 0, recall, color="0.85", linewidth=1)
         ax.plot(recall, range(len(recall)), "o", color=BLUE, markersize=6)
         ax.axvline(recall.mean(), color=GREY, linestyle="--", linewidth=1)
         label_rows(ax, [f"{name} ({self.n_samples[name]})" for name in recall.index])
