@@ -11,7 +11,7 @@ import os
 import platform
 from pathlib import Path
 
-from advser.cli._benchmark import METHODS, make_estimators
+from advser.cli._methods import METHODS, make_estimators
 from advser.datasets import load_emodb
 from advser.evaluation import compare
 

@@ -15,9 +15,10 @@ from speech import EMOTIONS, write_corpus
 
 import advser
 from advser import cli
-from advser.cli import _benchmark as benchmark
-from advser.cli import _recordings as recordings
 from advser.audio import read_features
+from advser.cli._benchmark import EPILOG
+from advser.cli._methods import CLASSIFIERS, METHODS, REGRESSORS
+from advser.cli._sources import READERS
 
 TABLES = ["scores.csv", "predictions.csv", "leakage.csv", "summary.csv"]
 TABLES += ["pairwise.csv", "comparison.json"]
@@ -129,7 +130,7 @@ def test_benchmark_never_writes_into_a_folder_with_something_in_it(tmp_path, cap
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--wavs", "folder"], "--wavs and --corpus tell of a SOURCE"),
+        (["--wavs", "folder"], "--wavs and --corpus describe a SOURCE"),
         (["--wavs", "nowhere", "--labels", "none.csv"], "none.csv"),
         (["a.csv", "--labels", "b.csv"], "pass one of them"),
         (["nowhere", "--corpus", "emodb"], "'nowhere', which is no folder"),
@@ -149,10 +150,11 @@ def test_wrong_options_end_with_2_and_a_reason(
     assert not any(tmp_path.iterdir())
 
 
-def test_methods_of_the_command_are_those_of_the_benchmark():
-    assert tuple(recordings.READERS) == cli.CORPORA
-    assert tuple(benchmark.METHODS) == cli.METHODS
-    assert all(f"  {method}" in cli.EPILOG for method in cli.METHODS)
+def test_help_names_the_methods_and_the_corpora():
+    assert set(METHODS) == {*CLASSIFIERS, *REGRESSORS}
+    assert all(f"  {method} " in EPILOG for method in CLASSIFIERS)
+    assert ", ".join(REGRESSORS) in EPILOG
+    assert all(corpus in EPILOG for corpus in READERS)
 
 
 @pytest.mark.parametrize(
@@ -308,7 +310,7 @@ def test_benchmark_of_ratings_fills_the_folder(rated, tmp_path, capsys):
     options = ["--target", "arousal,valence", "--quick", "--out", folder]
     assert run(rated, *options) == 0
     summary = pd.read_csv(folder / "summary.csv", index_col="estimator")
-    assert len(summary) == 2 * len(cli.RATING_METHODS)
+    assert len(summary) == 2 * len(REGRESSORS)
     assert summary["transductive"].mean() == 0.5
     ccc = summary["ccc_arousal"]
     assert ccc["ridge regression"] > ccc["mean of the training ratings"]
@@ -320,7 +322,8 @@ def test_benchmark_of_ratings_fills_the_folder(rated, tmp_path, capsys):
     assert predictions["y_pred_valence"].notna().all()
     per_run = predictions.groupby("estimator").size()
     assert list(per_run.unique()) == [31]  # one of 32 has no rating
-    assert imread(folder / "rated.png").std() > 0.05
+    for name in ("ccc.png", "leakage.png", "rated.png"):
+        assert imread(folder / name).std() > 0.05
     settings = json.loads((folder / "settings.json").read_text())
     assert settings["protocol"] == "leave one speaker out"
     printed = capsys.readouterr()
@@ -366,7 +369,7 @@ def test_sessions_that_share_their_speakers_cannot_be_left_out(tmp_path, capsys)
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (["--target", "arousal,joy"], "names no joy"),
+        (["--target", "arousal,joy"], "has no joy"),
         (["--target", "arousal", "--methods", "svm"], "--methods has svm"),
         (["--target", "arousal", "--emotions", "anger"], "no --emotions"),
         (["--leave-out", "session"], "goes with --target"),
@@ -374,9 +377,3 @@ def test_sessions_that_share_their_speakers_cannot_be_left_out(tmp_path, capsys)
 )
 def test_options_of_ratings_that_do_not_fit(options, error, rated, tmp_path, capsys):
     assert error in error_of([rated, *options, "--out", tmp_path / "new"], capsys)
-
-
-def test_methods_for_ratings_are_those_of_the_benchmark():
-    from advser.cli._rating_benchmark import RATING_METHODS
-
-    assert tuple(RATING_METHODS) == cli.RATING_METHODS

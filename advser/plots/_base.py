@@ -4,10 +4,8 @@ The colours are those of Okabe and Ito, which colour-blind readers can distingui
 markers repeat the distinction for print. matplotlib is imported at the first drawing.
 """
 
-from __future__ import annotations
-
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from sklearn.metrics import ConfusionMatrixDisplay
 
@@ -20,6 +18,7 @@ __all__ = [
     "MEASURES",
     "VERMILION",
     "Display",
+    "OptionalAxes",
     "add_grid",
     "despine",
     "draw_confusion_matrix",
@@ -34,6 +33,7 @@ __all__ = [
     "styles",
 ]
 
+OptionalAxes: TypeAlias = "Axes | None"
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "0.55"
 COLORS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v")
@@ -51,7 +51,7 @@ KNOWLEDGE = {
 class Display:
     """Base class of the displays that draw on one pair of axes."""
 
-    def plot(self, ax: Axes | None = None) -> Self:
+    def plot(self, ax: OptionalAxes = None) -> Self:
         """Draw the figure.
 
         Parameters

@@ -1,10 +1,8 @@
 """Figures of the speaker leakage against the score."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import pandas as pd
 
@@ -13,15 +11,13 @@ from ._base import (
     GREY,
     MEASURES,
     Display,
+    OptionalAxes,
     add_grid,
     knowledge_handles,
     mark_style,
     styles,
 )
 from ._scores import by_row
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["LeakageDisplay", "WeightDisplay"]
 
@@ -107,7 +103,7 @@ class LeakageDisplay(ProbedDisplay):
         probe: str = "logistic",
         asked: str = "speaker",
         rows: Mapping[str, str] | None = None,
-        ax: Axes | None = None,
+        ax: OptionalAxes = None,
     ) -> Self:
         """Draw the leakage of each estimator against its score.
 
@@ -221,7 +217,7 @@ class WeightDisplay(ProbedDisplay):
         *,
         probe: str = "logistic",
         asked: str = "speaker",
-        ax: Axes | None = None,
+        ax: OptionalAxes = None,
     ) -> Self:
         """Draw the estimators of a comparison that differ in their weight.
 

@@ -1,10 +1,8 @@
 """Figures of one network: its training, its embedding and its attributions."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +16,16 @@ from sklearn.utils import check_array
 
 from .._routing import call
 from .._validation import check_labels
-from ._base import BLUE, VERMILION, Display, despine, label_rows, new_axes, styles
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from ._base import (
+    BLUE,
+    VERMILION,
+    Display,
+    OptionalAxes,
+    despine,
+    label_rows,
+    new_axes,
+    styles,
+)
 
 __all__ = ["EmbeddingDisplay", "ExplanationDisplay", "TrainingDisplay"]
 
@@ -56,7 +60,7 @@ class TrainingDisplay(Display):
 
     @classmethod
     def from_estimator(
-        cls, estimator: BaseEstimator, *, ax: Axes | None = None
+        cls, estimator: BaseEstimator, *, ax: OptionalAxes = None
     ) -> Self:
         """Draw the training of a fitted estimator.
 
@@ -144,7 +148,7 @@ class EmbeddingDisplay:
         *,
         method: str = "tsne",
         random_state: int = 0,
-        axes: Sequence[Axes] | None = None,
+        axes: Sequence | None = None,
     ) -> Self:
         """Reduce an embedding to two dimensions and draw it twice.
 
@@ -207,10 +211,7 @@ class EmbeddingDisplay:
         X: npt.ArrayLike,
         y: npt.ArrayLike,
         speakers: npt.ArrayLike,
-        *,
-        method: str = "tsne",
-        random_state: int = 0,
-        axes: Sequence[Axes] | None = None,
+        **options: Any,
     ) -> Self:
         """Draw the embedding of utterances by a fitted estimator.
 
@@ -222,20 +223,23 @@ class EmbeddingDisplay:
         X : array-like of shape (n_samples, n_features)
             Features.
 
-        y, speakers, method, random_state, axes : object
-            As in :meth:`from_embedding`. The speakers are passed on to the estimator
-            if it requests them.
+        y : array-like of shape (n_samples,)
+            Emotions.
+
+        speakers : array-like of shape (n_samples,)
+            Speaker of each row, passed on to the estimator if it requests them.
+
+        **options : object
+            `method`, `random_state` and `axes`, see :meth:`from_embedding`.
 
         Returns
         -------
         display : EmbeddingDisplay
         """
         embedding = call(estimator, "transform", X, speakers=speakers)
-        return cls.from_embedding(
-            embedding, y, speakers, method=method, random_state=random_state, axes=axes
-        )
+        return cls.from_embedding(embedding, y, speakers, **options)
 
-    def plot(self, axes: Sequence[Axes] | None = None) -> Self:
+    def plot(self, axes: Sequence | None = None) -> Self:
         """Draw the figure.
 
         Parameters
@@ -304,11 +308,7 @@ class ExplanationDisplay(Display):
 
     @classmethod
     def from_explanation(
-        cls,
-        explanation: pd.DataFrame,
-        *,
-        n_features: int = 10,
-        ax: Axes | None = None,
+        cls, explanation: pd.DataFrame, *, n_features: int = 10, ax: OptionalAxes = None
     ) -> Self:
         """Draw the features with the largest attributions.
 
@@ -336,12 +336,7 @@ class ExplanationDisplay(Display):
 
     @classmethod
     def from_estimator(
-        cls,
-        estimator: BaseEstimator,
-        X: npt.ArrayLike,
-        *,
-        n_features: int = 10,
-        ax: Axes | None = None,
+        cls, estimator: BaseEstimator, X: npt.ArrayLike, **options: Any
     ) -> Self:
         """Draw the largest attributions of a fitted estimator.
 
@@ -353,15 +348,14 @@ class ExplanationDisplay(Display):
         X : array-like of shape (n_samples, n_features)
             Features.
 
-        n_features, ax : object
-            As in :meth:`from_explanation`.
+        **options : object
+            `n_features` and `ax`, see :meth:`from_explanation`.
 
         Returns
         -------
         display : ExplanationDisplay
         """
-        explanation = estimator.explain(X)
-        return cls.from_explanation(explanation, n_features=n_features, ax=ax)
+        return cls.from_explanation(estimator.explain(X), **options)
 
     def _draw(self, ax):
         position = np.arange(len(self.attributions))

@@ -1,19 +1,14 @@
 """Figures of predicted ratings."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
 from ..metrics import concordance_correlation
-from ._base import BLUE, GREY, Display, despine
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from ._base import BLUE, GREY, Display, OptionalAxes, despine
 
 __all__ = ["RatingDisplay"]
 
@@ -57,7 +52,7 @@ class RatingDisplay(Display):
         y_pred: npt.ArrayLike,
         *,
         name: str = "rating",
-        ax: Axes | None = None,
+        ax: OptionalAxes = None,
     ) -> Self:
         """Draw predictions against true ratings.
 
@@ -91,8 +86,7 @@ class RatingDisplay(Display):
         y: npt.ArrayLike,
         *,
         column: int = 0,
-        name: str = "rating",
-        ax: Axes | None = None,
+        **options: Any,
     ) -> Self:
         """Draw the predictions of a fitted regressor against the true ratings.
 
@@ -110,8 +104,8 @@ class RatingDisplay(Display):
         column : int, default=0
             Which of several targets to draw.
 
-        name, ax : object
-            As in :meth:`from_predictions`.
+        **options : object
+            `name` and `ax`, see :meth:`from_predictions`.
 
         Returns
         -------
@@ -121,7 +115,7 @@ class RatingDisplay(Display):
             np.asarray(values, float).reshape(len(values), -1)[:, column]
             for values in (y, estimator.predict(X))
         )
-        return cls.from_predictions(y_true, y_pred, name=name, ax=ax)
+        return cls.from_predictions(y_true, y_pred, **options)
 
     def _size(self):
         return 4.6, 4.6

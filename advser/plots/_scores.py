@@ -1,10 +1,8 @@
 """Figures of the scores of several estimators and of their differences."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -14,13 +12,11 @@ from ._base import (
     GREY,
     MEASURES,
     Display,
+    OptionalAxes,
     knowledge_handles,
     label_rows,
     mark_style,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["ComparisonDisplay", "DifferenceDisplay", "IntervalDisplay", "by_row"]
 
@@ -70,7 +66,7 @@ class ComparisonDisplay(Display):
         comparison: Comparison,
         *,
         rows: Mapping[str, str] | None = None,
-        ax: Axes | None = None,
+        ax: OptionalAxes = None,
     ) -> Self:
         """Draw the score of each estimator.
 
@@ -162,7 +158,7 @@ class IntervalDisplay(Display):
         comparison: Comparison,
         *,
         confidence_level: float = 0.95,
-        ax: Axes | None = None,
+        ax: OptionalAxes = None,
     ) -> Self:
         """Draw the score of each estimator that has finished.
 
@@ -233,7 +229,7 @@ class DifferenceDisplay(Display):
         *,
         baseline: str | Sequence[str] | None = None,
         confidence_level: float = 0.95,
-        ax: Axes | None = None,
+        ax: OptionalAxes = None,
     ) -> Self:
         """Draw the differences between all pairs, or those to a baseline.
 

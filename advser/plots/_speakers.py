@@ -1,10 +1,8 @@
 """Figures of speakers: their recall, their emotions and their enrolment."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +19,7 @@ from ._base import (
     GREY,
     MEASURES,
     Display,
+    OptionalAxes,
     add_grid,
     label_rows,
     mark_style,
@@ -28,9 +27,6 @@ from ._base import (
     small_if_many,
     styles,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["ConfoundingDisplay", "EnrollmentDisplay", "SpeakerRecallDisplay"]
 
@@ -73,7 +69,7 @@ class SpeakerRecallDisplay(Display):
         y_pred: npt.ArrayLike,
         speakers: npt.ArrayLike,
         *,
-        ax: Axes | None = None,
+        ax: OptionalAxes = None,
     ) -> Self:
         """Draw the recall of predictions.
 
@@ -108,7 +104,7 @@ class SpeakerRecallDisplay(Display):
         y: npt.ArrayLike,
         speakers: npt.ArrayLike,
         *,
-        ax: Axes | None = None,
+        ax: OptionalAxes = None,
     ) -> Self:
         """Draw the recall of a fitted classifier, preferably on unseen speakers.
 
@@ -179,7 +175,7 @@ class ConfoundingDisplay(Display):
 
     @classmethod
     def from_labels(
-        cls, y: npt.ArrayLike, speakers: npt.ArrayLike, *, ax: Axes | None = None
+        cls, y: npt.ArrayLike, speakers: npt.ArrayLike, *, ax: OptionalAxes = None
     ) -> Self:
         """Count the emotions of each speaker and draw their shares.
 
@@ -277,7 +273,7 @@ class EnrollmentDisplay(Display):
         cls,
         curves: pd.DataFrame | Mapping[str, pd.DataFrame],
         *,
-        ax: Axes | None = None,
+        ax: OptionalAxes = None,
     ) -> Self:
         """Draw curves that have been computed.
 
@@ -303,7 +299,7 @@ class EnrollmentDisplay(Display):
         y: npt.ArrayLike,
         speakers: npt.ArrayLike,
         *,
-        ax: Axes | None = None,
+        ax: OptionalAxes = None,
         **options: Any,
     ) -> Self:
         """Compute a curve, or several, and draw them on the same axes.

@@ -8,7 +8,7 @@ from speech import write_corpus
 
 from advser import EGeMAPS, corpora
 from advser.audio import extract_features
-from advser.cli._recordings import load_recordings, read_source
+from advser.cli._sources import load_recordings, read_source
 from advser.exceptions import CorpusWarning
 
 
@@ -82,8 +82,8 @@ def test_recordings_of_unknown_emotion_or_speaker_are_left_out(load, corpus):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.drop(columns="speaker"), "names no speaker; a comparison takes"),
-        (lambda t: t.assign(emotion=""), "names no emotion"),
+        (lambda t: t.drop(columns="speaker"), "has no speaker; a comparison needs"),
+        (lambda t: t.assign(emotion=""), "has no emotion"),
         (lambda t: pd.concat([t, t[:1]]), "1 files more than once, such as '00-anger"),
         (lambda t: t[t["speaker"] != "02"], r"has 2 speakers, \['00', '01'\]"),
         (lambda t: t[t["emotion"] == "anger"], r"has 1 emotions, \['anger'\]"),
@@ -103,7 +103,7 @@ def test_unusable_files_that_leave_too_little_are_named_as_the_cause(corpus, loa
     (folder / "bad.wav").write_bytes(b"no audio")
     one = table[(table["emotion"] != "anger") | (table["speaker"] == "01")]
     bad = pd.DataFrame({"file": ["bad.wav"], "speaker": ["00"], "emotion": ["anger"]})
-    with pytest.raises(ValueError, match="alone once 1 unusable files are dropped"):
+    with pytest.raises(ValueError, match="alone after 1 unusable files are dropped"):
         load(pd.concat([one, bad]))
 
 
@@ -136,7 +136,7 @@ def test_features_that_were_extracted_are_the_same_recordings(corpus, load, tmp_
 
 def test_features_without_labels_do_not_serve(corpus, tmp_path):
     extract_features(corpora.read_filenames(corpus[0]), tmp_path / "f.parquet")
-    with pytest.raises(ValueError, match=r"f\.parquet names no emotion"):
+    with pytest.raises(ValueError, match=r"f\.parquet has no emotion"):
         load_recordings(tmp_path / "f.parquet")
 
 
