@@ -1,4 +1,4 @@
-"""The command, as its users run it."""
+"""The command line."""
 
 import json
 import os
@@ -27,7 +27,7 @@ FIGURES = ["uar.png", "leakage.png", "confusion.png", "embedding.png"]
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    """Options that name a small corpus with a file that is no audio."""
+    """Options of a small corpus with a file that is not audio."""
     folder = tmp_path_factory.mktemp("corpus")
     table = write_corpus(folder, n_takes=2, seconds=0.3)
     table["file"] = [file.split("/")[-1] for file in table["file"]]
@@ -42,7 +42,7 @@ def run(*arguments):
 
 
 def error_of(arguments, capsys):
-    """Return what the command says when it ends for a wrong option."""
+    """Return the message of a command that ends because of a wrong option."""
     with pytest.raises(SystemExit) as exit_:
         run(*arguments)
     assert exit_.value.code == 2
@@ -84,7 +84,7 @@ def test_benchmark_of_own_files_drops_the_bad_one(corpus, tmp_path, capsys):
     assert pd.read_csv(folder / "failures.csv")["file"].tolist() == ["bad.wav"]
     assert "left out: bad.wav" in capsys.readouterr().err
     assert all((folder / name).exists() for name in TABLES + FIGURES)
-    # The same again fits nothing, and another one does not touch what is there.
+    # The same command fits nothing; another one does not change the folder.
     before = (folder / "scores.csv").read_bytes()
     assert run(*corpus, *options) == 0
     assert (folder / "scores.csv").read_bytes() == before
@@ -97,7 +97,7 @@ def test_benchmark_of_own_files_drops_the_bad_one(corpus, tmp_path, capsys):
     assert "image/png" in page  # the embeddings
 
 
-def test_benchmark_of_few_utterances_goes_without_leakage(tmp_path):
+def test_benchmark_of_few_utterances_skips_the_leakage(tmp_path):
     table = write_corpus(tmp_path, seconds=0.3)
     table = table[table["take"].eq(0) & ~table["emotion"].eq("neutral")]
     table.to_csv(tmp_path / "labels.csv", index=False)
@@ -212,7 +212,7 @@ def test_benchmark_of_extracted_features_is_that_of_the_recordings(corpus, tmp_p
     assert fast == slow
 
 
-def test_extract_of_a_partial_copy_tells_what_is_missing(tmp_path, capsys):
+def test_extract_of_a_partial_copy_lists_missing_files(tmp_path, capsys):
     write_iemocap(tmp_path)
     next(tmp_path.glob("Session5/sentences/wav/*/*M000.wav")).unlink()
     output = tmp_path / "features.parquet"

@@ -1,4 +1,4 @@
-"""The page of a comparison: whole, true, and without a word to the network."""
+"""The report: complete, correct, and without any request to the network."""
 
 import re
 from base64 import b64decode
@@ -23,7 +23,7 @@ VOID = {"meta", "img", "br", "link"}
 
 
 class Page(HTMLParser):
-    """A page that is read: its tags, its text, and whether they are closed."""
+    """A parsed page: its tags and its text; all tags must be closed."""
 
     def __init__(self, file):
         super().__init__()
@@ -49,7 +49,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def folder(toy, tmp_path):
-    """Write a comparison with everything in it that may happen."""
+    """Write a comparison with a search, transductive and failed estimators."""
     model = LogisticRegression(random_state=0)
     estimators = {
         "guess": DummyClassifier(strategy="stratified"),
@@ -94,7 +94,7 @@ def test_report_is_one_page_that_loads_nothing(folder):
         assert ElementTree.fromstring(content).tag.endswith("svg")
 
 
-def test_report_says_what_was_found_and_what_to_beware_of(folder):
+def test_report_contains_results_and_caveats(folder):
     text = Page(report(folder)).text
     summary = pd.read_csv(folder / "scores.csv")
     assert summary["estimator"].nunique() == 3

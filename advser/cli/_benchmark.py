@@ -142,7 +142,7 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     notes = RATING_NOTES if is_rated else NOTES
     print(format_table(comparison), notes, sep="\n\n")
     try:
-        save_figures(comparison, recordings, folder, methods=methods)
+        save_figures(comparison, recordings, folder)
     except ImportError as error:
         print(f"\nNo figures: {error}")
     print(f"\nAll results are in {folder}{os.sep}; as a page: advser report {folder}")

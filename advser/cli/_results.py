@@ -52,7 +52,7 @@ SCORES = {
 BASELINES = {"uar": "svm", "ccc": "ridge"}  # methods to test the others against
 COMMON_NOTES = """\
 mean ± standard deviation over the seeds (none if the method has no randomness). 95 %:
-confidence interval, by bootstrap over the speakers. Leakage: balanced accuracy with
+confidence interval by bootstrap over the speakers. Leakage: balanced accuracy with
 which an independent probe predicts the speaker from the embedding (of the baselines:
 their scaled features) of utterances held out from training; it needs two speakers with
 four utterances. Fit: CPU seconds.
@@ -212,21 +212,16 @@ def format_table(comparison: Comparison) -> str:
     summary, by_seed = comparison.summary(), comparison.by_seed()
     scores = score_columns(comparison)
     probes = [name for name in summary if name.startswith("leakage_")]
-    first = [column for column in scores if column.startswith(measure)]
-    others = [column for column in scores if column not in first]
-    header = ["method", "normalisation", *(scores[column] for column in first), "95 %"]
-    header += [*(scores[column] for column in others), "worst speaker"]
-    header += [*(name.replace("_", ", ") for name in probes), "fit, s"]
+    header = ["method", "normalisation", *scores.values(), f"{measure.upper()}, 95 %"]
+    header += ["worst speaker", *(name.replace("_", ", ") for name in probes), "fit, s"]
     rows = []
     for name, row in summary.iterrows():
         cells = ["failed", *[""] * (len(scores) + 1)]
         if row["seeds"]:
-            found = by_seed.loc[name]
-            cells = [spread(found[column]) for column in first]
-            cells.append(f"{row[f'{measure}_low']:.2f} – {row[f'{measure}_high']:.2f}")
-            cells += [spread(found[column]) for column in others]
+            ends = row[[f"{measure}_low", f"{measure}_high"]]
             worst = row[f"worst_speaker_{measure}"], row["worst_speaker"]
-            cells.append("{:.3f} ({})".format(*worst))
+            cells = [spread(by_seed.loc[name, column]) for column in scores]
+            cells += ["{:.2f} – {:.2f}".format(*ends), "{:.3f} ({})".format(*worst)]
         rows.append(
             [
                 name.removesuffix(NORMALISATIONS["speaker"]),
@@ -270,13 +265,7 @@ def spread(values):
     return f"{values.mean():.3f}{deviation}"
 
 
-def save_figures(
-    comparison: Comparison,
-    recordings: Recordings,
-    folder: Path,
-    *,
-    methods: Sequence[str],
-) -> None:
+def save_figures(comparison: Comparison, recordings: Recordings, folder: Path) -> None:
     """Draw the figures of a benchmark as PNG files in its folder.
 
     Parameters
@@ -290,11 +279,8 @@ def save_figures(
     folder : Path
         Folder for `uar.png` and `confusion.png`, or `ccc.png` and `rated.png` of
         ratings. If the leakage was measured, also for `leakage.png` and, of emotions,
-        `embedding.png`.
-
-    methods : sequence of str
-        The methods that were compared. The confusion matrices, the predicted ratings
-        and the embedding are of one of them, an adversary if there is one.
+        `embedding.png`. The confusion matrices, the predicted ratings and the embedding
+        are of one method, an adversary if there is one.
 
     Raises
     ------
@@ -303,8 +289,7 @@ def save_figures(
     """
     require_matplotlib("A figure")
     is_rated = comparison.measure == "ccc"
-    adversary = next((name for name in ADVERSARIES if name in methods), None)
-    shown = METHODS[adversary or methods[0]]
+    shown = next(one for one in METHODS if predictions_of(comparison, one))
     names = comparison.scores["estimator"].unique()
     rows = {name: name.removesuffix(NORMALISATIONS["speaker"]) for name in names}
     scores, leakage = new_figure(7, 4.2), new_figure(7, 4.2)
@@ -318,15 +303,17 @@ def save_figures(
         LeakageDisplay.from_comparison(comparison, rows=rows, ax=leakage.add_subplot())
         figures["leakage"] = leakage
         if not is_rated:
-            figures["embedding"] = draw_embeddings(recordings, adversary)
+            figures["embedding"] = draw_embeddings(
+                recordings, shown if shown in ADVERSARIES else None
+            )
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png", dpi=200)
 
 
 def predictions_of(comparison, method):
-    """Return the predictions of a method, by name, as far as it has not failed."""
+    """Return the predictions of a method by normalisation, unless it has failed."""
     found = dict(iter(comparison.predictions.groupby("estimator")))
-    names = [method + suffix for suffix in NORMALISATIONS.values()]
+    names = [METHODS[method] + suffix for suffix in NORMALISATIONS.values()]
     return {name: found[name] for name in names if name in found}
 
 
@@ -362,9 +349,10 @@ def draw_embeddings(recordings, method=None):
     """Return a figure of held-out utterances: their features, and by a network."""
     X, y, speakers = recordings.X, recordings.y, recordings.speakers
     rows = np.flatnonzero(np.isin(speakers, speakers_to_probe(speakers)))
-    test = train_test_split(
-        rows, test_size=0.5, stratify=speakers[rows], random_state=0
-    )[1]
+    halves = train_test_split(
+        rows, stratify=speakers[rows], test_size=0.5, random_state=0
+    )
+    test = np.sort(halves[1])
     train = np.setdiff1d(np.arange(len(X)), test)
     estimators = {"scaled features": StandardScaler()}
     if method is not None:

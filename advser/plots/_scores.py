@@ -109,7 +109,9 @@ class ComparisonDisplay(Display):
                 zorder=3,
             )
         label_rows(ax, rows)
-        ax.set_xlabel(f"{MEASURES[self.measure]}\n(mean ± standard deviation of seeds)")
+        ax.set_xlabel(
+            f"{MEASURES[self.measure]}\n(mean ± standard deviation over seeds)"
+        )
         handles = knowledge_handles(ax, self.results["transductive"])
         label = "a single test speaker"
         handles += ax.plot([], [], "|", color=GREY, markersize=8, label=label)
