@@ -47,7 +47,7 @@ class ProbedDisplay(Display):
             f"{kind}{within}\n(balanced accuracy of the {self.probe} probe;\n"
             f"{levels};\n{note}bars: standard deviation over seeds)"
         )
-        ax.set_ylabel(MEASURES[self.measure])
+        ax.set_ylabel(MEASURES[self.measure].replace(" (", "\n("))
         add_grid(ax)
         ax.figure.legend(loc="outside right center", frameon=False)
 
