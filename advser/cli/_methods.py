@@ -47,6 +47,10 @@ METHODS = {
     "closed_form": "adversary in closed form",
     "grl": "gradient reversal",
     "entropy": "maximum entropy",
+    "vrex": "risk extrapolation",
+    "coral": "correlation alignment",
+    "mmd": "maximum mean discrepancy",
+    "group_dro": "group DRO",
     "none": "no adversary",
     "autoencoder": "autoencoder, speaker as task",
     "siamese": "siamese network",
@@ -58,7 +62,11 @@ METHODS = {
     "dummy": "mean of the training ratings",
 }
 NORMALISATIONS = {"global": "", "speaker": ", per speaker"}
-ADVERSARIES = {"closed_form": "ridge", "grl": "grl", "entropy": "entropy", "none": None}
+ADVERSARIES = {
+    **{name: name for name in ("closed_form", "grl", "entropy")},
+    **{name: name for name in ("vrex", "coral", "mmd", "group_dro")},
+    "none": None,
+}
 C, ALPHA = {"C": [0.001, 0.01, 0.1, 1.0]}, {"alpha": [1.0, 10.0, 100.0, 1000.0]}
 
 
