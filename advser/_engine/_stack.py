@@ -121,6 +121,7 @@ def fit_stacked(jobs: list[Job]) -> None:
             break
     stack.let_go(range(len(stack.jobs)))
     for job in jobs:
+        job.net.module_.eval()
         job.net.notify("on_train_end", X=None, y=None)
 
 

@@ -64,6 +64,11 @@ class _WithObjective:
         nested = any(name.startswith("adversary__") for name in params)
         if nested and isinstance(adversary, str) and adversary in OBJECTIVES:
             params["adversary"] = OBJECTIVES[adversary]()
+        elif nested and not isinstance(adversary, Objective):
+            raise ValueError(
+                f"`adversary={adversary!r}` has no parameters; set `adversary` to an "
+                f"objective or to one of {sorted(OBJECTIVES)} to set them."
+            )
         return super().set_params(**params)
 
     def fit(

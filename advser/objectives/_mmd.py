@@ -24,7 +24,7 @@ def mean_discrepancy(h: Tensor, membership: Tensor, bandwidths) -> Tensor:
 
     The bars are means over all pairs of rows. The kernel is a mean of Gaussians,
     :math:`k(h, h') = \operatorname{mean}_b e^{-\lVert h - h' \rVert^2 / (2 b m)}`, with
-    the mean squared distance m of the batch, which has no gradient.
+    the mean squared distance m of the rows of known speakers, which has no gradient.
 
     Parameters
     ----------
@@ -44,7 +44,11 @@ def mean_discrepancy(h: Tensor, membership: Tensor, bandwidths) -> Tensor:
     counts = membership.sum(0)  # (n_speakers,)
     squared = h.square().sum(1)
     distance = (squared[:, None] + squared - 2 * h @ h.T).clamp(min=0)  # (n, n)
-    scale = distance.detach().mean().clamp(min=torch.finfo(h.dtype).tiny)
+    known = membership.sum(1)  # (n,)
+    n_pairs = known.sum().square().clamp(min=1)
+    scale = (known @ distance.detach() @ known / n_pairs).clamp(
+        min=torch.finfo(h.dtype).tiny
+    )
     kernel = sum(torch.exp(-distance / (2 * b * scale)) for b in bandwidths)
     share = membership / counts.clamp(min=1)  # (n, n_speakers)
     inner = share.T @ (kernel / len(bandwidths)) @ share
