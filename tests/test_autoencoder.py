@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from advser._engine._networks import EmotionNetwork, SpeakerHead
 from games import (
     Interrupt,
     gradients,
@@ -26,6 +25,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from torch import nn
 
 from advser import AdversarialSER, AutoencoderSER
+from advser._engine._networks import EmotionNetwork, SpeakerHead
 from advser.datasets import load_emodb
 from advser.exceptions import CollapseWarning, NoSpeakersWarning
 from advser.methods._autoencoder import (

@@ -15,9 +15,9 @@ from speech import EMOTIONS, write_corpus
 
 import advser
 from advser import cli
-from advser.audio import read_features
 from advser.cli import _benchmark as benchmark
 from advser.cli import _recordings as recordings
+from advser.audio import read_features
 
 TABLES = ["scores.csv", "predictions.csv", "leakage.csv", "summary.csv"]
 TABLES += ["pairwise.csv", "comparison.json"]

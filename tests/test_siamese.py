@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 import sklearn
 import torch
-from advser._engine._networks import SpeakerHead
 from games import gradients, identity, numeric_gradients, random_batch, tensor
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -28,6 +27,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from torch.autograd import gradcheck
 
 from advser import SiameseSER
+from advser._engine._networks import SpeakerHead
 from advser.datasets import load_emodb
 from advser.exceptions import NoNeutralWarning, NoSpeakersWarning
 from advser.methods._siamese import (

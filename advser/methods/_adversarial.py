@@ -9,7 +9,7 @@ is the loss of the emotion e alone.
 """
 
 from collections.abc import Callable
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Self
 from warnings import warn
 
@@ -166,7 +166,8 @@ class _WithObjective:
                 stacklevel=5,
             )
             return EmpiricalRisk()
-        is_active = getattr(objective, "weight", 1) > 0
+        weight = getattr(objective, "weight", None)
+        is_active = not isinstance(weight, Real) or weight > 0
         if is_active and not objective.conditional and labels.emotion is not None:
             warn_if_confounded(
                 labels.emotion.numpy(),

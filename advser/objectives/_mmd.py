@@ -7,7 +7,10 @@ with the speakers as domains:
     + \lambda \operatorname{mean}_{s < t} \mathrm{MMD}^2(s, t)
 """
 
+from numbers import Real
+
 import torch
+from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from ._base import Objective
@@ -87,6 +90,11 @@ class MMD(Objective):
     .. [2] H. Li, S. J. Pan, S. Wang, A. C. Kot, "Domain generalization with adversarial
        feature learning", CVPR 2018.
     """
+
+    _parameter_constraints: dict = {
+        "weight": [Interval(Real, 0, None, closed="left")],
+        "bandwidths": ["array-like"],
+    }
 
     tensor_params = ("weight",)
 
