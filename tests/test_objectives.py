@@ -69,7 +69,14 @@ class TorchLayers(SpeakerTask):
         )
 
 
-ALL = {**{name: OBJECTIVES[name]() for name in NAMES}, "user": SpeakerTask()}
+ALL = {
+    **{name: OBJECTIVES[name]() for name in NAMES},
+    "closed form, conditional": ClosedForm(conditional=True),
+    "grl, conditional": GradientReversal(conditional=True, steps=1, bounded=False),
+    "entropy, conditional": MaxEntropy(conditional=True),
+    "confusion, conditional": Confusion(conditional=True),
+    "user": SpeakerTask(),
+}
 every_objective = pytest.mark.parametrize("objective", ALL.values(), ids=ALL)
 
 
