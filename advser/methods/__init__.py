@@ -1,17 +1,13 @@
 """The methods as scikit-learn estimators, each with its networks and losses."""
 
 from ._adversarial import AdversarialSER, AdversarialSERRegressor
-from ._autoencoder import (
-    AutoencoderSER,
-    AutoencoderSERRegressor,
-    discriminator_loss,
-    regularization_loss,
-)
-from ._siamese import (
-    SiameseSER,
+from ._attribution import integrated_gradients
+from ._autoencoder import AutoencoderSER, AutoencoderSERRegressor
+from ._autoencoder_network import discriminator_loss, regularization_loss
+from ._siamese import SiameseSER
+from ._siamese_losses import (
     cosine_distance,
     cross_correlation,
-    integrated_gradients,
     jensen_shannon_divergence,
     subspace_overlap,
 )
