@@ -203,7 +203,7 @@ def test_entropy_hides_the_speakers_of_real_speech():
     leakage, recall = {}, {}
     for adversary in (MaxEntropy(2.0, steps=3), None):
         found = []
-        for seed in range(2):
+        for seed in range(4):
             train, test = train_test_split(
                 np.arange(len(X)), stratify=speakers, test_size=1 / 3, random_state=seed
             )
@@ -282,20 +282,22 @@ def test_renamed_speakers_change_no_bit(toy, adversary, conditional):
 
 @pytest.mark.parametrize("adversary", ADVERSARIES)
 @pytest.mark.parametrize("names", [["w", "v", "u"], [3, 1, 2], [10.0, 0.0, -7.0]])
-def test_renamed_emotions_change_no_bit(toy, adversary, names):
+def test_renamed_emotions_change_nothing_but_their_order(toy, adversary, names):
     new_name = dict(zip(["anger", "neutral", "sadness"], names, strict=True))
     renamed = np.array([new_name[emotion] for emotion in toy.y])
     adversary = adversary and of(adversary, conditional=True)
     settings = {"early_stopping": True}
     ours = small(adversary, **settings).fit(toy.X, renamed, toy.speakers)
     theirs = small(adversary, **settings).fit(*toy)
-    np.testing.assert_array_equal(ours.transform(toy.X), theirs.transform(toy.X))
+    np.testing.assert_allclose(
+        ours.transform(toy.X), theirs.transform(toy.X), rtol=1e-9, atol=1e-12
+    )
     np.testing.assert_array_equal(
         ours.predict(toy.X), [new_name[emotion] for emotion in theirs.predict(toy.X)]
     )
     column = [list(ours.classes_).index(new_name[name]) for name in theirs.classes_]
-    np.testing.assert_array_equal(
-        ours.predict_proba(toy.X)[:, column], theirs.predict_proba(toy.X)
+    np.testing.assert_allclose(
+        ours.predict_proba(toy.X)[:, column], theirs.predict_proba(toy.X), rtol=1e-9
     )
 
 
@@ -872,8 +874,8 @@ def test_callbacks_of_skorch(toy, tmp_path):
 
 def test_gradient_clipping_changes_the_size_of_the_gradients(toy):
     """Adam forgets the scale of a gradient, so only the epsilon shows it."""
-    clipped = small(callbacks=[GradientNormClipping(1e-12)]).fit(*toy)
-    free = small().fit(*toy)
+    clipped = small(alpha=0.0, callbacks=[GradientNormClipping(1e-12)]).fit(*toy)
+    free = small(alpha=0.0).fit(*toy)
     start = small(lr=1e-12).fit(*toy).transform(toy.X)
     ours, theirs = (
         np.abs(ser.transform(toy.X) - start).max() for ser in (clipped, free)

@@ -19,6 +19,7 @@ from torch.autograd import gradcheck
 
 from advser import AdversarialSER
 from advser.datasets import load_emodb
+from advser.evaluation import cross_val_leakage
 from advser.methods._adversarial_network import AdversarialNetwork
 from advser.objectives import ClosedForm, speakers_explained
 
@@ -231,8 +232,6 @@ def test_conditional_objective_keeps_an_emotion_that_speakers_determine():
 
 def test_defaults_hide_the_speakers_of_real_speech():
     """By a new probe, on utterances that are not in the training rows."""
-    from advser.evaluation import cross_val_leakage
-
     X, y, speakers = load_emodb(return_X_y_speakers=True)
     leakage = {
         adversary: cross_val_leakage(

@@ -215,7 +215,7 @@ class Stack:
         """Return the named tensors of all nets, each with an axis of nets in front."""
         tables = [dict(getattr(job.net.module_, listing)()) for job in self.jobs]
         return {
-            name: torch.stack([table[name].detach() for table in tables])
+            name: torch.stack([_turned(table[name].detach()) for table in tables])
             for name in tables[0]
         }
 
@@ -228,7 +228,7 @@ class Stack:
             (module.named_buffers(), self.buffers),
         ):
             for name, tensor in listing:
-                tensor.copy_(stacked[name][i])
+                tensor.copy_(_turned(stacked[name][i]))
 
     def _make_optimizer(self):
         """Return an optimizer with a group per step and run of equal updates."""
@@ -293,6 +293,7 @@ class Stack:
         """Return what a function of the network returns, for every net."""
 
         def call_one(tensors, *inputs):
+            tensors = {name: _turned(values) for name, values in tensors.items()}
             return functional_call(self.template, tensors, (function, *inputs))
 
         return vmap(call_one)(tensors, *inputs)
@@ -418,6 +419,15 @@ def _take(values, index):
     """Return ``values[index]``, several times faster."""
     taken = values.index_select(0, index.flatten())
     return taken.view(*index.shape, *values.shape[1:])
+
+
+def _turned(values):
+    """Return the transpose of a matrix, anything else as it is.
+
+    Matrices are stacked transposed, since their gradients are computed so. Copying
+    these takes 7 % of a search.
+    """
+    return values.mT if values.dim() == 2 else values
 
 
 class _Call(nn.Module):

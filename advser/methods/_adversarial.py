@@ -159,8 +159,8 @@ class _WithObjective:
         if self._n_speakers < 2:
             warn(
                 f"`adversary={self.adversary!r}` needs two known speakers and has "
-                f"{self._n_speakers}: the network is trained on the emotion alone. Pass "
-                "the speaker of each row as `speakers` to fit, or set "
+                f"{self._n_speakers}: the network is trained on the emotion alone. "
+                "Pass the speaker of each row as `speakers` to fit, or set "
                 "`adversary=None`.",
                 NoSpeakersWarning,
                 stacklevel=5,
@@ -172,7 +172,7 @@ class _WithObjective:
             warn_if_confounded(
                 labels.emotion.numpy(),
                 labels.speaker.numpy(),
-                game=f"adversary={self.adversary!r}",
+                setting=f"adversary={self.adversary!r}",
                 remedy="Pass an objective with `conditional=True`, such as "
                 "`ClosedForm(conditional=True)`, or set `adversary=None`.",
                 stacklevel=5,
@@ -490,8 +490,8 @@ class AdversarialSERRegressor(_WithObjective, BaseSERRegressor):
 
     Notes
     -----
-    **Concordance and the batch.** :math:`\rho_c` is not a mean over rows: it is computed
-    on each batch. The smaller the batches, the more its mean over batches differs from
+    **Concordance and the batch.** :math:`\rho_c` is not a mean over rows: it is
+    computed on each batch. The smaller the batches, the more its mean over batches differs from
     that of all rows, and the noisier is the gradient. With fewer than some 30 rows per
     batch, the squared error is the safer choice. Variances are divided by the number of
     rows, as in [1]_.

@@ -496,8 +496,8 @@ class BaseSER(
     def _split(self, utterances):
         """Return the positions of the training and of the validation rows.
 
-        The validation rows are all rows of some speakers, drawn at random. Rows of unknown
-        speakers may be of any speaker, and are training rows.
+        The validation rows are all rows of some speakers, drawn at random. Rows of
+        unknown speakers may be of any speaker, and are training rows.
         """
         rows = np.arange(len(utterances))
         codes, _ = encode(utterances.speakers)
