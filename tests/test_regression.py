@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from advser import AdversarialSERRegressor, AutoencoderSERRegressor
 from advser.metrics import concordance_correlation, rating_scorers
 from advser.model_selection import StackedGridSearchCV
-from advser.objectives import ClosedForm, Confusion, GradientReversal, MaxEntropy
+from advser.objectives import MMD, ClosedForm, Confusion, GradientReversal, MaxEntropy
 
 OBJECTIVES = {
     "closed_form": ClosedForm,
@@ -26,7 +26,7 @@ OBJECTIVES = {
     "entropy": MaxEntropy,
     "confusion": Confusion,
 }
-ALL = [*OBJECTIVES, "vrex", "coral", "mmd", "group_dro", None]
+ALL = [*OBJECTIVES, "vrex", "coral", MMD(0.1), "group_dro", None]
 TARGETS = ["arousal", "valence"]
 
 
@@ -197,7 +197,8 @@ def test_adversary_removes_the_speaker_and_not_the_signal(kind):
             adversary,
             hidden_layer_sizes=(32,),
             embedding_dim=16,
-            dropout=0.0,
+            clip=None,
+            alpha=0.0,
             lr=0.005,
             max_epochs=60,
             batch_size=60,

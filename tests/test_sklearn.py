@@ -62,7 +62,16 @@ def same_predictions(ours, theirs, X):
 @pytest.mark.filterwarnings("ignore::advser.exceptions.NoSpeakersWarning")
 @pytest.mark.parametrize(
     "estimator",
-    [*(AdversarialSER(name) for name in ADVERSARIES), AutoencoderSER()],
+    [
+        AdversarialSER(),
+        AutoencoderSER(),
+        *(
+            AdversarialSER(
+                name, hidden_layer_sizes=(16,), embedding_dim=8, max_epochs=15, lr=0.02
+            )
+            for name in ADVERSARIES
+        ),
+    ],
     ids=repr,
 )
 def test_estimator_passes_all_checks(estimator):
