@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from joblib import effective_n_jobs
+from sklearn import get_config
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import (
@@ -555,6 +556,8 @@ return_indices, error_score
     scorer, _ = search._get_scorers()
     evaluation, splits = search._prepare(X, y, scorer, params)
     evaluation.return_estimator = return_estimator
+    if not get_config()["enable_metadata_routing"]:
+        evaluation.score_params = {}  # unlike the searches of scikit-learn
     found = evaluation.run(estimator, [{}], splits, n_jobs, max_stack)
     scores = {
         name: np.array([result[name] for result in found])

@@ -9,7 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from games import (
+from advser._engine._networks import EmotionNetwork, SpeakerHead
+from scipy.spatial.distance import cdist
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, GroupKFold, LeaveOneGroupOut
+from sklearn.utils._param_validation import InvalidParameterError
+from small_networks import (
     Interrupt,
     gradients,
     identity,
@@ -17,15 +23,9 @@ from games import (
     speaker_head_of,
     tensor,
 )
-from scipy.spatial.distance import cdist
-from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV, GroupKFold, LeaveOneGroupOut
-from sklearn.utils._param_validation import InvalidParameterError
 from torch import nn
 
 from advser import AdversarialSER, AutoencoderSER
-from advser._engine._networks import EmotionNetwork, SpeakerHead
 from advser.datasets import load_emodb
 from advser.exceptions import CollapseWarning, NoSpeakersWarning
 from advser.methods._autoencoder import (

@@ -1,4 +1,4 @@
-"""Networks on another device than the CPU: nothing is left behind, or brought back.
+"""Networks on another device than the CPU: all their tensors are there.
 
 The device is that of `elsewhere`, in a process of its own, which it changes for good.
 """
@@ -19,12 +19,18 @@ from advser import (
     AutoencoderSERRegressor,
     SiameseSER,
 )
+from advser.objectives import ClosedForm, GradientReversal, MaxEntropy
 
 ESTIMATORS = {
-    "grl": AdversarialSER("grl", adversary_hidden_layer_sizes=(4,)),
-    "ridge": AdversarialSER("ridge", conditional=True, early_stopping=True),
-    "entropy": AdversarialSER("entropy", conditional=True, early_stopping=True),
+    "grl": AdversarialSER(GradientReversal(hidden_layer_sizes=(4,))),
+    "closed form": AdversarialSER(ClosedForm(conditional=True), early_stopping=True),
+    "entropy": AdversarialSER(MaxEntropy(conditional=True), early_stopping=True),
     "confusion": AdversarialSER("confusion"),
+    "vrex": AdversarialSER("vrex", dropout=0.2),
+    "coral": AdversarialSER("coral"),
+    "mmd": AdversarialSER("mmd"),
+    "group_dro": AdversarialSER("group_dro", early_stopping=True),
+    "encoder": AdversarialSER(encoder=torch.nn.Linear(8, 5)),
     "autoencoder": AutoencoderSER(),
     "mixture": AutoencoderSER(
         "mixture", categorical_code=True, speaker_task="adversarial"
@@ -33,7 +39,7 @@ ESTIMATORS = {
     "siamese of the paper": SiameseSER(
         neutral_reference="random", calibration="cosine", orthogonality="paper"
     ),
-    "ratings": AdversarialSERRegressor(conditional=True),
+    "ratings": AdversarialSERRegressor(ClosedForm(conditional=True)),
     "ratings, early stopping": AdversarialSERRegressor(
         loss="huber", early_stopping=True
     ),

@@ -2,7 +2,9 @@
 
 import ast
 import importlib
+import inspect
 import json
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -18,71 +20,34 @@ SOURCES = {
     for path in FOLDER.rglob("*.py")
 }
 
-# A module may import from its own floor and from those before, never from those after.
+# A room may import from those on its own floor and below, never from those above.
 FLOORS = [
     {
-        "_products",
-        "_recording",
         "_routing",
-        "_store",
         "_threads",
         "_validation",
-        "distributed",
-        "exceptions",
-        "features",
-        "layers",
-        "metrics",
-        "scaling",
-        "statistics",
-        "training",
-    },
-    {
-        "base",
-        "confounding",
-        "corpora.__init__",
-        "corpora._table",
-        "corpora.cmu_mosei",
-        "corpora.cremad",
-        "corpora.emodb",
-        "corpora.generic",
-        "corpora.iemocap",
-        "corpora.interchange",
-        "corpora.msp_improv",
-        "corpora.ravdess",
-        "corpora.urdu",
+        "audio",
+        "corpora",
         "datasets",
-        "extraction",
-        "networks",
-        "outputs",
-        "probes",
-        "recordings",
-        "rendezvous",
-        "ridge",
-        "stacking",
-        "utterances",
+        "exceptions",
+        "metrics",
+        "nn",
     },
-    {
-        "_answers",
-        "_jobs",
-        "adversarial",
-        "autoencoder",
-        "cross_corpus",
-        "dann",
-        "enrollment",
-        "evaluation",
-        "menan",
-        "model_selection",
-        "plots.__init__",
-        "plots._comparison",
-        "plots._corpora",
-        "plots._networks",
-        "plots._ratings",
-        "plots._speakers",
-        "plots._style",
-        "siamese",
-    },
-    {"__init__", "__main__", "benchmark", "cli", "rating_benchmark", "report"},
+    {"_engine"},
+    {"objectives", "speakers"},
+    {"methods"},
+    {"distributed", "model_selection"},
+    {"evaluation"},
+    {"plots"},
+    {"__init__", "cli", "report"},
+    {"__main__"},
 ]
+FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def room_of(module):
+    """Return the room that a module belongs to."""
+    return module.split(".")[0]
 
 
 def imported_by(name):
@@ -114,17 +79,38 @@ def module_of(parts):
     return next((name for name in names if name in SOURCES), None)
 
 
-def test_every_module_has_one_floor():
-    assert sorted(SOURCES) == sorted(name for floor in FLOORS for name in floor)
+def test_every_room_has_one_floor():
+    rooms = [room for rooms in FLOORS for room in rooms]
+    assert sorted(rooms) == sorted(set(map(room_of, SOURCES)))
+
+
+def test_page_on_the_organisation_shows_these_floors():
+    page = FOLDER.parent / "docs" / "house.rst"
+    rows = re.findall(r"\* - (\d)\n +- ``(\w+)``", page.read_text("utf-8"))
+    shown = {room: int(floor) for floor, room in rows}
+    entries = {"__init__", "__main__"}
+    assert shown == {k: v for k, v in FLOOR_OF.items() if k not in entries}
 
 
 @pytest.mark.parametrize("name", sorted(SOURCES))
 def test_imports_go_downward(name):
-    floor_of = {module: i for i, floor in enumerate(FLOORS) for module in floor}
-    above = {
-        module for module in imported_by(name) if floor_of[module] > floor_of[name]
-    }
-    assert above == set()
+    floor = FLOOR_OF[room_of(name)]
+    assert {m for m in imported_by(name) if FLOOR_OF[room_of(m)] > floor} == set()
+
+
+def test_rooms_have_no_cycle():
+    imports = {room: set() for room in FLOOR_OF}
+    for name in SOURCES:
+        rooms = set(map(room_of, imported_by(name)))
+        imports[room_of(name)] |= rooms - {room_of(name)}
+    TopologicalSorter(imports).prepare()
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_files_of_a_room_are_private(name):
+    """Public names are imported from rooms."""
+    _, *inside = name.split(".")
+    assert all(part == "__init__" or part.startswith("_") for part in inside)
 
 
 def test_imports_have_no_cycle():
@@ -132,12 +118,26 @@ def test_imports_have_no_cycle():
 
 
 @pytest.mark.parametrize("name", sorted(set(SOURCES) - {"__main__"}))
-def test_public_names_are_listed_and_documented(name):
+def test_listed_names_exist_and_are_documented(name):
     module = importlib.import_module(f"advser.{name}".removesuffix(".__init__"))
     assert module.__doc__
-    assert len(module.__all__) == len(set(module.__all__))
-    for public in module.__all__:
+    listed = getattr(module, "__all__", [])
+    assert len(listed) == len(set(listed))
+    for public in listed:
         assert getattr(module, public).__doc__, public
+
+
+@pytest.mark.parametrize(
+    "room", sorted(r for r in FLOOR_OF if f"{r}.__init__" in SOURCES)
+)
+def test_every_public_name_of_a_package_is_listed(room):
+    module = importlib.import_module(f"advser.{room}")
+    found = {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
+    }
+    assert found == set(module.__all__)
 
 
 def run(code):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import sklearn
 import torch
-from games import gradients, identity, numeric_gradients, random_batch, tensor
+from advser._engine._networks import SpeakerHead
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -24,10 +24,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.estimator_checks import check_estimator
+from small_networks import gradients, identity, numeric_gradients, random_batch, tensor
 from torch.autograd import gradcheck
 
 from advser import SiameseSER
-from advser._engine._networks import SpeakerHead
 from advser.datasets import load_emodb
 from advser.exceptions import NoNeutralWarning, NoSpeakersWarning
 from advser.methods._siamese import (

@@ -1,4 +1,4 @@
-"""The estimators are scikit-learn's own: checked, routed, searched, stored."""
+"""The estimators work with scikit-learn: checks, routing, searches, storage."""
 
 import copy
 import pickle
@@ -29,8 +29,9 @@ from advser import AdversarialSER, AutoencoderSER
 from advser.audio import EGeMAPS
 from advser.datasets import load_emodb
 from advser.exceptions import NoSpeakersWarning
+from advser.methods._adversarial import OBJECTIVES
 
-ADVERSARIES = ["ridge", "grl", "entropy", "confusion", None]
+ADVERSARIES = [*sorted(OBJECTIVES), None]
 
 
 def small(adversary="entropy", **settings):
@@ -60,7 +61,18 @@ def same_predictions(ours, theirs, X):
 
 @pytest.mark.filterwarnings("ignore::advser.exceptions.NoSpeakersWarning")
 @pytest.mark.parametrize(
-    "estimator", [*map(AdversarialSER, ADVERSARIES), AutoencoderSER()], ids=repr
+    "estimator",
+    [
+        AdversarialSER(),
+        AutoencoderSER(),
+        *(
+            AdversarialSER(
+                name, hidden_layer_sizes=(16,), embedding_dim=8, max_epochs=15, lr=0.02
+            )
+            for name in ADVERSARIES
+        ),
+    ],
+    ids=repr,
 )
 def test_estimator_passes_all_checks(estimator):
     results = check_estimator(estimator, on_skip=None, on_fail=None)
@@ -95,8 +107,8 @@ def test_use_cross_val_score(toy):
     assert scores.min() > 0.4
 
 
-def adversary_heard(estimator, held_out, speakers):
-    """Whether the adversary knows all speakers but those held out."""
+def knows_all_but(estimator, held_out, speakers):
+    """Whether the estimator was trained on all speakers but those held out."""
     return set(estimator.speakers_) == set(speakers) - set(held_out)
 
 
@@ -118,7 +130,7 @@ def test_use_one_array_drives_splitter_and_adversary(toy):
     ):
         held_out = toy.speakers[test]
         assert len(set(held_out)) == 1
-        assert adversary_heard(pipe[-1], held_out, toy.speakers)
+        assert knows_all_but(pipe[-1], held_out, toy.speakers)
 
 
 @pytest.mark.usefixtures("routing")
@@ -134,8 +146,8 @@ def test_use_cross_validate_from_audio(wavs):
         error_score="raise",
     )
     assert np.isfinite(results["test_score"]).all()
-    heard = [len(pipe[-1].speakers_) for pipe in results["estimator"]]
-    assert heard == [2, 2, 2]
+    n_speakers = [len(pipe[-1].speakers_) for pipe in results["estimator"]]
+    assert n_speakers == [2, 2, 2]
 
 
 def search_of(pipe, **settings):
@@ -168,8 +180,8 @@ def test_routing_off_cross_validate_from_audio(wavs):
         return_estimator=True,
         error_score="raise",
     )
-    heard = [len(pipe[-1].speakers_) for pipe in results["estimator"]]
-    assert heard == [2, 2, 2]
+    n_speakers = [len(pipe[-1].speakers_) for pipe in results["estimator"]]
+    assert n_speakers == [2, 2, 2]
 
 
 def test_routing_off_grid_search(toy):
@@ -181,7 +193,7 @@ def test_routing_off_grid_search(toy):
     assert search.score(toy.X, toy.y) > 0.4
 
 
-def test_routing_off_grid_search_says_that_groups_stay_with_the_splitter(toy):
+def test_routing_off_grid_search_warns_that_groups_reach_the_splitter_only(toy):
     with pytest.warns(NoSpeakersWarning, match="`speakers`"):
         search_of(make_pipeline(small())).fit(toy.X, toy.y, groups=toy.speakers)
 
@@ -194,7 +206,7 @@ def test_fit_means_the_same_with_and_without_routing(toy, routed):
 
 
 @pytest.mark.usefixtures("routing")
-def test_routing_speakers_and_groups_part_ways(toy):
+def test_routing_speakers_and_groups_may_differ(toy):
     """Leave one session out, with two speakers in each session."""
     sessions = np.isin(toy.speakers, ["s1", "s2"]).astype(int)
     results = cross_validate(
@@ -205,14 +217,14 @@ def test_routing_speakers_and_groups_part_ways(toy):
         cv=LeaveOneGroupOut(),
         return_estimator=True,
     )
-    heard = [set(estimator.speakers_) for estimator in results["estimator"]]
-    assert heard == [{"s1", "s2"}, {"s3", "s10"}]
+    known = [set(estimator.speakers_) for estimator in results["estimator"]]
+    assert known == [{"s1", "s2"}, {"s3", "s10"}]
 
 
 @pytest.mark.usefixtures("routing")
-def test_routing_brings_all_unlabelled_rows_to_every_fold(toy):
+def test_routing_passes_all_unlabelled_rows_to_every_fold(toy):
     X_unlabeled = toy.X[:17]
-    strangers = np.array(["u1", "u2"])[np.arange(17) % 2]
+    unlabeled = np.array(["u1", "u2"])[np.arange(17) % 2]
     results = cross_validate(
         make_pipeline(small()),
         toy.X,
@@ -220,7 +232,7 @@ def test_routing_brings_all_unlabelled_rows_to_every_fold(toy):
         params={
             "groups": toy.speakers,
             "X_unlabeled": X_unlabeled,
-            "speakers_unlabeled": strangers,
+            "speakers_unlabeled": unlabeled,
         },
         cv=GroupKFold(4),
         return_estimator=True,
@@ -232,7 +244,7 @@ def test_routing_brings_all_unlabelled_rows_to_every_fold(toy):
 
 
 @pytest.mark.usefixtures("routing")
-def test_routing_brings_genders_to_those_who_ask(toy):
+def test_routing_passes_genders_on(toy):
     genders = np.where(np.isin(toy.speakers, ["s1", "s2"]), "female", "male")
     results = cross_validate(
         make_pipeline(StandardScaler(), AutoencoderSER(max_epochs=2)),
@@ -294,7 +306,7 @@ def test_embedding_feeds_the_next_step_of_a_pipeline(toy, routed):
         lambda ser: VotingClassifier([("ser", ser)]),
     ],
 )
-def test_meta_estimators_hand_the_speakers_on(toy, meta):
+def test_meta_estimators_pass_the_speakers_on(toy, meta):
     estimator = meta(small()).fit(toy.X, toy.y, speakers=toy.speakers)
     assert set(estimator.predict(toy.X)) <= set(toy.y)
 

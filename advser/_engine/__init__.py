@@ -2,7 +2,7 @@
 
 from ._data import Labels, Rows, as_tensor
 from ._jobs import Fit, fit_together, last_step, run_alone, run_together
-from ._net import Adam, StepwiseNet, ValidationScores
+from ._net import Adam, StepwiseNet, ValidationScores, seeded_global_random
 from ._network import Network
 from ._stack import Job
 
@@ -20,4 +20,5 @@ __all__ = [
     "last_step",
     "run_alone",
     "run_together",
+    "seeded_global_random",
 ]

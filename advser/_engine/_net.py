@@ -14,7 +14,14 @@ from ..nn import Noise
 from ._data import Labels, Rows, n_batches
 from ._network import Network
 
-__all__ = ["BLOCK", "Adam", "StepwiseNet", "ValidationScores", "parameter_groups"]
+__all__ = [
+    "BLOCK",
+    "Adam",
+    "StepwiseNet",
+    "ValidationScores",
+    "parameter_groups",
+    "seeded_global_random",
+]
 
 BLOCK = 64  # steps whose noise is drawn by one operation
 
@@ -53,9 +60,10 @@ class StepwiseNet(skorch.NeuralNet):
     order_generator, noise_generator : torch.Generator
         Sources of the order of the rows and of the noise, such as dropout masks.
 
-    uses_global_random : bool
-        Whether layers may draw from torch's global generator, as those of torch do. It
-        is seeded during the training and restored afterwards.
+    Notes
+    -----
+    Layers of torch, such as its dropout, draw from torch's global generator. It is
+    seeded during the training and restored afterwards.
     """
 
     def __init__(
@@ -64,14 +72,12 @@ class StepwiseNet(skorch.NeuralNet):
         alpha=0.0,
         order_generator=None,
         noise_generator=None,
-        uses_global_random=False,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
         self.alpha = alpha
         self.order_generator = order_generator
         self.noise_generator = noise_generator
-        self.uses_global_random = uses_global_random
 
     @property
     def _default_callbacks(self):
@@ -136,7 +142,8 @@ class StepwiseNet(skorch.NeuralNet):
         datasets = {"dataset_train": rows, "dataset_valid": valid_rows}
         self._parameters_of = self._bind_parameters()
         n = self.batch_size * self.n_parameters
-        with limited_threads(n), self._seeded_global_random():
+        seed = self.noise_generator.initial_seed()
+        with limited_threads(n), seeded_global_random(seed, self.device):
             for epoch in range(n_epochs):
                 self.notify("on_epoch_begin", **datasets)
                 means = self._run_epoch(rows, epoch, n_epochs)
@@ -208,17 +215,6 @@ class StepwiseNet(skorch.NeuralNet):
         for parameter in held:
             parameter.grad = None
 
-    @contextmanager
-    def _seeded_global_random(self):
-        """Seed torch's global generator where layers may draw from it."""
-        if not self.uses_global_random:
-            yield
-            return
-        device = torch.device(self.device)
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.manual_seed(self.noise_generator.initial_seed())
-            yield
-
     def _show_gradients(self, changed, gradients, batch):
         """Show the gradients to the callbacks; return them as the callbacks left them.
 
@@ -260,10 +256,24 @@ def parameter_groups(module: Network) -> Iterator[tuple[str, bool, list[nn.Param
             changed = [
                 parameter
                 for parameter in module.step_parameters(step)
-                if (id(parameter) in penalized) is has_penalty
+                if parameter.requires_grad
+                and (id(parameter) in penalized) is has_penalty
             ]
             if changed:
                 yield step, has_penalty, changed
+
+
+@contextmanager
+def seeded_global_random(seed: int, device: str | torch.device = "cpu"):
+    """Seed torch's global generator of a device, and restore it afterwards."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        devices, manual_seed = [device], torch.manual_seed
+    else:  # `torch.manual_seed` would seed graphics cards too, and takes a millisecond
+        devices, manual_seed = [], torch.default_generator.manual_seed
+    with torch.random.fork_rng(devices):
+        manual_seed(seed)
+        yield
 
 
 class ValidationScores(Callback):

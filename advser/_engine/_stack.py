@@ -121,6 +121,7 @@ def fit_stacked(jobs: list[Job]) -> None:
             break
     stack.let_go(range(len(stack.jobs)))
     for job in jobs:
+        job.net.module_.eval()
         job.net.notify("on_train_end", X=None, y=None)
 
 
@@ -341,7 +342,9 @@ class Stack:
                     noise[f"{name}.noise"] = buffer.new_zeros(n_steps, *buffer.shape)
                 if n_steps:
                     drawn = modules[name].draw(n_steps, job.net.noise_generator)
-                    noise[f"{name}.noise"][:n_steps, i] = drawn
+                    noise[f"{name}.noise"][:n_steps, i] = (
+                        drawn.mT if drawn.dim() == 3 else drawn  # see `_turned`
+                    )
         return noise
 
 

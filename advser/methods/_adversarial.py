@@ -9,7 +9,7 @@ is the loss of the emotion e alone.
 """
 
 from collections.abc import Callable
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Self
 from warnings import warn
 
@@ -64,6 +64,11 @@ class _WithObjective:
         nested = any(name.startswith("adversary__") for name in params)
         if nested and isinstance(adversary, str) and adversary in OBJECTIVES:
             params["adversary"] = OBJECTIVES[adversary]()
+        elif nested and not isinstance(adversary, Objective):
+            raise ValueError(
+                f"`adversary={adversary!r}` has no parameters; set `adversary` to an "
+                f"objective or to one of {sorted(OBJECTIVES)} to set them."
+            )
         return super().set_params(**params)
 
     def fit(
@@ -154,14 +159,15 @@ class _WithObjective:
         if self._n_speakers < 2:
             warn(
                 f"`adversary={self.adversary!r}` needs two known speakers and has "
-                f"{self._n_speakers}: the network is trained on the emotion alone. Pass "
-                "the speaker of each row as `speakers` to fit, or set "
+                f"{self._n_speakers}: the network is trained on the emotion alone. "
+                "Pass the speaker of each row as `speakers` to fit, or set "
                 "`adversary=None`.",
                 NoSpeakersWarning,
                 stacklevel=5,
             )
             return EmpiricalRisk()
-        is_active = getattr(objective, "weight", 1) > 0
+        weight = getattr(objective, "weight", None)
+        is_active = not isinstance(weight, Real) or weight > 0
         if is_active and not objective.conditional and labels.emotion is not None:
             warn_if_confounded(
                 labels.emotion.numpy(),
@@ -484,11 +490,11 @@ class AdversarialSERRegressor(_WithObjective, BaseSERRegressor):
 
     Notes
     -----
-    **Concordance and the batch.** :math:`\rho_c` is not a mean over rows: it is computed
-    on each batch. The smaller the batches, the more its mean over batches differs from
-    that of all rows, and the noisier is the gradient. With fewer than some 30 rows per
-    batch, the squared error is the safer choice. Variances are divided by the number of
-    rows, as in [1]_.
+    **Concordance and the batch.** :math:`\rho_c` is not a mean over rows: it is
+    computed on each batch. The smaller the batches, the more its mean over batches
+    differs from that of all rows, and the noisier is the gradient. With fewer than some
+    30 rows per batch, the squared error is the safer choice. Variances are divided by
+    the number of rows, as in [1]_.
 
     **Missing ratings** are NaN in `y`. A row without any trains the adversary only.
 

@@ -31,7 +31,16 @@ from sklearn.utils.validation import (
 from skorch.callbacks import EarlyStopping
 from torch import nn
 
-from .._engine import Adam, Job, Labels, Rows, StepwiseNet, ValidationScores, as_tensor
+from .._engine import (
+    Adam,
+    Job,
+    Labels,
+    Rows,
+    StepwiseNet,
+    ValidationScores,
+    as_tensor,
+    seeded_global_random,
+)
 from .._threads import limited_threads
 from .._validation import check_layer_sizes, check_origin, encode
 from ..exceptions import NoSpeakersWarning
@@ -293,21 +302,33 @@ class BaseSER(
             sizes = (n_features, *self.hidden_layer_sizes)
             return [*mlp(sizes, generator, dropout=self.dropout)], sizes[-1]
         seed = torch.randint(2**31, (), generator=generator).item()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded_global_random(seed):
             if isinstance(self.encoder, nn.Module):
                 layers = copy.deepcopy(self.encoder)
             else:
                 layers = self.encoder(n_features)
-        dtype = next((p.dtype for p in layers.parameters()), torch.float32)
-        with torch.no_grad():
-            output = layers.eval()(torch.zeros(2, n_features, dtype=dtype))
-        if output.ndim != 2 or len(output) != 2:
-            raise ValueError(
-                f"`encoder` maps 2 rows of {n_features} features to shape "
-                f"{tuple(output.shape)}; it must return one row of numbers for each."
+        if not isinstance(layers, nn.Module):
+            raise TypeError(
+                f"`encoder` returns {type(layers).__name__}; a function must return a "
+                "torch module."
             )
-        return [layers], output.shape[1]
+        dtype = next((p.dtype for p in layers.parameters()), torch.float32)
+        try:
+            with torch.no_grad():
+                output = layers.eval()(torch.zeros(2, n_features, dtype=dtype))
+        except Exception as error:
+            raise ValueError(
+                f"`encoder` fails on rows of {n_features} features, as many as `X` "
+                f"has: {error}"
+            ) from error
+        shape = tuple(getattr(output, "shape", ()))
+        if len(shape) != 2 or shape[0] != 2:
+            raise ValueError(
+                f"`encoder` maps 2 rows of {n_features} features to "
+                f"{type(output).__name__} of shape {shape}; it must return one row of "
+                "numbers for each, as a tensor of shape (2, width)."
+            )
+        return [layers], shape[1]
 
     def _input_layers(self, standardize):
         """Return the first layers of the encoder: standardisation and bound."""
@@ -334,7 +355,6 @@ class BaseSER(
             batch_size=self.batch_size,
             order_generator=order_generator,
             noise_generator=noise_generator,
-            uses_global_random=self.encoder is not None,
             train_split=None,
             callbacks=callbacks,
             verbose=self.verbose,
@@ -476,8 +496,8 @@ class BaseSER(
     def _split(self, utterances):
         """Return the positions of the training and of the validation rows.
 
-        The validation rows are all rows of some speakers, drawn at random. Rows of unknown
-        speakers may be of any speaker, and are training rows.
+        The validation rows are all rows of some speakers, drawn at random. Rows of
+        unknown speakers may be of any speaker, and are training rows.
         """
         rows = np.arange(len(utterances))
         codes, _ = encode(utterances.speakers)
@@ -500,4 +520,3 @@ class BaseSER(
         )
         train, valid = next(split.split(known, utterances.targets[known], groups))
         return np.sort(np.concatenate([known[train], unknown])), known[valid]
-

@@ -4,10 +4,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from torch import Tensor, nn
 
-from .._engine import Labels
+from .._engine import Labels, seeded_global_random
 from ..nn import ramp
 
 __all__ = ["EmpiricalRisk", "Objective"]
@@ -120,7 +120,8 @@ class Objective(BaseEstimator, nn.Module):
             Number of training speakers.
 
         generator : torch.Generator
-            Source of initial weights, see `advser.nn.linear`.
+            Source of initial weights, see `advser.nn.linear`. Layers of torch draw
+            theirs from the global generator, which is seeded here.
         """
 
     def loss(self, h: Tensor, output: Tensor, y: Labels, progress) -> dict[str, Tensor]:
@@ -206,7 +207,7 @@ class Objective(BaseEstimator, nn.Module):
         """
         if hasattr(self, "_parameter_constraints"):
             self._validate_params()
-        ready = type(self)(**self.get_params(deep=False))
+        ready = clone(self)
         for name in self.tensor_params:
             value = torch.tensor(float(getattr(ready, name)))
             delattr(ready, name)
@@ -215,7 +216,8 @@ class Objective(BaseEstimator, nn.Module):
         ready.n_speakers = support.shape[1]
         ones = torch.ones(1, ready.n_speakers)
         ready.register_buffer("support", torch.cat([support, ones]))
-        ready.build(embedding_dim, ready.n_speakers, generator)
+        with seeded_global_random(generator.initial_seed()):
+            ready.build(embedding_dim, ready.n_speakers, generator)
         return ready
 
 

@@ -7,7 +7,10 @@ Sun and Saenko (2016), arXiv 1607.01719, with the speakers as domains:
     {4 d^2}
 """
 
+from numbers import Real
+
 import torch
+from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from ._base import Objective
@@ -68,6 +71,10 @@ class CORAL(Objective):
     B. Sun, K. Saenko, "Deep CORAL: Correlation alignment for deep domain adaptation",
     ECCV 2016 workshops, arXiv 1607.01719.
     """
+
+    _parameter_constraints: dict = {
+        "weight": [Interval(Real, 0, None, closed="left")],
+    }
 
     tensor_params = ("weight",)
 

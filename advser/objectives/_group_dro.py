@@ -5,7 +5,10 @@ Sagawa, Koh, Hashimoto, Liang (2020), arXiv 1911.08731, with the speakers as gro
 .. math:: \min_{E, C} \max_{q \in \Delta_S} \; \sum_s q_s R_s
 """
 
+from numbers import Real
+
 import torch
+from sklearn.utils._param_validation import Interval
 
 from ._base import Objective
 
@@ -39,6 +42,10 @@ class GroupDRO(Objective):
     S. Sagawa, P. W. Koh, T. B. Hashimoto, P. Liang, "Distributionally robust neural
     networks for group shifts", ICLR 2020, arXiv 1911.08731.
     """
+
+    _parameter_constraints: dict = {
+        "step_size": [Interval(Real, 0, None, closed="left")],
+    }
 
     tensor_params = ("step_size",)
 

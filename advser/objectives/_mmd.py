@@ -7,7 +7,10 @@ with the speakers as domains:
     + \lambda \operatorname{mean}_{s < t} \mathrm{MMD}^2(s, t)
 """
 
+from numbers import Real
+
 import torch
+from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from ._base import Objective
@@ -24,7 +27,7 @@ def mean_discrepancy(h: Tensor, membership: Tensor, bandwidths) -> Tensor:
 
     The bars are means over all pairs of rows. The kernel is a mean of Gaussians,
     :math:`k(h, h') = \operatorname{mean}_b e^{-\lVert h - h' \rVert^2 / (2 b m)}`, with
-    the mean squared distance m of the batch, which has no gradient.
+    the mean squared distance m of the rows of known speakers, which has no gradient.
 
     Parameters
     ----------
@@ -44,7 +47,11 @@ def mean_discrepancy(h: Tensor, membership: Tensor, bandwidths) -> Tensor:
     counts = membership.sum(0)  # (n_speakers,)
     squared = h.square().sum(1)
     distance = (squared[:, None] + squared - 2 * h @ h.T).clamp(min=0)  # (n, n)
-    scale = distance.detach().mean().clamp(min=torch.finfo(h.dtype).tiny)
+    known = membership.sum(1)  # (n,)
+    n_pairs = known.sum().square().clamp(min=1)
+    scale = (known @ distance.detach() @ known / n_pairs).clamp(
+        min=torch.finfo(h.dtype).tiny
+    )
     kernel = sum(torch.exp(-distance / (2 * b * scale)) for b in bandwidths)
     share = membership / counts.clamp(min=1)  # (n, n_speakers)
     inner = share.T @ (kernel / len(bandwidths)) @ share
@@ -83,6 +90,11 @@ class MMD(Objective):
     .. [2] H. Li, S. J. Pan, S. Wang, A. C. Kot, "Domain generalization with adversarial
        feature learning", CVPR 2018.
     """
+
+    _parameter_constraints: dict = {
+        "weight": [Interval(Real, 0, None, closed="left")],
+        "bandwidths": ["array-like"],
+    }
 
     tensor_params = ("weight",)
 

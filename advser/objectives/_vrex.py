@@ -5,6 +5,10 @@ Krueger et al. (2021), arXiv 2003.00688, with the speakers as environments:
 .. math:: \min_{E, C} \; \frac{1}{S} \sum_s R_s + \beta \operatorname{Var}_s(R_s)
 """
 
+from numbers import Real
+
+from sklearn.utils._param_validation import Interval
+
 from ._base import Objective
 
 __all__ = ["VREx"]
@@ -33,6 +37,10 @@ class VREx(Objective):
     D. Krueger et al., "Out-of-distribution generalization via risk extrapolation
     (REx)", ICML 2021, arXiv 2003.00688.
     """
+
+    _parameter_constraints: dict = {
+        "weight": [Interval(Real, 0, None, closed="left")],
+    }
 
     tensor_params = ("weight",)
 

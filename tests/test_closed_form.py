@@ -1,28 +1,31 @@
-"""The adversary in closed form: its best answer by hand, and a game without it."""
+"""The adversary in closed form: its solution by hand, and as a term of the loss."""
 
 import numpy as np
 import pytest
 import torch
-from games import (
+from sklearn.linear_model import LinearRegression, Ridge
+from small_networks import (
     gradients,
     identity,
+    labels,
     numeric_gradients,
-    play,
     random_batch,
     random_network,
+    ready,
     tensor,
+    terms_of,
 )
-from sklearn.linear_model import LinearRegression, Ridge
 from torch.autograd import gradcheck
 
 from advser import AdversarialSER
 from advser.datasets import load_emodb
 from advser.evaluation import cross_val_leakage
-from advser.objectives._closed_form import RidgeNetwork, speakers_explained
+from advser.methods._adversarial_network import AdversarialNetwork
+from advser.objectives import ClosedForm, speakers_explained
 
 
 def explained_of(h, speaker, weight, ridge, given=None):
-    """Return the share that is explained of speakers told by codes."""
+    """Return the share that is explained of speakers with these codes."""
     columns = torch.nn.functional.one_hot(speaker.clamp(min=0)).to(h)
     return speakers_explained(h, columns, weight, ridge, given)
 
@@ -112,9 +115,9 @@ def test_rows_of_weight_0_are_left_out_and_of_weight_2_count_twice():
 @pytest.mark.parametrize(
     ("h", "speaker", "given"),
     [
-        (tensor([[0.0], [0.0]]), [0, 1], None),  # an embedding that is dead
+        (tensor([[0.0], [0.0]]), [0, 1], None),  # an embedding that is 0
         (tensor([[3.0], [3.0]]), [0, 1], None),
-        (tensor([[3.0], [4.0]]), [2, 2], None),  # nobody to tell apart
+        (tensor([[3.0], [4.0]]), [2, 2], None),  # one speaker
         (tensor([[3.0], [4.0]]), [0, 1], tensor([[1.0, 0.0], [0.0, 1.0]])),
         (tensor([[3.0]]), [0], None),
     ],
@@ -145,45 +148,44 @@ def test_share_has_the_gradient_of_finite_differences(conditional):
     )
 
 
-# The game
+# The objective
 
 
-def test_terms_of_the_move_by_hand():
-    network = RidgeNetwork(
-        identity(1), identity(1), 2, weight=0.5, steepness=0.0, ridge=0.25
-    ).double()
-    y = {"emotion": torch.tensor([0, 0]), "speaker": torch.tensor([0, 1])}
-    terms = play(network, "train", tensor([[7.0], [5.0]]), y, 1.0)
+def test_terms_by_hand():
+    objective = ready(ClosedForm(0.5, penalty=0.25, ramp=0.0), 1, 1)
+    network = AdversarialNetwork(identity(1), identity(1), objective).double()
+    y = labels(emotion=[0, 0], speaker=[0, 1])
+    terms = terms_of(network, "train", tensor([[7.0], [5.0]]), y)
     assert {name: term.item() for name, term in terms.items()} == pytest.approx(
         {"emotion": 0.0, "explained": 0.5 * 0.8}, abs=1e-6
     )
     assert network.steps == ("train",)
 
 
-def test_conditional_game_is_played_beyond_the_emotion():
-    """Of a row without emotion it goes by the prediction, detached."""
+def test_conditional_objective_explains_speakers_beyond_the_emotion():
+    """For a row without emotion it uses the prediction, detached."""
     x, y = random_batch()
-    network = random_network(RidgeNetwork, conditional=True, weight=1.0)
-    given = torch.nn.functional.one_hot(y["emotion"].clamp(min=0), 3).double()
+    network = random_network(ClosedForm(1.0, ramp=0.0, conditional=True))
+    given = torch.nn.functional.one_hot(y.emotion.clamp(min=0), 3).double()
     given[1] = network(x)[1].detach().softmax(0)
     expected = explained_of(
-        network.encoder(x), y["speaker"], y["speaker_weight"], 0.01, given
+        network.encoder(x), y.speaker, y.speaker_weight, 0.01, given
     )
-    terms = play(network, "train", x, y, 1.0)
+    terms = terms_of(network, "train", x, y)
     torch.testing.assert_close(terms["explained"], expected)
     (gradient,) = gradients([terms["explained"]], [network.emotion_head.weight])
     assert not gradient.any()
 
 
 @pytest.mark.parametrize("conditional", [False, True])
-def test_move_has_the_gradient_of_finite_differences(conditional):
-    network = random_network(RidgeNetwork, conditional=conditional, ridge=0.5)
+def test_objective_has_the_gradient_of_finite_differences(conditional):
+    network = random_network(ClosedForm(0.7, penalty=0.5, conditional=conditional))
     x, y = random_batch(14)
-    y["emotion"].clamp_(min=0)  # a detached prediction has finite differences
+    y.emotion.clamp_(min=0)  # a detached prediction has finite differences
     parameters = list(network.encoder.parameters())
 
     def loss():
-        return play(network, "train", x, y, 0.7)["explained"]
+        return terms_of(network, "train", x, y, 0.7)["explained"]
 
     for ours, numeric in zip(
         gradients([loss()], parameters),
@@ -194,11 +196,11 @@ def test_move_has_the_gradient_of_finite_differences(conditional):
     assert ours.any()
 
 
-def test_settings_reach_the_network(toy):
+def test_penalty_reaches_the_training(toy):
     settings = {"max_epochs": 4, "random_state": 0}
     few, many = (
-        AdversarialSER("ridge", adversary_alpha=alpha, **settings).fit(*toy)
-        for alpha in (0.01, 10.0)
+        AdversarialSER(ClosedForm(penalty=penalty), **settings).fit(*toy)
+        for penalty in (0.01, 10.0)
     )
     explained = "train_explained_loss"
     assert few.history_[explained].iloc[-1] > 2 * many.history_[explained].iloc[-1]
@@ -206,8 +208,8 @@ def test_settings_reach_the_network(toy):
 
 
 @pytest.mark.filterwarnings("ignore::advser.exceptions.ConfoundedSpeakersWarning")
-def test_conditional_game_keeps_an_emotion_that_speakers_tell():
-    """Speaker and emotion are one, but for the voice: there, only that is hidden."""
+def test_conditional_objective_keeps_an_emotion_that_speakers_determine():
+    """Each speaker has one emotion; only what the speaker adds to it is removed."""
     rng = np.random.default_rng(0)
     speaker = rng.integers(8, size=320)
     X = rng.normal(size=(320, 9))
@@ -215,9 +217,7 @@ def test_conditional_game_keeps_an_emotion_that_speakers_tell():
     X[np.arange(320), 1 + speaker] += 3
     explained = {}
     for conditional in (False, True):
-        ser = AdversarialSER(
-            "ridge", adversary_weight=0.1, conditional=conditional, random_state=0
-        )
+        ser = AdversarialSER(ClosedForm(0.1, conditional=conditional), random_state=0)
         ser.fit(X, speaker % 2, speakers=speaker)
         h = torch.from_numpy(ser.transform(X))
         given = torch.eye(2)[speaker % 2].double()
@@ -227,16 +227,16 @@ def test_conditional_game_keeps_an_emotion_that_speakers_tell():
             ).item()
             for known in (None, given)
         ]
-    assert explained[True][0] > explained[False][0]  # the emotion tells the speaker
+    assert explained[True][0] > explained[False][0]  # the emotion predicts the speaker
 
 
 def test_defaults_hide_the_speakers_of_real_speech():
-    """From a probe that trains afresh, on utterances that the network has not heard."""
+    """By a new probe, on utterances that are not in the training rows."""
     X, y, speakers = load_emodb(return_X_y_speakers=True)
     leakage = {
         adversary: cross_val_leakage(
             AdversarialSER(adversary), X, y, speakers, random_state=0
         ).accuracy
-        for adversary in ("ridge", None)
+        for adversary in ("closed_form", None)
     }
-    assert leakage["ridge"] < leakage[None] - 0.06
+    assert leakage["closed_form"] < leakage[None] - 0.06

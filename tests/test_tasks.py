@@ -1,30 +1,31 @@
-"""The losses of ratings give the numbers worked out by hand, rating by rating."""
+"""Losses and scores of emotions and ratings give the numbers worked out by hand."""
 
 import audmetric
 import numpy as np
 import pytest
 import torch
-from games import gradients, numeric_gradients, random_batch, tensor
+from small_networks import gradients, labels, numeric_gradients, random_batch, tensor
 from torch.autograd import gradcheck
 
-from advser._engine._outputs import Emotions, Ratings, concordance
+from advser._engine import Labels
+from advser.methods._tasks import Emotions, Ratings, bin_codes, concordance
 
 
-def ratings(kind="ccc", weights=(1.0,), delta=1.0, n_bins=1):
+def ratings(kind="ccc", weights=(1.0,), delta=1.0, edges=None):
     n = len(weights)
     return Ratings(
         *(np.zeros(n), np.ones(n), np.full(n, -np.inf), np.full(n, np.inf)),
         loss=kind,
         weights=weights,
         delta=delta,
-        n_bins=n_bins,
+        edges=np.zeros((n, 0)) if edges is None else edges,
     ).double()
 
 
-def labels(rated, weight=None):
+def rated_as(rated, weight=None):
     rated = tensor(rated)
     weight = torch.ones_like(rated) if weight is None else tensor(weight)
-    return {"ratings": rated, "ratings_weight": weight}
+    return Labels(ratings=rated, ratings_weight=weight)
 
 
 # Concordance
@@ -68,7 +69,7 @@ def test_concordance_of_nothing_is_zero(weight):
 def test_loss_of_concordance_by_hand():
     # first target: as above, 1 - 4/11; second: p = r, so 0; weights 3/4 and 1/4
     predicted = tensor([[1.0, 5.0], [2.0, 7.0], [3.0, 6.0]])
-    y = labels([[2.0, 5.0], [4.0, 7.0], [6.0, 6.0]])
+    y = rated_as([[2.0, 5.0], [4.0, 7.0], [6.0, 6.0]])
     loss = ratings(weights=(3.0, 1.0)).loss(predicted, y)
     assert loss.item() == pytest.approx(0.75 * (1 - 4 / 11), abs=1e-12)
 
@@ -76,7 +77,7 @@ def test_loss_of_concordance_by_hand():
 def test_loss_of_squares_by_hand():
     # (1² + 2²) / 2 with weights 1 and 1; (3² · 2 + 0) / 2
     predicted = tensor([[1.0, 3.0], [2.0, 9.0]])
-    y = labels([[0.0, 0.0], [0.0, 0.0]], [[1.0, 2.0], [1.0, 0.0]])
+    y = rated_as([[0.0, 0.0], [0.0, 0.0]], [[1.0, 2.0], [1.0, 0.0]])
     loss = ratings("mse", (1.0, 1.0)).loss(predicted, y)
     assert loss.item() == pytest.approx((2.5 + 9.0) / 2, abs=1e-12)
 
@@ -84,13 +85,13 @@ def test_loss_of_squares_by_hand():
 def test_huber_loss_by_hand():
     # below delta half the square: 0.5; above it delta · (3 - delta / 2) = 2 · 2
     predicted = tensor([[1.0], [3.0]])
-    loss = ratings("huber", delta=2.0).loss(predicted, labels([[0.0], [0.0]]))
+    loss = ratings("huber", delta=2.0).loss(predicted, rated_as([[0.0], [0.0]]))
     assert loss.item() == pytest.approx((0.5 + 4.0) / 2, abs=1e-12)
 
 
 def test_target_without_a_rating_in_the_batch_costs_nothing():
     predicted = tensor([[1.0, 5.0], [2.0, 7.0], [3.0, 6.0]]).requires_grad_()
-    y = labels([[2.0, 0.0], [4.0, 0.0], [6.0, 0.0]], [[1.0, 0.0]] * 3)
+    y = rated_as([[2.0, 0.0], [4.0, 0.0], [6.0, 0.0]], [[1.0, 0.0]] * 3)
     loss = ratings(weights=(1.0, 1.0)).loss(predicted, y)
     assert loss.item() == pytest.approx((1 - 4 / 11) / 2, abs=1e-12)
     (gradient,) = gradients([loss], [predicted])
@@ -104,7 +105,7 @@ def test_loss_has_the_gradient_of_finite_differences(kind):
     predicted, rated, weight = torch.rand(
         (3, 6, 2), generator=generator, dtype=torch.float64
     )
-    y = {"ratings": 3 * rated, "ratings_weight": weight}
+    y = Labels(ratings=3 * rated, ratings_weight=weight)
     outputs = ratings(kind, (1.0, 2.0))
     assert gradcheck(lambda p: outputs.loss(p, y), predicted.requires_grad_())
 
@@ -112,7 +113,7 @@ def test_loss_has_the_gradient_of_finite_differences(kind):
 def test_head_descends_the_loss_of_ratings():
     x, _ = random_batch()
     head = torch.nn.Linear(5, 1, dtype=torch.float64)
-    y = labels([[float(i)] for i in range(len(x))])
+    y = rated_as([[float(i)] for i in range(len(x))])
     outputs = ratings()
 
     def loss():
@@ -123,24 +124,95 @@ def test_head_descends_the_loss_of_ratings():
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-8)
 
 
-# What comes out
+# Predictions
 
 
-def test_ratings_come_out_on_the_scale_of_the_raters_and_within_it():
+def test_ratings_are_on_the_scale_of_the_raters_and_within_its_range():
     outputs = Ratings(
-        *([3.0], [2.0], [1.0], [5.0]), loss="mse", weights=[1.0], delta=1.0, n_bins=1
+        *([3.0], [2.0], [1.0], [5.0]),
+        loss="mse",
+        weights=[1.0],
+        delta=1.0,
+        edges=np.zeros((1, 0)),
     )
     found = outputs.double()(tensor([[-1.0], [0.5], [9.0], [-9.0]]))
     assert found.tolist() == [[1.0], [4.0], [5.0], [1.0]]
 
 
-def test_emotions_come_out_as_they_are():
+def test_emotions_are_logits():
     logits = tensor([[1.0, 2.0]])
-    assert Emotions()(logits) is logits
+    assert Emotions(2)(logits) is logits
 
 
-def test_bins_are_equally_likely_where_they_are_unknown():
-    codes = torch.tensor([2, -1])
-    logits, found = ratings(n_bins=3).condition(tensor([[1.0], [9.0]]), {"bin": codes})
-    assert logits.tolist() == [[0.0] * 3] * 2
-    assert found is codes
+# Conditions
+
+
+def test_known_emotion_is_one_hot_and_an_unknown_one_the_detached_prediction():
+    logits = tensor([[9.0, 0.0], [np.log(3), 0.0]]).requires_grad_()
+    q, codes = Emotions(2).condition(logits, labels(emotion=[1, -1]))
+    torch.testing.assert_close(q, tensor([[0.0, 1.0], [0.75, 0.25]]))
+    assert not q.requires_grad
+    assert codes.tolist() == [1, -1]
+
+
+def test_bins_are_equally_probable_where_they_are_unknown():
+    task = ratings(edges=np.array([[1.0, 2.0]]))
+    assert task.n_conditions == 3
+    y = Labels(bin=torch.tensor([2, -1]))
+    q, codes = task.condition(tensor([[1.0], [9.0]]), y)
+    torch.testing.assert_close(q, tensor([[0.0, 0.0, 1.0], [1 / 3] * 3]))
+    assert codes is y.bin
+
+
+def test_bin_codes_by_hand():
+    edges = np.array([[1.0, 2.0], [10.0, 20.0]])
+    rated = np.array([[0.0, 5.0], [1.0, 15.0], [9.0, 99.0], [np.nan, 5.0], [1.5, 0.0]])
+    # bins (0, 0), (1, 1), (2, 2), unknown and (1, 0) of 3 times 3
+    assert bin_codes(rated, edges).tolist() == [0, 4, 8, -1, 3]
+
+
+# Losses of single speakers
+
+
+def membership(codes, n_speakers):
+    return torch.nn.functional.one_hot(torch.tensor(codes), n_speakers).double()
+
+
+@pytest.mark.parametrize("kind", ["ccc", "mse", "huber"])
+def test_risks_are_the_losses_of_the_rows_of_each_speaker(kind):
+    rng = np.random.default_rng(0)
+    predicted, rated = tensor(rng.normal(size=(2, 9, 2)))
+    codes = np.arange(9) % 2
+    task = ratings(kind, (1.0, 3.0), delta=0.5)
+    weight = torch.ones_like(rated)
+    risks, weights = task.risks(
+        predicted, Labels(ratings=rated, ratings_weight=weight), membership(codes, 3)
+    )
+    for speaker in range(2):
+        rows = torch.from_numpy(codes == speaker)
+        y = Labels(ratings=rated[rows], ratings_weight=weight[rows])
+        expected = task.loss(predicted[rows], y).item()
+        assert risks[speaker].item() == pytest.approx(expected)
+    assert risks[2].item() == 0
+    assert weights.tolist() == [10.0, 8.0, 0.0]
+
+
+# Scores of validation rows
+
+
+def test_scores_of_emotions_by_hand():
+    logits = tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [3.0, 0.0, 0.0]])
+    scores = Emotions(3).scores(logits, labels(emotion=[0, 0, 2]))
+    # recalls 1/2 and 0; emotion 1 does not occur
+    assert scores["valid_uar"] == pytest.approx(1 / 4)
+    e = np.e
+    expected = np.log([(e + 2) / e, e + 2, e**3 + 2]).mean()
+    assert scores["valid_loss"] == pytest.approx(expected)
+
+
+def test_scores_of_ratings_by_hand():
+    predicted = tensor([[1.0], [2.0], [3.0], [99.0]])
+    y = rated_as([[2.0], [4.0], [6.0], [0.0]], [[1.0], [1.0], [1.0], [0.0]])
+    scores = ratings().scores(predicted, y)
+    assert scores["valid_loss"] == pytest.approx((1 + 4 + 9) / 3)
+    assert scores["valid_ccc"] == pytest.approx(4 / 11)

@@ -1,4 +1,4 @@
-"""The engine: it plays the moves of any module, on every row, and nothing else."""
+"""The engine: it takes the update steps of any network on every row."""
 
 import copy
 import pickle
@@ -7,21 +7,35 @@ from itertools import chain
 import numpy as np
 import pytest
 import torch
-from games import random_batch, random_network
 from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
+from small_networks import Interrupt, random_batch, random_network, ready, terms_of
 from torch import nn
 
-from advser._engine._net import AdamW, Rows, StepwiseNet, as_tensor
-from advser._engine._networks import EmotionNetwork
-from advser._engine._outputs import EmotionScores
+from advser._engine import (
+    Adam,
+    Labels,
+    Network,
+    Rows,
+    StepwiseNet,
+    ValidationScores,
+    as_tensor,
+)
+from advser._engine._data import batch_order
+from advser.methods._adversarial_network import AdversarialNetwork
 from advser.nn import Dropout, linear, mlp
-from advser.objectives._closed_form import RidgeNetwork
-from advser.objectives._entropy import MaxEntropyNetwork
-from advser.objectives._grl import DomainAdversarialNetwork
+from advser.objectives import (
+    MMD,
+    ClosedForm,
+    Confusion,
+    EmpiricalRisk,
+    GradientReversal,
+    GroupDRO,
+    MaxEntropy,
+)
 
 
-class Duel(nn.Module):
-    """Two players who share a middle layer, and remember what they were shown."""
+class Duel(Network):
+    """Two update steps that share a middle layer; it records its batches."""
 
     steps = ("attack", "attack", "defend")
 
@@ -34,15 +48,15 @@ class Duel(nn.Module):
         self.seen = []
 
     def step_parameters(self, step):
-        """Return the players of a move."""
-        players = {
+        """Return the parameters of a step."""
+        layers = {
             "attack": [self.middle, self.front],
             "defend": [self.back, self.middle],
         }
-        return [p for player in players[step] for p in player.parameters()]
+        return [p for layer in layers[step] for p in layer.parameters()]
 
     def loss(self, step, x, y, progress):
-        """Return the term of a move: one wants an output of 1, the other of 0."""
+        """Return the term of a step: one draws the output to 1, the other to 0."""
         self.seen.append((step, x.flatten().tolist(), y, progress))
         out = self.back(self.middle(self.front(x))).mean()
         return {"win": (out - 1) ** 2} if step == "attack" else {"lose": out**2 / 2}
@@ -50,7 +64,9 @@ class Duel(nn.Module):
 
 def rows(n, n_labeled=None):
     x = torch.arange(float(n))[:, None]
-    return Rows(x, {"emotion": torch.arange(n)}, n_labeled)
+    return Rows(
+        x, Labels(emotion=torch.arange(n)), n if n_labeled is None else n_labeled
+    )
 
 
 def net_of(module, *, seed=0, **settings):
@@ -58,9 +74,8 @@ def net_of(module, *, seed=0, **settings):
     return StepwiseNet(
         module,
         criterion=nn.Identity,
-        optimizer=AdamW,
-        optimizer__weight_decay=0.01,
-        iterator_train__generator=torch.Generator().manual_seed(seed),
+        optimizer=Adam,
+        order_generator=torch.Generator().manual_seed(seed),
         noise_generator=torch.Generator().manual_seed(seed + 1),
         train_split=None,
         **settings,
@@ -71,7 +86,7 @@ def state_of(module):
     return copy.deepcopy(module.state_dict())
 
 
-def moved(module, state):
+def changed(module, state):
     """Return the names of the parameters that differ from an earlier state."""
     now = module.state_dict()
     return {name for name in now if not torch.equal(now[name], state[name])}
@@ -81,31 +96,33 @@ def moved(module, state):
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 5, 100])
-def test_batches_hold_each_row_once_an_epoch(batch_size):
+def test_batches_are_full_and_hold_each_row_in_an_epoch(batch_size):
+    """The last batch is filled up with rows that came first."""
     net = net_of(Duel(), batch_size=batch_size).fit((rows(11), None))
     shown = [x for step, x, _, _ in net.module_.seen if step == "defend"]
     n_batches = -(-11 // batch_size)
     assert len(shown) == 3 * n_batches
-    assert {len(x) for x in shown[: n_batches - 1]} <= {batch_size}
+    assert {len(x) for x in shown} == {min(batch_size, 11)}
     epochs = [
         list(chain(*shown[i : i + n_batches])) for i in range(0, len(shown), n_batches)
     ]
     for epoch in epochs:
-        assert sorted(epoch) == list(range(11))
+        assert sorted(epoch[:11]) == list(range(11))
+        assert epoch[11:] == epoch[: len(epoch) - 11]
     assert epochs[0] != epochs[1] != epochs[2]
 
 
 def test_batches_keep_rows_and_labels_together():
     net = net_of(Duel()).fit((rows(11), None))
     for _, x, y, _ in net.module_.seen:
-        assert y["emotion"].tolist() == x
+        assert y.emotion.tolist() == x
 
 
 def test_batches_of_more_rows_than_one_block():
     net = net_of(Duel(), batch_size=2, max_epochs=1).fit((rows(301), None))
     shown = [x for step, x, _, _ in net.module_.seen if step == "defend"]
     assert len(shown) == 151
-    assert sorted(chain(*shown)) == list(range(301))
+    assert sorted(list(chain(*shown))[:301]) == list(range(301))
 
 
 @pytest.mark.parametrize("n_labeled", [10, 32, 50])
@@ -118,7 +135,7 @@ def test_batches_share_the_unlabelled_rows_evenly(n_labeled):
 
 def test_order_follows_the_generator():
     orders = [
-        rows(50, n_labeled).shuffled_order(torch.Generator().manual_seed(seed)).tolist()
+        batch_order(50, n_labeled, 10, torch.Generator().manual_seed(seed)).tolist()
         for n_labeled in (50, 20)
         for seed in (0, 0, 1)
     ]
@@ -126,10 +143,10 @@ def test_order_follows_the_generator():
     assert orders[3] == orders[4] != orders[5]
 
 
-# Moves
+# Update steps
 
 
-def test_moves_are_played_in_order_on_every_batch():
+def test_steps_are_taken_in_order_on_every_batch():
     net = net_of(Duel()).fit((rows(11), None))
     seen = net.module_.seen
     assert [step for step, *_ in seen] == ["attack", "attack", "defend"] * 9
@@ -144,37 +161,41 @@ def test_progress_runs_from_0_towards_1():
 
 
 @pytest.mark.parametrize(
-    ("steps", "players"),
+    ("steps", "layers"),
     [
         (("attack",), {"front", "middle"}),
         (("defend",), {"back", "middle"}),
         (("attack", "defend"), {"front", "middle", "back"}),
     ],
 )
-def test_moves_change_their_own_parameters_alone(steps, players):
+def test_steps_change_their_own_parameters_alone(steps, layers):
     module = Duel()
     module.steps = steps
     before = state_of(module)
     net = net_of(module).fit((rows(8), None))
-    assert moved(net.module_, before) == {
-        f"{player}.{name}" for player in players for name in ("weight", "bias")
+    assert changed(net.module_, before) == {
+        f"{layer}.{name}" for layer in layers for name in ("weight", "bias")
     }
 
 
 def plain_training(module, batches, n_epochs, lr=0.01):
-    """Train as the engine should, with torch's own means: an optimizer per move."""
+    """Train as the engine should, by torch alone: an optimizer per step."""
     optimizers = {
-        step: torch.optim.AdamW(module.step_parameters(step), lr=lr, weight_decay=0.01)
+        step: torch.optim.Adam(module.step_parameters(step), lr=lr)
         for step in module.steps
     }
     losses = []
     for i, (x, y) in enumerate(batches):
         for step in module.steps:
             optimizers[step].zero_grad()
-            shared = module.shared(x) if hasattr(module, "shared") else x
-            terms = module.loss(step, shared, y, i / len(batches))
+            terms = terms_of(module, step, x, y, i / len(batches))
             parameters = module.step_parameters(step)
-            gradients = torch.autograd.grad(sum(terms.values()), parameters)
+            gradients = torch.autograd.grad(
+                sum(terms.values()),
+                parameters,
+                allow_unused=True,
+                materialize_grads=True,
+            )
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.grad = gradient
             optimizers[step].step()
@@ -198,7 +219,7 @@ def batches_seen(module):
     ]
 
 
-def test_training_is_that_of_one_optimizer_per_move():
+def test_training_is_that_of_one_optimizer_per_step():
     theirs = Duel()
     net = net_of(Duel()).fit((rows(11), None))
     losses = plain_training(theirs, batches_seen(net.module_), 3)
@@ -209,32 +230,60 @@ def test_training_is_that_of_one_optimizer_per_move():
 
 
 @pytest.mark.parametrize(
-    ("network", "settings"),
+    "objective",
     [
-        (EmotionNetwork, {}),
-        (DomainAdversarialNetwork, {"n_adversary_steps": 2, "steepness": 10.0}),
-        (MaxEntropyNetwork, {"n_adversary_steps": 2, "steepness": 10.0}),
-        (MaxEntropyNetwork, {"objective": "confusion", "conditional": True}),
-        (RidgeNetwork, {"conditional": True}),
+        EmpiricalRisk(),
+        GradientReversal(steps=3),
+        MaxEntropy(),
+        Confusion(conditional=True),
+        ClosedForm(conditional=True),
+        MMD(),
+        GroupDRO(),
     ],
+    ids=repr,
 )
-def test_training_of_the_games_is_that_of_one_optimizer_per_move(network, settings):
+def test_training_of_objectives_is_that_of_one_optimizer_per_step(objective):
     x, y = random_batch(9)
-    if network is EmotionNetwork:
-        y = {name: values for name, values in y.items() if name.startswith("emotion")}
-    ours, theirs = (random_network(network, **settings) for _ in range(2))
+    ours, theirs = (random_network(objective) for _ in range(2))
     # one batch an epoch: the order of its rows changes no mean
-    net_of(ours, batch_size=9, max_epochs=20).fit((Rows(x, y), None))
+    net_of(ours, batch_size=9, max_epochs=20).fit((Rows(x, y, 9), None))
     plain_training(theirs, [(x, y)] * 20, 20)
     for name, values in theirs.state_dict().items():
         torch.testing.assert_close(ours.state_dict()[name], values)
+
+
+def test_penalty_is_the_squared_norm_of_the_weights():
+    """An L2 term in the loss gives the same training as `alpha`."""
+    x, y = random_batch(9)
+
+    class Penalized(AdversarialNetwork):
+        def loss(self, step, shared, y, progress):
+            squares = sum(p.square().sum() for p in self.penalized(step))
+            return {**super().loss(step, shared, y, progress), "l2": 0.15 * squares}
+
+    ours, theirs = (random_network(EmpiricalRisk()) for _ in range(2))
+    theirs = Penalized(theirs.encoder, theirs.emotion_head, theirs.objective)
+    net_of(ours, batch_size=9, max_epochs=20, alpha=0.3).fit((Rows(x, y, 9), None))
+    plain_training(theirs, [(x, y)] * 20, 20)
+    for name, values in theirs.state_dict().items():
+        torch.testing.assert_close(ours.state_dict()[name], values)
+
+
+def test_frozen_parameters_stay_as_they_are():
+    module = Duel()
+    module.middle.requires_grad_(False)
+    before = state_of(module)
+    net = net_of(module, alpha=0.1).fit((rows(11), None))
+    assert changed(net.module_, before) == {
+        f"{layer}.{name}" for layer in ("front", "back") for name in ("weight", "bias")
+    }
 
 
 def test_history_holds_every_term_of_the_loss():
     net = net_of(Duel()).fit((rows(11), None))
     assert len(net.history) == 3
     for epoch in net.history:
-        # the last move's terms make up the loss that callbacks look for
+        # the terms of the last step make up the loss that callbacks read
         assert epoch["train_loss"] == epoch["train_lose_loss"]
         assert np.isfinite(epoch["train_win_loss"])
         assert epoch["train_batch_count"] == 3
@@ -252,8 +301,8 @@ def test_copied_net_trains_on_as_the_original(copied):
     before = state_of(net.module_)
     for trained in (net, other):
         trained.partial_fit((rows(11), None))
-    assert moved(net.module_, before) == set(before)
-    assert not moved(other.module_, net.module_.state_dict())
+    assert changed(net.module_, before) == set(before)
+    assert not changed(other.module_, net.module_.state_dict())
     assert len(other.history) == 6
 
 
@@ -261,9 +310,12 @@ def test_copied_net_trains_on_as_the_original(copied):
 def test_pickled_net_is_no_larger_than_it_must_be(copied):
     x = torch.zeros(8, 100)
     encoder = mlp((100, 100, 100, 100), torch.Generator())
-    module = EmotionNetwork(encoder, linear(100, 3, None))
+    objective = ready(EmpiricalRisk(), 3, 100).float()
+    module = AdversarialNetwork(encoder, linear(100, 3, None), objective)
     net = net_of(module, max_epochs=1)
-    net.fit((Rows(x, {"emotion": torch.zeros(8, dtype=torch.int64)}), None))
+    zeros = torch.zeros(8, dtype=torch.int64)
+    y = Labels(emotion=zeros, emotion_weight=torch.ones(8))
+    net.fit((Rows(x, y, 8), None))
     if copied:
         net = copy.deepcopy(net)
     n_bytes = 4 * sum(parameter.numel() for parameter in module.parameters())
@@ -276,62 +328,62 @@ def test_training_goes_on_where_it_stopped():
     whole = net_of(Duel(), max_epochs=4).fit((rows(11), None))
     parts = net_of(Duel(), max_epochs=2).fit((rows(11), None))
     parts.partial_fit((rows(11), None))
-    assert not moved(parts.module_, whole.module_.state_dict())
+    assert not changed(parts.module_, whole.module_.state_dict())
 
 
 def test_copied_net_leaves_the_original_alone():
     net = net_of(Duel()).fit((rows(11), None))
     before = state_of(net.module_)
     copy.deepcopy(net).partial_fit((rows(11), None))
-    assert not moved(net.module_, before)
+    assert not changed(net.module_, before)
 
 
 # Callbacks
 
 
 class Listener(Callback):
-    """Write down what happens."""
+    """Record what happens."""
 
     def __init__(self):
-        self.heard = []
+        self.calls = []
 
     def on_batch_begin(self, net, batch, training, **kwargs):
-        """Write the batch down."""
-        self.heard.append(("begin", len(batch[0]), training))
+        """Record the batch."""
+        self.calls.append(("begin", len(batch[0]), training))
 
     def on_grad_computed(self, net, named_parameters, **kwargs):
-        """Write the gradient down."""
-        self.heard.append(
+        """Record the gradient."""
+        self.calls.append(
             ("gradient", {name: p.grad.clone() for name, p in named_parameters})
         )
 
     def on_batch_end(self, net, batch, training, loss, **kwargs):
-        """Write the loss down."""
-        self.heard.append(
+        """Record the loss."""
+        self.calls.append(
             ("end", loss.item(), net.history[-1, "batches", -1, "train_loss"])
         )
 
 
-def test_batch_callbacks_hear_every_batch_and_move():
+def test_batch_callbacks_are_called_for_every_batch_and_step():
     listener = Listener()
     net_of(Duel(), max_epochs=1, callbacks=[listener]).fit((rows(6), None))
-    kinds = [kind for kind, *_ in listener.heard]
+    kinds = [kind for kind, *_ in listener.calls]
     assert kinds == ["begin", "gradient", "gradient", "gradient", "end"] * 2
-    assert [size for kind, size, *_ in listener.heard if kind == "begin"] == [4, 2]
-    for kind, *facts in listener.heard:
+    assert [size for kind, size, *_ in listener.calls if kind == "begin"] == [4, 4]
+    for kind, *facts in listener.calls:
         if kind == "end":
             assert facts[0] == facts[1]
 
 
-def test_gradient_callbacks_see_each_move_its_own_gradient():
+def test_gradient_callbacks_get_the_gradient_of_each_step():
     listener = Listener()
     module = Duel()
     x = rows(4).x
     expected = torch.autograd.grad(
-        module.loss("attack", x, {}, 0.0)["win"], list(module.front.parameters())
+        module.loss("attack", x, Labels(), 0.0)["win"], list(module.front.parameters())
     )
     net_of(module, max_epochs=1, callbacks=[listener]).fit((rows(4), None))
-    gradients = [facts[0] for kind, *facts in listener.heard if kind == "gradient"]
+    gradients = [facts[0] for kind, *facts in listener.calls if kind == "gradient"]
     attack = {"front.weight", "front.bias", "middle.weight", "middle.bias"}
     defend = {"back.weight", "back.bias", "middle.weight", "middle.bias"}
     assert [set(gradient) for gradient in gradients] == [attack, attack, defend]
@@ -341,13 +393,13 @@ def test_gradient_callbacks_see_each_move_its_own_gradient():
 
 def test_batch_callbacks_change_no_bit_of_the_training():
     quiet = net_of(Duel()).fit((rows(11), None))
-    heard = net_of(Duel(), callbacks=[Listener()]).fit((rows(11), None))
-    assert not moved(heard.module_, quiet.module_.state_dict())
-    assert heard.history[:, "train_loss"] == quiet.history[:, "train_loss"]
+    watched = net_of(Duel(), callbacks=[Listener()]).fit((rows(11), None))
+    assert not changed(watched.module_, quiet.module_.state_dict())
+    assert watched.history[:, "train_loss"] == quiet.history[:, "train_loss"]
 
 
-class Deafen(Callback):
-    """Take the gradient of one layer away: in place, or by another one."""
+class RemoveGradient(Callback):
+    """Set the gradient of one layer to 0: in place, or by another one."""
 
     def __init__(self, layer, in_place):
         self.layer = layer
@@ -367,32 +419,31 @@ class Deafen(Callback):
 def test_gradient_callbacks_may_change_the_gradient(in_place):
     module = Duel()
     before = state_of(module)
-    net = net_of(module, callbacks=[Deafen("front", in_place)])
-    net.set_params(optimizer__weight_decay=0.0)
+    net = net_of(module, callbacks=[RemoveGradient("front", in_place)])
     net.fit((rows(11), None))
-    assert moved(net.module_, before) == {
-        f"{player}.{name}"
-        for player in ("middle", "back")
-        for name in ("weight", "bias")
+    assert changed(net.module_, before) == {
+        f"{layer}.{name}" for layer in ("middle", "back") for name in ("weight", "bias")
     }
 
 
-def test_gradient_norm_clipping_bounds_every_move():
+def test_gradient_norm_clipping_bounds_every_step():
     class Norms(Listener):
         def on_grad_computed(self, net, named_parameters, **kwargs):
             gradients = [p.grad.flatten() for _, p in named_parameters]
-            self.heard.append(torch.cat(gradients).norm().item())
+            self.calls.append(torch.cat(gradients).norm().item())
 
     free, bound = Norms(), Norms()
     net_of(Duel(), callbacks=[free]).fit((rows(11), None))
     clip = GradientNormClipping(0.01)
     net_of(Duel(), callbacks=[clip, bound]).fit((rows(11), None))
-    norms = [[h for h in n.heard if isinstance(h, float)] for n in (free, bound)]
+    norms = [
+        [call for call in n.calls if isinstance(call, float)] for n in (free, bound)
+    ]
     assert max(norms[0]) > 0.1
     assert max(norms[1]) <= 0.01 * (1 + 1e-5)
 
 
-def test_lr_scheduler_reaches_every_move():
+def test_lr_scheduler_changes_every_step():
     scheduler = LRScheduler(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.1)
     net = net_of(Duel(), callbacks=[scheduler]).fit((rows(11), None))
     assert net.history[:, "event_lr"] == pytest.approx([0.01, 0.001, 0.0001])
@@ -401,29 +452,20 @@ def test_lr_scheduler_reaches_every_move():
         assert group["lr"] == pytest.approx(1e-5)
 
 
-class Interrupt(Callback):
-    """Stop the training in the middle of an epoch, as Ctrl-C does."""
-
-    def on_batch_end(self, net, **kwargs):
-        """Interrupt the second epoch."""
-        if len(net.history) == 2:
-            raise KeyboardInterrupt
-
-
 def thinned_network():
-    network = random_network(EmotionNetwork)
+    network = random_network(EmpiricalRisk())
     network.encoder.append(Dropout(4, 0.5))
     return network.double()
 
 
-def test_interrupted_training_leaves_a_network_ready_to_predict():
+def test_interrupt_is_raised_and_leaves_a_network_ready_to_predict():
     x, y = random_batch(20)
-    del y["speaker"], y["speaker_weight"]
     network = thinned_network()
-    net = net_of(network, callbacks=[Interrupt()])
-    with pytest.warns(UserWarning, match="interrupted in epoch 2 of"):
-        net.fit((Rows(x, y), None))
+    net = net_of(network, callbacks=[Interrupt(2)])
+    with pytest.raises(KeyboardInterrupt):
+        net.fit((Rows(x, y, len(x)), None))
     assert not network.training
+    assert len(net.history) == 2
     dropout = network.encoder[-1]
     assert (dropout.noise == 1).all()
 
@@ -432,22 +474,21 @@ def test_interrupted_training_leaves_a_network_ready_to_predict():
 
 
 class Watch(Callback):
-    """Write the mask of the dropout down after every batch."""
+    """Record the mask of the dropout after every batch."""
 
     def __init__(self):
         self.masks = []
 
     def on_batch_end(self, net, **kwargs):
-        """Write the mask down."""
+        """Record the mask."""
         self.masks.append(tuple((net.module_.encoder[-1].noise > 0).tolist()))
 
 
-def test_every_batch_has_a_dropout_mask_of_its_own():
+def test_every_batch_has_its_own_dropout_mask():
     x, y = random_batch(40)
-    del y["speaker"], y["speaker_weight"]
     watch = Watch()
     net = net_of(thinned_network(), callbacks=[watch], max_epochs=4)
-    net.fit((Rows(x, y), None))
+    net.fit((Rows(x, y, len(x)), None))
     assert len(watch.masks) == 40
     assert len(set(watch.masks)) > 10
     assert net.module_.encoder[-1].noise.tolist() == [1.0] * 4
@@ -455,34 +496,48 @@ def test_every_batch_has_a_dropout_mask_of_its_own():
 
 def test_dropout_masks_do_not_depend_on_the_order_of_the_rows():
     x, y = random_batch(40)
-    del y["speaker"], y["speaker_weight"]
     found = []
     for seed in (0, 5):
         watch = Watch()
         net = net_of(thinned_network(), callbacks=[watch])
         generator = torch.Generator().manual_seed(seed)
-        net.set_params(iterator_train__generator=generator)
-        net.fit((Rows(x, y), None))
+        net.set_params(order_generator=generator)
+        net.fit((Rows(x, y, len(x)), None))
         found.append(watch.masks)
     assert found[0] == found[1]
+
+
+def test_layers_of_torch_draw_the_same_numbers_in_every_fit():
+    found = []
+    x, y = random_batch(40)
+    for _ in range(2):
+        torch.rand(1)  # must not matter
+        network = random_network(EmpiricalRisk())
+        network.encoder.append(nn.Dropout(0.5))
+        state = torch.get_rng_state()
+        net_of(network).fit((Rows(x, y, 40), None))
+        assert torch.equal(torch.get_rng_state(), state)
+        found.append(state_of(network))
+    for name, values in found[0].items():
+        assert torch.equal(values, found[1][name])
 
 
 # Validation
 
 
 def test_validation_scores_by_hand():
-    network = random_network(EmotionNetwork)
+    network = random_network(EmpiricalRisk())
     x, y = random_batch(20)
+    emotion = torch.tensor([0, 0, 0, 1, 1])
     valid = Rows(
-        torch.eye(5, dtype=torch.float64), {"emotion": torch.tensor([0, 0, 0, 1, 1])}
+        torch.eye(5, dtype=torch.float64), Labels(emotion=emotion), len(emotion)
     )
-    net = net_of(network, callbacks=[EmotionScores()], max_epochs=5)
-    y = {name: values for name, values in y.items() if name.startswith("emotion")}
-    net.fit((Rows(x, y), valid))
+    net = net_of(network, callbacks=[ValidationScores()], max_epochs=5)
+    net.fit((Rows(x, y, len(x)), valid))
     with torch.no_grad():
         probability = network(valid.x).softmax(1)
-    right = probability[torch.arange(5), valid.y["emotion"]]
-    hits = (probability.argmax(1) == valid.y["emotion"]).double()
+    right = probability[torch.arange(5), emotion]
+    hits = (probability.argmax(1) == emotion).double()
     last = net.history[-1]
     assert last["valid_loss"] == pytest.approx(-right.log().mean().item())
     expected = (hits[:3].mean().item() + hits[3:].mean().item()) / 2

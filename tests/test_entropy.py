@@ -1,39 +1,41 @@
-"""Maximum entropy and confusion: the losses by hand, and who moves in which step."""
+"""Maximum entropy and confusion: the losses by hand, and what each step changes."""
 
 import copy
 import math
 
 import pytest
 import torch
-from games import (
+from small_networks import (
     gradients,
+    labels,
     numeric_gradients,
-    play,
     random_batch,
     random_network,
     tensor,
+    terms_of,
     worked_by_hand,
 )
 from torch.autograd import gradcheck
 
-from advser._engine._networks import SpeakerHead
-from advser.objectives._entropy import (
-    MaxEntropyNetwork,
-    confusion_loss,
-    speaker_entropy,
-)
+from advser.objectives import Confusion, MaxEntropy, confusion_loss, speaker_entropy
+from advser.objectives._speaker_head import EXCLUDED
 
-OBJECTIVES = ["entropy", "confusion"]
+OBJECTIVES = {"entropy": MaxEntropy, "confusion": Confusion}
 LOG2, LOG3 = math.log(2), math.log(3)
+
+
+def plain(name="entropy", weight=1.0, **settings):
+    """Return an objective without ramp, with one step of the speaker head."""
+    return OBJECTIVES[name](weight, **{"steps": 1, "ramp": 0.0, **settings})
+
 
 # the predicted speakers are (1/2, 1/4, 1/4), (1/3, 1/3, 1/3) and one for certain
 LOGITS = [[LOG2, 0.0, 0.0], [5.0, 5.0, 5.0], [800.0, 0.0, 0.0]]
 ALL = tensor([[1.0, 1.0, 1.0]])
 
-# Speaker 2 was not heard with the emotion of the first row, only speaker 0 with that
-# of the second.
+# Speaker 2 has no rows with the emotion of the first row, and only speaker 0 has rows
+# with that of the second.
 CANDIDATES = tensor([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
-EXCLUDED = SpeakerHead.excluded_logit
 CONDITIONAL_LOGITS = [[LOG3, 0.0, EXCLUDED], [7.0, EXCLUDED, EXCLUDED]]
 
 
@@ -113,22 +115,22 @@ def test_row_with_one_candidate_has_no_gradient(loss):
     assert not gradient[1].any()
 
 
-# The two moves
+# The two update steps
 
 
 def entropy_of(network, x, y):
     """Return the mean entropy of the predicted speaker."""
     h = network.encoder(x)
-    logits = network.speaker_head(h, network.emotion_head(h), y["emotion"])
+    logits, _ = network.objective.speaker_logits(h, network.emotion_head(h), y)
     log_p = logits.log_softmax(1)
     return -(log_p.exp() * log_p).sum(1).mean().item()
 
 
 def descend(network, step, x, y, *, lr=1e-2, n_steps=1):
-    """Play a move: plain gradient descent on the parameters that it may change."""
+    """Take a step by plain gradient descent on the parameters that it may change."""
     parameters = network.step_parameters(step)
     for _ in range(n_steps):
-        terms = play(network, step, x, y, 1.0)
+        terms = terms_of(network, step, x, y)
         found = gradients(terms.values(), parameters)
         with torch.no_grad():
             for parameter, gradient in zip(parameters, found, strict=True):
@@ -143,50 +145,50 @@ def descend(network, step, x, y, *, lr=1e-2, n_steps=1):
     ],
 )
 def test_emotion_step_by_hand(objective, expected):
-    network = worked_by_hand(MaxEntropyNetwork, weight=0.5, objective=objective)
-    y = {"emotion": torch.tensor([0]), "speaker": torch.tensor([1])}
-    terms = play(network, "train", tensor([[LOG3, 0.0]]), y, 1.0)
+    network = worked_by_hand(plain(objective, 0.5))
+    y = labels(emotion=[0], speaker=[1])
+    terms = terms_of(network, "train", tensor([[LOG3, 0.0]]), y)
     assert list(terms) == ["emotion", objective]
     assert terms["emotion"].item() == approx(math.log(4 / 3))
     assert terms[objective].item() == approx(expected)
 
 
 def test_emotion_step_with_weights_and_missing_labels_by_hand():
-    network = worked_by_hand(MaxEntropyNetwork)
+    network = worked_by_hand(plain())
     x = tensor([[LOG3, 0.0], [0.0, 0.0], [9.0, 9.0]])
-    y = {
-        "emotion": torch.tensor([0, -1, 1]),
-        "emotion_weight": tensor([2.0, 0.0, 1.0]),
-        "speaker": torch.tensor([1, 0, -1]),
-        "speaker_weight": tensor([2.5, 0.5, 0.0]),
-    }
-    terms = play(network, "train", x, y, 1.0)
+    y = labels(
+        emotion=[0, -1, 1],
+        emotion_weight=tensor([2.0, 0.0, 1.0]),
+        speaker=[1, 0, -1],
+        speaker_weight=tensor([2.5, 0.5, 0.0]),
+    )
+    terms = terms_of(network, "train", x, y)
     assert terms["emotion"].item() == approx((2 * math.log(4 / 3) + LOG2) / 3)
     first = (3 / 4 * math.log(4 / 3) + 1 / 4 * math.log(4)) / LOG2
     assert terms["entropy"].item() == approx(-(2.5 * first + 0.5 * 1.0) / 3)
 
 
 def test_emotion_step_within_emotions_by_hand():
-    # emotion 0 was heard from both speakers, emotion 1 from speaker 1 alone
+    # both speakers have rows with emotion 0, speaker 1 alone with emotion 1
     network = worked_by_hand(
-        MaxEntropyNetwork,
+        plain(conditional=True),
         adversary=[[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]],
         support=[[1.0, 1.0], [0.0, 1.0]],
     )
     x = tensor([[LOG3, 0.0], [LOG3, 0.0]])
-    y = {"emotion": torch.tensor([0, 1]), "speaker": torch.tensor([0, 1])}
+    y = labels(emotion=[0, 1], speaker=[0, 1])
     first = (3 / 4 * math.log(4 / 3) + 1 / 4 * math.log(4)) / LOG2
-    terms = play(network, "train", x, y, 1.0)
+    terms = terms_of(network, "train", x, y)
     assert terms["entropy"].item() == approx(-first / 2)
-    # and A, told the emotion, is right with 3/4 and with certainty
-    terms = play(network, "adversary", x, y, 1.0)
+    # A, given the emotion, is right with 3/4 and with certainty
+    terms = terms_of(network, "adversary", x, y)
     assert terms["speaker"].item() == approx(math.log(4 / 3) / 2)
 
 
 def test_speaker_step_by_hand():
-    network = worked_by_hand(MaxEntropyNetwork, weight=0.5)
-    y = {"emotion": torch.tensor([0]), "speaker": torch.tensor([1])}
-    terms = play(network, "adversary", tensor([[LOG3, 0.0]]), y, 1.0)
+    network = worked_by_hand(plain(weight=0.5))
+    y = labels(emotion=[0], speaker=[1])
+    terms = terms_of(network, "adversary", tensor([[LOG3, 0.0]]), y)
     assert list(terms) == ["speaker"]
     assert terms["speaker"].item() == approx(math.log(4))
 
@@ -194,18 +196,14 @@ def test_speaker_step_by_hand():
 @pytest.mark.parametrize("conditional", [False, True])
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("step", ["adversary", "train"])
-def test_moves_have_the_gradient_of_finite_differences(step, objective, conditional):
-    network = random_network(
-        MaxEntropyNetwork, conditional=conditional, objective=objective
-    )
+def test_steps_have_the_gradient_of_finite_differences(step, objective, conditional):
+    network = random_network(plain(objective, conditional=conditional))
     x, y = random_batch()
-    y["emotion"][1] = (
-        0  # a predicted emotion is detached: no finite difference sees that
-    )
+    y.emotion[1] = 0  # a predicted emotion is detached: finite differences miss that
     parameters = network.step_parameters(step)
 
     def loss():
-        return sum(play(network, step, x, y, 1.0).values())
+        return sum(terms_of(network, step, x, y).values())
 
     for ours, numeric in zip(
         gradients([loss()], parameters),
@@ -217,22 +215,22 @@ def test_moves_have_the_gradient_of_finite_differences(step, objective, conditio
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_speaker_term_reaches_the_encoder_through_the_adversary(objective):
-    network = random_network(MaxEntropyNetwork, objective=objective)
+    network = random_network(plain(objective))
     x, y = random_batch()
-    term = play(network, "train", x, y, 1.0)[objective]
+    term = terms_of(network, "train", x, y)[objective]
     for gradient in gradients([term], network.encoder.parameters()):
         assert gradient.any()
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_speaker_term_waits_for_the_adversary_to_move(objective):
-    network = random_network(MaxEntropyNetwork, objective=objective, moved=False)
+def test_speaker_term_has_no_gradient_before_the_first_adversary_step(objective):
+    network = random_network(plain(objective), changed=False)
     x, y = random_batch()
     encoder = list(network.encoder.parameters())
-    term = play(network, "train", x, y, 1.0)[objective]
+    term = terms_of(network, "train", x, y)[objective]
     assert not any(gradient.any() for gradient in gradients([term], encoder))
     descend(network, "adversary", x, y, lr=1.0)
-    term = play(network, "train", x, y, 1.0)[objective]
+    term = terms_of(network, "train", x, y)[objective]
     assert all(gradient.any() for gradient in gradients([term], encoder))
 
 
@@ -241,28 +239,26 @@ def test_speaker_term_waits_for_the_adversary_to_move(objective):
 def test_emotion_step_raises_the_entropy_and_keeps_the_adversary(
     objective, conditional
 ):
-    network = random_network(
-        MaxEntropyNetwork, objective=objective, conditional=conditional, weight=30.0
-    )
+    network = random_network(plain(objective, 30.0, conditional=conditional))
     x, y = random_batch()
     before = entropy_of(network, x, y)
-    adversary = copy.deepcopy(network.speaker_head.state_dict())
+    adversary = copy.deepcopy(network.objective.speaker_head.state_dict())
     descend(network, "train", x, y, lr=1e-3)
     assert entropy_of(network, x, y) > before
-    for name, values in network.speaker_head.state_dict().items():
+    for name, values in network.objective.speaker_head.state_dict().items():
         assert torch.equal(values, adversary[name])
 
 
 def test_speaker_step_lowers_the_entropy_and_keeps_all_others():
-    network = random_network(MaxEntropyNetwork, moved=False)
+    network = random_network(plain(), changed=False)
     x, y = random_batch()
     before = entropy_of(network, x, y)
     others = copy.deepcopy(
         [network.encoder.state_dict(), network.emotion_head.state_dict()]
     )
-    loss = play(network, "adversary", x, y, 1.0)["speaker"].item()
+    loss = terms_of(network, "adversary", x, y)["speaker"].item()
     descend(network, "adversary", x, y, lr=0.1, n_steps=20)
-    assert play(network, "adversary", x, y, 1.0)["speaker"].item() < loss
+    assert terms_of(network, "adversary", x, y)["speaker"].item() < loss
     assert entropy_of(network, x, y) < before
     for module, state in zip((network.encoder, network.emotion_head), others):
         for name, values in module.state_dict().items():
@@ -271,28 +267,16 @@ def test_speaker_step_lowers_the_entropy_and_keeps_all_others():
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_speaker_term_follows_the_ramp(objective):
-    network = random_network(MaxEntropyNetwork, objective=objective, steepness=10.0)
+    network = random_network(plain(objective, ramp=10.0))
     x, y = random_batch()
-    terms = [play(network, "train", x, y, p)[objective].item() for p in (0, 0.1, 0.3)]
+    terms = [
+        terms_of(network, "train", x, y, p)[objective].item() for p in (0, 0.1, 0.3)
+    ]
     assert terms[0] == 0.0
     assert terms[1] / terms[2] == pytest.approx(math.tanh(0.5) / math.tanh(1.5))
 
 
-def test_moves_in_their_order():
-    assert random_network(MaxEntropyNetwork).steps == ("adversary", "train")
-    network = random_network(MaxEntropyNetwork, n_adversary_steps=3)
+def test_steps_in_their_order():
+    assert random_network(plain()).steps == ("adversary", "train")
+    network = random_network(plain(steps=3))
     assert network.steps == ("adversary",) * 3 + ("train",)
-
-
-def test_networks_of_different_games_look_different():
-    networks = [
-        random_network(MaxEntropyNetwork, **settings)
-        for settings in (
-            {},
-            {"objective": "confusion"},
-            {"n_adversary_steps": 2},
-            {"steepness": 10.0},
-            {"conditional": True},
-        )
-    ]
-    assert len(set(map(repr, networks))) == 5

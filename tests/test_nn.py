@@ -1,4 +1,4 @@
-"""The blocks that every network is built of."""
+"""The layers and losses that every network is built of."""
 
 import math
 
@@ -8,6 +8,7 @@ import torch
 from torch.autograd import gradcheck
 
 from advser.nn import (
+    Clip,
     Dropout,
     Standardize,
     classification_loss,
@@ -98,7 +99,7 @@ def test_linear_starts_within_the_bound_of_he():
     assert not layer.bias.any()
 
 
-def test_linear_without_generator_starts_undecided():
+def test_linear_without_generator_starts_at_0():
     layer = linear(3, 2, None)
     assert not layer.weight.any()
     assert not layer.bias.any()
@@ -117,7 +118,7 @@ def test_mlp_by_hand():
     assert stack(torch.tensor([[1.0, 1.0], [-1.0, 0.0]])).tolist() == [[7.0], [0.0]]
 
 
-def test_mlp_has_dropout_behind_each_layer_if_asked():
+def test_mlp_has_dropout_after_each_layer_if_asked():
     plain = mlp((4, 3, 2), generator())
     assert not any(isinstance(layer, Dropout) for layer in plain)
     thinned = mlp((4, 3, 2), generator(), dropout=0.2)
@@ -174,11 +175,8 @@ def test_ramp_of_no_steepness_is_the_full_weight_from_the_start():
 
 
 def test_weighted_mean_by_hand():
-    losses = tensor([1.0, 2.0, 6.0])
-    assert weighted_mean(losses, {}, "emotion").item() == 3.0
-    y = {"emotion_weight": tensor([3.0, 0.0, 0.5])}
-    assert weighted_mean(losses, y, "emotion").item() == (3 * 1 + 0 + 0.5 * 6) / 3
-    assert weighted_mean(losses, y, "speaker").item() == 3.0
+    losses, weight = tensor([1.0, 2.0, 6.0]), tensor([3.0, 0.0, 0.5])
+    assert weighted_mean(losses, weight).item() == (3 * 1 + 0 + 0.5 * 6) / 3
 
 
 LOGITS = [[0.0, 0.0], [math.log(3), 0.0], [0.0, math.log(4)]]
@@ -187,44 +185,31 @@ LOSSES = [math.log(2), math.log(4 / 3), math.log(5)]
 
 
 def test_classification_loss_by_hand():
-    y = {"emotion": torch.tensor([1, 0, 0])}
-    loss = classification_loss(tensor(LOGITS), y, "emotion")
+    target, weight = torch.tensor([1, 0, 0]), torch.ones(3)
+    loss = classification_loss(tensor(LOGITS), target, weight)
     assert loss.item() == pytest.approx(sum(LOSSES) / 3, abs=1e-12)
 
 
 def test_classification_loss_with_weights_and_missing_labels_by_hand():
-    y = {
-        "emotion": torch.tensor([1, -1, 0]),
-        "emotion_weight": tensor([1.0, 0.0, 2.0]),
-        "speaker": torch.tensor([0, 0, 0]),
-    }
-    loss = classification_loss(tensor(LOGITS), y, "emotion")
+    target, weight = torch.tensor([1, -1, 0]), tensor([1.0, 0.0, 2.0])
+    loss = classification_loss(tensor(LOGITS), target, weight)
     assert loss.item() == pytest.approx((LOSSES[0] + 2 * LOSSES[2]) / 3, abs=1e-12)
-    loss = classification_loss(tensor(LOGITS), y, "speaker")
-    assert loss.item() == pytest.approx(sum(LOSSES) / 3, abs=1e-12)
 
 
 def test_classification_loss_gives_rows_without_label_no_gradient():
     logits = tensor(LOGITS).requires_grad_()
-    y = {
-        "emotion": torch.tensor([1, -1, 0]),
-        "emotion_weight": tensor([1.5, 0.0, 1.5]),
-    }
-    classification_loss(logits, y, "emotion").backward()
+    target, weight = torch.tensor([1, -1, 0]), tensor([1.5, 0.0, 1.5])
+    classification_loss(logits, target, weight).backward()
     # weight / n · (softmax - one-hot)
     expected = [[0.25, -0.25], [0.0, 0.0], [-0.4, 0.4]]
     torch.testing.assert_close(logits.grad, tensor(expected))
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-def test_classification_loss_has_the_gradient_of_finite_differences(weighted):
-    y = {"speaker": torch.tensor([1, 2, 0])}
-    if weighted:
-        y = {"speaker": torch.tensor([1, -1, 0])}
-        y["speaker_weight"] = tensor([0.5, 0.0, 2.5])
+def test_classification_loss_has_the_gradient_of_finite_differences():
+    target, weight = torch.tensor([1, -1, 0]), tensor([0.5, 0.0, 2.5])
     logits = torch.randn(3, 3, generator=generator(), dtype=torch.float64)
     assert gradcheck(
-        lambda logits: classification_loss(logits, y, "speaker"),
+        lambda logits: classification_loss(logits, target, weight),
         logits.requires_grad_(),
     )
 
@@ -233,3 +218,17 @@ def test_reconstruction_loss_by_hand():
     decoded = torch.tensor([[0.0, 4.0], [0.0, 0.0]])
     x = torch.tensor([[1.0, 2.0], [0.0, 0.0]])
     assert reconstruction_loss(decoded, x).tolist() == [2.5, 0.0]
+
+
+# Clip
+
+
+def test_clip_by_hand():
+    x = tensor([[-3.0, 0.5, 9.0]])
+    assert Clip(2.0)(x).tolist() == [[-2.0, 0.5, 2.0]]
+
+
+def test_standardize_inverts():
+    layer = Standardize([1.0, -2.0], [2.0, 0.0])
+    x = tensor([[3.0, -2.0], [1.0, -1.0]])
+    assert layer.inverse(layer(x)).tolist() == x.tolist()

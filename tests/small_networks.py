@@ -1,4 +1,4 @@
-"""Small networks for the tests of the games: with numbers to work by hand, or random.
+"""Small networks for the tests: with numbers to work by hand, or random.
 
 All compute in float64, where finite differences are exact enough.
 """
@@ -7,13 +7,29 @@ import torch
 from skorch.callbacks import Callback
 from torch import nn
 
-from advser._engine._networks import EmotionNetwork, SpeakerHead
+from advser._engine import Labels
+from advser.methods._adversarial_network import AdversarialNetwork
+from advser.methods._tasks import Emotions
 from advser.nn import linear, mlp
-from advser.objectives._closed_form import RidgeNetwork
+from advser.objectives import SpeakerHead
+
+SUPPORT = torch.tensor([[1.0, 1, 0, 0], [0, 1, 1, 0], [1, 0, 1, 1]])
 
 
 def tensor(values):
     return torch.tensor(values, dtype=torch.float64)
+
+
+def labels(emotion=None, speaker=None, **weights):
+    """Return labels; those that are known weigh 1 where no weights are given."""
+    known = {"emotion": emotion, "speaker": speaker}
+    found = {}
+    for name, codes in known.items():
+        if codes is not None:
+            codes = torch.as_tensor(codes)
+            found[name] = codes
+            found[f"{name}_weight"] = (codes >= 0).double()
+    return Labels(**{**found, **{k: torch.as_tensor(v) for k, v in weights.items()}})
 
 
 def identity(n):
@@ -23,51 +39,60 @@ def identity(n):
     return layer
 
 
+def with_unknown(support):
+    """Return a support with a row of ones for an unknown emotion."""
+    return torch.cat([support, torch.ones(1, support.shape[1])])
+
+
 def speaker_head_of(weight, support=None):
     """Return a linear speaker head with the given weight, of shape (S, n_in)."""
     n_speakers, n_in = len(weight), len(weight[0])
     if support is not None:
         n_in //= len(support)
-        support = torch.tensor(support)
-    head = SpeakerHead(n_in, (), n_speakers, torch.Generator(), support).double()
+        support = with_unknown(torch.tensor(support))
+    head = SpeakerHead(n_in, n_speakers, torch.Generator(), (), support).double()
     with torch.no_grad():
         next(head.parameters()).copy_(tensor(weight))
     return head
 
 
-def worked_by_hand(
-    network, *, adversary=((1.0, 0.0), (0.0, 1.0)), support=None, **settings
-):
+def ready(objective, n_emotions=2, embedding_dim=2, n_speakers=2, support=None):
+    """Return an objective as an estimator sets it up, in float64."""
+    if support is None:
+        support = torch.ones(n_emotions, n_speakers)
+    task = Emotions(n_emotions)
+    generator = torch.Generator().manual_seed(0)
+    support = torch.as_tensor(support)
+    return objective.set_up(task, embedding_dim, support, generator).double()
+
+
+def worked_by_hand(objective, *, adversary=((1.0, 0.0), (0.0, 1.0)), support=None):
     """Return a network whose h and C(h) are the features, and A(h) is adversary · h."""
-    head = speaker_head_of(adversary, support)
-    settings = {"weight": 1.0, "steepness": 0.0, **settings}
-    return network(identity(2), identity(2), head, **settings).double()
+    n_speakers = len(adversary) if support is None else len(support[0])
+    objective = ready(objective, n_speakers=n_speakers, support=support)
+    if hasattr(objective, "speaker_head"):
+        with torch.no_grad():
+            next(objective.speaker_head.parameters()).copy_(tensor(adversary))
+    return AdversarialNetwork(identity(2), identity(2), objective).double()
 
 
-def random_network(network, *, conditional=False, moved=True, **settings):
+def random_network(objective, *, changed=True, dropout=0.0):
     """Return a network of 5 features, 3 emotions and 4 speakers.
 
-    Its output layers are off their start at 0 if it has `moved`.
+    Its output layers are no longer at their start, 0, if it has `changed`.
     """
     generator = torch.Generator().manual_seed(0)
-    encoder = mlp((5, 6, 4), generator)
+    encoder = mlp((5, 6, 4), generator, dropout=dropout)
     emotion_head = linear(4, 3, None)
-    heads = []
-    if network is not EmotionNetwork:
-        settings = {"weight": 0.7, "steepness": 0.0, **settings}
-    if network is RidgeNetwork:
-        settings |= {"n_speakers": 4, "conditional": conditional}
-    elif network is not EmotionNetwork:
-        support = None
-        if conditional:
-            support = torch.tensor([[1.0, 1, 0, 0], [0, 1, 1, 0], [1, 0, 1, 1]])
-        heads = [SpeakerHead(4, (5,), 4, generator, support)]
-    module = network(encoder, emotion_head, *heads, **settings).double()
-    if moved:
+    objective = ready(objective, 3, 4, 4, SUPPORT)
+    if changed:
+        heads = [emotion_head]
+        if hasattr(objective, "speaker_head"):
+            heads.append(objective.speaker_head.layers[-1])
         with torch.no_grad():
-            for layer in (emotion_head, *(head.layers[-1] for head in heads)):
+            for layer in heads:
                 layer.weight.normal_(generator=generator)
-    return module
+    return AdversarialNetwork(encoder, emotion_head, objective).double()
 
 
 def random_batch(n=7):
@@ -78,17 +103,18 @@ def random_batch(n=7):
     emotion, speaker = pairs[torch.arange(n) % 7].T.clone()
     emotion[1], speaker[2] = -1, -1
     weight = torch.rand(n, generator=generator, dtype=torch.float64)
-    y = {
-        "emotion": emotion,
-        "speaker": speaker,
-        "emotion_weight": weight * (emotion >= 0),
-        "speaker_weight": weight * (speaker >= 0),
-    }
+    y = Labels(
+        row_weight=weight,
+        emotion=emotion,
+        speaker=speaker,
+        emotion_weight=weight * (emotion >= 0),
+        speaker_weight=weight * (speaker >= 0),
+    )
     return x, y
 
 
-def play(network, step, x, y, progress):
-    """Return the terms of a move on a batch."""
+def terms_of(network, step, x, y, progress=1.0):
+    """Return the terms of an update step on a batch."""
     return network.loss(step, network.shared(x), y, progress)
 
 

@@ -1,0 +1,262 @@
+"""VREx, CORAL, MMD and GroupDRO: their terms give the numbers worked out by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from small_networks import (
+    gradients,
+    labels,
+    numeric_gradients,
+    random_batch,
+    random_network,
+    ready,
+    tensor,
+    terms_of,
+)
+from torch.autograd import gradcheck
+
+from advser.objectives import (
+    CORAL,
+    MMD,
+    GroupDRO,
+    VREx,
+    covariance_distance,
+    mean_discrepancy,
+)
+
+LOG2, LOG3, LOG4, LOG5 = (math.log(n) for n in (2, 3, 4, 5))
+
+# Three rows of speaker 0, one of speaker 1, one of an unknown speaker. The losses of
+# the emotion are log 2, log 4/3 and log 5, then log 4, then log 2.
+LOGITS = [[0.0, 0.0], [LOG3, 0.0], [0.0, LOG4], [LOG3, 0.0], [0.0, 0.0]]
+EMOTION = [1, 0, 0, 1, 1]
+SPEAKER = [0, 0, 0, 1, -1]
+RISKS = [(LOG2 + math.log(4 / 3) + LOG5) / 3, LOG4]
+
+
+def two_speakers(**weights):
+    return labels(emotion=EMOTION, speaker=SPEAKER, **weights)
+
+
+def loss_of(objective, output=LOGITS, y=None, h=None):
+    output = tensor(output)
+    h = output if h is None else h
+    return objective.loss(h, output, two_speakers() if y is None else y, 0.5)
+
+
+# The losses of the speakers
+
+
+def test_speaker_risks_by_hand():
+    risks, weights = ready(VREx()).speaker_risks(tensor(LOGITS), two_speakers())
+    assert risks.tolist() == pytest.approx(RISKS)
+    assert weights.tolist() == [3.0, 1.0]
+
+
+def test_speaker_risks_count_rows_by_weight():
+    y = two_speakers(emotion_weight=tensor([2.0, 1.0, 0.0, 3.0, 1.0]))
+    risks, weights = ready(VREx()).speaker_risks(tensor(LOGITS), y)
+    assert risks.tolist() == pytest.approx([(2 * LOG2 + math.log(4 / 3)) / 3, LOG4])
+    assert weights.tolist() == [3.0, 3.0]
+
+
+def test_speaker_without_rows_has_no_risk():
+    risks, weights = ready(VREx(), n_speakers=3).speaker_risks(
+        tensor(LOGITS), two_speakers()
+    )
+    assert risks.tolist() == pytest.approx([*RISKS, 0.0])
+    assert weights.tolist() == [3.0, 1.0, 0.0]
+
+
+# VREx
+
+
+@pytest.mark.parametrize("n_speakers", [2, 5])
+def test_vrex_by_hand(n_speakers):
+    """Speakers without rows in the batch do not count."""
+    terms = loss_of(ready(VREx(3.0), n_speakers=n_speakers))
+    assert terms["emotion"].item() == pytest.approx(sum(RISKS) / 2)
+    # the variance of two numbers is a quarter of their squared difference
+    expected = 3 * (RISKS[0] - RISKS[1]) ** 2 / 4
+    assert terms["variance"].item() == pytest.approx(expected)
+
+
+def test_vrex_of_one_speaker_has_no_variance():
+    y = labels(emotion=EMOTION, speaker=[0, 0, 0, -1, -1])
+    terms = loss_of(ready(VREx(3.0)), y=y)
+    assert terms["emotion"].item() == pytest.approx(RISKS[0])
+    assert terms["variance"].item() == pytest.approx(0, abs=1e-12)
+
+
+# GroupDRO
+
+
+def test_group_dro_by_hand():
+    objective = ready(GroupDRO(2.0))
+    assert objective.q.tolist() == [0.5, 0.5]
+    q = np.exp(2 * np.array(RISKS))
+    q = q / q.sum()
+    loss = loss_of(objective)["emotion"].item()
+    assert loss == pytest.approx(q @ RISKS)
+    assert objective.q.tolist() == pytest.approx(q.tolist())
+    # the second batch starts from the weights after the first one
+    q = q * np.exp(2 * np.array(RISKS))
+    q = q / q.sum()
+    assert loss_of(objective)["emotion"].item() == pytest.approx(q @ RISKS)
+
+
+def test_group_dro_without_steps_is_the_mean_over_speakers():
+    loss = loss_of(ready(GroupDRO(0.0)))["emotion"].item()
+    assert loss == pytest.approx(sum(RISKS) / 2)
+
+
+def test_group_dro_weighs_the_speakers_of_the_batch_to_one():
+    objective = ready(GroupDRO(0.0), n_speakers=4)
+    assert loss_of(objective)["emotion"].item() == pytest.approx(sum(RISKS) / 2)
+    assert objective.q.tolist() == [0.25] * 4
+
+
+def test_group_dro_gives_its_weights_no_gradient():
+    x, y = random_batch()
+    network = random_network(GroupDRO(1.0))
+    terms = terms_of(network, "train", x, y)
+    q = network.objective.q
+    assert not q.requires_grad
+    risks, weights = network.objective.speaker_risks(network(x), y)
+    share = q * (weights > 0)
+    expected = (share / share.sum() * risks).sum()
+    parameters = list(network.encoder.parameters())
+    for ours, theirs in zip(
+        gradients(terms.values(), parameters), gradients([expected], parameters)
+    ):
+        assert theirs.any()
+        torch.testing.assert_close(ours, theirs)
+
+
+# CORAL
+
+
+def membership(codes, n_speakers):
+    codes = torch.tensor(codes)
+    one_hot = torch.nn.functional.one_hot(codes.clamp(min=0), n_speakers).double()
+    return one_hot * (codes >= 0)[:, None]
+
+
+def test_covariance_distance_by_hand():
+    # Speaker 0 at ±(1, 1), with covariance 2 everywhere; speaker 1 at (5 ± 1, 7), with
+    # a variance of 2 in the first dimension. They differ by 0, 2, 2 and 2: 12 / (4·2²).
+    h = tensor([[1.0, 1.0], [-1.0, -1.0], [6.0, 7.0], [4.0, 7.0]])
+    distance = covariance_distance(h, membership([0, 0, 1, 1], 2))
+    assert distance.item() == pytest.approx(12 / 16)
+
+
+def test_covariance_distance_leaves_speakers_with_one_row_and_unknown_ones_out():
+    h = tensor([[1.0, 1], [-1, -1], [6, 7], [4, 7], [90, 0], [0, 80]])
+    distance = covariance_distance(h, membership([0, 0, 1, 1, 2, -1], 4))
+    assert distance.item() == pytest.approx(12 / 16)
+    nobody = covariance_distance(h, membership([0, 1, 2, 3, -1, -1], 4))
+    assert nobody.item() == 0
+
+
+def test_covariance_distance_is_the_mean_over_pairs_of_speakers():
+    rng = np.random.default_rng(0)
+    h, codes = rng.normal(size=(20, 3)), np.arange(20) % 3
+    covariances = [np.cov(h[codes == s].T) for s in range(3)]
+    expected = np.mean(
+        [
+            ((covariances[s] - covariances[t]) ** 2).sum() / (4 * 3**2)
+            for s, t in [(0, 1), (0, 2), (1, 2)]
+        ]
+    )
+    found = covariance_distance(tensor(h), membership(codes, 3))
+    assert found.item() == pytest.approx(expected)
+
+
+def test_coral_by_hand():
+    h = tensor([[1.0, 1.0], [-1.0, -1.0], [6.0, 7.0], [4.0, 7.0]])
+    y = labels(emotion=[1, 0, 0, 1], speaker=[0, 0, 1, 1])
+    terms = loss_of(ready(CORAL(3.0)), LOGITS[:4], y, h)
+    assert terms["coral"].item() == pytest.approx(3 * 12 / 16)
+    expected = (LOG2 + math.log(4 / 3) + LOG5 + LOG4) / 4
+    assert terms["emotion"].item() == pytest.approx(expected)
+
+
+# MMD
+
+
+def test_mean_discrepancy_by_hand():
+    # Speaker 0 at 0 and 2, speaker 1 at 4. The squared distances are 4, 16 and 4, with
+    # a mean of 48/9 over all nine pairs: the kernel of width 3/8 is exp(-distance/4).
+    h = tensor([[0.0], [2.0], [4.0]])
+    found = mean_discrepancy(h, membership([0, 0, 1], 2), [3 / 8])
+    e = math.exp
+    expected = (2 + 2 * e(-1)) / 4 + 1 - 2 * (e(-4) + e(-1)) / 2
+    assert found.item() == pytest.approx(expected)
+    several = mean_discrepancy(h, membership([0, 0, 1], 2), [3 / 8, 3 / 4])
+    wide = (2 + 2 * e(-0.5)) / 4 + 1 - (e(-2) + e(-0.5))
+    assert several.item() == pytest.approx((expected + wide) / 2)
+
+
+def test_mean_discrepancy_leaves_unknown_speakers_out():
+    h = tensor([[0.0], [2.0], [4.0]])
+    expected = mean_discrepancy(h, membership([0, 0, 1], 2), [1.0])
+    more = tensor([[0.0], [2.0], [4.0], [999.0]])
+    found = mean_discrepancy(more, membership([0, 0, 1, -1], 4), [1.0])
+    assert found.item() == pytest.approx(expected.item())
+    assert mean_discrepancy(more, membership([-1] * 4, 2), [1.0]).item() == 0
+
+
+def test_mean_discrepancy_depends_on_no_scale_and_is_0_for_equal_speakers():
+    rng = np.random.default_rng(0)
+    h, codes = tensor(rng.normal(size=(12, 3))), np.arange(12) % 3
+    found = mean_discrepancy(h, membership(codes, 3), [0.5, 2.0])
+    scaled = mean_discrepancy(100 * h + 7, membership(codes, 3), [0.5, 2.0])
+    torch.testing.assert_close(scaled, found)
+    same = h[[0, 1, 2, 0, 1, 2]]
+    equal = mean_discrepancy(same, membership([0, 0, 0, 1, 1, 1], 2), [1.0])
+    assert equal.item() == pytest.approx(0, abs=1e-12)
+
+
+def test_mmd_by_hand():
+    h = tensor([[0.0], [2.0], [4.0]])
+    y = labels(emotion=[1, 0, 0], speaker=[0, 0, 1])
+    terms = loss_of(ready(MMD(0.5, [3 / 8]), embedding_dim=1), LOGITS[:3], y, h)
+    e = math.exp
+    expected = (2 + 2 * e(-1)) / 4 + 1 - (e(-4) + e(-1))
+    assert terms["discrepancy"].item() == pytest.approx(0.5 * expected)
+    assert terms["emotion"].item() == pytest.approx(RISKS[0])
+
+
+# What all have in common
+
+
+def test_terms_have_the_gradient_of_finite_differences():
+    h = torch.randn(9, 3, generator=torch.Generator().manual_seed(0)).double()
+    rows = membership([0, 1, 2, 0, 1, 2, 0, 1, -1], 4)
+    assert gradcheck(lambda h: covariance_distance(h, rows), h.requires_grad_())
+    x, y = random_batch(14)
+    network = random_network(VREx(2.0))
+    parameters = list(network.encoder.parameters())
+
+    def loss():
+        return sum(terms_of(network, "train", x, y).values())
+
+    for ours, numeric in zip(
+        gradients([loss()], parameters),
+        numeric_gradients(loss, parameters),
+        strict=True,
+    ):
+        assert ours.any()
+        torch.testing.assert_close(ours, numeric, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("objective", [VREx(), GroupDRO(), CORAL(), MMD()], ids=repr)
+def test_batch_without_a_known_speaker_gives_finite_gradients(objective):
+    x, y = random_batch()
+    y = labels(emotion=y.emotion, speaker=torch.full_like(y.speaker, -1))
+    network = random_network(objective)
+    terms = terms_of(network, "train", x, y)
+    for gradient in gradients(terms.values(), network.encoder.parameters()):
+        assert gradient.isfinite().all()
