@@ -6,9 +6,9 @@ import warnings
 import numpy as np
 import torch
 import torch.nn.functional as F
+from sklearn.neural_network import MLPClassifier
 from skorch import NeuralNetClassifier
 from skorch.helper import SliceDict
-from sklearn.neural_network import MLPClassifier
 from torch import nn
 
 N_FEATURES, N_EMOTIONS, N_SPEAKERS = 88, 4, 50
@@ -182,7 +182,7 @@ def skorch_data(X, speakers):
 
 
 def sklearn_fit(task, **settings):
-    """Return scikit-learn's network of the same size, which has no adversary, fitted."""
+    """Return scikit-learn's network of the same size, fitted; it has no adversary."""
     X, y, _ = task
     network = MLPClassifier((HIDDEN, EMBEDDING), random_state=0, **settings)
     with warnings.catch_warnings():
@@ -191,7 +191,7 @@ def sklearn_fit(task, **settings):
 
 
 def fairlearn_fit(task, *, epochs, batch_size, **settings):
-    """Return fairlearn's network, whose adversary uses the output, fitted."""
+    """Return fairlearn's network, fitted; its adversary uses the output."""
     from fairlearn.adversarial import AdversarialFairnessClassifier
 
     X, y, speakers = task

@@ -2,15 +2,15 @@
 
 The reference task: 5000 rows, 88 features, 4 emotions, 50 speakers; a network of
 88 - 128 - 64 units with linear heads; Adam, 20 epochs, one thread. The hand-written
-loop (`_reference.py`, `_hand_written.py`) works on this task only. It minimises the same
-objective with the same update steps, and every ratio is to its time. This package also
-validates its input, standardises, weights the rows, records a history and calls
+loop (`_reference.py`, `_hand_written.py`) works on this task only. It minimises the
+same objective with the same update steps, and every ratio is to its time. This package
+also validates its input, standardises, weights the rows, records a history and calls
 callbacks.
 
 Other libraries are timed where they are installed; the ratio is to the loop of gradient
 reversal. Their networks are related, not the same: scikit-learn's has no adversary,
-skada's has two domains, each of half of the speakers, and fairlearn's adversary uses the
-output instead of the embedding.
+skada's has two domains, each of half of the speakers, and fairlearn's adversary uses
+the output instead of the embedding.
 
 Usage: python benchmarks/fit_speed.py [--rounds N] [--quick]
 """
@@ -61,7 +61,7 @@ HAS_CONDITIONAL_CASE = ["closed_form", "grl", "entropy"]
 
 
 def our_fit(task, model, *, epochs, batch_size, dropout=0.0):
-    """Fit an estimator with the layers and the update steps of the hand-written loop."""
+    """Fit an estimator with layers and update steps as in the hand-written loop."""
     X, y, speakers = task
     model = clone(model).set_params(
         hidden_layer_sizes=(HIDDEN,),

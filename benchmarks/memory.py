@@ -3,8 +3,8 @@
 A million rows of 88 features in float32, 352 MB, as an array in memory, as a read-only
 memory map of a file, and as float64. Each case runs in a process of its own, which
 reports the peak of its resident memory as a multiple of the features: of the whole
-process, and without the libraries. Both include the features and the pages of the mapped
-file.
+process, and without the libraries. Both include the features and the pages of the
+mapped file.
 
 Usage: python benchmarks/memory.py [--rounds N] [--quick]
 """

@@ -3,7 +3,7 @@
 `predict_proba` of this package, of scikit-learn's network of the same size, of the
 network in skorch and, where it is installed, of fairlearn's. Every ratio is to the
 forward pass of the torch module, which alone does not check its input. One thread,
-except where a case has two: a prediction of a few rows must not become slower with them.
+except where a case has two: these must not make a prediction of a few rows slower.
 
 Usage: python benchmarks/predict_latency.py [--rounds N] [--quick]
 """

@@ -41,7 +41,7 @@ def emodb_search(quick=False):
 
 
 def reference_search(quick=False):
-    """Return rows, folds, epochs, weights and seeds of the search on the reference task."""
+    """Return the same of the search on the reference task."""
     X, y, speakers = reference_task(400 if quick else 6000)
     everything = np.arange(len(X))
     folds = [(everything[: -len(X) // 6], everything[-len(X) // 6 :])]
