@@ -159,6 +159,9 @@ class Ensemble(AdversarialSER):
         self.classes_ = members[0].classes_
         return self
 
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "members_")
+
     def predict_proba(self, X):
         """Return the mean of their probabilities."""
         return np.mean([member.predict_proba(X) for member in self.members_], axis=0)

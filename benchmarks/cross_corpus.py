@@ -2,8 +2,8 @@
 
 With and without the unlabelled utterances of the test corpus, and with speakers,
 corpora or both as domains of the adversary. Nothing is chosen: networks run with their
-defaults, linear models with C = 0.1, as in `label_efficiency.py`. The table also has the
-recall within each corpus, in ten folds by speaker.
+defaults, linear models with C = 0.1, as in `label_efficiency.py`. The table also has
+the recall within each corpus, in ten folds by speaker.
 
     python benchmarks/cross_corpus.py urdu.csv    # writes the JSON and a figure
 
