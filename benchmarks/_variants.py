@@ -323,12 +323,13 @@ CLIP = FunctionTransformer(np.clip, kw_args={"a_min": -2.0, "a_max": 2.0})
 QUANTILES = QuantileTransformer(n_quantiles=100, output_distribution="normal")
 COSINE = [LRScheduler("CosineAnnealingLR", T_max=AdversarialSER().max_epochs)]
 SVM = SVC(kernel="linear", C=0.01, class_weight="balanced", random_state=0)
+ADVERSARY = MaxEntropy(0.5)  # unless a variant has another one
 COPIES = {"max_epochs": AdversarialSER().max_epochs // N_COPIES}
 
 
 def network(shared, *steps, kind=AdversarialSER, **changed):
     """Return the steps of a variant: those before the network, and the network."""
-    settings = {"adversary": MaxEntropy(0.5)} | shared | changed
+    settings = {"adversary": ADVERSARY} | shared | changed
     if "encoder" in settings:
         make = settings["encoder"]
         settings["encoder"] = partial(make, dropout=settings["dropout"])
@@ -339,7 +340,7 @@ def named(network, *changes):
     """Return variants that change parameters, by the text of the change."""
     return {
         ", ".join(f"{name}={value}" for name, value in changed.items())
-        or "as it is": network(**changed)
+        or "unchanged": network(**changed)
         for changed in changes
     }
 
@@ -440,8 +441,8 @@ VARIANTS = {
             callbacks=[AverageWeights(decay=0.9)]
         ),
     },
-    "ClosedForm, clip=2, alpha=0.04, dropout=0": {
-        f"ClosedForm(weight={weight}, penalty={penalty})": taken(
+    "adversary='closed_form', clip=2, alpha=0.04, dropout=0": {
+        f"weight={weight}, penalty={penalty}": taken(
             adversary=ClosedForm(weight, penalty=penalty)
         )
         for weight in (0.2, 0.3, 0.5, 1.0)
@@ -450,7 +451,7 @@ VARIANTS = {
 }
 QUICK = {
     "few epochs": {
-        "as it is": taken(max_epochs=2),
+        "unchanged": taken(max_epochs=2),
         "LayerNorm": taken(encoder=with_layer_norm, max_epochs=2),
     }
 }

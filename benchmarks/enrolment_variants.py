@@ -184,7 +184,7 @@ VARIANTS = {
     "auto, balance": SpeakerScaler(balance=True, **AUTO),
     "auto, balance, clip 2": SpeakerScaler(shrinkage="auto", balance=True, clip=2.0),
     "auto, balance, no clip": SpeakerScaler(shrinkage="auto", balance=True),
-    "auto, balance, known in training": KnownInTraining(balance=True, **AUTO),
+    "auto, balance, true emotions in training": KnownInTraining(balance=True, **AUTO),
     "auto, balance, augmented": Augmented(SpeakerScaler(balance=True, **AUTO)),
 }
 

@@ -57,7 +57,7 @@ OBJECTIVES = {
     "entropy": MaxEntropy(WEIGHT, steps=2, ramp=STEEPNESS),
     "confusion": Confusion(WEIGHT, steps=2, ramp=STEEPNESS),
 }
-HAS_CONDITIONAL_CASE = ["closed_form", "grl", "entropy"]
+HAS_CONDITIONAL_CASE = ["closed form", "grl", "entropy"]
 
 
 def our_fit(task, model, *, epochs, batch_size, dropout=0.0):
@@ -157,7 +157,8 @@ def cases_of(batch_size):
 
     for objective, adversary in OBJECTIVES.items():
         by_hand = partial(hand_written_fit, objective=objective)
-        add(objective or "no adversary", by_hand, AdversarialSER(adversary))
+        name = (objective or "no adversary").replace("_", " ")
+        add(name, by_hand, AdversarialSER(adversary))
     for objective in ("grl", "entropy"):
         by_hand = partial(hand_written_fit, objective=objective)
         model = AdversarialSER(OBJECTIVES[objective])

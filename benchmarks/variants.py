@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _variants import N_COPIES, N_MEMBERS, QUICK, SVM, TAKEN, VARIANTS
+from _variants import ADVERSARY, N_COPIES, N_MEMBERS, QUICK, SVM, TAKEN, VARIANTS
 from joblib import Parallel, delayed
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, LeavePGroupsOut
 from sklearn.pipeline import make_pipeline
@@ -78,7 +78,7 @@ def main():
         "EmoDB, global.",
         "settings": {
             "seeds": list(range(n_seeds)),
-            "network": AdversarialSER(**TAKEN).get_params(),
+            "network": AdversarialSER(repr(ADVERSARY), **TAKEN).get_params(),
             "copies": N_COPIES,
             "members": N_MEMBERS,
         },
