@@ -13,14 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = [
-    "check_labels",
-    "check_layer_sizes",
-    "check_origin",
-    "check_speakers",
-    "encode",
-]
-
 
 def check_labels(
     labels: npt.ArrayLike,

@@ -2,8 +2,8 @@
 
 joblib's own dask backend runs searches and extraction on a cluster. It stores large
 arguments, such as the features, the labels and the rows of each fold, in the memory of
-one worker. If a worker is lost, dask can run its tasks again, but it cannot restore such
-arguments: the search ends with a `FutureCancelledError`.
+one worker. If a worker is lost, dask can run its tasks again, but it cannot restore
+such arguments: the search ends with a `FutureCancelledError`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -42,7 +42,7 @@ class DurableClient(Client):
     >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
     >>> search = GridSearchCV(
     ...     AdversarialSER(max_epochs=5, random_state=0),
-    ...     {"adversary_weight": [0.1, 1]},
+    ...     {"adversary__weight": [0.1, 1]},
     ...     cv=GroupKFold(3),
     ... )
     >>> with (

@@ -40,11 +40,8 @@ def unweighted_average_recall(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> f
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        True emotions.
-
-    y_pred : array-like of shape (n_samples,)
-        Predicted emotions.
+    y_true, y_pred : array-like of shape (n_samples,)
+        True and predicted emotions.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The readers of corpora, on miniature copies in the layout of the distributed ones."""
+"""The readers of corpora, tested on small copies in the layout of the originals."""
 
 import time
 import warnings
@@ -29,7 +29,7 @@ def write(name, root):
 
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory):
-    """Write a miniature copy of each corpus, to be read only."""
+    """Write a small copy of each corpus; do not change it."""
     return {name: write(name, tmp_path_factory.mktemp(name)) for name in NAMES}
 
 
@@ -86,7 +86,7 @@ def test_empty_folder_is_an_error_with_its_name(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["cmu_mosei", "iemocap", "msp_improv"])
-def test_partial_download_counts_what_is_missing(name, tmp_path):
+def test_missing_files_are_counted(name, tmp_path):
     write(name, tmp_path)
     complete = READ[name](tmp_path)
     gone = [Path(complete.index[0])]
@@ -298,7 +298,7 @@ def test_unreadable_lines_of_cmu_mosei_are_named(tmp_path):
     assert table["happiness"].iloc[0] == 1
 
 
-def test_features_of_segments_are_those_of_the_parts(copies):
+def test_features_of_a_segment_equal_those_of_the_cut_signal(copies):
     table = corpora.read_cmu_mosei(copies["cmu_mosei"])
     signal, rate = soundfile.read(table.index[1], dtype="float32")
     parts = table.reset_index()[["file", "start", "end"]]
@@ -426,7 +426,7 @@ def test_table_of_labels(suffix, tmp_path):
     )
 
 
-def test_table_of_labels_is_in_the_folder_of_its_files(tmp_path):
+def test_root_of_a_table_is_its_folder_by_default(tmp_path):
     layouts.write_audio(tmp_path, "a.wav")
     (tmp_path / "labels.csv").write_text("file, valence\na.wav,low\nb.wav,1\n")
     with pytest.warns(CorpusWarning) as found:

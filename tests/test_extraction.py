@@ -18,7 +18,7 @@ from advser.audio import _features, extract_features, read_features
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
-    """Write twelve recordings of three speakers, and read them by name."""
+    """Write twelve recordings of three speakers, with labels in the file names."""
     folder = tmp_path_factory.mktemp("wavs")
     write_corpus(folder, seconds=0.3)
     return corpora.read_filenames(folder, r"(?P<speaker>\d+)-(?P<emotion>\w+)-")
@@ -85,7 +85,7 @@ def test_recordings_that_cannot_be_used_are_listed_in_a_file_of_their_own(
     pd.testing.assert_frame_equal(listed, failures, check_dtype=False)
 
 
-def test_nothing_usable_is_an_error_with_the_reasons(tmp_path):
+def test_no_usable_recording_is_an_error_with_the_reasons(tmp_path):
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"no audio")
     table = pd.DataFrame({"emotion": ["anger"]}, index=[str(bad)])
@@ -190,7 +190,9 @@ def test_resumed_extraction_repeats_all_with_another_opensmile(
         ),
     ],
 )
-def test_extraction_that_cannot_be(change, output, error, message, table, tmp_path):
+def test_invalid_arguments_of_the_extraction(
+    change, output, error, message, table, tmp_path
+):
     (tmp_path / "there.parquet").write_bytes(b"precious")
     with pytest.raises(error, match=message):
         extract_features(change(table), tmp_path / output)
@@ -211,7 +213,7 @@ def test_file_without_features_is_refused(tmp_path):
         read_features(tmp_path / "none.parquet")
 
 
-# At predict time
+# Features of another origin
 
 
 def with_origin(X, **changes):

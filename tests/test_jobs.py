@@ -5,22 +5,25 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import FitFailedWarning
 
+from advser import AdversarialSER
 from advser._engine._jobs import Fit
 from advser.evaluation import _jobs
 from advser.evaluation._jobs import Job, Utterances, run
 from advser.evaluation._tasks import EmotionTask
 from advser.model_selection import MAX_STACK
 
+NETWORK, GUESS = AdversarialSER(), DummyClassifier()
 UTTERANCES = Utterances(*(np.zeros(1) for _ in range(4)))
 SETTINGS = {"estimators": ["A", "B"], "probes": [], "asked": []}
 
 
-def succeed(utterances, key):
+def succeed(utterances, key, estimator):
     """Return the row of a finished fit."""
     name, seed, fold = key
-    yield Fit(None, lambda: None)
+    yield Fit(estimator, lambda: None)
     row = {"estimator": name, "seed": seed, "fold": fold, "n_samples": 1}
     scores = pd.DataFrame([row])
     process = str(os.getpid())
@@ -28,25 +31,26 @@ def succeed(utterances, key):
     return {"predictions": predictions, "scores": scores}
 
 
-def fail(utterances, key):
+def fail(utterances, key, estimator):
     """Fail after the fit."""
-    yield Fit(None, lambda: None)
+    yield Fit(estimator, lambda: None)
     raise ValueError("out of luck")
 
 
-def fail_to_fit(utterances, key):
+def fail_to_fit(utterances, key, estimator):
     """Fail in the fit."""
-    yield Fit(None, lambda: 1 / 0)
+    yield Fit(estimator, lambda: 1 / 0)
 
 
-def interrupt(utterances, key):
+def interrupt(utterances, key, estimator):
     """Stop as Ctrl-C does."""
-    yield Fit(None, lambda: None)
+    yield Fit(estimator, lambda: None)
     raise KeyboardInterrupt
 
 
 def jobs(n, function=succeed, *, name="A", is_stackable=True):
-    return [Job((name, 0, number), is_stackable, function, ()) for number in range(n)]
+    estimator = NETWORK if is_stackable else GUESS
+    return [Job((name, 0, number), function, (estimator,)) for number in range(n)]
 
 
 def run_jobs(jobs, folder=None, n_jobs=None):
@@ -108,7 +112,7 @@ def test_results_are_in_order_whichever_process_they_come_from(tmp_path):
 
 
 def test_an_interrupt_keeps_the_bundles_that_are_finished(tmp_path):
-    stop = [Job(("A", 0, 40), True, interrupt, ())]
+    stop = [Job(("A", 0, 40), interrupt, (NETWORK,))]
     with pytest.raises(KeyboardInterrupt):
         run_jobs(jobs(40) + stop, folder=tmp_path)
     assert len(pd.read_csv(tmp_path / "scores.csv")) == 32

@@ -18,17 +18,6 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_scalar
 
-__all__ = [
-    "MAX_RATE",
-    "MIN_RATE",
-    "SEGMENT",
-    "Recording",
-    "file_of",
-    "list_recordings",
-    "parse_recording",
-    "read_recording",
-]
-
 FULL_SCALE = 1 - 2**-15  # the largest 16-bit sample; openSMILE wraps larger ones
 MAX_PEAK = 1.5  # decoders of lossy formats exceed full scale, but by less than this
 MAX_CHANNELS = 64

@@ -1,17 +1,21 @@
 """CMU-MOSEI: sentences of monologues from videos, with intensities of emotions."""
 
 import os
+import re
 from collections.abc import Mapping
 
 import pandas as pd
 
-from ._table import AUDIO, Problems, check_folder, finish, list_files, locate
+from ._table import AUDIO, Copy
 
 __all__ = ["read_cmu_mosei"]
 
 _EMOTIONS = ["anger", "disgust", "fear", "happiness", "sadness", "surprise"]
 _RATINGS = [*_EMOTIONS, "sentiment"]
 _KEYS = {"Input.VIDEO_ID": "id", "Input.CLIP": "clip"}
+# --qXJuDtHPw___0___-0.45___0.5___I see that.
+_TIME = r"(-?\d+(?:\.\d*)?(?:e-?\d+)?)"
+_SEGMENT = re.compile(rf"(.+?)___(.+?)___{_TIME}___{_TIME}___\s*(.*)")
 _COLUMNS = {**_KEYS, **{f"Answer.{name}": name for name in _RATINGS}}
 
 
@@ -58,20 +62,19 @@ def read_cmu_mosei(
        "Multimodal Language Analysis in the Wild: CMU-MOSEI Dataset and Interpretable
        Dynamic Fusion Graph", ACL 2018.
     """
-    root = check_folder(root)
-    problems = Problems()
-    files = list_files(root, {*AUDIO, ".csv", ".txt"})
+    copy = Copy(root, "CMU-MOSEI")
+    files = copy.list_files({*AUDIO, ".csv", ".txt"})
     ratings = [
         table
         for file in files
         if file.endswith(".csv") and "labels/" in f"/{file.lower()}"
-        for table in read_ratings(root / file, file, problems)
+        for table in read_ratings(copy, file)
     ]
     segments = [
         segment
         for file in files
         if file.endswith(".txt") and "segmented/" in file.lower()
-        for segment in read_segments(root / file, file, problems)
+        for segment in copy.match_lines(file, _SEGMENT)
     ]
     if not ratings or not segments:
         raise FileNotFoundError(
@@ -81,10 +84,11 @@ def read_cmu_mosei(
         )
     keys = list(_KEYS.values())
     segments = pd.DataFrame(segments, columns=[*keys, "start", "end", "text"])
+    segments = segments.astype({"start": float, "end": float})
     rows = pd.concat(ratings).groupby(keys, sort=False)[_RATINGS].mean().reset_index()
     rows = rows.merge(segments.drop_duplicates(keys), on=keys, how="left")
     untimed = rows["start"].isna()
-    problems["labels without a segment"] += list(
+    copy.problems["labels without a segment"] += list(
         rows["id"][untimed] + " " + rows["clip"][untimed]
     )
     rows = rows[~untimed].reset_index(drop=True)
@@ -96,15 +100,15 @@ def read_cmu_mosei(
         for file in files
         if not file.endswith((".csv", ".txt")) and "segmented/" not in file.lower()
     ]
-    rows = locate(rows, audio, problems).drop(columns="clip")
-    del problems[Problems.UNLABELED_FILE]  # there are more videos than labels
-    return finish(rows, root, "CMU-MOSEI", problems)
+    rows = copy.locate(rows, audio).drop(columns="clip")
+    del copy.problems[copy.UNLABELED_FILE]  # there are more videos than labels
+    return copy.table(rows)
 
 
-def read_ratings(path, name, problems):
+def read_ratings(copy, name):
     """Yield a table of labels, one row per rater and segment, if it is one."""
     table = pd.read_csv(
-        path,
+        copy.root / name,
         dtype=str,
         keep_default_na=False,  # "NA" may be the name of a video
         na_values=[""],
@@ -112,27 +116,14 @@ def read_ratings(path, name, problems):
     )
     missing = [column for column in _COLUMNS if column not in table]
     if missing:
-        problems.unreadable(name, 1, f"lacks the columns {', '.join(missing)}")
+        copy.unreadable_line(name, 1, f"lacks the columns {', '.join(missing)}")
         return
     table = table[list(_COLUMNS)].rename(columns=_COLUMNS)
     for column in _RATINGS:
         texts, table[column] = table[column], pd.to_numeric(table[column], "coerce")
         for line in table.index[texts.notna() & table[column].isna()]:
-            problems.unreadable(name, line + 2, f"{column} {texts[line]}")
+            copy.unreadable_line(name, line + 2, f"{column} {texts[line]}")
     yield table
-
-
-def read_segments(path, name, problems):
-    """Yield video, clip, start, end and text of each line of a transcript."""
-    with open(path, encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            fields = line.rstrip("\n").split("___", 4)
-            try:
-                video, clip, start, end, text = fields
-                yield video, clip, float(start), float(end), text.strip()
-            except ValueError:
-                if line.strip():
-                    problems.unreadable(name, number, line)
 
 
 def name_emotions(intensities):

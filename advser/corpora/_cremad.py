@@ -5,7 +5,7 @@ import os
 import pandas as pd
 
 from ._generic import parse_names
-from ._table import Problems, check_folder, finish, list_files
+from ._table import Copy
 
 __all__ = ["read_cremad"]
 
@@ -73,15 +73,14 @@ def read_cremad(root: str | os.PathLike) -> pd.DataFrame:
        "CREMA-D: Crowd-Sourced Emotional Multimodal Actors Dataset", IEEE Transactions
        on Affective Computing 5, 2014.
     """
-    root = check_folder(root)
-    problems = Problems()
-    rows = parse_names(root, _NAME, _MAPPING, problems, suffixes={".wav"})
+    copy = Copy(root, "CREMA-D")
+    rows = parse_names(copy, _NAME, _MAPPING, suffixes={".wav"})
     genders = {}
-    for file in list_files(root, {".csv"}):
+    for file in copy.list_files({".csv"}):
         if file.endswith(_DEMOGRAPHICS):
-            actors = pd.read_csv(root / file, dtype=str)
+            actors = pd.read_csv(copy.root / file, dtype=str)
             genders.update(zip(actors["ActorID"], actors["Sex"].str.lower()))
     rows["gender"] = rows["speaker"].map(genders)
     unknown = rows["speaker"][rows["gender"].isna()].unique()
-    problems[f"speakers that are not in {_DEMOGRAPHICS}"] += sorted(unknown)
-    return finish(rows, root, "CREMA-D", problems)
+    copy.problems[f"speakers that are not in {_DEMOGRAPHICS}"] += sorted(unknown)
+    return copy.table(rows)

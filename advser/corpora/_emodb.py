@@ -5,7 +5,7 @@ import os
 import pandas as pd
 
 from ._generic import parse_names
-from ._table import Problems, check_folder, finish
+from ._table import Copy
 
 __all__ = ["read_emodb"]
 
@@ -64,10 +64,8 @@ def read_emodb(root: str | os.PathLike) -> pd.DataFrame:
     .. [1] F. Burkhardt, A. Paeschke, M. Rolfes, W. Sendlmeier, B. Weiss, "A Database
        of German Emotional Speech", Interspeech 2005.
     """
-    root = check_folder(root)
-    problems = Problems()
-    mapping = {"emotion": _EMOTIONS, "text": _TEXTS}
-    rows = parse_names(root, _NAME, mapping, problems)
+    copy = Copy(root, "EmoDB")
+    rows = parse_names(copy, _NAME, {"emotion": _EMOTIONS, "text": _TEXTS})
     women = rows["speaker"].isin(_WOMEN)
     rows["gender"] = women.map({True: "female", False: "male"})
-    return finish(rows, root, "EmoDB", problems)
+    return copy.table(rows)

@@ -8,18 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ._table import (
-    AUDIO,
-    COLUMNS,
-    GENDERS,
-    NUMBERS,
-    TEXTS,
-    Problems,
-    check_folder,
-    finish,
-    harmonize,
-    list_files,
-)
+from ._table import AUDIO, COLUMNS, GENDERS, NUMBERS, TEXTS, Copy, harmonize
 
 __all__ = ["read_filenames", "read_table"]
 
@@ -74,16 +63,13 @@ def read_filenames(
         Of file names that `pattern` does not match, which are left out, and of codes
         that are not in `mapping`.
     """
-    root = check_folder(root)
-    problems = Problems()
+    copy = Copy(root, name)
     if pattern is None:
-        rows = pd.DataFrame({"file": list_files(root)}, dtype=object)
-    else:
-        rows = parse_names(root, pattern, mapping or {}, problems)
-    return finish(rows, root, name or root.resolve().name, problems)
+        return copy.table(pd.DataFrame({"file": copy.list_files()}, dtype=object))
+    return copy.table(parse_names(copy, pattern, mapping or {}))
 
 
-def parse_names(root, pattern, mapping, problems, *, suffixes=AUDIO):
+def parse_names(copy, pattern, mapping, *, suffixes=AUDIO):
     """Return one row per audio file whose name matches, with its translated labels."""
     try:
         pattern = re.compile(pattern)
@@ -97,17 +83,17 @@ def parse_names(root, pattern, mapping, problems, *, suffixes=AUDIO):
             "for each column, such as (?P<speaker>\\w+)."
         )
     found = []
-    for file in list_files(root, suffixes):
+    for file in copy.list_files(suffixes):
         if match := pattern.search(file):
             found.append((file, *(match[name] or None for name in pattern.groupindex)))
         else:
-            problems[Problems.UNREADABLE].append(file)
+            copy.problems[copy.UNREADABLE].append(file)
     columns = ["file", *pattern.groupindex]
     rows = pd.DataFrame(found, columns=columns, dtype=object)
-    return translate(rows, mapping, problems)
+    return translate(copy, rows, mapping)
 
 
-def translate(rows, mapping, problems):
+def translate(copy, rows, mapping):
     """Replace codes by their meaning and texts by numbers; set `label` to `emotion`."""
     if "emotion" in rows and "label" not in rows:
         rows["label"] = rows["emotion"]
@@ -119,7 +105,7 @@ def translate(rows, mapping, problems):
             )
         codes = rows[column]
         wrong = codes.notna() & ~codes.isin(list(words))
-        problems.unreadable_values(rows, column, wrong, "is not in `mapping`")
+        copy.unreadable_values(rows, column, wrong, "is not in `mapping`")
         rows[column] = codes.map(words)
     if "emotion" in rows and "emotion" not in mapping:
         rows["emotion"] = harmonize(rows["emotion"])
@@ -128,7 +114,7 @@ def translate(rows, mapping, problems):
     for column in rows.columns.intersection(NUMBERS):
         numbers = pd.to_numeric(rows[column], errors="coerce")
         wrong = rows[column].notna() & numbers.isna()
-        problems.unreadable_values(rows, column, wrong, "is no number")
+        copy.unreadable_values(rows, column, wrong, "is no number")
         rows[column] = numbers
     return rows
 
@@ -176,9 +162,8 @@ def read_table(
     """
     path = Path(path)
     rows = read_rows(path)
-    root = check_folder(path.parent if root is None else root)
-    problems = Problems()
-    rows = translate(rows, {}, problems)
+    copy = Copy(path.parent if root is None else root, name)
+    rows = translate(copy, rows, {})
     times = rows.columns.intersection(["start", "end"])
     twice = rows[rows.duplicated(["file", *times])]
     if len(twice):
@@ -187,15 +172,15 @@ def read_table(
             f"{twice['file'].iloc[0]!r}; keep one row for each file, or give the "
             "segments of a file in `start` and `end`."
         )
-    present = {file: (root / file).is_file() for file in rows["file"].unique()}
+    present = {file: (copy.root / file).is_file() for file in rows["file"].unique()}
     is_present = rows["file"].map(present).astype(bool)
     if not is_present.any() and len(rows):
         raise FileNotFoundError(
-            f"None of the {len(present)} files of {path} are in {root}, such as "
+            f"None of the {len(present)} files of {path} are in {copy.root}, such as "
             f"{rows['file'].iloc[0]!r}; `file` must be relative to this folder."
         )
-    problems[Problems.MISSING] += list(rows["file"][~is_present].unique())
-    return finish(rows[is_present], root, name or root.resolve().name, problems)
+    copy.problems[copy.MISSING] += list(rows["file"][~is_present].unique())
+    return copy.table(rows[is_present])
 
 
 def read_rows(path):

@@ -5,7 +5,7 @@ import re
 
 import pandas as pd
 
-from ._table import Problems, check_folder, finish, harmonize, list_files, locate
+from ._table import Copy, harmonize
 
 __all__ = ["read_iemocap"]
 
@@ -13,7 +13,7 @@ __all__ = ["read_iemocap"]
 _TURN = re.compile(
     r"\[[\d.]+ - [\d.]+\]\s+(?P<id>(?P<dialog>Ses0(?P<session>\d))[FM]_(?P<scenario>"
     r"impro|script)\w*_(?P<gender>[FM])\w+)\s+(?P<label>\w+)\s+"
-    r"\[(?P<valence>[\d.]+), *(?P<arousal>[\d.]+), *(?P<dominance>[\d.]+)\]\s*"
+    r"\[(?P<valence>[\d.]+), *(?P<arousal>[\d.]+), *(?P<dominance>[\d.]+)\]$"
 )
 # Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.
 _TEXT = re.compile(r"(Ses\w+) \[[\d.]+-[\d.]+\]:? ?(.*)")
@@ -61,19 +61,17 @@ def read_iemocap(
     .. [1] C. Busso et al., "IEMOCAP: interactive emotional dyadic motion capture
        database", Language Resources and Evaluation 42, 2008.
     """
-    root = check_folder(root)
-    problems = Problems()
+    copy = Copy(root, "IEMOCAP")
     turns, texts, files = [], {}, []
-    sessions = list(root.glob("Session[1-5]")) or root.glob("*/Session[1-5]")
+    sessions = [*copy.root.glob("Session[1-5]")] or copy.root.glob("*/Session[1-5]")
     for session in sorted(sessions):
         for file in sorted(session.glob("dialog/EmoEvaluation/Ses*.txt")):
-            turns += read_turns(file, file.relative_to(root), problems)
+            turns += copy.match_lines(file.relative_to(copy.root), _TURN, "[")
         for file in sorted(session.glob("dialog/transcriptions/Ses*.txt")):
             texts.update(_TEXT.findall(file.read_text("utf-8", errors="replace")))
-        folder = session / "sentences" / "wav"
-        if folder.is_dir():
-            prefix = folder.relative_to(root).as_posix()
-            files += [f"{prefix}/{file}" for file in list_files(folder)]
+        files += copy.list_files(
+            folder=session.relative_to(copy.root) / "sentences/wav"
+        )
     rows = pd.DataFrame(turns, columns=[*_TURN.groupindex])
     rows["emotion"] = harmonize(rows["label"].where(rows["label"] != "xxx"))
     if four_classes:
@@ -82,21 +80,7 @@ def read_iemocap(
     rows["gender"] = rows["gender"].map({"F": "female", "M": "male"})
     rows["scenario"] = rows["scenario"].map(_SCENARIOS)
     rows["text"] = rows["id"].map(texts)
-    rows = locate(rows, files, problems)
+    rows = copy.locate(rows, files)
     if four_classes:
         rows = rows[rows["emotion"].isin(_FOUR)]
-    return finish(rows, root, "IEMOCAP", problems)
-
-
-def read_turns(path, name, problems):
-    """Return the fields of the summary line of each utterance of a dialog."""
-    turns = []
-    with open(path, encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.startswith("["):  # other lines are comments and single ratings
-                turn = _TURN.fullmatch(line)
-                if turn:
-                    turns.append(turn.groups())
-                else:
-                    problems.unreadable(name, number, line)
-    return turns
+    return copy.table(rows)

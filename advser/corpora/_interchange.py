@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ._generic import translate
-from ._table import NUMBERS, TEXTS, Problems, finish
+from ._table import NUMBERS, TEXTS, Copy
 
 if TYPE_CHECKING:
     import audformat
@@ -86,9 +86,9 @@ def from_audformat(
                 if column in NUMBERS
                 else texts(values)
             )
-    problems = Problems()
     root = "" if rows["file"].map(os.path.isabs).all() else db.root or ""
-    return finish(translate(rows, {}, problems), root, db.name, problems)
+    copy = Copy(root, db.name)
+    return copy.table(translate(copy, rows, {}))
 
 
 def texts(values):

@@ -5,7 +5,7 @@ import re
 
 import pandas as pd
 
-from ._table import AUDIO, Problems, check_folder, finish, list_files, locate, stem
+from ._table import AUDIO, Copy, stem
 
 __all__ = ["read_msp_improv"]
 
@@ -13,7 +13,7 @@ _LABELS = {"evalution.txt", "evaluation.txt"}  # distributed as the first
 # UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:3.200000; V:3.000000; D:2.800000 ; N:3.600000;
 _NUMBER = r"\s*([\d.]+|NaN)\s*;\s*"
 _TURN = re.compile(
-    r"UTD-(IMPROV-S\d\d([AHNS])-(([FM])0(\d))-([PRST])-\w+)\.\w+;\s*(\w);\s*"
+    r"UTD-(IMPROV-S\d\d([AHNS])-(([FM])0(\d))-([PRST])-\w+)\.\w+;\s*([AHNSOX]);\s*"
     rf"A:{_NUMBER}V:{_NUMBER}D:{_NUMBER}(?:N:{_NUMBER})?",
     re.IGNORECASE,
 )
@@ -79,18 +79,19 @@ def read_msp_improv(
        E. Mower Provost, "MSP-IMPROV: An Acted Corpus of Dyadic Interactions to Study
        Emotion Perception", IEEE Transactions on Affective Computing 8, 2017.
     """
-    root = check_folder(root)
-    problems = Problems()
-    files = list_files(root, {*AUDIO, ".txt"})
+    copy = Copy(root, "MSP-IMPROV")
+    files = copy.list_files({*AUDIO, ".txt"})
     labels = [file for file in files if file.split("/")[-1].lower() in _LABELS]
     if not labels:
         raise FileNotFoundError(
             f"{str(root)!r} holds no Evalution.txt; pass the folder with this file and "
             "the recordings of MSP-IMPROV."
         )
-    rows = read_turns(root / labels[0], labels[0], problems)
+    rows = pd.DataFrame(copy.match_lines(labels[0], _TURN, "UTD-"), columns=_FIELDS)
+    numbers = _FIELDS[-4:]
+    rows[numbers] = rows[numbers].astype(float)  # of texts, "NaN" and None
     rows["id"] = "MSP-" + rows["id"]
-    texts = {stem(file): root / file for file in files if file.endswith(".txt")}
+    texts = {stem(file): copy.root / file for file in files if file.endswith(".txt")}
     rows["text"] = [
         texts[name].read_text("utf-8", errors="replace").strip()
         if name in texts
@@ -104,21 +105,4 @@ def read_msp_improv(
     if reverse_arousal:
         rows["arousal"] = 6 - rows["arousal"]
     audio = [file for file in files if not file.endswith(".txt")]
-    return finish(locate(rows, audio, problems), root, "MSP-IMPROV", problems)
-
-
-def read_turns(path, name, problems):
-    """Return the turns of the evaluation file, without the ratings of single raters."""
-    turns = []
-    with open(path, encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.lstrip().startswith("UTD-"):
-                turn = _TURN.match(line.strip())
-                if turn and turn[7].upper() in _EMOTIONS:
-                    turns.append(turn.groups())
-                else:
-                    problems.unreadable(name, number, line)
-    rows = pd.DataFrame(turns, columns=_FIELDS)
-    numbers = _FIELDS[-4:]
-    rows[numbers] = rows[numbers].astype(float)  # of texts, "NaN" and None
-    return rows
+    return copy.table(copy.locate(rows, audio))

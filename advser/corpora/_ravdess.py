@@ -5,7 +5,7 @@ import os
 import pandas as pd
 
 from ._generic import parse_names
-from ._table import Problems, check_folder, finish, stem
+from ._table import Copy, stem
 
 __all__ = ["read_ravdess"]
 
@@ -68,14 +68,13 @@ def read_ravdess(root: str | os.PathLike, *, songs: bool = False) -> pd.DataFram
     .. [1] S. R. Livingstone, F. A. Russo, "The Ryerson Audio-Visual Database of
        Emotional Speech and Song (RAVDESS)", PLOS ONE 13, 2018.
     """
-    root = check_folder(root)
-    problems = Problems()
-    rows = parse_names(root, _NAME, _MAPPING, problems).drop(columns="modality")
+    copy = Copy(root, "RAVDESS")
+    rows = parse_names(copy, _NAME, _MAPPING).drop(columns="modality")
     if not songs:
         rows = rows[rows["channel"] != "song"]
     copies = rows["file"].map(stem).duplicated()
-    problems[Problems.DUPLICATE] += list(rows["file"][copies])
+    copy.problems[copy.DUPLICATE] += list(rows["file"][copies])
     rows = rows[~copies]
     odd = rows["speaker"].astype(int) % 2 == 1
     rows["gender"] = odd.map({True: "male", False: "female"})
-    return finish(rows, root, "RAVDESS", problems)
+    return copy.table(rows)

@@ -48,8 +48,8 @@ AUDIO = {
 }
 
 
-class Problems(defaultdict):
-    """The problems of a copy of a corpus: a list for each kind of problem."""
+class Copy:
+    """A copy of a corpus: its name, its folder, and a list of problems of each kind."""
 
     MISSING = "missing audio files"
     UNREADABLE = "unreadable labels"
@@ -57,53 +57,134 @@ class Problems(defaultdict):
     UNLABELED_FILE = "audio files without a label"
     UNLABELED_SPEAKER = "speakers without a label"
 
-    def __init__(self):
-        super().__init__(list)
+    def __init__(self, root, name=None):
+        self.root = Path(root)
+        if not self.root.is_dir():
+            raise FileNotFoundError(
+                f"`root` is {str(root)!r}, which is no folder; pass the folder of the "
+                "unpacked corpus."
+            )
+        self.name = name or self.root.resolve().name
+        self.problems = defaultdict(list)
 
-    def unreadable(self, file, line, text):
-        """Add a line of a label file, counted from 1, that cannot be read."""
-        self[self.UNREADABLE].append(f"{file}, line {line}: {text.strip()!r:.80}")
+    def list_files(self, suffixes=AUDIO, folder=""):
+        """Return the files in a folder and below, sorted: paths relative to the root.
+
+        Links to folders are followed, but each folder is listed once. Hidden files,
+        such as those that macOS adds to archives, are left out.
+        """
+        found, seen = [], set()
+        for path, folders, files in os.walk(self.root / folder, followlinks=True):
+            if (real := os.path.realpath(path)) in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            prefix = Path(path).relative_to(self.root).as_posix() + "/"
+            prefix = prefix.removeprefix("./")
+            found += [
+                prefix + name
+                for name in files
+                if not name.startswith(".")
+                and os.path.splitext(name)[1].lower() in suffixes
+            ]
+        return sorted(found)
+
+    def match_lines(self, file, pattern, start=""):
+        """Return the groups of a pattern in those lines of a file that begin so."""
+        found = []
+        with open(self.root / file, encoding="utf-8", errors="replace") as lines:
+            for number, line in enumerate(map(str.strip, lines), 1):
+                if match := line.startswith(start) and pattern.match(line):
+                    found.append(match.groups())
+                elif line and line.startswith(start):
+                    self.unreadable_line(file, number, line)
+        return found
+
+    def unreadable_line(self, file, number, text):
+        """Add a line of a label file, counted from 1, to the problems."""
+        self.problems[self.UNREADABLE].append(f"{file}, line {number}: {text!r:.80}")
 
     def unreadable_values(self, rows, column, wrong, reason):
         """Add the values of a column in the rows where `wrong` is True."""
-        self[self.UNREADABLE] += [
+        self.problems[self.UNREADABLE] += [
             f"{file}: {column} {value!r} {reason}"
             for file, value in zip(rows["file"][wrong], rows[column][wrong])
         ]
 
-
-def check_folder(root):
-    """Return the root of a corpus as a Path."""
-    root = Path(root)
-    if not root.is_dir():
-        raise FileNotFoundError(
-            f"`root` is {str(root)!r}, which is no folder; pass the folder of the "
-            "unpacked corpus."
+    def count_problems(self):
+        """Return how many problems of each kind there are, with the first one."""
+        return ", ".join(
+            f"{len(found)} {kind} ({found[0]}{', ...' * (len(found) > 1)})"
+            for kind, found in self.problems.items()
+            if found
         )
-    return root
 
+    def locate(self, rows, files):
+        """Find the audio files of labels: `rows["file"]`, by `rows["id"]`.
 
-def list_files(root, suffixes=AUDIO):
-    """Return the files in a folder and below, sorted: their paths relative to it.
+        Labels without a file are left out. They are added to the problems, and so are
+        files without a label.
+        """
+        file_of = {}
+        for file in files:
+            if file_of.setdefault(stem(file), file) is not file:
+                self.problems[self.DUPLICATE].append(file)
+        rows["file"] = rows["id"].map(file_of)
+        self.problems[self.MISSING] += list(rows["id"][rows["file"].isna()].unique())
+        unlabeled = file_of.keys() - set(rows["id"])
+        self.problems[self.UNLABELED_FILE] += sorted(map(file_of.get, unlabeled))
+        return rows[rows["file"].notna()]
 
-    Links to folders are followed, but each folder is listed once. Hidden files, such as
-    those that macOS adds to archives, are left out.
-    """
-    found, seen = [], set()
-    for folder, subfolders, names in os.walk(root, followlinks=True):
-        if (real := os.path.realpath(folder)) in seen:
-            subfolders.clear()
-            continue
-        seen.add(real)
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        prefix = Path(folder).relative_to(root).as_posix() + "/"
-        found += [
-            prefix.removeprefix("./") + name
-            for name in names
-            if not name.startswith(".")
-            and os.path.splitext(name)[1].lower() in suffixes
-        ]
-    return sorted(found)
+    def table(self, rows):
+        """Return the table of a corpus, and warn of problems of the copy.
+
+        Call it from the public function that the user calls, so that the warning shows
+        the line of that call.
+
+        Parameters
+        ----------
+        rows : DataFrame
+            One row per utterance: its `file`, relative to the root, and any of the
+            columns of the table. Other columns come last.
+
+        Returns
+        -------
+        table : DataFrame, indexed by file
+            With the attributes (`attrs`) `corpus`, `root` and `problems`.
+        """
+        if not len(rows):
+            raise FileNotFoundError(
+                f"`root` is {str(self.root)!r}, which has no recording of {self.name} "
+                "with a label; pass the folder with the corpus as it is distributed. "
+                f"Problems: {self.count_problems() or 'none'}."
+            )
+        rows = rows.reset_index(drop=True).drop(columns="id", errors="ignore")
+        extra = rows.columns.difference(["file", *COLUMNS], sort=False)
+        rows = rows.reindex(columns=["file", *COLUMNS, *extra])
+        rows[NUMBERS] = rows[NUMBERS].astype(float)
+        texts = rows[TEXTS].astype(object)
+        rows[TEXTS] = texts.where(texts.notna(), None)
+        twice = rows.duplicated(["file", "start", "end"])
+        self.problems[self.DUPLICATE] += list(rows["file"][twice])
+        rows = rows[~twice]
+        labelled = rows[["emotion", "label", "arousal", "valence"]].notna().any(axis=1)
+        if labelled.any():
+            unlabelled = set(rows["speaker"].dropna()) - set(rows["speaker"][labelled])
+            self.problems[self.UNLABELED_SPEAKER] += sorted(unlabelled)
+        problems = {kind: found for kind, found in self.problems.items() if found}
+        root = "" if self.root == Path() else str(self.root)
+        files = [os.path.join(root, file) for file in rows.pop("file")]
+        table = rows.set_axis(pd.Index(files, name="file"))
+        table.attrs = {"corpus": self.name, "root": root, "problems": problems}
+        if problems:
+            warn(
+                f"{self.name} in {root!r} has {self.count_problems()}; "
+                "`table.attrs['problems']` lists them all.",
+                CorpusWarning,
+                stacklevel=3,
+            )
+        return table
 
 
 def stem(path):
@@ -111,93 +192,11 @@ def stem(path):
     return path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
 
 
-def locate(rows, files, problems):
-    """Find the audio files of labels: `rows["file"]`, by `rows["id"]`.
-
-    Labels without a file are left out. They are added to the problems, and so are files
-    without a label.
-    """
-    file_of = {}
-    for file in files:
-        if file_of.setdefault(stem(file), file) is not file:
-            problems[Problems.DUPLICATE].append(file)
-    rows["file"] = rows["id"].map(file_of)
-    problems[Problems.MISSING] += list(rows["id"][rows["file"].isna()].unique())
-    unlabeled = file_of.keys() - set(rows["id"])
-    problems[Problems.UNLABELED_FILE] += sorted(map(file_of.get, unlabeled))
-    return rows[rows["file"].notna()]
-
-
 def harmonize(labels, words=WORD_OF):
     """Return labels with the usual spellings replaced by the names of emotions."""
     return labels.map(
         lambda label: words.get(label.strip().lower(), label), na_action="ignore"
     )
-
-
-def finish(rows, root, corpus, problems):
-    """Return the table of a corpus, and warn of problems of the copy.
-
-    Call it from the public function that the user calls, so that the warning shows the
-    line of that call.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        One row per utterance: its `file`, relative to `root`, and any of the columns
-        of the table. Other columns come last.
-
-    root : path-like
-        Folder of the corpus.
-
-    corpus : str
-        Its name.
-
-    problems : Problems
-        The problems that the reader found.
-
-    Returns
-    -------
-    table : DataFrame, indexed by file
-        With the attributes (`attrs`) `corpus`, `root` and `problems`.
-    """
-    if not len(rows):
-        raise FileNotFoundError(
-            f"`root` is {str(root)!r}, and no recording of {corpus} with a label is in "
-            "it; pass the folder with the corpus as it is distributed."
-            + "".join(
-                f" {len(found)} {kind}." for kind, found in problems.items() if found
-            )
-        )
-    rows = rows.reset_index(drop=True).drop(columns="id", errors="ignore")
-    extra = rows.columns.difference(["file", *COLUMNS], sort=False)
-    rows = rows.reindex(columns=["file", *COLUMNS, *extra])
-    rows[NUMBERS] = rows[NUMBERS].astype(float)
-    texts = rows[TEXTS].astype(object)
-    rows[TEXTS] = texts.where(texts.notna(), None)
-    twice = rows.duplicated(["file", "start", "end"])
-    problems[Problems.DUPLICATE] += list(rows["file"][twice])
-    rows = rows[~twice]
-    labelled = rows[["emotion", "label", "arousal", "valence"]].notna().any(axis=1)
-    if labelled.any():
-        unlabelled = set(rows["speaker"].dropna()) - set(rows["speaker"][labelled])
-        problems[Problems.UNLABELED_SPEAKER] += sorted(unlabelled)
-    problems = {kind: found for kind, found in problems.items() if found}
-    files = [os.path.join(root, file) for file in rows.pop("file")]
-    table = rows.set_axis(pd.Index(files, name="file"))
-    table.attrs = {"corpus": corpus, "root": str(root), "problems": problems}
-    if problems:
-        warn(
-            f"{corpus} in {str(root)!r} has "
-            + ", ".join(
-                f"{len(found)} {kind} ({found[0]}{', ...' * (len(found) > 1)})"
-                for kind, found in problems.items()
-            )
-            + "; `table.attrs['problems']` lists them all.",
-            CorpusWarning,
-            stacklevel=3,
-        )
-    return table
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,7 @@ import os
 import pandas as pd
 
 from ._generic import parse_names
-from ._table import Problems, check_folder, finish
+from ._table import Copy
 
 __all__ = ["read_urdu"]
 
@@ -38,7 +38,5 @@ def read_urdu(root: str | os.PathLike) -> pd.DataFrame:
        Recognition: Urdu vs. Western Languages", International Conference on Frontiers
        of Information Technology 2018, arXiv:1812.10411.
     """
-    root = check_folder(root)
-    problems = Problems()
-    rows = parse_names(root, _NAME, {"emotion": _EMOTIONS}, problems)
-    return finish(rows, root, "URDU", problems)
+    copy = Copy(root, "URDU")
+    return copy.table(parse_names(copy, _NAME, {"emotion": _EMOTIONS}))

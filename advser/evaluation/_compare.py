@@ -21,7 +21,6 @@ from sklearn.utils.validation import _num_samples
 
 from .._routing import seeded
 from .._validation import check_labels
-from ..model_selection import is_stackable
 from ..speakers._scaler import is_transductive
 from ._comparison import GENDER, RAW_FEATURES, SPEAKER, WITHIN, Comparison
 from ._jobs import Job, Utterances, fit_predict, run, seeds_of, tables_of
@@ -243,19 +242,17 @@ def compare(
     jobs = []
     if probes and _is_numeric(X):
         key = RAW_FEATURES, next(iter(seeds.values()))[0], None
-        jobs.append(Job(key, False, _probe, (None, *to_probe)))
+        jobs.append(Job(key, _probe, (None, *to_probe)))
     for name, model in models.items():
-        is_stacked = is_stackable(model)
         # A search without an embedding is probed by that of its estimator.
         embeds = model if hasattr(model, "transform") else estimators[name]
         for seed in seeds[name]:
             jobs += [
-                Job((name, seed, number), is_stacked, _fold, (model, *rows, task))
+                Job((name, seed, number), _fold, (model, *rows, task))
                 for number, rows in enumerate(folds)
             ]
             if probes:
-                key = name, seed, None
-                jobs.append(Job(key, is_stacked, _probe, (embeds, *to_probe)))
+                jobs.append(Job((name, seed, None), _probe, (embeds, *to_probe)))
     tables = run(jobs, utterances, task, settings, folder, n_jobs, verbose)
     return Comparison(**tables, settings=settings)
 

@@ -16,7 +16,6 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from .._routing import requests, seeded
-from ..model_selection import is_stackable
 from ..speakers._scaler import is_transductive
 from ._corpora import Pair, joined, pairs_of
 from ._cross_comparison import CrossCorpusComparison
@@ -247,9 +246,8 @@ def cross_corpus(
                 "corpora in the training. Pass `transductive=True`, "
                 "`leave_one_out=True` with three corpora or more, or another domain."
             )
-        stacks = is_stackable(estimator)
         jobs += [
-            Job((name, seed, number), stacks, _score, (estimator, one, task))
+            Job((name, seed, number), _score, (estimator, one, task))
             for (number, one), seed in product(wanted, seeds[name])
         ]
     tables = run(jobs, utterances, task, settings, folder, n_jobs, verbose)

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from .._engine._jobs import Fit, run_together
 from .._routing import call, unseeded
-from ..model_selection import MAX_STACK
+from ..model_selection import MAX_STACK, is_stackable
 from ._store import Store
 
 __all__ = ["Job", "Utterances", "fit_predict", "run", "seeds_of", "tables_of"]
@@ -52,18 +52,15 @@ class Job(NamedTuple):
     key : tuple
         Name of the estimator, seed, and number of the fold, or None.
 
-    is_stackable : bool
-        Whether its networks can be trained with those of other jobs.
-
     function : callable
         Returns the generator when called with the utterances, the key and the
         `arguments`. The generator returns tables of rows by name.
 
     arguments : tuple
+        The first is the estimator.
     """
 
     key: tuple
-    is_stackable: bool
     function: Callable
     arguments: tuple
 
@@ -147,9 +144,10 @@ def _bundles(jobs, n_processes):
     These are in the order of the estimators, since similar networks share a stack; the
     others are in the order of the seeds.
     """
-    stackable = [job for job in jobs if job.is_stackable]
+    stackable, alone = [], []
+    for job in jobs:
+        (stackable if is_stackable(job.arguments[0]) else alone).append(job)
     stackable.sort(key=lambda job: job.key[0])
-    alone = [job for job in jobs if not job.is_stackable]
     alone.sort(key=lambda job: job.key[1])
     share = -(-len(stackable) // n_processes)
     size = min(MAX_STACK, share, max(MIN_BUNDLE, -(-share // N_BUNDLES)))
