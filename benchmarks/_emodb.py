@@ -1,8 +1,8 @@
-"""The comparison that `speaker_independent.py` and `leakage.py` tell of.
+"""The comparison behind `speaker_independent.py` and `leakage.py`.
 
 The methods and normalisations of `advser benchmark`, on the bundled corpus, leaving one
-speaker out at a time. What one of the two scripts has found, the other need not fit
-again: give both the same new folder.
+speaker out at a time. Give both scripts the same new folder, so that the second one
+does not fit again what the first one has fitted.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def compared(args):
 
 
 def write(args, comparison, tables):
-    """Write the tables, and what they were found by."""
+    """Write the tables and the settings of the comparison."""
     settings = comparison.settings
     report = {
         "corpus": "EmoDB",
