@@ -14,7 +14,7 @@ help:
 	@echo "make benchmark   compare the methods on the bundled corpus (about 2 minutes)"
 	@echo "make test        run the tests"
 	@echo "make docs        build the documentation in docs/_build/html"
-	@echo "make lint        check style, spelling and the generated tables"
+	@echo "make lint        check style, spelling, types and the generated tables"
 	@echo "make tables      copy the committed results into README.md and docs/"
 	@echo "make clean       remove the virtual environment and what was built"
 
@@ -31,6 +31,7 @@ lint: $(VENV)/.installed-dev
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/codespell
+	$(bin)/mypy
 	$(bin)/python benchmarks/update_tables.py --check
 
 tables: $(VENV)/.installed-dev

@@ -1,41 +1,45 @@
-"""How the speakers reach an estimator, whatever it is: by scikit-learn's own routing.
+"""Pass speakers to any estimator by scikit-learn's metadata routing.
 
-An estimator, or a step inside a pipeline or a search, is given the speakers where it
-requests them as `speakers` or as `groups`; one that requests neither never sees them.
+An estimator, or a step in a pipeline or a search, gets the speakers if it requests
+`speakers` or `groups`; other estimators do not get them.
 """
 
+from collections.abc import Iterable
+from typing import Any
+
 from sklearn import clone, config_context
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 __all__ = ["call", "representation", "requests", "seeded", "unseeded"]
 
 
-def call(estimator, method, *args, speakers, **others):
-    """Call a method of the estimator with the speakers, if it requests them.
+def call(
+    estimator: BaseEstimator, method: str, *args: Any, speakers: Any, **others: Any
+) -> Any:
+    """Call a method of the estimator with the metadata that it requests.
 
-    They are its groups, too, unless these are among the `others`: arrays that it is
-    given if it requests them by their names.
+    The speakers are also the `groups`, unless these are among the `others`.
     """
     known = {"speakers": speakers, "groups": speakers, **others}
     with config_context(enable_metadata_routing=True):
         requested = requests(estimator, method, known)
-        return getattr(estimator, method)(
-            *args, **{key: known[key] for key in requested}
-        )
+        metadata = {name: known[name] for name in requested}
+        return getattr(estimator, method)(*args, **metadata)
 
 
-def requests(estimator, method, names):
-    """Return which of the names a method of the estimator requests."""
+def requests(estimator: BaseEstimator, method: str, names: Iterable[str]) -> set[str]:
+    """Return the names of metadata that a method of the estimator requests."""
     with config_context(enable_metadata_routing=True):
         return get_routing_for_object(estimator).consumes(method, set(names))
 
 
-def representation(estimator):
-    """Return the part of the estimator that makes its embedding.
+def representation(estimator: BaseEstimator) -> BaseEstimator | None:
+    """Return the estimator that computes the embedding, or None if there is none.
 
-    It is the estimator itself where that has `transform`, the steps before the last
-    where it is a pipeline without, and None for a classifier of the bare features.
+    It is the estimator itself if it has `transform`. For a pipeline without
+    `transform`, it is the pipeline of the steps before the last one.
     """
     if hasattr(estimator, "transform"):
         return estimator
@@ -44,8 +48,8 @@ def representation(estimator):
     return None
 
 
-def unseeded(estimator):
-    """Return the names of the random states that the user left open, at None."""
+def unseeded(estimator: BaseEstimator) -> list[str]:
+    """Return the names of the `random_state` parameters that are None."""
     return [
         name
         for name, value in estimator.get_params().items()
@@ -53,6 +57,6 @@ def unseeded(estimator):
     ]
 
 
-def seeded(estimator, seed):
-    """Return an unfitted copy of the estimator whose open random states are `seed`."""
+def seeded(estimator: BaseEstimator, seed: int) -> BaseEstimator:
+    """Return an unfitted copy with `seed` for each `random_state` that is None."""
     return clone(estimator).set_params(**dict.fromkeys(unseeded(estimator), seed))

@@ -1,18 +1,19 @@
-"""One thread for small work: where several would wait for each other longer than work.
+"""One thread for small operations of torch.
 
-torch starts its threads for layers of a few rows too. They gain nothing there, and on a
-busy machine each operation then waits for a thread that is not running: a prediction of
-a thousand rows was seen to take a hundred times as long.
+torch uses several threads even for layers with few rows. They save no time there, and
+on a busy machine each operation waits for a thread that is not running: we measured a
+prediction of a thousand rows that took a hundred times as long.
 """
 
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 __all__ = ["limited_threads"]
 
-SMALL = 2**25  # multiplications: about a millisecond of one thread
+SMALL = 2**25  # multiplications: about a millisecond in one thread
 
 _lock = threading.Lock()
 _n_inside = 0
@@ -21,16 +22,16 @@ _here = threading.local()
 
 
 @contextmanager
-def limited_threads(n_multiplications):
-    """Let torch use one thread while the work comes in pieces that need no more.
+def limited_threads(n_multiplications: int) -> Iterator[None]:
+    """Let torch use one thread in this context if its operations are small.
 
-    What was set before holds again afterwards, whichever of several Python threads ends
-    first.
+    Afterwards torch has its previous number of threads, also if several Python threads
+    use this context at the same time.
 
     Parameters
     ----------
     n_multiplications : int
-        Size of a piece: the rows that pass a network at once times its parameters.
+        Size of an operation: the rows in a batch times the parameters of the network.
     """
     global _n_inside, _threads_outside
     is_limited = getattr(_here, "inside", False) or torch.get_num_threads() == 1

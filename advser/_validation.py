@@ -1,25 +1,27 @@
-"""Checks of what scikit-learn does not check: above all the labels that go with X.
+"""Checks that scikit-learn does not have, above all of the labels that go with X.
 
-Speakers, groups and genders come as lists, NumPy arrays, pandas columns of any kind
-(categorical, nullable, Arrow-backed) and in any type; past this door they are
-one-dimensional NumPy arrays.
+Users pass speakers, groups and genders as lists, NumPy arrays and pandas columns of any
+kind (categorical, nullable, Arrow) and type. These checks return one-dimensional NumPy
+arrays.
 """
 
+from collections.abc import Iterable
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-__all__ = [
-    "check_labels",
-    "check_layer_sizes",
-    "check_origin",
-    "check_speakers",
-    "encode",
-]
 
-
-def check_labels(labels, name, n_rows, *, allow_missing=False, rows_of="X"):
+def check_labels(
+    labels: npt.ArrayLike,
+    name: str,
+    n_rows: int,
+    *,
+    allow_missing: bool = False,
+    rows_of: str = "X",
+) -> np.ndarray:
     """Return labels as a one-dimensional array of `n_rows` entries.
 
     Parameters
@@ -28,26 +30,28 @@ def check_labels(labels, name, n_rows, *, allow_missing=False, rows_of="X"):
         Strings, integers, a pandas column, a categorical.
 
     name : str
-        Name of the parameter, for the error texts.
+        Name of the parameter, for the errors.
 
     n_rows : int
-        Number of rows that `labels` must describe.
+        Number of rows that need a label.
 
     allow_missing : bool, default=False
-        Whether None, NaN and pandas' NA may stand for an unknown label.
+        Whether labels may be None, NaN or NA of pandas, which mean unknown.
 
     rows_of : str, default="X"
-        Name of the array that has `n_rows` rows, for the error texts.
+        Name of the array that has `n_rows` rows, for the errors.
 
     Returns
     -------
     labels : ndarray of shape (n_rows,)
-        Of dtype object wherever a label is missing (then None), or is no number.
+        Integers or booleans, or of dtype object for other labels and if one is
+        missing; a missing label is None.
 
     Raises
     ------
     ValueError
-        If the shape or the length is wrong, or a label is missing and may not be.
+        If the shape or the length is wrong, or a label is missing and
+        `allow_missing` is False.
     """
     shape = np.shape(labels)
     if len(shape) == 2 and shape[1] == 1:
@@ -63,8 +67,9 @@ def check_labels(labels, name, n_rows, *, allow_missing=False, rows_of="X"):
             f"pass one label per row of `{rows_of}`."
         )
     if isinstance(labels, np.ndarray) and labels.dtype.kind in "biu":
-        return labels  # which none can be missing of
-    missing = np.asarray(pd.isna(pd.Series(labels, dtype=object)))
+        return labels  # these types have no missing values
+    series = pd.Series(labels, dtype=object)
+    missing = series.isna().to_numpy()
     if missing.any():
         if not allow_missing:
             raise ValueError(
@@ -72,32 +77,34 @@ def check_labels(labels, name, n_rows, *, allow_missing=False, rows_of="X"):
                 f"in row {np.flatnonzero(missing)[0]}; give every row a label or drop "
                 "those rows."
             )
-        return np.array(
-            [None if gone else label for label, gone in zip(labels, missing)],
-            dtype=object,
-        )
+        return series.where(~missing, None).to_numpy()
     labels = np.asarray(labels)
     return labels if labels.dtype.kind in "biu" else labels.astype(object)
 
 
-def check_speakers(speakers, groups, n_rows, *, allow_missing=False):
-    """Return the speaker of each row, or None when neither array is given.
+def check_speakers(
+    speakers: npt.ArrayLike | None,
+    groups: npt.ArrayLike | None,
+    n_rows: int,
+    *,
+    allow_missing: bool = False,
+) -> np.ndarray | None:
+    """Return the speaker of each row, or None if neither array is given.
 
-    `groups` is scikit-learn's word for the same array, so that one array can drive
-    the splitter and the adversary; `speakers` wins when both are given.
+    `groups` is scikit-learn's name for the same array: with it, one array is enough for
+    the splitter and the estimator. If both are given, `speakers` is used.
     """
-    if speakers is not None:
-        return check_labels(speakers, "speakers", n_rows, allow_missing=allow_missing)
-    if groups is not None:
-        return check_labels(groups, "groups", n_rows, allow_missing=allow_missing)
+    for name, labels in (("speakers", speakers), ("groups", groups)):
+        if labels is not None:
+            return check_labels(labels, name, n_rows, allow_missing=allow_missing)
     return None
 
 
-def encode(labels):
+def encode(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return codes of the labels by order of first appearance, -1 for a missing one.
 
-    The order of appearance, unlike the sorted order, does not depend on what the
-    labels are called: renaming speakers or emotions then changes no bit of a fit.
+    Unlike the sorted order, this order does not depend on the names of the labels, so
+    a fit is bit-identical after speakers or emotions are renamed.
 
     Parameters
     ----------
@@ -107,28 +114,39 @@ def encode(labels):
     -------
     codes : ndarray of shape (n_rows,), dtype int64
     names : ndarray of shape (n_labels,)
-        `names[codes]` gives the labels back where none is missing.
+        `names[codes]` are the labels if none is missing.
     """
     codes, names = pd.factorize(labels)
     return codes.astype(np.int64, copy=False), np.asarray(names)
 
 
-def check_layer_sizes(sizes, name):
-    """Raise a ValueError unless all widths of layers are positive integers."""
+def check_layer_sizes(sizes: Iterable, name: str) -> None:
+    """Raise a ValueError if a layer size is no positive integer."""
     if not all(isinstance(size, Integral) and size > 0 for size in sizes):
         raise ValueError(f"`{name}` must hold integers of at least 1; got {sizes!r}.")
 
 
-def check_origin(estimator, X, *, reset):
-    """Remember how the features of X were made, or compare: `feature_origin_`.
+def check_origin(estimator: Any, X: npt.ArrayLike, *, reset: bool) -> None:
+    """Store how the features of X were made in `feature_origin_`, or compare with it.
 
-    Tables of :func:`advser.audio.read_features` tell it in their attributes; what
-    does not tell is taken as it is.
+    Tables of :func:`advser.audio.read_features` have this in their attributes; other
+    arrays are of unknown origin and not compared.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets the attribute `feature_origin_`.
+
+    X : array-like
+        Features.
+
+    reset : bool
+        Whether to store the origin, as in fit, or to compare it.
 
     Raises
     ------
     ValueError
-        If both are known, and differ.
+        If both are known and differ.
     """
     origin = getattr(X, "attrs", {}).get("features")
     if reset:
@@ -144,5 +162,5 @@ def check_origin(estimator, X, *, reset):
     )
     raise ValueError(
         f"The features of `X` were not made as those in fit: {differences}. Extract "
-        "both in the same way, with the same versions."
+        "both with the same settings and versions."
     )

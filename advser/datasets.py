@@ -1,4 +1,4 @@
-"""Data to start with: real speech, without a download."""
+"""Bundled data: features of real speech, without a download."""
 
 from importlib import resources
 
@@ -8,11 +8,13 @@ from sklearn.utils import Bunch
 
 __all__ = ["load_emodb"]
 
-# Columns of the table that are no features.
-_FACTS = ["file", "speaker", "gender", "sentence", "emotion"]
+# The columns of the table before the features.
+_LABELS = ["file", "speaker", "gender", "sentence", "emotion"]
 
 
-def load_emodb(*, return_X_y_speakers=False, as_frame=False):
+def load_emodb(
+    *, return_X_y_speakers: bool = False, as_frame: bool = False
+) -> Bunch | tuple:
     """Load the eGeMAPS features of EmoDB, acted emotions of ten German speakers.
 
     =================   ==============
@@ -22,8 +24,8 @@ def load_emodb(*, return_X_y_speakers=False, as_frame=False):
     Features                        88
     =================   ==============
 
-    The features are the functionals that :class:`~advser.EGeMAPS` gives for the
-    recordings; the `DESCR` tells their origin.
+    The features are the functionals that :class:`~advser.EGeMAPS` returns for the
+    recordings; `DESCR` describes their origin.
 
     Parameters
     ----------
@@ -31,8 +33,8 @@ def load_emodb(*, return_X_y_speakers=False, as_frame=False):
         Whether to return ``(data, target, speakers)`` instead of a Bunch.
 
     as_frame : bool, default=False
-        Whether `data` is a DataFrame and all that has one entry per recording a
-        Series, instead of arrays.
+        Whether `data` is a DataFrame and the columns of labels are Series. Otherwise
+        they are arrays.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def load_emodb(*, return_X_y_speakers=False, as_frame=False):
         genders : ndarray or Series of shape (339,)
             The speaker's gender: "female" or "male".
         sentences : ndarray or Series of shape (339,)
-            The code of the sentence spoken: "a01", ..., "b10".
+            The code of the spoken sentence: "a01", ..., "b10".
         files : ndarray or Series of shape (339,)
             The name of the recording.
         feature_names : list of str
@@ -56,13 +58,12 @@ def load_emodb(*, return_X_y_speakers=False, as_frame=False):
         target_names : list of str
             The four emotions in sorted order.
         frame : DataFrame of shape (339, 93)
-            All of it in one table, features last. Only with `as_frame=True`,
-            otherwise None.
+            All columns in one table, features last; None if `as_frame` is False.
         DESCR : str
-            What the data are, their licence and whom to cite.
+            Description of the data, with the licence and the reference to cite.
 
     (data, target, speakers) : tuple if `return_X_y_speakers` is True
-        The first three of these.
+        The first three attributes.
 
     Examples
     --------
@@ -75,15 +76,15 @@ def load_emodb(*, return_X_y_speakers=False, as_frame=False):
     """
     folder = resources.files("advser") / "data"
     with (folder / "emodb.csv").open(encoding="utf-8") as file:
-        frame = pd.read_csv(file, dtype=dict.fromkeys(_FACTS, str))
-    feature_names = [name for name in frame.columns if name not in _FACTS]
+        frame = pd.read_csv(file, dtype=dict.fromkeys(_LABELS, str))
+    feature_names = list(frame.columns.drop(_LABELS))
     frame = frame.astype(dict.fromkeys(feature_names, np.float32))
     data = frame[feature_names]
-    facts = [frame[name] for name in _FACTS]
+    labels = [frame[name] for name in _LABELS]
     if not as_frame:
         data = np.ascontiguousarray(data)
-        facts = [fact.to_numpy(dtype=str) for fact in facts]
-    files, speakers, genders, sentences, target = facts
+        labels = [column.to_numpy(dtype=str) for column in labels]
+    files, speakers, genders, sentences, target = labels
     if return_X_y_speakers:
         return data, target, speakers
     return Bunch(

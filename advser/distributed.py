@@ -1,13 +1,16 @@
-"""A client of a dask cluster with which a search survives the loss of a worker.
+"""A client of a dask cluster that lets a search continue after the loss of a worker.
 
-Searches and extraction run on a dask cluster through joblib's own backend, unchanged.
-That backend places large arguments, the features, the labels and the rows of each fold,
-in the memory of one worker. dask can run the tasks of a lost worker again, but it
-cannot place the arguments again, and the search ends with a `FutureCancelledError`.
+joblib's own dask backend runs searches and extraction on a cluster. It stores large
+arguments, such as the features, the labels and the rows of each fold, in the memory of
+one worker. If a worker is lost, dask can run its tasks again, but it cannot restore
+such arguments: the search ends with a `FutureCancelledError`.
 """
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 import dask
-from distributed import Client
+from distributed import Client, Future
 from toolz import identity
 
 __all__ = ["DurableClient"]
@@ -16,19 +19,17 @@ LARGE_ARGUMENT = "distributed.admin.large-graph-warning-threshold"
 
 
 class DurableClient(Client):
-    """A client whose data outlive the worker that holds them.
+    """A client whose data are not lost with the worker that stores them.
 
-    It is a :class:`distributed.Client`, made for joblib: data are sent to the cluster
-    as the result of a task, which the scheduler has done again by another worker when
-    the first one is lost. All arguments of the constructor are those of
-    :class:`distributed.Client`.
+    It is a :class:`distributed.Client` for joblib and has the same parameters. It sends
+    data to the cluster as the result of a task. If a worker is lost, the scheduler lets
+    another worker run this task again.
 
     Notes
     -----
-    The scheduler keeps a copy of the data for as long as a search, or another call of
-    :class:`joblib.Parallel`, takes: the features, the labels and the rows of each fold.
-
-    What is lost with the scheduler, or with the process that runs the search, is lost.
+    The scheduler keeps a copy of the data until the search, or another call of
+    :class:`joblib.Parallel`, ends. The loss of the scheduler, or of the process that
+    runs the search, still ends the search.
 
     Examples
     --------
@@ -41,7 +42,7 @@ class DurableClient(Client):
     >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
     >>> search = GridSearchCV(
     ...     AdversarialSER(max_epochs=5, random_state=0),
-    ...     {"adversary_weight": [0.1, 1]},
+    ...     {"adversary__weight": [0.1, 1]},
     ...     cv=GroupKFold(3),
     ... )
     >>> with (
@@ -56,37 +57,33 @@ class DurableClient(Client):
 
     def scatter(
         self,
-        data,
-        workers=None,
-        broadcast=False,
-        direct=None,
-        hash=True,
-        timeout=None,
-        asynchronous=None,
-    ):
-        """Send data to the cluster such that the loss of a worker does not lose them.
+        data: Any,
+        *,
+        hash: bool = True,
+        asynchronous: bool | None = None,
+        **ignored: Any,
+    ) -> Future | list[Future] | Awaitable:
+        """Send data to the cluster so that they survive the loss of a worker.
 
         Parameters
         ----------
         data : object or list
-            What to send; of a list each element on its own.
-
-        workers, broadcast, direct : object
-            Ignored: where the data are is up to the scheduler.
+            What to send; each element of a list becomes a future of its own.
 
         hash : bool, default=True
-            Whether equal data are sent once.
-
-        timeout : object
-            Ignored: the data are on their way at once.
+            Whether equal data are sent only once.
 
         asynchronous : bool or None, default=None
-            Whether to return an awaitable; None for what the client is.
+            Whether to return an awaitable; None uses the setting of the client.
+
+        **ignored : dict
+            Other parameters of :meth:`distributed.Client.scatter`; the scheduler
+            chooses the workers that store the data.
 
         Returns
         -------
         futures : Future or list of Future
-            What stands for the data as an argument of tasks.
+            The arguments of tasks that represent the data.
         """
         return self.sync(self._submit_data, data, hash, asynchronous=asynchronous)
 
@@ -95,10 +92,11 @@ class DurableClient(Client):
             return [await self._submit_data(element, is_pure) for element in data]
         return self.submit(identity, data, pure=is_pure)
 
-    def submit(self, func, *args, **kwargs):
-        """Submit a task, without dask's warning of large arguments.
+    def submit(self, func: Callable, *args: Any, **kwargs: Any) -> Future:
+        """Submit a task as :meth:`distributed.Client.submit`, without a size warning.
 
-        It advises to scatter them, so that the task would not have them again.
+        dask warns of large arguments and advises to scatter them; `scatter` uses them
+        on purpose.
 
         Parameters
         ----------
@@ -107,7 +105,6 @@ class DurableClient(Client):
         *args : tuple
 
         **kwargs : dict
-            As in :meth:`distributed.Client.submit`.
 
         Returns
         -------

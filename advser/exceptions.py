@@ -1,4 +1,4 @@
-"""The warnings that advser raises."""
+"""The warnings of advser."""
 
 __all__ = [
     "CollapseWarning",
@@ -11,24 +11,24 @@ __all__ = [
 
 
 class ConfoundedSpeakersWarning(UserWarning):
-    """Speakers tell the emotion, so that to remove the one is to remove the other."""
+    """The speaker predicts the emotion: removing speaker information removes both."""
 
 
 class CollapseWarning(UserWarning):
-    """A game of the training has come to nothing: what it says cannot be trusted."""
+    """Adversarial training collapsed; do not trust the result."""
 
 
 class CorpusWarning(UserWarning):
-    """A corpus is not complete, not all can be read, or it shares too few emotions."""
+    """A corpus is incomplete or unreadable, or it shares too few emotions."""
 
 
 class NoNeutralWarning(UserWarning):
-    """Neutral speech is missing, of all speakers or of some, who go uncalibrated."""
+    """All or some speakers have no neutral speech and are not calibrated."""
 
 
 class NoSpeakersWarning(UserWarning):
-    """The method has no speakers to work with, so it leaves out its speaker part."""
+    """No speakers are given, so the fit leaves out the speaker loss."""
 
 
 class NotStackedWarning(UserWarning):
-    """Networks that should be trained together are trained one by one."""
+    """Networks are trained one by one instead of as one batch."""

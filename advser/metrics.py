@@ -1,12 +1,15 @@
-"""Scores of the field: of every single speaker, which one average hides; of ratings.
+"""Metrics of emotion recognition, also per speaker, and metrics of ratings.
 
-What the field calls weighted accuracy is scikit-learn's ``accuracy_score``.
+The weighted accuracy of the literature is scikit-learn's ``accuracy_score``.
 """
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Literal
 
 import audmetric
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import (
     accuracy_score,
@@ -28,20 +31,17 @@ __all__ = [
 ]
 
 
-def unweighted_average_recall(y_true, y_pred):
+def unweighted_average_recall(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> float:
     """Return the mean recall over the emotions that occur in `y_true`.
 
-    It is ``recall_score(y_true, y_pred, average="macro", zero_division=np.nan)``. The
-    last makes the difference on the few rows of one speaker: an emotion that was only
-    predicted has no recall, rather than one of 0.
+    It is ``recall_score(y_true, y_pred, average="macro", zero_division=np.nan)``. An
+    emotion that only occurs in `y_pred` is left out of the mean; scikit-learn's default
+    counts its recall as 0. This matters if a speaker has few utterances.
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        True emotions.
-
-    y_pred : array-like of shape (n_samples,)
-        Predicted emotions.
+    y_true, y_pred : array-like of shape (n_samples,)
+        True and predicted emotions.
 
     Returns
     -------
@@ -49,8 +49,8 @@ def unweighted_average_recall(y_true, y_pred):
 
     See Also
     --------
-    sklearn.metrics.balanced_accuracy_score : The same, with a warning of each such
-        emotion.
+    sklearn.metrics.balanced_accuracy_score : The same value, with a warning if an
+        emotion only occurs in `y_pred`.
 
     Examples
     --------
@@ -62,19 +62,18 @@ def unweighted_average_recall(y_true, y_pred):
     return float(recall)
 
 
-def speaker_uar(y_true, y_pred, *, speakers):
+def speaker_uar(
+    y_true: npt.ArrayLike, y_pred: npt.ArrayLike, *, speakers: npt.ArrayLike
+) -> pd.Series:
     """Return the unweighted average recall of each speaker.
 
-    The recall is averaged over the emotions that the speaker has in `y_true`; an
-    emotion the speaker never shows is left out rather than counted as missed.
+    The recall is averaged over the emotions that the speaker has in `y_true`; other
+    emotions are left out of the mean.
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        True emotions.
-
-    y_pred : array-like of shape (n_samples,)
-        Predicted emotions.
+    y_true, y_pred : array-like of shape (n_samples,)
+        True and predicted emotions.
 
     speakers : array-like of shape (n_samples,)
         Speaker of each row.
@@ -87,12 +86,12 @@ def speaker_uar(y_true, y_pred, *, speakers):
     Raises
     ------
     ValueError
-        If the three do not have one label for each row.
+        If the three differ in length, are empty, or a label is missing.
 
     See Also
     --------
-    worst_speaker_uar : The smallest of these values.
-    speaker_gap : The largest less the smallest.
+    worst_speaker_uar : The minimum of these values.
+    speaker_gap : Their maximum minus their minimum.
 
     Examples
     --------
@@ -103,106 +102,84 @@ def speaker_uar(y_true, y_pred, *, speakers):
     {'a': 0.75, 'b': 1.0}
     """
     n_rows = len(y_true)
-    columns = {
-        "y_true": check_labels(y_true, "y_true", n_rows, rows_of="y_true"),
-        "y_pred": check_labels(y_pred, "y_pred", n_rows, rows_of="y_true"),
-        "speaker": check_labels(speakers, "speakers", n_rows, rows_of="y_true"),
-    }
+    labels = {"y_true": y_true, "y_pred": y_pred, "speakers": speakers}
+    rows = pd.DataFrame(
+        {
+            name: check_labels(column, name, n_rows, rows_of="y_true")
+            for name, column in labels.items()
+        }
+    )
     if not n_rows:
         raise ValueError("`y_true` has no rows; pass at least one.")
-    by_speaker = pd.DataFrame(columns).groupby("speaker")
-    return pd.Series(
-        {
-            speaker: unweighted_average_recall(rows["y_true"], rows["y_pred"])
-            for speaker, rows in by_speaker
-        },
-        name="uar",
-    )
+    uar = {
+        speaker: unweighted_average_recall(group["y_true"], group["y_pred"])
+        for speaker, group in rows.groupby("speakers")
+    }
+    return pd.Series(uar, name="uar")
 
 
-def worst_speaker_uar(y_true, y_pred, *, speakers):
-    """Return the unweighted average recall of the speaker who is served worst.
+def worst_speaker_uar(
+    y_true: npt.ArrayLike, y_pred: npt.ArrayLike, *, speakers: npt.ArrayLike
+) -> float:
+    """Return the lowest unweighted average recall of a speaker.
 
-    It is a score that scikit-learn can select models by, with metadata routing
-    enabled: ``make_scorer(worst_speaker_uar).set_score_request(speakers=True)``.
+    To select models by it with scikit-learn, enable metadata routing and use
+    ``make_scorer(worst_speaker_uar).set_score_request(speakers=True)``.
 
-    Parameters
-    ----------
-    y_true : array-like of shape (n_samples,)
-        True emotions.
-
-    y_pred : array-like of shape (n_samples,)
-        Predicted emotions.
-
-    speakers : array-like of shape (n_samples,)
-        Speaker of each row.
+    The parameters are those of :func:`speaker_uar`.
 
     Returns
     -------
     uar : float in [0, 1]
-        The smallest value of :func:`speaker_uar`.
-
-    Raises
-    ------
-    ValueError
-        If the three do not have one label for each row.
+        The minimum of :func:`speaker_uar`.
 
     Examples
     --------
     >>> from advser.metrics import worst_speaker_uar
-    >>> y_true = ["anger", "anger", "sadness", "anger", "anger"]
-    >>> y_pred = ["anger", "sadness", "sadness", "anger", "anger"]
-    >>> worst_speaker_uar(y_true, y_pred, speakers=["a", "a", "a", "b", "b"])
-    0.75
+    >>> y_true, y_pred = ["anger", "anger"], ["anger", "sadness"]
+    >>> worst_speaker_uar(y_true, y_pred, speakers=["a", "b"])
+    0.0
     """
     return float(speaker_uar(y_true, y_pred, speakers=speakers).min())
 
 
-def speaker_gap(y_true, y_pred, *, speakers):
-    """Return the difference in recall between the best and the worst served speaker.
+def speaker_gap(
+    y_true: npt.ArrayLike, y_pred: npt.ArrayLike, *, speakers: npt.ArrayLike
+) -> float:
+    """Return the difference between the highest and the lowest recall of a speaker.
 
-    Parameters
-    ----------
-    y_true : array-like of shape (n_samples,)
-        True emotions.
-
-    y_pred : array-like of shape (n_samples,)
-        Predicted emotions.
-
-    speakers : array-like of shape (n_samples,)
-        Speaker of each row.
+    The parameters are those of :func:`speaker_uar`.
 
     Returns
     -------
     gap : float in [0, 1]
-        The largest less the smallest value of :func:`speaker_uar`; 0 when every
-        speaker is served alike.
-
-    Raises
-    ------
-    ValueError
-        If the three do not have one label for each row.
+        The maximum minus the minimum of :func:`speaker_uar`.
 
     Examples
     --------
     >>> from advser.metrics import speaker_gap
-    >>> y_true = ["anger", "anger", "sadness", "anger", "anger"]
-    >>> y_pred = ["anger", "sadness", "sadness", "anger", "anger"]
-    >>> speaker_gap(y_true, y_pred, speakers=["a", "a", "a", "b", "b"])
-    0.25
+    >>> y_true = ["anger", "sadness", "anger", "anger"]
+    >>> y_pred = ["anger", "anger", "anger", "anger"]
+    >>> speaker_gap(y_true, y_pred, speakers=["a", "a", "b", "b"])
+    0.5
     """
     return float(np.ptp(speaker_uar(y_true, y_pred, speakers=speakers)))
 
 
-def concordance_correlation(y_true, y_pred, *, multioutput="uniform_average"):
+def concordance_correlation(
+    y_true: npt.ArrayLike,
+    y_pred: npt.ArrayLike,
+    *,
+    multioutput: Literal["uniform_average", "raw_values"] = "uniform_average",
+) -> float | np.ndarray:
     r"""Return the concordance correlation coefficient (CCC) of ratings.
 
     .. math:: \rho_c = \frac{2 \, \mathrm{cov}(p, r)}
         {\mathrm{var}(p) + \mathrm{var}(r) + (\bar p - \bar r)^2}
 
     It is :func:`!audmetric.concordance_cc` of each target, without the rows that lack
-    its rating. Like a correlation it is 1 for perfect predictions, but a wrong mean or
-    scale costs.
+    its rating. It is 1 for perfect predictions. Unlike a correlation, it is lower if
+    the mean or the variance of the predictions is wrong.
 
     Parameters
     ----------
@@ -213,7 +190,7 @@ def concordance_correlation(y_true, y_pred, *, multioutput="uniform_average"):
         Predicted ratings.
 
     multioutput : {"uniform_average", "raw_values"}, default="uniform_average"
-        Whether to return the mean over the targets, or one coefficient for each.
+        Whether to return the mean over the targets or one coefficient for each.
 
     Returns
     -------
@@ -224,7 +201,7 @@ def concordance_correlation(y_true, y_pred, *, multioutput="uniform_average"):
     Raises
     ------
     ValueError
-        If the shapes differ, or `multioutput` is none of the two.
+        If the shapes differ, or `multioutput` is another value.
 
     References
     ----------
@@ -237,26 +214,30 @@ def concordance_correlation(y_true, y_pred, *, multioutput="uniform_average"):
     >>> round(concordance_correlation([1, 2, 3], [1.5, 2, 2.5]), 3)
     0.8
     """
-    y_true, y_pred = _check_ratings(y_true, y_pred)
-    values = [_concordance(rated, p) for rated, p in zip(y_true.T, y_pred.T)]
-    return _combine(values, multioutput)
+    if multioutput not in ("uniform_average", "raw_values"):
+        raise ValueError(
+            "`multioutput` must be 'uniform_average' or 'raw_values'; got "
+            f"{multioutput!r}."
+        )
+    values = np.array(_score_targets(_concordance, y_true, y_pred))
+    return values if multioutput == "raw_values" else float(values.mean())
 
 
-def rating_scorers(targets=None):
-    """Return scorers of ratings by name, for `scoring` of searches and comparisons.
+def rating_scorers(targets: Sequence[str] | None = None) -> dict[str, Callable]:
+    """Return scorers of ratings by name, for `scoring` in searches and comparisons.
 
     Parameters
     ----------
     targets : sequence of str or None, default=None
-        Names of the targets, in the order of the columns of `y`: each gets scorers of
-        its own as well.
+        Names of the targets, in the order of the columns of `y`. If given, there are
+        also scorers of each target.
 
     Returns
     -------
     scorers : dict of scorer
-        ``"ccc"``, ``"pearson"`` and ``"neg_mae"``, each the mean over the targets; and
-        ``"ccc_arousal"`` and so on for each target. Rows that lack a rating are left
-        out of its score.
+        ``"ccc"``, ``"pearson"`` and ``"neg_mae"``, each the mean over the targets, and
+        for example ``"ccc_arousal"`` for a target. A score leaves out the rows that
+        lack its rating.
 
     Examples
     --------
@@ -276,48 +257,69 @@ def rating_scorers(targets=None):
     >>> sorted(name for name in scores if name.startswith("test"))
     ['test_ccc', 'test_neg_mae', 'test_pearson']
     """
-    scores = {"ccc": _concordance, "pearson": _pearson, "neg_mae": _negative_error}
-    scorers = {
-        name: make_scorer(partial(_score, score=score))
-        for name, score in scores.items()
+    columns = {"": None} | {f"_{t}": column for column, t in enumerate(targets or ())}
+    return {
+        f"{'neg_' * (name == 'mae')}{name}{target}": make_scorer(
+            partial(_score, name=name, column=column), greater_is_better=name != "mae"
+        )
+        for target, column in columns.items()
+        for name in _SCORES
     }
-    for column, target in enumerate(targets or ()):
-        for name, score in scores.items():
-            of_target = partial(_score, score=score, column=column)
-            scorers[f"{name}_{target}"] = make_scorer(of_target)
-    return scorers
 
 
-def emotion_scores(y_true, y_pred):
+def emotion_scores(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> dict[str, float]:
     """Return `uar`, `weighted_accuracy` and `macro_f1` by name."""
+    labels = pd.unique(y_true)
     return {
         "uar": unweighted_average_recall(y_true, y_pred),
         "weighted_accuracy": accuracy_score(y_true, y_pred),
         "macro_f1": f1_score(
-            y_true, y_pred, labels=pd.unique(y_true), average="macro", zero_division=0
+            y_true, y_pred, labels=labels, average="macro", zero_division=0
         ),
     }
 
 
-def rating_scores(y_true, y_pred, targets):
+def recalls_of(
+    y_true: npt.ArrayLike, y_pred: npt.ArrayLike, emotions: Sequence
+) -> dict[str, float]:
+    """Return the recall of each emotion, by name; NaN if `y_true` does not have it."""
+    recalls = recall_score(
+        y_true, y_pred, labels=emotions, average=None, zero_division=np.nan
+    )
+    return {f"recall_{emotion}": recall for emotion, recall in zip(emotions, recalls)}
+
+
+def rating_scores(
+    y_true: npt.ArrayLike, y_pred: npt.ArrayLike, targets: Sequence[str]
+) -> dict[str, float]:
     """Return `ccc`, `pearson` and `mae` by name: of each target, and their means.
 
-    A target without ratings has no score, and no part in the mean.
+    A target without ratings has the score NaN and is left out of the mean.
     """
-    y_true, y_pred = _check_ratings(y_true, y_pred)
-    scores = {"ccc": _concordance, "pearson": _pearson, "mae": _error}
     found = {}
-    for name, score in scores.items():
-        values = [score(rated, p) for rated, p in zip(y_true.T, y_pred.T)]
+    for name, score in _SCORES.items():
+        values = _score_targets(score, y_true, y_pred)
         found[name] = _mean(values)
         found |= {f"{name}_{target}": v for target, v in zip(targets, values)}
     return found
 
 
-def _score(y_true, y_pred, *, score, column=None):
-    """Return a score of one column, or its mean over all."""
-    y_true, y_pred = _check_ratings(y_true, y_pred)
-    values = [score(rated, p) for rated, p in zip(y_true.T, y_pred.T)]
+def _score_targets(score, y_true, y_pred):
+    """Return the score of each target, without the rows that lack its rating."""
+    y_true, y_pred = np.asarray(y_true, float), np.asarray(y_pred, float)
+    if y_true.shape != y_pred.shape:
+        raise ValueError(
+            f"`y_true` has shape {y_true.shape} and `y_pred` has {y_pred.shape}; pass "
+            "a prediction for each rating."
+        )
+    columns = y_true.reshape(len(y_true), -1).T, y_pred.reshape(len(y_true), -1).T
+    known = ~np.isnan(columns[0])
+    return [score(t[rated], p[rated]) for t, p, rated in zip(*columns, known)]
+
+
+def _score(y_true, y_pred, *, name, column=None):
+    """Return a score of one target, or its mean over all targets."""
+    values = _score_targets(_SCORES[name], y_true, y_pred)
     return _mean(values) if column is None else values[column]
 
 
@@ -326,59 +328,20 @@ def _mean(values):
     return float(pd.Series(values, dtype=float).mean())
 
 
-def _check_ratings(y_true, y_pred):
-    """Return both as arrays of shape (n_samples, n_outputs)."""
-    y_true, y_pred = np.asarray(y_true, float), np.asarray(y_pred, float)
-    if y_true.shape != y_pred.shape:
-        raise ValueError(
-            f"`y_true` has shape {y_true.shape} and `y_pred` has {y_pred.shape}; pass "
-            "a prediction for each rating."
-        )
-    return y_true.reshape(len(y_true), -1), y_pred.reshape(len(y_true), -1)
+def _concordance(y_true, y_pred):
+    if len(y_true) > 1 and np.ptp(y_true) == np.ptp(y_pred) == 0:
+        return 0.0  # audmetric returns NaN, which a search cannot rank
+    return audmetric.concordance_cc(y_true, y_pred)
 
 
-def _combine(values, multioutput):
-    if multioutput == "raw_values":
-        return np.array(values)
-    if multioutput == "uniform_average":
-        return float(np.mean(values))
-    raise ValueError(
-        f"`multioutput` must be 'uniform_average' or 'raw_values'; got {multioutput!r}."
-    )
-
-
-def _concordance(rated, predicted):
-    known = ~np.isnan(rated)
-    if known.sum() < 2:
-        return np.nan
-    if np.ptp(rated[known]) == np.ptp(predicted[known]) == 0:
-        return 0.0  # not audmetric's NaN, which no search could rank
-    return audmetric.concordance_cc(rated[known], predicted[known])
-
-
-def _pearson(rated, predicted):
-    known = ~np.isnan(rated)
-    if known.sum() < 2:
-        return np.nan
-    if np.ptp(rated[known]) == 0 or np.ptp(predicted[known]) == 0:
+def _pearson(y_true, y_pred):
+    if len(y_true) > 1 and 0 in (np.ptp(y_true), np.ptp(y_pred)):
         return 0.0
-    return audmetric.pearson_cc(rated[known], predicted[known])
+    return audmetric.pearson_cc(y_true, y_pred)
 
 
-def _error(rated, predicted):
-    known = ~np.isnan(rated)
-    if not known.any():
-        return np.nan
-    return mean_absolute_error(rated[known], predicted[known])
+def _error(y_true, y_pred):
+    return mean_absolute_error(y_true, y_pred) if len(y_true) else np.nan
 
 
-def _negative_error(rated, predicted):
-    return -_error(rated, predicted)
-
-
-def recalls_of(y_true, y_pred, emotions):
-    """Return the recall of each emotion, by name; NaN where it does not occur."""
-    recalls = recall_score(
-        y_true, y_pred, labels=emotions, average=None, zero_division=np.nan
-    )
-    return {f"recall_{emotion}": recall for emotion, recall in zip(emotions, recalls)}
+_SCORES = {"ccc": _concordance, "pearson": _pearson, "mae": _error}

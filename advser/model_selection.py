@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import (
@@ -32,6 +32,7 @@ from sklearn.model_selection import (
 # How scikit-learn takes rows of anything: arrays, frames, lists, sparse matrices.
 from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils._param_validation import Interval
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
 from ._engine import Fit, last_step, run_together
@@ -54,7 +55,7 @@ def is_stackable(estimator: BaseEstimator) -> bool:
 
 def bundles(items: list, max_size: int, n_processes: int) -> list[list]:
     """Return lists of equal length, as few as `max_size` and the processes allow."""
-    n_rounds = -(-len(items) // (max_size * n_processes))
+    n_rounds = max(1, -(-len(items) // (max_size * n_processes)))
     size = max(1, -(-len(items) // (n_rounds * n_processes)))
     return [items[start : start + size] for start in range(0, len(items), size)]
 
@@ -79,11 +80,12 @@ class _Evaluation:
             for candidate, split in product(candidates, splits)
         ]
         n_processes = effective_n_jobs(n_jobs)
-        results = Parallel(n_jobs)(
-            delayed(self.run_bundle)(bundle)
-            for bundle in bundles(tasks, max_stack, n_processes)
-        )
-        results = [result for bundle in results for result in bundle]
+        parts = bundles(tasks, max_stack, n_processes)
+        if n_jobs == 1 or n_processes == 1:  # dask would send even these elsewhere
+            found = map(self.run_bundle, parts)
+        else:
+            found = Parallel(n_jobs)(delayed(self.run_bundle)(part) for part in parts)
+        results = [result for of_bundle in found for result in of_bundle]
         self._fill_in_failures(results)
         return results
 

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from advser import SpeakerScaler
 from advser.datasets import load_emodb
 from advser.evaluation import enrollment_curve
-from advser.speakers._scaler import moments
+from advser.speakers._moments import moments
 
 RESULTS = Path(__file__).parent / "results" / "enrolment_variants.json"
 PACKAGES = ["advser", "numpy", "scikit-learn"]

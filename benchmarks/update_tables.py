@@ -1,10 +1,10 @@
 """Copy the committed results into the README and the documentation.
 
-A table is never typed: it stands between the lines "NAME: begin" and "NAME: end" of a
-page, and comes from the folder `results` beside this file.
+Tables are generated from the folder `results` next to this file, and written between
+the lines "NAME: begin" and "NAME: end" of a page.
 
-    python benchmarks/update_tables.py            # write
-    python benchmarks/update_tables.py --check    # tell which pages are out of date
+    python benchmarks/update_tables.py            # write the tables
+    python benchmarks/update_tables.py --check    # name the pages that are out of date
 """
 
 import json
@@ -12,10 +12,28 @@ import sys
 from pathlib import Path
 from textwrap import fill
 
-from advser.cli._benchmark import NOTES
+from advser.cli._results import NOTES
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
+
+# Parameters as earlier versions recorded them, and their present names.
+RENAMED = {
+    "adversary='ridge'": "adversary='closed_form'",
+    "adversary_steps": "steps",
+    "adversary_weight": "weight",
+    "adversary_alpha": "penalty",
+    ": ridge": ": closed form",
+    "told in training": "true emotions in training",
+    "as it is": "unchanged",
+}
+
+
+def renamed(name):
+    """Return a recorded name with the present names of its parameters."""
+    for old, new in RENAMED.items():
+        name = name.replace(old, new)
+    return name
 
 
 def main(arguments):
@@ -133,7 +151,7 @@ def speaker_independent_rst():
 
 
 def leakage_rst():
-    """Return what each probe finds, by method and question."""
+    """Return the leakage by method, property and probe."""
     report = report_of("leakage")
     found, chance = {}, {}
     for row in report["results"]:
@@ -146,9 +164,9 @@ def leakage_rst():
     for name, cells in found.items():
         rows.append([name, recall.get(name, ""), *(cells[c] for c in chance)])
     note = (
-        'Balanced accuracy of the probes, a mean over seeds. "Per speaker" is '
-        "transductive. Classifiers\nwithout an embedding are judged by the features "
-        "that they get. The autoencoder learns the speaker\nas a task."
+        'Balanced accuracy of the probes, mean over the seeds. "Per speaker" is '
+        "transductive. For classifiers\nwithout an embedding the probe uses their "
+        "input features. The autoencoder learns the speaker\nas a task."
     )
     return "\n\n".join([list_table(rows), f"{note} {seeds_of(report)}"])
 
@@ -158,12 +176,12 @@ def seeds_of(report):
     data, n_seeds = report["data"], len(report["settings"]["seeds"])
     return (
         f"{report['corpus']}: {data['n_samples']} recordings, {len(data['speakers'])} "
-        f"speakers; {n_seeds} seed{'s' * (n_seeds > 1)} of what depends on one."
+        f"speakers; {n_seeds} seed{'s' * (n_seeds > 1)} for methods that depend on one."
     )
 
 
 def confounding_rst():
-    """Return the recall along the adversary weight, and what the game costs."""
+    """Return the recall by objective and weight, with the difference to none."""
     report = report_of("confounding")
     cells, plain, weights = {}, None, set()
     for row in report["results"]:
@@ -171,84 +189,89 @@ def confounding_rst():
             plain = row
             continue
         name, _, kind = row["adversary"].partition(", ")
-        kind += ", within each emotion" if row["conditional"] else ""
-        game = f'``"{name}"``' + (f", {kind.lstrip(', ')}" if kind else "")
+        name = "closed_form" if name == "ridge" else name
+        kind += ", conditional" if row["conditional"] else ""
+        objective = f'``"{name}"``' + (f", {kind.lstrip(', ')}" if kind else "")
         weights.add(row["weight"])
-        cells[game, row["weight"]] = f"{row['uar']:.3f} ({row['difference']:+.3f})"
-    games = dict.fromkeys(game for game, _ in cells)
-    rows = [["weight", *games]]
+        cell = f"{row['uar']:.3f} ({row['difference']:+.3f})"
+        cells[objective, row["weight"]] = cell
+    objectives = dict.fromkeys(objective for objective, _ in cells)
+    rows = [["weight", *objectives]]
     rows += [
-        [f"{weight:g}", *(cells[game, weight] for game in games)]
+        [f"{weight:g}", *(cells[objective, weight] for objective in objectives)]
         for weight in sorted(weights)
     ]
     largest = max(row["difference_std"] for row in report["results"])
     note = (
         f"Without adversary: {plain['uar']:.3f} ± {plain['std']:.3f}, mean and "
-        f"standard deviation over {len(report['settings']['seeds'])} seeds. That of "
-        f"the\ndifferences, seed by seed, is {largest:.3f} at most. Ten folds by "
-        "speaker, nothing tuned."
+        f"standard deviation over {len(report['settings']['seeds'])} seeds. The\n"
+        f"standard deviation of the differences is {largest:.3f} at most. Ten "
+        "speaker-disjoint folds; no\nsetting is chosen."
     )
     return "\n\n".join([list_table(rows), note])
 
 
 def cross_corpus_rst():
-    """Return the recall from each corpus to each other one, by way of training."""
+    """Return the recall from each corpus to each other one, by method and domain."""
     report = report_of("cross_corpus")
-    way_of = ("estimator", "domain", "unlabeled")
+    key_of = ("estimator", "domain", "unlabeled")
     found = {
-        (*(row[key] for key in way_of), row["train"], row["test"]): row
+        (*(row[key] for key in key_of), row["train"], row["test"]): row
         for row in report["results"]
     }
     compared = {
-        (*(row[key] for key in way_of), row["train"], row["test"]): row
+        (*(row[key] for key in key_of), row["train"], row["test"]): row
         for row in report["differences"]
     }
     pairs = [(pair["train"], pair["test"]) for pair in report["pairs"]]
     across = [pair for pair in pairs if pair[0] != pair[1]]
     within = [pair for pair in pairs if pair[0] == pair[1]]
-    header = ["estimator", "domain", "known of the test"]
+    header = ["estimator", "domain", "information about the test"]
     header += [f"{train} to {test}" for train, test in across]
     header += [f"within {name}" for name, _ in within]
     rows = [header]
-    for way in dict.fromkeys(key[:3] for key in found):
+    for method in dict.fromkeys(key[:3] for key in found):
         cells = []
         for pair in [*across, *within]:
-            row, difference = found.get((*way, *pair)), compared.get((*way, *pair))
+            row, difference = (
+                found.get((*method, *pair)),
+                compared.get((*method, *pair)),
+            )
             if row is None:
                 cells.append("")
                 continue
             spread = "" if row["uar_std"] is None else f" ± {row['uar_std']:.3f}"
-            told = ""
+            test = ""
             if difference is not None:
-                told = f" ({difference['points']:+.1f}, p {difference['p_holm']:.2f})"
-            cells.append(f"{row['uar']:.3f}{spread}{told}")
-        target = found[*way, *across[0]]["target"]
-        rows.append([way[0], way[1], target, *cells])
+                test = f" ({difference['points']:+.1f}, p {difference['p_holm']:.2f})"
+            cells.append(f"{row['uar']:.3f}{spread}{test}")
+        target = found[*method, *across[0]]["target"]
+        rows.append([method[0], method[1], target, *cells])
     sizes = " and ".join(
         f"{pair['n_test']} utterances of {pair['test_speakers']} speakers in "
         f"{pair['test']}"
         for pair in report["pairs"]
         if pair["train"] == pair["test"]
     )
-    told_apart, chance = report["told_apart"], report["results"][0]["chance"]
+    separation, chance = report["told_apart"], report["results"][0]["chance"]
     note = (
         f"Unweighted average recall (chance: {chance:.2f}) on {sizes}: mean ± standard "
-        f"deviation over {len(report['settings']['seeds'])} seeds. In parentheses the "
+        f"deviation over {len(report['settings']['seeds'])} seeds. In parentheses: the "
         f"difference to *{report['baseline']}* in points, and its p-value, corrected "
         f"by Holm for all {len(report['differences'])} comparisons. *Scaled* is by "
-        'SpeakerScaler with ``unknown="batch"``. Networks run with their defaults, '
-        "their adversaries with a weight of 0.5, linear models with C = 0.1: nothing "
-        "is chosen. Within a corpus, ten folds by speaker. An utterance of a new "
-        "speaker is told to be of the one or the other "
-        f"corpus with an accuracy of {told_apart['corpus_accuracy']:.2f} by a logistic "
-        f"regression; {told_apart['means_one_deviation_apart']:.0%} of the features "
-        "have means that lie more than a standard deviation apart."
+        'SpeakerScaler with ``unknown="batch"``. Networks use their defaults with an '
+        "adversary weight of 0.5, linear models C = 0.1; no setting is chosen. Within "
+        "a corpus: ten speaker-disjoint folds. A logistic regression identifies the "
+        "corpus of an utterance of a new speaker with an accuracy of "
+        f"{separation['corpus_accuracy']:.2f}; for "
+        f"{separation['means_one_deviation_apart']:.0%} of the features the means of "
+        "the corpora differ by more than one standard deviation."
     )
     return "\n\n".join([list_table(rows), fill(note, 96)])
 
 
 def cross_corpus_confusions_rst():
-    """Return what the linear SVM takes for what, from each corpus to the other."""
+    """Return the confusion matrices of the linear SVM across corpora."""
     tables = [
         table
         for table in report_of("cross_corpus")["confusions"]
@@ -271,7 +294,8 @@ def defaults_rst():
         column = f"{row['corpus']}, {row['normalisation']}"
         spread = "" if row["std"] is None else f" ± {row['std']:.3f}"
         interval = f"[{row['low']:.2f}, {row['high']:.2f}]"
-        cells[row["estimator"], column] = f"{row['uar']:.3f}{spread} {interval}"
+        name = renamed(row["estimator"])
+        cells[name, column] = f"{row['uar']:.3f}{spread} {interval}"
     names, columns = (dict.fromkeys(keys) for keys in zip(*cells))
     rows = [["", *columns]]
     rows += [
@@ -279,9 +303,9 @@ def defaults_rst():
     ]
     note = (
         "Unweighted average recall: mean ± standard deviation over "
-        f"{len(report['settings']['seeds'])} seeds, and its 95 % interval over\n"
-        "speakers. EmoDB leaves one speaker out, URDU has ten folds by speaker. Per "
-        "speaker is\ntransductive."
+        f"{len(report['settings']['seeds'])} seeds, and 95 % interval over the\n"
+        "speakers. EmoDB: one speaker is left out at a time; URDU: ten "
+        "speaker-disjoint folds. Per speaker is\ntransductive."
     )
     return "\n\n".join([list_table(rows), note])
 
@@ -292,38 +316,38 @@ VARIANT_COLUMNS = {
     "URDU": ("URDU, global", "outer"),
     "leakage": ("EmoDB, global", "leakage"),
 }
-TAKEN = "clip=2, alpha=0.04, dropout=0"
-CLOSED_FORM = f"adversary='ridge', {TAKEN}"
+CHOSEN = "clip=2, alpha=0.04, dropout=0"
+CLOSED_FORM = f"adversary='closed_form', {CHOSEN}"
 
 
 def variants_rst():
-    """Return what every variant of the network recalls, and leaks."""
+    """Return recall and leakage of every variant of the network."""
     report = report_of("variants")
     rows = [["", *VARIANT_COLUMNS]]
     group = None
     for row in report["results"]:
-        if row["group"] == CLOSED_FORM:
+        if renamed(row["group"]) == CLOSED_FORM:
             continue
         if row["group"] != group:
             group = row["group"]
             rows.append([f"**{group}**", *("" for _ in VARIANT_COLUMNS)])
-        rows.append([row["variant"], *variant_cells(row)])
-    note = "In bold the settings that those below it share."
+        rows.append([renamed(row["variant"]), *variant_cells(row)])
+    note = "Bold rows state the common settings of the rows below."
     return "\n\n".join([list_table(rows), f"{variant_note(report)} {note}"])
 
 
 def closed_form_rst():
-    """Return what the adversary in closed form costs and hides, by its settings."""
+    """Return recall and leakage of the adversary in closed form, by its settings."""
     report = report_of("variants")
     rows = [["", *VARIANT_COLUMNS]]
     for row in report["results"]:
-        if row["group"] == CLOSED_FORM:
-            rows.append([f"``{row['variant']}``", *variant_cells(row)])
-        elif row["group"] == TAKEN and row["variant"] == "adversary=None":
-            rows.insert(1, ["``adversary=None``", *variant_cells(row)])
-        elif row["group"] == TAKEN and row["variant"] == "as it is":
-            name = '``"entropy"``, ``adversary_weight=0.5``'
-            rows.insert(1, [name, *variant_cells(row)])
+        group, variant = renamed(row["group"]), renamed(row["variant"])
+        if group == CLOSED_FORM:
+            rows.append([f"``ClosedForm({variant})``", *variant_cells(row)])
+        elif group == CHOSEN and variant == "adversary=None":
+            rows.insert(1, ["no adversary", *variant_cells(row)])
+        elif group == CHOSEN and variant == "unchanged":
+            rows.insert(1, ["``MaxEntropy(weight=0.5)``", *variant_cells(row)])
     return "\n\n".join([list_table(rows), variant_note(report)])
 
 
@@ -336,49 +360,52 @@ def variant_cells(row):
 
 
 def variant_note(report):
-    """Return what the columns of variants are."""
+    """Return a description of the columns of variants."""
     n_seeds = len(report["settings"]["seeds"])
     return (
-        "Unweighted average recall, of EmoDB that of the inner folds alone; and the "
-        "balanced accuracy\nwith which a logistic probe names the speaker (EmoDB, "
-        f"global; chance 0.10): mean ±\nstandard deviation over {n_seeds} seeds."
+        "Unweighted average recall, for EmoDB on the inner folds, and leakage, the "
+        "balanced accuracy of a\nlogistic probe for the speaker (EmoDB, global; chance "
+        f"0.10): mean ± standard deviation over\n{n_seeds} seeds."
     )
 
 
 def variants_nested_rst():
-    """Return what a choice among all variants is worth on speakers without a say."""
+    """Return the recall of a nested choice among all variants."""
     report = report_of("variants")
-    results = {f"{row['group']}: {row['variant']}": row for row in report["results"]}
+    results = {
+        (renamed(row["group"]), renamed(row["variant"])): row
+        for row in report["results"]
+    }
     columns = ["EmoDB, global", "EmoDB, per speaker"]
     nested = report["nested"]
     rows = [["", *columns]]
     choice = [over_seeds(nested[column], "nested") for column in columns]
-    rows.append(["chosen anew for each speaker", *choice])
+    rows.append(["nested choice", *choice])
     for label, group, name in (
-        ("the defaults", CLOSED_FORM, "adversary_weight=0.2, adversary_alpha=0.01"),
-        (TAKEN, TAKEN, "as it is"),
+        ("the defaults", CLOSED_FORM, "weight=0.2, penalty=0.01"),
+        (CHOSEN, CHOSEN, "unchanged"),
         (
             "clip=None, alpha=0, dropout=0.3",
             "clip=None, alpha=0, dropout=0.3",
-            "as it is",
+            "unchanged",
         ),
         ("linear SVM, C=0.01", "linear SVM, C=0.01", "unbounded"),
         ("linear SVM, C=0.01, bound of 2", "linear SVM, C=0.01", "bound of 2"),
     ):
-        row = results[f"{group}: {name}"]
+        row = results[group, name]
         rows.append([label, *(over_seeds(row[column], "outer") for column in columns)])
     n_networks = sum("SVC" not in row["steps"][-1] for row in report["results"])
     note = (
         "Unweighted average recall on EmoDB, leaving one speaker out: mean ± standard "
-        f"deviation over\n{len(report['settings']['seeds'])} seeds. The first row "
-        f"chooses among the {n_networks} networks of this page, anew for each seed. "
-        'The\nother settings play ``adversary="entropy"``. Per speaker is transductive.'
+        f"deviation over\n{len(report['settings']['seeds'])} seeds. The nested choice "
+        f"is among the {n_networks} networks of this page, for each speaker and seed. "
+        'Other\nsettings use ``adversary="entropy"``. Per speaker is transductive.'
     )
     return "\n\n".join([list_table(rows), note])
 
 
 def over_seeds(scores, name):
-    """Return a score and its standard deviation, as far as there are any."""
+    """Return a score and its standard deviation, or an empty cell."""
     if name not in scores:
         return ""
     std = scores[f"{name}_std"]
@@ -393,27 +420,27 @@ def enrolment_rst():
         enrolment_table(report, "classifier", kind) for kind in ("any", "neutral")
     ]
     note = (
-        f"Unweighted average recall on {report['corpus']} by the number of the "
-        "utterances enrolled, of any kind\nabove and neutral ones below: mean ± "
-        f"standard deviation over {settings['repeats']} draws of them, for the "
-        f"networks with\n{settings['network_seeds']} seeds. All is transductive and "
-        "scores what is enrolled; else enrolled utterances are not\nscored. "
-        f"Everybody has ``{settings['scaler']}``\nand three settings of their own, "
-        "from which the other speakers choose for the one left out."
+        f"Unweighted average recall on {report['corpus']} by the number of enrolled "
+        "utterances, with any emotion\n(first table) or neutral (second table): mean ± "
+        f"standard deviation over {settings['repeats']} draws, for the\nnetworks with "
+        f"{settings['network_seeds']} seeds. The column *all* is transductive: it "
+        "scores the enrolled utterances. In the\nother columns enrolled utterances are "
+        f"not scored. All methods use\n``{settings['scaler']}``, and each "
+        "chooses\namong three settings by the speakers who are not left out."
     )
     return "\n\n".join([*tables, note])
 
 
 def enrolment_variants_rst():
-    """Return the recall by the way in which a speaker's statistics are learnt."""
+    """Return the recall by variant of the speaker statistics."""
     report = report_of("enrolment_variants")
     table = enrolment_table(report, "variant", "any", spread=False)
     largest = max(row["std"] or 0 for row in report["results"])
     note = (
-        f"Unweighted average recall on {report['corpus']}, any utterances, with one "
-        f"logistic regression (C = 0.1) for all\nand ``clip=3`` unless said "
-        f"otherwise: mean over {report['settings']['repeats']} draws, the same for "
-        f"all, whose standard deviation is\n{largest:.3f} at most."
+        f"Unweighted average recall on {report['corpus']} with utterances of any "
+        "emotion, logistic regression\n(C = 0.1), and ``clip=3`` unless stated "
+        f"otherwise: mean over {report['settings']['repeats']} draws. The standard "
+        f"deviation is\n{largest:.3f} at most."
     )
     return "\n\n".join([table, note])
 
@@ -424,7 +451,7 @@ def enrolment_table(report, by, kind, *, spread=True):
     for row in report["results"]:
         if row["enrolled"] == kind:
             std = f" ± {row['std']:.3f}" if spread and row["std"] is not None else ""
-            cells[row[by], row["k"]] = f"{row['uar']:.3f}{std}"
+            cells[renamed(row[by]), row["k"]] = f"{row['uar']:.3f}{std}"
     counts = dict.fromkeys(k for _, k in cells)
     header = [f"{kind} utterances", *map(str, counts)]
     rows = [
@@ -455,20 +482,20 @@ def distributed_scaling_rst():
     )
     machine = report["machine"]
     note = (
-        f"Seconds of a search, and how many times those of ``{cases[0]}`` in one\n"
-        f"process they are: medians of {settings['rounds']} rounds, in which all sizes "
-        "and ways take turns,\nand the smallest and the largest ratio. Models are "
-        f"settings × {settings['folds']} folds, each of\n{settings['epochs']} epochs "
-        f"with batches of {settings['batch_size']}, on one thread. The workers are on "
-        f"the same machine,\nwhich has {machine['cpus']} cores.\n\n"
-        f"Beside {reference[0]} models on {reference[1]} rows, ``{cases[0]}`` in one "
-        f"process takes\n{growth}."
+        f"Seconds of a search, and their ratio to ``{cases[0]}`` in one process: "
+        f"medians of\n{settings['rounds']} rounds in which all cases alternate, with "
+        "the smallest and the largest ratio. Models are\nsettings × "
+        f"{settings['folds']} folds, each of {settings['epochs']} epochs with batches "
+        f"of {settings['batch_size']}, on one thread. The workers are on\nthe same "
+        f"machine, which has {machine['cpus']} cores.\n\n"
+        f"Compared with {reference[0]} models on {reference[1]} rows, ``{cases[0]}`` "
+        f"in one process takes\n{growth}."
     )
     return "\n\n".join([list_table(table), note])
 
 
 def timing(row):
-    """Return the seconds of a case, and its ratio to the baseline unless it is that."""
+    """Return the seconds of a case, with its ratio unless it is the baseline."""
     seconds, ratio = f"{row['seconds']['median']:.1f}", row["ratio"]
     if ratio["min"] == ratio["max"] == 1:
         return seconds
@@ -479,15 +506,15 @@ def timing(row):
 
 def fit_speed_rst():
     report = report_of("fit_speed")
-    rows = [["", "batches of", "seconds", "ratio", "to"]]
+    rows = [["", "batch size", "seconds", "ratio", "baseline"]]
     for batch_size, cases in report["results"].items():
         rows += [
             [
-                case["case"],
+                renamed(case["case"]),
                 batch_size,
                 f"{case['seconds']['median']:.2f}",
                 ratio_of(case),
-                case["baseline"],
+                renamed(case["baseline"]),
             ]
             for case in cases
         ]
@@ -496,11 +523,11 @@ def fit_speed_rst():
 
 def search_speed_rst():
     report = report_of("search_speed")
-    rows = [["", "task", "seconds per model", "ratio", "times as fast"]]
+    rows = [["", "task", "seconds per model", "ratio", "speed-up"]]
     for task, cases in report["results"].items():
         rows += [
             [
-                case["case"],
+                case["case"].replace("ours, ", "advser, "),
                 task,
                 f"{case['seconds']['median']:.3f}",
                 ratio_of(case),
@@ -529,7 +556,7 @@ def predict_latency_rst():
 
 def memory_rst():
     report = report_of("memory")
-    rows = [["", "peak of the process", "without the libraries"]]
+    rows = [["", "peak memory of the process", "without the libraries"]]
     rows += [
         [case["case"], f"{case['peak']['median']:.2f}", f"{case['own']['median']:.2f}"]
         for case in report["results"]
@@ -539,7 +566,7 @@ def memory_rst():
 
 def extraction_speed_rst():
     report = report_of("extraction_speed")
-    rows = [["", "milliseconds per recording", "ratio", "to"]]
+    rows = [["", "milliseconds per recording", "ratio", "baseline"]]
     rows += [
         [
             case["case"],
@@ -565,7 +592,7 @@ def ratio_of(case):
 
 
 def machine_of(report):
-    """Return a sentence on what a speed benchmark ran on."""
+    """Return a sentence on the machine and the versions of a speed benchmark."""
     machine, versions = report["machine"], report["versions"]
     packages = ", ".join(
         f"{name} {found.split('+')[0]}"
@@ -579,11 +606,13 @@ def machine_of(report):
 
 
 def calibration_rst():
-    """Return the recall by method and number of the neutral utterances enrolled."""
+    """Return the recall by method and number of enrolled neutral utterances."""
     report = json.loads((RESULTS / "neutral_calibration.json").read_text("utf-8"))
     settings = report["settings"]
     cells = {}
     for row in report["results"]:
+        if row["method"].startswith("SiameseSER"):
+            continue  # an enrolment of its own, which earlier versions had
         spread = f" ± {row['std']:.3f}" if row["std"] else ""
         cells[row["method"], row["k"]] = f"{row['uar']:.3f}{spread}"
     methods = dict.fromkeys(method for method, _ in cells)
@@ -591,21 +620,21 @@ def calibration_rst():
     rows = [["method", *map(str, counts)]]
     rows += [[method, *(cells[method, k] for k in counts)] for method in methods]
     note = (
-        f"Unweighted average recall on {report['corpus']} by the number of neutral "
-        "utterances enrolled:\nmean ± standard deviation over "
-        f"{settings['draws']} draws of them and {settings['seeds']} seeds of the "
-        "networks. Speakers are left out\none at a time; enrolled utterances are not "
-        "scored, and are known to be neutral.\nNetworks run with their defaults, "
-        "AdversarialSER\nwith maximum entropy at a weight of 0.5; linear models choose "
-        "C by the training speakers;\nSpeakerScaler has "
-        f"``clip={settings['clip']}``. The speaker with fewest neutral utterances has "
-        f"{min(settings['neutral_utterances_by_speaker'])}."
+        f"Unweighted average recall on {report['corpus']} by the number of enrolled "
+        "neutral utterances:\nmean ± standard deviation over "
+        f"{settings['draws']} draws and {settings['seeds']} seeds of the networks. One "
+        "speaker is left out at a\ntime; enrolled utterances are not scored, and "
+        "``neutral=True``. Networks use their defaults,\nAdversarialSER maximum "
+        "entropy with a weight of 0.5; linear models choose C on the "
+        f"training\nspeakers; SpeakerScaler has ``clip={settings['clip']}``. Each "
+        f"speaker has at least {min(settings['neutral_utterances_by_speaker'])} "
+        "neutral utterances."
     )
     return "\n\n".join([list_table(rows), note])
 
 
 def label_efficiency_rst():
-    """Return the recall by the method and the share of labels."""
+    """Return the recall by method and share of labels."""
     report = json.loads((RESULTS / "label_efficiency.json").read_text("utf-8"))
     sizes = report["settings"]["labelled_utterances"]
     cells = {}
@@ -617,22 +646,21 @@ def label_efficiency_rst():
     other, error = report["other"], report["reconstruction_error"]
     note = (
         "Unweighted average recall on EmoDB, leaving one speaker out at a time, by the "
-        "share (and number)\nof training utterances that keep their emotion: mean ± "
-        "standard deviation over "
-        f"{len(report['settings']['seeds'])} draws of them.\nThe other corpus has "
-        f"{other['utterances']} utterances of {other['speakers']} speakers in another "
-        "language. The autoencoder\nruns with its defaults but for a prior of weight "
-        "1, the network is regularised as it is,\nthe logistic regression has C = 0.1; "
-        "self-training is scikit-learn's.\n"
-        "The reconstruction error of a network trained on EmoDB alone tells the other "
-        f"corpus from the\nspeaker left out with an AUC of {error['auc']:.2f} "
-        f"({error['smallest']:.2f} at worst)."
+        "share (and number)\nof labelled training utterances: mean ± standard "
+        f"deviation over {len(report['settings']['seeds'])} draws.\nThe other corpus "
+        f"has {other['utterances']} utterances of {other['speakers']} speakers in "
+        "another language. The autoencoder\nuses its defaults, except for a prior of "
+        "weight 1; the network has the same regularisation;\nthe logistic regression "
+        "has C = 0.1; self-training is scikit-learn's.\n"
+        "The reconstruction error of a network trained on EmoDB distinguishes the "
+        f"other corpus from the\nunseen speaker with an AUC of {error['auc']:.2f} "
+        f"(minimum {error['smallest']:.2f})."
     )
     return "\n\n".join([list_table(rows), note])
 
 
 def prior_weight_rst():
-    """Return the recall by the weight of the prior, and how often each was chosen."""
+    """Return the recall by weight of the prior, and how often each was chosen."""
     report = report_of("autoencoder_weights")
     chosen = {str(row["prior_weight"]): row["times"] for row in report["chosen"]}
     recalls = {}
@@ -647,16 +675,16 @@ def prior_weight_rst():
         rows.append([weight or "network without decoder", *cells, times])
     n_folds, n_seeds = report["n_folds"], len(report["seeds"])
     note = (
-        "Unweighted average recall on new speakers, mean ± standard deviation over "
+        "Unweighted average recall on unseen speakers, mean ± standard deviation over "
         f"{n_seeds} seeds, in\n{n_folds['EmoDB']} folds of EmoDB and "
-        f"{n_folds['URDU']} of URDU; and how often speaker-disjoint inner folds chose "
-        f"the weight,\nof {sum(chosen.values())} times."
+        f"{n_folds['URDU']} of URDU; and how many of {sum(chosen.values())} choices by "
+        f"speaker-disjoint inner folds\ntook the weight."
     )
     return "\n\n".join([list_table(rows), note])
 
 
 def list_table(rows):
-    """Return rows of cells, the first of them the header, as a reST table."""
+    """Return rows of cells as a reST table; the first row is the header."""
     lines = [".. list-table::", "   :header-rows: 1", "   :class: results", ""]
     for row in rows:
         for number, cell in enumerate(row):

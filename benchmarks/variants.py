@@ -50,7 +50,7 @@ from advser.datasets import load_emodb
 from advser.evaluation import compare
 from advser.nn import Dropout, Noise, Standardize, linear, weighted_mean
 from advser.objectives._entropy import MaxEntropyNetwork
-from advser.speakers._scaler import moments
+from advser.speakers._moments import moments
 
 RESULTS = Path(__file__).parent / "results" / "variants.json"
 PACKAGES = ["advser", "numpy", "scikit-learn", "skorch", "torch"]

@@ -1,6 +1,6 @@
-"""Miniature copies of corpora, in the layout and the formats of the distributed ones.
+"""Small copies of corpora, in the layout and the formats of the originals.
 
-The audio is synthetic, the labels are made up.
+The audio is synthetic, the labels are invented.
 """
 
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 import soundfile
 from speech import utterance
 
-# The summary line of a turn, then what each rater said, as IEMOCAP has it.
+# A turn in IEMOCAP: the summary line, then the choices of each rater.
 IEMOCAP_TURN = """\
 [{:.4f} - {:.4f}]\t{}\t{}\t[{:.4f}, {:.4f}, {:.4f}]
 C-E2:\tNeutral;\t()
@@ -18,7 +18,7 @@ A-E3:\tval 3; act 2; dom  2;\t()
 A-E4:\tval 2; act 3; dom  ;\t(mildly [1 - 2] aggravated)
 
 """
-# And MSP-IMPROV.
+# A turn in MSP-IMPROV.
 MSP_IMPROV_TURN = """\
 UTD-IMPROV-{}.avi; {}; A:{:.6f}; V:{:.6f}; D:{} ; N:{:.6f};
 41018-p1; Neutral; Neutral,Frustrated; A:3.000000; V:3.000000; D:3.000000; N:4.000000;
@@ -33,17 +33,20 @@ MOSEI_HEADER = (
 
 
 def write_audio(*parts, seconds=0.3, speaker=0, sampling_rate=16000):
-    """Write speech to the file of this path, and make its folders."""
-    path = Path(*parts)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write speech to a file, and create its folders."""
     signal = utterance(speaker, seconds=seconds, sampling_rate=sampling_rate)
-    soundfile.write(path, signal, sampling_rate)
+    soundfile.write(make_path(*parts), signal, sampling_rate)
 
 
 def write_text(*parts, text):
+    make_path(*parts).write_text(text, encoding="utf-8")
+
+
+def make_path(*parts):
+    """Return the path of a file whose folders exist."""
     path = Path(*parts)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def write_iemocap(root):
@@ -73,10 +76,10 @@ def write_iemocap(root):
             labels += IEMOCAP_TURN.format(start, end, name, *label)
             texts += f"{name} [{start:08.4f}-{end:08.4f}]: {text}\n"
             write_audio(folder, "sentences", "wav", dialog, f"{name}.wav")
-        texts += "M: [BREATHING]\n"  # some lines are of no turn
+        texts += "M: [BREATHING]\n"  # some lines belong to no turn
         write_text(folder, "dialog", "EmoEvaluation", f"{dialog}.txt", text=labels)
         write_text(folder, "dialog", "transcriptions", f"{dialog}.txt", text=texts)
-        # What the archive has besides, and is not to be read.
+        # Other files of the archive, which the reader must ignore.
         write_text(folder, "dialog", "EmoEvaluation", f"._{dialog}.txt", text="\0")
         rater = folder / "dialog" / "EmoEvaluation" / "Categorical"
         write_text(rater, f"{dialog}_e1_cat.txt", text=f"{dialog}_F000 :Anger;\n")
@@ -109,7 +112,7 @@ def write_msp_improv(root):
 
 
 def write_cmu_mosei(root):
-    """Write two videos of three and two segments, by two tables of raters."""
+    """Write two videos of three and two segments, with labels in two tables."""
     videos = {
         "--qXJuDtHPw": [
             (0, -0.45, 0.5, "I see that."),
@@ -118,7 +121,7 @@ def write_cmu_mosei(root):
         ],
         "-3g5yACwYnA": [
             (4, 0.0, 0.75, "Today I am going to talk."),
-            (10, 0.75, 1.5, "Of nobody's answers."),
+            (10, 0.75, 1.5, "This one has no rating."),
         ],
     }
     for number, (video, segments) in enumerate(videos.items()):
@@ -153,7 +156,7 @@ def write_cmu_mosei(root):
 
 
 def write_named(root, names):
-    """Write a corpus whose file names tell all."""
+    """Write a corpus whose file names contain the labels."""
     for name in names:
         write_audio(root, name)
 

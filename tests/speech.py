@@ -1,10 +1,11 @@
-"""Speech-like audio: voices that speak syllables with an emotion.
+"""Synthetic speech: syllables of several speakers and emotions.
 
-A pulse train and noise run through the resonances of a vocal tract. It fools no
-listener, but pitch, loudness, formants and spectral slope follow speaker and emotion
-as they do in speech, so all eGeMAPS features have something to measure.
+A pulse train and noise are filtered by the resonances of a vocal tract. It does not
+sound like a human, but pitch, loudness, formants and spectral slope depend on speaker
+and emotion as in speech, so all eGeMAPS features vary.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,8 @@ def utterance(
 ):
     """Return a float32 signal, the same for the same arguments.
 
-    Speakers with even numbers have low voices and long vocal tracts, the others high
-    voices and short ones.
+    Speakers with even numbers have a low pitch and a long vocal tract, the others a
+    high pitch and a short one.
     """
     voice = np.random.default_rng(speaker)
     pitch = (110, 205)[speaker % 2] * voice.uniform(0.9, 1.1)
@@ -73,14 +74,21 @@ def write_corpus(folder, *, n_speakers=3, n_takes=1, seconds=0.5, sampling_rate=
     return table.assign(file=[str(Path(folder) / name) for name in table["file"]])
 
 
+def spoil(path):
+    """Make a file useless, with the size and the modification time that it had."""
+    status = os.stat(path)
+    Path(path).write_bytes(bytes(status.st_size))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
 def _fricative(rng, n_samples):
-    """Return noise with the low frequencies taken out."""
+    """Return noise without low frequencies."""
     noise = rng.normal(size=n_samples)
     return 0.15 * np.hanning(n_samples) * np.diff(noise, prepend=0.0)
 
 
 def _vowel(rng, f0, formants, tilt, sampling_rate):
-    """Return pulses at the rate `f0`, one value per sample, through resonances."""
+    """Return pulses at the rate `f0`, one value per sample, filtered by resonances."""
     jitter = rng.normal(scale=0.01, size=len(f0))
     cycles = np.cumsum(f0 * (1 + jitter) / sampling_rate)
     pulses = np.diff(np.floor(cycles), prepend=0.0)

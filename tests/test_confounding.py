@@ -1,4 +1,4 @@
-"""How far the speakers tell the emotion, and the warning where they do."""
+"""Confounding of speakers with emotions, and the warning of it."""
 
 import warnings
 from itertools import pairwise
@@ -48,7 +48,7 @@ def test_confounding_counts_the_emotions_of_each_speaker():
     assert str(found).startswith("2 of 3 speakers have one emotion only; adjusted")
 
 
-def test_mutual_information_is_1_where_the_speaker_tells_the_emotion():
+def test_mutual_information_is_1_where_the_speaker_determines_the_emotion():
     for n_speakers in (4, 8, 16):
         _, y, speakers = one_emotion_each(n_speakers)
         found = speaker_confounding(y, speakers)
@@ -101,7 +101,7 @@ def test_autoencoder_warns_where_it_hides_the_speaker():
         clone(ser).set_params(speaker_task="auxiliary").fit(X, y, speakers=speakers)
 
 
-def test_fit_judges_by_the_rows_whose_labels_are_known():
+def test_fit_uses_the_rows_whose_labels_are_known():
     X, y, speakers = one_emotion_each()
     ser = AdversarialSER(max_epochs=1)
     partly = np.where(np.arange(len(y)) % 3, speakers, None)

@@ -1,4 +1,4 @@
-"""The readers of corpora, on miniature copies in the layout of the distributed ones."""
+"""The readers of corpora, tested on small copies in the layout of the originals."""
 
 import time
 import warnings
@@ -29,13 +29,13 @@ def write(name, root):
 
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory):
-    """Write a miniature copy of each corpus, to be read only."""
+    """Write a small copy of each corpus; do not change it."""
     return {name: write(name, tmp_path_factory.mktemp(name)) for name in NAMES}
 
 
 @pytest.fixture(scope="module")
 def tables(copies):
-    """Read them, and take the names of the files for the index."""
+    """Read them; the index is the names of the files."""
     return {
         name: read(copies[name]).rename(index=lambda file: Path(file).name)
         for name, read in READ.items()
@@ -46,7 +46,7 @@ def rows(table, columns):
     return [tuple(row) for row in table[columns.split()].to_numpy(dtype=object)]
 
 
-# What all have in common
+# All readers
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -78,7 +78,7 @@ def test_reading_finds_the_corpus_in_a_folder_above(name, copies, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_empty_folder_says_what_to_pass(name, tmp_path):
+def test_empty_folder_is_an_error_with_its_name(name, tmp_path):
     with pytest.raises(FileNotFoundError, match=str(tmp_path)):
         READ[name](tmp_path)
     with pytest.raises(FileNotFoundError, match=r"`root` is .* no folder"):
@@ -86,7 +86,7 @@ def test_empty_folder_says_what_to_pass(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["cmu_mosei", "iemocap", "msp_improv"])
-def test_partial_download_counts_what_is_missing(name, tmp_path):
+def test_missing_files_are_counted(name, tmp_path):
     write(name, tmp_path)
     complete = READ[name](tmp_path)
     gone = [Path(complete.index[0])]
@@ -105,17 +105,17 @@ def test_partial_download_counts_what_is_missing(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["cremad", "emodb", "ravdess", "urdu"])
-def test_other_names_are_left_out_and_told(name, tmp_path):
+def test_files_with_other_names_are_left_out_and_reported(name, tmp_path):
     write(name, tmp_path)
     complete = READ[name](tmp_path)
     layouts.write_audio(tmp_path, "more", "speech.wav")
-    (tmp_path / "more" / "._speech.wav").touch()  # macOS leaves these
+    (tmp_path / "more" / "._speech.wav").touch()  # as macOS adds to archives
     with pytest.warns(CorpusWarning, match="1 unreadable labels .more/speech.wav"):
         table = READ[name](tmp_path)
     assert table.equals(complete)
 
 
-# Corpus by corpus
+# Single corpora
 
 
 def test_emodb(tables):
@@ -211,7 +211,7 @@ def test_iemocap_in_four_classes(copies):
     assert list(table["label"]) == ["neu", "exc", "ang", "hap", "sad"]
 
 
-def test_iemocap_tells_the_line_that_it_cannot_read(tmp_path):
+def test_unreadable_line_of_iemocap_is_named(tmp_path):
     write("iemocap", tmp_path)
     file = tmp_path / "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"
     text = file.read_text().replace("\tneu\t[2.5000,", "\tneu\t[?,")
@@ -247,7 +247,7 @@ def test_msp_improv_with_arousal_as_it_is_in_the_file(copies):
     assert table["arousal"].iloc[0] == 3.2
 
 
-def test_msp_improv_tells_the_line_that_it_cannot_read(tmp_path):
+def test_unreadable_line_of_msp_improv_is_named(tmp_path):
     write("msp_improv", tmp_path)
     file = tmp_path / "Evalution.txt"
     lines = file.read_text().splitlines()
@@ -279,7 +279,7 @@ def test_cmu_mosei(tables, copies):
     assert set(named["speaker"]) == {"Ann"}
 
 
-def test_cmu_mosei_tells_what_it_cannot_read(tmp_path):
+def test_unreadable_lines_of_cmu_mosei_are_named(tmp_path):
     write("cmu_mosei", tmp_path)
     labels = tmp_path / "Labels" / "5000_batch_raw.csv"
     labels.write_text(labels.read_text().replace('"2","0","1"', '"two","0","1"'))
@@ -298,7 +298,7 @@ def test_cmu_mosei_tells_what_it_cannot_read(tmp_path):
     assert table["happiness"].iloc[0] == 1
 
 
-def test_features_of_segments_are_those_of_the_parts(copies):
+def test_features_of_a_segment_equal_those_of_the_cut_signal(copies):
     table = corpora.read_cmu_mosei(copies["cmu_mosei"])
     signal, rate = soundfile.read(table.index[1], dtype="float32")
     parts = table.reset_index()[["file", "start", "end"]]
@@ -308,10 +308,10 @@ def test_features_of_segments_are_those_of_the_parts(copies):
     )
 
 
-# Corpora of one's own
+# Your own corpora
 
 
-def test_filenames_of_a_made_up_corpus(tmp_path):
+def test_labels_in_file_names(tmp_path):
     for name in ("anna/Happy_1.wav", "anna/rage_1.wav", "ben/Happy_1.flac"):
         layouts.write_audio(tmp_path, name)
     table = corpora.read_filenames(
@@ -319,7 +319,7 @@ def test_filenames_of_a_made_up_corpus(tmp_path):
     )
     assert rows(table, "speaker emotion label") == [
         ("anna", "happiness", "Happy"),
-        ("anna", "rage", "rage"),  # no spelling of the vocabulary: as it is
+        ("anna", "rage", "rage"),  # unknown spellings are kept
         ("ben", "happiness", "Happy"),
     ]
     assert table.attrs["corpus"] == tmp_path.name
@@ -342,7 +342,7 @@ def test_filenames_of_a_made_up_corpus(tmp_path):
     assert corpora.read_filenames(tmp_path)["emotion"].isna().all()
 
 
-def test_codes_that_the_mapping_does_not_have_are_told(tmp_path):
+def test_codes_that_are_not_in_the_mapping_are_reported(tmp_path):
     for name in ("s1-A-F-3.wav", "s2-B-m-x.wav"):
         layouts.write_audio(tmp_path, name)
     pattern = r"(?P<speaker>\w+)-(?P<emotion>\w)-(?P<gender>\w)-(?P<arousal>\w)"
@@ -355,28 +355,28 @@ def test_codes_that_the_mapping_does_not_have_are_told(tmp_path):
     assert list(table["arousal"].fillna(-1)) == [3, -1]
     assert table.attrs["problems"] == {
         "unreadable labels": [
-            "s2-B-m-x.wav: unknown emotion 'B'",
+            "s2-B-m-x.wav: emotion 'B' is not in `mapping`",
             "s2-B-m-x.wav: arousal 'x' is no number",
         ],
     }
-    assert "2 unreadable labels (s2-B-m-x.wav: unknown" in str(found[0].message)
+    assert "2 unreadable labels (s2-B-m-x.wav: emotion" in str(found[0].message)
 
 
 @pytest.mark.parametrize(
     ("pattern", "mapping", "message"),
     [
         ("(?P<speaker>", None, "`pattern` is no regular expression"),
-        (r"(\d+)", None, "`pattern` has no named group"),
+        (r"(\d+)", None, r"`pattern` is '\(\\\\d\+\)', which has no named group"),
         (r"(?P<speaker>\w+)", {"emotion": {}}, "`mapping` has the column 'emotion'"),
     ],
 )
-def test_patterns_that_do_not_serve(pattern, mapping, message, tmp_path):
+def test_invalid_pattern_or_mapping(pattern, mapping, message, tmp_path):
     layouts.write_audio(tmp_path, "a.wav")
     with pytest.raises(ValueError, match=message):
         corpora.read_filenames(tmp_path, pattern, mapping)
 
 
-def test_speakers_without_a_label_are_told(tmp_path):
+def test_speakers_without_a_label_are_reported(tmp_path):
     for name in ("s1-happy.wav", "s2-.wav"):
         layouts.write_audio(tmp_path, name)
     with pytest.warns(CorpusWarning, match=r"1 speakers without a label \(s2\)"):
@@ -387,7 +387,7 @@ def test_speakers_without_a_label_are_told(tmp_path):
         )
 
 
-def test_files_that_are_there_twice_by_links_are_read_once(tmp_path):
+def test_files_that_links_repeat_are_read_once(tmp_path):
     layouts.write_audio(tmp_path, "a", "s1.wav")
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
     table = corpora.read_filenames(tmp_path, r"(?P<speaker>s\d)")
@@ -426,7 +426,7 @@ def test_table_of_labels(suffix, tmp_path):
     )
 
 
-def test_table_of_labels_is_in_the_folder_of_its_files(tmp_path):
+def test_root_of_a_table_is_its_folder_by_default(tmp_path):
     layouts.write_audio(tmp_path, "a.wav")
     (tmp_path / "labels.csv").write_text("file, valence\na.wav,low\nb.wav,1\n")
     with pytest.warns(CorpusWarning) as found:
@@ -442,7 +442,7 @@ def test_table_of_labels_is_in_the_folder_of_its_files(tmp_path):
         (b"", ValueError, "cannot be read as a CSV table"),
         (b"\xff\xfe\x00\x01", ValueError, "cannot be read as a CSV table"),
         (b'file,emotion\n"a,b\n', ValueError, "cannot be read as a CSV table"),
-        (b"path,emotion\na.wav,b\n", ValueError, r"lacks the column file: .*'path'"),
+        (b"path,emotion\na.wav,b\n", ValueError, r"lacks the column file; .*'path'"),
         (b"file,emotion\na.wav,b\n ,b\n", ValueError, "1 rows .*, the first in line 3"),
         (
             b"file\na.wav\na.wav\n",
@@ -450,10 +450,10 @@ def test_table_of_labels_is_in_the_folder_of_its_files(tmp_path):
             "1 files more than once, such as 'a.wav'",
         ),
         (b"file\nb.wav\nc.wav\n", FileNotFoundError, "None of the 2 files .*'b.wav'"),
-        (b"file\n", FileNotFoundError, "No recording"),
+        (b"file\n", FileNotFoundError, "no recording"),
     ],
 )
-def test_tables_that_do_not_serve(content, error, message, tmp_path):
+def test_invalid_tables(content, error, message, tmp_path):
     layouts.write_audio(tmp_path, "a.wav")
     (tmp_path / "labels.csv").write_bytes(content)
     with pytest.raises(error, match=message):
@@ -488,7 +488,7 @@ def test_audformat_and_back(name, copies):
     pd.testing.assert_frame_equal(again, table[COLUMNS])
 
 
-def test_audformat_of_segments_that_another_wrote(tmp_path):
+def test_segments_of_a_database_in_audformat(tmp_path):
     db = audformat.Database("talks")
     db.schemes["emotion"] = audformat.Scheme(labels=["happy", "sad"])
     db.schemes["speaker"] = audformat.Scheme(
@@ -514,7 +514,7 @@ def test_audformat_of_segments_that_another_wrote(tmp_path):
         ("sadness", "sad", "8", "male", None, 0.0),
     ]
     assert list(table["end"].fillna(-1)) == [1.5, 2.0, -1]
-    with pytest.raises(ValueError, match=r"nothing for `emotion='mood'`; .*'talk'"):
+    with pytest.raises(ValueError, match=r"`emotion` is 'mood', .*'talk'"):
         corpora.from_audformat(db, emotion="mood")
 
 

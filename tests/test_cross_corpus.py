@@ -59,10 +59,10 @@ def pair():
     return {"A": small(0), "B": small(1, shift=1.0)}
 
 
-def curious(seen):
+def recorder(seen):
     """Return a classifier that notes what it was given."""
 
-    class Curious(ClassifierMixin, BaseEstimator):
+    class Recorder(ClassifierMixin, BaseEstimator):
         __metadata_request__fit = dict.fromkeys(
             ["speakers", "groups", "X_unlabeled", "speakers_unlabeled"], True
         )
@@ -75,7 +75,7 @@ def curious(seen):
         def predict(self, X):
             return np.full(len(X), self.classes_[0])
 
-    return Curious()
+    return Recorder()
 
 
 def ways(comparison, *columns):
@@ -103,7 +103,7 @@ def test_each_corpus_is_predicted_from_the_other_by_the_emotions_of_both(halves)
     assert not any("happiness" in name for name in score.index)
 
 
-def test_pairs_count_what_is_used_and_what_is_left_out(halves):
+def test_pairs_count_rows_that_are_used_and_left_out(halves):
     pairs = cross_corpus(halves, {"guess": GUESS}, seeds=1).pairs
     assert set(pairs["emotions"]) == {"anger+neutral+sadness"}
     found = pairs.set_index(["train", "test"]).loc["two", "one"]
@@ -143,49 +143,57 @@ def test_within_is_left_out_where_a_corpus_has_one_speaker(pair):
 
 
 @pytest.mark.parametrize(
-    ("domain", "speakers", "strangers"),
+    ("domain", "speakers", "unlabeled_speakers"),
     [
         ("speaker", {"A/1", "A/2", "A/3"}, {"B/1", "B/2", "B/3"}),
         ("corpus", {"A"}, {"B"}),
         ("both", {"A/1", "A/2", "A/3"}, {"B"}),
     ],
 )
-def test_domain_is_what_estimators_get_as_speakers(domain, speakers, strangers, pair):
+def test_estimators_get_the_domains_as_speakers(
+    domain, speakers, unlabeled_speakers, pair
+):
     seen = []
     pair["B"].loc[0, "emotion"] = None
     pair["B"].loc[1, "emotion"] = "joy"
-    comparison = cross_corpus(pair, {"who": curious(seen)}, domain=domain, within=None)
-    heard = [one for one in seen if "X_unlabeled" in one and one["groups"][0][0] == "A"]
-    assert len(heard) == 1
-    assert set(heard[0]["speakers"]) == speakers
-    assert set(heard[0]["groups"]) == {"A/1", "A/2", "A/3"}
-    assert set(heard[0]["speakers_unlabeled"]) == strangers
-    np.testing.assert_array_equal(heard[0]["X_unlabeled"], pair["B"][list("abcd")])
+    comparison = cross_corpus(
+        pair, {"recorder": recorder(seen)}, domain=domain, within=None
+    )
+    transductive = [
+        one for one in seen if "X_unlabeled" in one and one["groups"][0][0] == "A"
+    ]
+    assert len(transductive) == 1
+    assert set(transductive[0]["speakers"]) == speakers
+    assert set(transductive[0]["groups"]) == {"A/1", "A/2", "A/3"}
+    assert set(transductive[0]["speakers_unlabeled"]) == unlabeled_speakers
+    np.testing.assert_array_equal(
+        transductive[0]["X_unlabeled"], pair["B"][list("abcd")]
+    )
     alone = [one for one in seen if "X_unlabeled" not in one]
     assert len(alone) == 2 * (domain != "corpus")
     assert not any("A" in {who[0] for who in one["speakers"]} for one in alone[1:])
     target = "utterances, speakers" if domain == "speaker" else "utterances"
-    expected = [("who", domain, True, target, True)]
+    expected = [("recorder", domain, True, target, True)]
     if domain != "corpus":
-        expected = [("who", "speaker", False, "nothing", False), *expected]
+        expected = [("recorder", "speaker", False, "nothing", False), *expected]
     assert ways(comparison, "target", "transductive") == expected
 
 
 def test_unlabeled_rows_go_through_the_steps_before_the_network(pair):
     seen = []
-    model = make_pipeline(StandardScaler(), curious(seen))
-    cross_corpus(pair, {"who": model}, domain="corpus", within=None)
+    model = make_pipeline(StandardScaler(), recorder(seen))
+    cross_corpus(pair, {"recorder": model}, domain="corpus", within=None)
     scaler = StandardScaler().fit(pair["A"][list("abcd")])
     expected = scaler.transform(pair["B"][list("abcd")])
     np.testing.assert_allclose(seen[0]["X_unlabeled"], expected)
 
 
-def test_estimators_run_once_where_they_have_no_use_for_domains(pair):
-    game = {"max_epochs": 1, "random_state": 0}
+def test_estimators_that_request_no_domains_run_once(pair):
+    options = {"max_epochs": 1, "random_state": 0}
     estimators = {
         "LR": LR,
-        "none": AdversarialSER(None, **game),
-        "grl": AdversarialSER("grl", **game),
+        "none": AdversarialSER(None, **options),
+        "grl": AdversarialSER("grl", **options),
         "scaled": make_pipeline(SpeakerScaler(), LR),
     }
     comparison = cross_corpus(pair, estimators, domain=["both", "corpus"])
@@ -204,7 +212,7 @@ def test_estimators_run_once_where_they_have_no_use_for_domains(pair):
     assert set(within["estimator"]) == set(estimators)
 
 
-def test_adversary_over_corpora_hears_the_test_corpus_as_a_domain(halves):
+def test_adversary_over_corpora_has_the_test_corpus_as_a_domain(halves):
     ser = AdversarialSER("grl", max_epochs=5, random_state=0)
     comparison = cross_corpus(halves, {"grl": ser}, domain="corpus", within=None)
     features = load_emodb().feature_names
@@ -233,7 +241,7 @@ def test_search_over_speakers_has_its_groups_under_any_domain(pair):
     assert comparison.errors.empty
 
 
-def test_scaling_by_corpus_takes_a_shift_away_and_is_transductive():
+def test_scaling_by_corpus_removes_a_shift_and_is_transductive():
     corpora = {"A": small(0, n_rows=60), "B": small(1, n_rows=60)}
     far = {"A": corpora["A"], "B": corpora["B"].copy()}
     far["B"][list("abcd")] += [30.0, -20.0, 5.0, 0.0]
@@ -266,7 +274,7 @@ def test_leave_one_out_trains_on_all_other_corpora():
     with pytest.warns(CorpusWarning, match="2 pairs .*'B' and 'C', 'C' and 'B'"):
         comparison = cross_corpus(
             corpora,
-            {"who": curious(seen)},
+            {"recorder": recorder(seen)},
             domain="corpus",
             transductive=False,
             leave_one_out=True,
@@ -277,7 +285,7 @@ def test_leave_one_out_trains_on_all_other_corpora():
         {"A", "C"},
         {"A", "B"},
     ]
-    assert ways(comparison, "target") == [("who", "corpus", False, "nothing")]
+    assert ways(comparison, "target") == [("recorder", "corpus", False, "nothing")]
     pairs = comparison.pairs.set_index(["train", "test"])
     assert pairs["emotions"]["all others", "A"] == "anger+joy+neutral"
     assert pairs["emotions"]["all others", "C"] == "anger+joy"
@@ -362,14 +370,14 @@ def test_pairwise_compares_with_a_baseline_across_corpora(halves):
     assert row["points"] == pytest.approx(100 * expected.difference)
     assert row["p_value"] == pytest.approx(expected.p_value)
     assert (table["p_holm"] >= table["p_value"]).all()
-    listening = {"who": curious([])}
-    own = cross_corpus(halves, listening, domain="both").pairwise("who")
+    estimators = {"recorder": recorder([])}
+    own = cross_corpus(halves, estimators, domain="both").pairwise("recorder")
     assert own["unlabeled"].to_list() == [True, True]
     with pytest.raises(ValueError, match=r"`baseline` is 'SVM'.*scaled"):
         comparison.pairwise("SVM")
 
 
-def test_what_fails_is_recorded_and_the_rest_goes_on(pair):
+def test_a_failed_fit_is_recorded_and_the_others_continue(pair):
     fails = make_pipeline(SpeakerScaler(unknown="error"), LR[-1])
     with pytest.warns(FitFailedWarning, match=r"'fails'.*trained on 'A'.*tested on"):
         comparison = cross_corpus(pair, {"fails": fails, "LR": LR})
@@ -384,7 +392,7 @@ def test_what_fails_is_recorded_and_the_rest_goes_on(pair):
         cross_corpus(pair, {"fails": fails})
 
 
-def test_folder_keeps_what_was_found_and_is_gone_on_with(pair, tmp_path):
+def test_cross_corpus_continues_with_the_results_of_a_folder(pair, tmp_path):
     estimators = {"LR": LR, "guess": GUESS}
     first = cross_corpus(pair, estimators, seeds=2, folder=tmp_path)
     scores = (tmp_path / "scores.csv").read_text("utf-8")
@@ -409,7 +417,7 @@ def test_folder_keeps_what_was_found_and_is_gone_on_with(pair, tmp_path):
         cross_corpus(pair, estimators, seeds=2, within=2, folder=tmp_path)
 
 
-def test_folders_of_both_comparisons_are_told_apart(pair, toy, tmp_path):
+def test_load_refuses_a_folder_of_the_other_comparison(pair, toy, tmp_path):
     compare({"LR": LR}, *toy, probes=(), folder=tmp_path / "within")
     cross_corpus(pair, {"LR": LR}, folder=tmp_path / "across")
     with pytest.raises(FileNotFoundError, match=r"CrossCorpusComparison\.load"):
@@ -447,7 +455,7 @@ def test_results_do_not_depend_on_the_processes(pair):
         ({"B": [1, 2]}, "'B'.* is of type list"),
     ],
 )
-def test_bad_input_is_named(change, message, pair):
+def test_errors_of_bad_input(change, message, pair):
     corpora = change.pop("corpora", pair | {"B": change.pop("B", pair["B"])})
     arguments = {"corpora": corpora, "estimators": {"LR": LR}, **change}
     with pytest.raises(ValueError, match=message):

@@ -1,4 +1,4 @@
-"""The bundled tables: complete, documented, and what the recordings give."""
+"""The bundled data: complete, documented, and equal to the features of the files."""
 
 import subprocess
 import sys
@@ -70,7 +70,7 @@ def test_emodb_women_speak_higher_than_men(emodb):
     assert pitch["female"].min() > pitch["male"].max()
 
 
-def test_emodb_features_have_the_names_that_egemaps_gives(emodb):
+def test_emodb_features_have_the_names_of_egemaps(emodb):
     assert emodb.feature_names == EGeMAPS().feature_names
 
 
@@ -95,23 +95,23 @@ def test_emodb_as_frame(emodb):
     assert speakers.equals(frames.frame["speaker"])
 
 
-def test_emodb_changed_by_its_user_is_whole_when_loaded_again(emodb):
+def test_emodb_is_complete_after_a_user_changed_it(emodb):
     load_emodb().data[:] = 0
     np.testing.assert_array_equal(load_emodb().data, emodb.data)
 
 
-def test_emodb_table_gives_every_float_back(emodb):
+def test_emodb_table_stores_exact_floats(emodb):
     table = pd.read_csv(ROOT / "advser" / "data" / "emodb.csv", dtype=str)
     written = [[f"{value:.9g}" for value in row] for row in emodb.data]
     assert table[emodb.feature_names].to_numpy().tolist() == written
 
 
 @pytest.mark.parametrize("text", ["CC0 1.0", "Burkhardt", "2005", "eGeMAPSv02"])
-def test_emodb_description_tells(emodb, text):
+def test_emodb_description_contains(emodb, text):
     assert text in emodb.DESCR
 
 
-@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings are not here")
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="needs the recordings of EmoDB")
 def test_emodb_features_are_those_of_the_recordings(emodb):
     sample = np.arange(0, 339, 23)
     features = EGeMAPS().transform([RECORDINGS / emodb.files[row] for row in sample])

@@ -1,4 +1,4 @@
-"""Workers of a dask cluster give the same results, also if one of them is killed."""
+"""Workers of a dask cluster return the same results, also if one is killed."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ from advser.distributed import DurableClient
 from advser.evaluation import compare
 from advser.model_selection import StackedGridSearchCV
 
-GRID = {"adversarialser__adversary_weight": [0.1, 0.5, 1.0]}
+GRID = {"adversarialser__adversary__weight": [0.1, 0.5, 1.0]}
 N_FOLDS = 4
 
 
@@ -52,7 +52,7 @@ def client(cluster):
 
 @pytest.fixture
 def corpus(toy):
-    """Enough rows for joblib to place the features and the folds on single workers."""
+    """Return enough rows for joblib to store features and folds on single workers."""
     return np.tile(toy.X, (3, 1)), np.tile(toy.y, 3), np.tile(toy.speakers, 3)
 
 
@@ -80,7 +80,7 @@ def pids_of(client):
 
 
 def score_or_die(folder, pids, estimator, X, y):
-    """Score; the first of these processes to come after some scores kills itself."""
+    """Score; after some scores, the first of these processes kills itself."""
     if len(list(folder.glob("score-*"))) >= N_FOLDS and os.getpid() in pids:
         try:
             (folder / "killed").touch(exist_ok=False)
@@ -94,7 +94,7 @@ def score_or_die(folder, pids, estimator, X, y):
 
 @contextmanager
 def one_worker_killed(client, task):
-    """Kill the first worker that works on a task of this name; make sure of it."""
+    """Kill the first worker that runs a task of this name; check that one was."""
     pids, left, killed = pids_of(client), threading.Event(), []
 
     def kill():
@@ -217,7 +217,7 @@ def test_killed_worker_loses_nothing_of_a_stacked_search(any_client, corpus):
     np.testing.assert_allclose(there, here, rtol=1e-4)
 
 
-def test_data_are_sent(client):
+def test_scattered_data_arrive(client):
     numbers, name = np.arange(5), "emotion"
     first, second = client.gather(client.scatter([numbers, name]))
     np.testing.assert_array_equal(first, numbers)

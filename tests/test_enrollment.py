@@ -14,7 +14,7 @@ from sklearn.svm import SVC
 from speech import write_corpus
 
 import advser
-from advser import AdversarialSER, EGeMAPS, SiameseSER, SpeakerScaler, enroll
+from advser import AdversarialSER, EGeMAPS, SpeakerScaler, enroll
 from advser.evaluation import EnrollmentScorer, enrollment_curve
 from advser.metrics import unweighted_average_recall
 from advser.model_selection import StackedGridSearchCV
@@ -22,8 +22,8 @@ from advser.plots import EnrollmentDisplay
 
 
 @pytest.fixture
-def strangers():
-    """Return two emotions of six speakers whose voices are far apart."""
+def corpus():
+    """Return two emotions of six speakers who differ much."""
     rng = np.random.default_rng(0)
     speakers = np.repeat([f"s{number}" for number in range(6)], 16)
     y = np.tile(["neutral", "anger"], 48)
@@ -37,7 +37,7 @@ def model(**settings):
 
 
 class Watched(SpeakerScaler):
-    """Leaves the rows as they are, and takes down those that are enrolled."""
+    """Return the rows unchanged, and record those that are enrolled."""
 
     enrolled = []
 
@@ -52,9 +52,9 @@ class Watched(SpeakerScaler):
 
 
 class Recorder(ClassifierMixin, BaseEstimator):
-    """Answers "anger", and takes down the rows that it is asked about."""
+    """Predict "anger", and record the rows."""
 
-    asked = []
+    scored = []
 
     def fit(self, X, y):
         """Learn nothing."""
@@ -63,15 +63,15 @@ class Recorder(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         """Note the rows."""
-        self.asked.append(X[:, 0])
+        self.scored.append(X[:, 0])
         return np.full(len(X), "anger")
 
 
 @pytest.fixture
 def watched():
-    """Return a pipeline that takes down the rows enrolled and those scored."""
+    """Return a pipeline that records the rows enrolled and those scored."""
     Watched.enrolled.clear()
-    Recorder.asked.clear()
+    Recorder.scored.clear()
     return make_pipeline(Watched(), Recorder())
 
 
@@ -92,12 +92,11 @@ def routing():
         LogisticRegression(),
         SVC(),
         AdversarialSER(max_epochs=2, random_state=0),
-        SiameseSER(max_epochs=2, enrollable=False, random_state=0),
     ],
 )
 @pytest.mark.parametrize("neutral", [None, True])
-def test_enroll_equals_the_scaler_by_hand(classifier, neutral, strangers):
-    X, y, speakers = strangers
+def test_enroll_equals_the_scaler_by_hand(classifier, neutral, corpus):
+    X, y, speakers = corpus
     new = speakers == "s5"
     pipe = make_pipeline(SpeakerScaler(), classifier)
     pipe.fit(X[~new], y[~new], speakers=speakers[~new])
@@ -108,13 +107,13 @@ def test_enroll_equals_the_scaler_by_hand(classifier, neutral, strangers):
     assert not np.allclose(before, scaled[new])
     found = pipe.predict(X, speakers=speakers)
     np.testing.assert_array_equal(found, pipe[-1].predict(scaled))
-    # without a name, a stranger
+    # rows without a speaker are those of an unknown one
     np.testing.assert_array_equal(pipe.predict(X[new]), pipe[-1].predict(before))
 
 
 @pytest.mark.usefixtures("routing")
-def test_enroll_of_a_regressor(strangers):
-    X, _, speakers = strangers
+def test_enroll_of_a_regressor(corpus):
+    X, _, speakers = corpus
     pipe = make_pipeline(SpeakerScaler(), Ridge())
     pipe.fit(X[:80], X[:80, 0], speakers=speakers[:80])
     before = pipe.predict(X[80:], speakers=speakers[80:])
@@ -141,8 +140,8 @@ def test_enroll_in_a_search_changes_its_best_estimator(search, toy):
 
 
 @pytest.mark.usefixtures("routing")
-def test_enroll_in_a_pipeline_or_search_inside_a_pipeline(strangers):
-    X, y, speakers = strangers
+def test_enroll_in_a_pipeline_or_search_inside_a_pipeline(corpus):
+    X, y, speakers = corpus
     expected = make_pipeline(StandardScaler(), *model()).fit(X, y, speakers=speakers)
     enroll(expected, X[:4] + 1, ["new"] * 4)
     inside = GridSearchCV(model(), {}, cv=LeaveOneGroupOut())
@@ -163,20 +162,22 @@ def test_enroll_takes_files_through_the_steps_in_front(tmp_path):
     )
     old = table[~new]
     pipe.fit(old["file"], old["emotion"], speakers=old["speaker"])
-    met, later = table[new][:3], table[new][3:]
-    assert advser.enroll(pipe, list(met["file"]), list(met["speaker"])) is pipe
+    enrolled, later = table[new][:3], table[new][3:]
+    assert (
+        advser.enroll(pipe, list(enrolled["file"]), list(enrolled["speaker"])) is pipe
+    )
     scaler = SpeakerScaler(shrinkage="auto", balance=True)
     features = EGeMAPS().transform(table["file"])
     known = (~new).to_numpy()
     scaler.fit(features[known], old["emotion"], old["speaker"])
-    scaler.enroll(features[~known][:3], met["speaker"])
+    scaler.enroll(features[~known][:3], enrolled["speaker"])
     np.testing.assert_allclose(scaler.means_, pipe[2].means_, rtol=1e-5)
     assert len(pipe.predict(later["file"], speakers=later["speaker"])) == len(later)
 
 
 @pytest.mark.usefixtures("routing")
-def test_enroll_again_adds_and_one_utterance_is_enough(strangers):
-    X, y, speakers = strangers
+def test_enroll_again_adds_and_one_utterance_is_enough(corpus):
+    X, y, speakers = corpus
     new = X[speakers == "s5"]
     old = speakers != "s5"
     once, twice = model(), model()
@@ -197,8 +198,8 @@ def test_enroll_again_adds_and_one_utterance_is_enough(strangers):
 
 
 @pytest.mark.usefixtures("routing")
-def test_enroll_says_what_is_wrong(strangers):
-    X, y, speakers = strangers
+def test_enroll_says_what_is_wrong(corpus):
+    X, y, speakers = corpus
     with pytest.raises(ValueError, match="SVC, and no step has `enroll`"):
         enroll(SVC().fit(X, y), X, speakers)
     with pytest.raises(NotFittedError, match="SpeakerScaler"):
@@ -222,32 +223,19 @@ def test_enroll_says_what_is_wrong(strangers):
     assert len(pipe[0].speakers_) == 6
 
 
-def test_enroll_of_the_siamese_network_takes_neutral_speech_alone(toy):
-    ser = SiameseSER(max_epochs=2, random_state=0).fit(*toy)
-    enroll(ser, toy.X[:2], ["a", "b"])
-    enroll(ser, toy.X[:2], ["a", "b"], neutral=True)
-    assert list(ser.enrolled_counts_) == [2, 2]
-    with pytest.raises(ValueError, match="neutral utterances alone"):
-        enroll(ser, toy.X[:2], ["a", "b"], neutral=[True, False])
-    curve = enrollment_curve(
-        SiameseSER(max_epochs=2), *toy, k=[0, 2], neutral=True, repeats=1
-    )
-    assert curve["uar"].between(0, 1).all()
+# The recall after an enrolment
 
 
-# What it is worth
-
-
-def test_enrolment_helps_where_speakers_differ(strangers):
-    curve = enrollment_curve(model(shrinkage=0.5), *strangers, k=[0, 2, 10, "all"])
+def test_enrolment_helps_where_speakers_differ(corpus):
+    curve = enrollment_curve(model(shrinkage=0.5), *corpus, k=[0, 2, 10, "all"])
     uar = curve.groupby("k")["uar"].mean()
     assert uar[0] < 0.7
     assert uar[0] < uar[2] < uar[10]
     assert uar[10] > 0.85
 
 
-def test_curve_has_a_row_for_each_number_and_draw(strangers):
-    curve = enrollment_curve(model(), *strangers, k=[0, 3, "all"], repeats=2)
+def test_curve_has_a_row_for_each_number_and_draw(corpus):
+    curve = enrollment_curve(model(), *corpus, k=[0, 3, "all"], repeats=2)
     assert list(curve["k"]) == [0, 3, 3, "all"]
     assert list(curve["repeat"]) == [0, 0, 1, 0]
     assert list(curve["transductive"]) == [False, False, False, True]
@@ -257,8 +245,8 @@ def test_curve_has_a_row_for_each_number_and_draw(strangers):
     assert curve["uar"][1] != curve["uar"][2]
 
 
-def test_curve_at_0_and_all_equals_the_scaler_by_hand(strangers):
-    X, y, speakers = strangers
+def test_curve_at_0_and_all_equals_the_scaler_by_hand(corpus):
+    X, y, speakers = corpus
     expected = {0: [], "all": []}
     for train, test in LeaveOneGroupOut().split(X, y, speakers):
         scaler = SpeakerScaler()
@@ -268,7 +256,7 @@ def test_curve_at_0_and_all_equals_the_scaler_by_hand(strangers):
         scaler.enroll(X[test], speakers[test])
         scaled = scaler.transform(X[test], speakers[test])
         expected["all"].append(classifier.predict(scaled))
-    curve = enrollment_curve(model(), *strangers, k=[0, "all"]).set_index("k")
+    curve = enrollment_curve(model(), *corpus, k=[0, "all"]).set_index("k")
     for k, predicted in expected.items():
         assert curve["uar"][k] == unweighted_average_recall(
             y, np.concatenate(predicted)
@@ -276,56 +264,58 @@ def test_curve_at_0_and_all_equals_the_scaler_by_hand(strangers):
 
 
 @pytest.mark.parametrize("neutral", [False, True])
-def test_enrolled_rows_are_never_scored(neutral, strangers, watched):
-    _, y, speakers = strangers
+def test_enrolled_rows_are_never_scored(neutral, corpus, watched):
+    _, y, speakers = corpus
     X = np.arange(96.0)[:, None]
     enrollment_curve(watched, X, y, speakers, k=[5], neutral=neutral, repeats=2)
-    assert len(Watched.enrolled) == len(Recorder.asked) == 12
-    for (met, told), scored in zip(Watched.enrolled, Recorder.asked, strict=True):
-        assert len(met) == 5
+    assert len(Watched.enrolled) == len(Recorder.scored) == 12
+    for (enrolled, marked), scored in zip(
+        Watched.enrolled, Recorder.scored, strict=True
+    ):
+        assert len(enrolled) == 5
         assert len(scored) == 11
-        assert not set(met) & set(scored)
-        assert set(speakers[met.astype(int)]) == set(speakers[scored.astype(int)])
-        assert told is neutral
-        assert not neutral or set(y[met.astype(int)]) == {"neutral"}
+        assert not set(enrolled) & set(scored)
+        assert set(speakers[enrolled.astype(int)]) == set(speakers[scored.astype(int)])
+        assert marked is neutral
+        assert not neutral or set(y[enrolled.astype(int)]) == {"neutral"}
 
 
-def test_draw_of_more_utterances_holds_those_of_the_smaller(strangers, watched):
-    _, y, speakers = strangers
+def test_draw_of_more_utterances_holds_those_of_the_smaller(corpus, watched):
+    _, y, speakers = corpus
     X = np.arange(96.0)[:, None]
     enrollment_curve(watched, X, y, speakers, k=[2, 6], repeats=1)
-    met = [set(rows) for rows, _ in Watched.enrolled]
-    assert len(met) == 12
-    assert all(few < many for few, many in zip(met[::2], met[1::2]))
+    enrolled = [set(rows) for rows, _ in Watched.enrolled]
+    assert len(enrolled) == 12
+    assert all(few < many for few, many in zip(enrolled[::2], enrolled[1::2]))
 
 
-def test_each_draw_meets_the_speakers_anew(strangers):
-    curve = enrollment_curve(model(), *strangers, k=[6, 0], repeats=2)
+def test_draws_are_independent_of_each_other(corpus):
+    curve = enrollment_curve(model(), *corpus, k=[6, 0], repeats=2)
     for k in (6, 0):
-        alone = enrollment_curve(model(), *strangers, k=[k], repeats=2)
+        alone = enrollment_curve(model(), *corpus, k=[k], repeats=2)
         assert list(curve["uar"][curve["k"] == k]) == list(alone["uar"])
 
 
-def test_batch_statistics_of_strangers_are_marked_transductive(strangers):
-    curve = enrollment_curve(model(unknown="batch"), *strangers, k=[0, 5], repeats=1)
+def test_batch_statistics_of_unknown_speakers_are_marked_transductive(corpus):
+    curve = enrollment_curve(model(unknown="batch"), *corpus, k=[0, 5], repeats=1)
     assert list(curve["transductive"]) == [True, False]
 
 
-def test_speaker_with_too_few_utterances_is_left_out_at_that_number(strangers):
-    X, y, speakers = (part[:-13] for part in strangers)  # 3 of the last speaker
+def test_speaker_with_too_few_utterances_is_left_out_at_that_number(corpus):
+    X, y, speakers = (part[:-13] for part in corpus)  # 3 of the last speaker
     curve = enrollment_curve(model(), X, y, speakers, k=[2, 3], repeats=1)
     assert list(curve["n_speakers"]) == [6, 5]
 
 
-def test_steps_before_the_scaler_see_the_rows_as_they_come(strangers):
-    X, y, speakers = strangers
+def test_steps_before_the_scaler_transform_the_rows_first(corpus):
+    X, y, speakers = corpus
     pipe = make_pipeline(FunctionTransformer(np.asarray), StandardScaler(), *model())
     found = enrollment_curve(pipe, X.tolist(), y, speakers, k=[4], repeats=2)
     expected = enrollment_curve(model(), X, y, speakers, k=[4], repeats=2)
     assert list(found["uar"]) == pytest.approx(list(expected["uar"]), abs=0.02)
 
 
-def test_networks_are_enrolled_as_well_and_repeatably(toy):
+def test_curve_of_networks_is_reproducible(toy):
     pipe = make_pipeline(SpeakerScaler(), AdversarialSER(max_epochs=3))
     first = enrollment_curve(pipe, *toy, k=[0, 4], repeats=2)
     again = enrollment_curve(pipe, *toy, k=[4], repeats=1)
@@ -333,8 +323,24 @@ def test_networks_are_enrolled_as_well_and_repeatably(toy):
     assert not hasattr(pipe[-1], "net_")
 
 
-def test_search_chooses_the_shrinkage_that_suits_an_enrolment(strangers):
-    X, y, speakers = strangers
+def test_curve_in_two_processes_is_that_of_one(corpus):
+    for last in (LogisticRegression(), AdversarialSER(max_epochs=1)):
+        pipe = make_pipeline(SpeakerScaler(), last)
+        curves = [
+            enrollment_curve(pipe, *corpus, k=[4], repeats=1, n_jobs=n_jobs)
+            for n_jobs in (None, 2)
+        ]
+        assert list(curves[0]["uar"]) == pytest.approx(list(curves[1]["uar"]), abs=0.02)
+
+
+def test_curve_raises_the_error_of_a_fit(corpus):
+    pipe = make_pipeline(SpeakerScaler(), AdversarialSER(max_epochs=-1))
+    with pytest.raises(ValueError, match="'max_epochs' parameter"):
+        enrollment_curve(pipe, *corpus, k=[4], repeats=1)
+
+
+def test_search_chooses_the_shrinkage_that_suits_an_enrolment(corpus):
+    X, y, speakers = corpus
     search = GridSearchCV(
         model(),
         {"speakerscaler__shrinkage": [0.5, 1e4]},
@@ -345,13 +351,13 @@ def test_search_chooses_the_shrinkage_that_suits_an_enrolment(strangers):
     with config_context(enable_metadata_routing=True):
         search.fit(X, y, groups=speakers)
     assert search.best_params_ == {"speakerscaler__shrinkage": 0.5}
-    nested = enrollment_curve(search, *strangers, k=[8], repeats=2)
-    fixed = enrollment_curve(model(shrinkage=0.5), *strangers, k=[8], repeats=2)
+    nested = enrollment_curve(search, *corpus, k=[8], repeats=2)
+    fixed = enrollment_curve(model(shrinkage=0.5), *corpus, k=[8], repeats=2)
     assert list(nested["uar"]) == list(fixed["uar"])
 
 
-def test_scorer_without_speakers_says_how_to_pass_them(strangers):
-    X, y, speakers = strangers
+def test_scorer_without_speakers_says_how_to_pass_them(corpus):
+    X, y, speakers = corpus
     fitted = model()
     with config_context(enable_metadata_routing=True):
         fitted.fit(X, y, speakers=speakers)
@@ -370,13 +376,13 @@ def test_scorer_without_speakers_says_how_to_pass_them(strangers):
         ({"k": [8], "neutral": True}, "no speaker has more than 8 'neutral' utt"),
     ],
 )
-def test_bad_settings_say_what_is_wrong(settings, match, strangers):
+def test_bad_settings_say_what_is_wrong(settings, match, corpus):
     with pytest.raises(ValueError, match=match):
-        enrollment_curve(model(), *strangers, **settings)
+        enrollment_curve(model(), *corpus, **settings)
 
 
-def test_bad_data_and_estimators_say_what_is_wrong(strangers):
-    X, y, speakers = strangers
+def test_bad_data_and_estimators_say_what_is_wrong(corpus):
+    X, y, speakers = corpus
     with pytest.raises(ValueError, match="no step has `enroll`"):
         enrollment_curve(LogisticRegression(), X, y, speakers, k=[0])
     with pytest.raises(ValueError, match="`speakers` has 1 entries"):
@@ -385,12 +391,12 @@ def test_bad_data_and_estimators_say_what_is_wrong(strangers):
         enrollment_curve(model(), X, y, ["s1"] * len(y))
 
 
-def test_display_draws_a_mark_for_each_number(strangers):
+def test_display_draws_a_mark_for_each_number(corpus):
     k = [0, 4, "all"]
     curves = {
-        "any": enrollment_curve(model(), *strangers, k=k, repeats=3),
+        "any": enrollment_curve(model(), *corpus, k=k, repeats=3),
         "neutral": enrollment_curve(
-            model(), *strangers, k=[2, 4], neutral=True, repeats=3
+            model(), *corpus, k=[2, 4], neutral=True, repeats=3
         ),
     }
     display = EnrollmentDisplay.from_curves(curves, ax=Figure().add_subplot())
@@ -404,26 +410,26 @@ def test_display_draws_a_mark_for_each_number(strangers):
     assert sorted(legend) == ["any", "neutral", "transductive: enrolled and scored"]
 
 
-def test_display_of_an_estimator_computes_the_curve(strangers):
+def test_display_of_an_estimator_computes_the_curve(corpus):
     settings = {"k": [0, 4], "repeats": 2}
     display = EnrollmentDisplay.from_estimator(
-        model(), *strangers, **settings, ax=Figure().add_subplot()
+        model(), *corpus, **settings, ax=Figure().add_subplot()
     )
-    expected = enrollment_curve(model(), *strangers, **settings)
+    expected = enrollment_curve(model(), *corpus, **settings)
     (curve,) = display.curves.values()
     assert list(curve["uar"]) == list(expected["uar"])
 
 
-def test_display_of_several_estimators_draws_each_on_the_same_axes(strangers):
+def test_display_of_several_estimators_draws_each_on_the_same_axes(corpus):
     methods = {"few": model(shrinkage=0.5), "many": model(shrinkage=1e4)}
     settings = {"k": [0, 4], "repeats": 2}
     display = EnrollmentDisplay.from_estimator(
-        methods, *strangers, **settings, ax=Figure().add_subplot()
+        methods, *corpus, **settings, ax=Figure().add_subplot()
     )
     assert list(display.curves) == list(methods)
     heights = [container[0].get_ydata() for container in display.ax_.containers]
     for found, method in zip(heights, methods.values(), strict=True):
-        expected = enrollment_curve(method, *strangers, **settings)
+        expected = enrollment_curve(method, *corpus, **settings)
         np.testing.assert_allclose(found, expected.groupby("k")["uar"].mean())
     legend = display.ax_.get_legend().get_texts()
     assert [text.get_text() for text in legend] == list(methods)

@@ -102,7 +102,7 @@ def test_compare_repeats_only_what_has_a_free_random_state(toy):
     assert GUESS.random_state is None
 
 
-def test_compare_judges_leakage_as_cross_val_leakage_does(toy):
+def test_leakage_is_that_of_cross_val_leakage(toy):
     comparison = compare({"LR": LR}, *toy, seeds=[3])
     for probe in ("logistic", "mlp"):
         expected = cross_val_leakage(LR, *toy, probe=probe, random_state=3)
@@ -111,7 +111,7 @@ def test_compare_judges_leakage_as_cross_val_leakage_does(toy):
         assert summary["chance"] == 0.25
 
 
-def test_compare_puts_every_question_to_every_probe(toy, tmp_path):
+def test_every_probe_predicts_speaker_and_gender(toy, tmp_path):
     genders = np.where(np.isin(toy.speakers, ["s1", "s2"]), "female", "male")
     options = {
         "seeds": [3],
@@ -147,7 +147,7 @@ def test_compare_puts_every_question_to_every_probe(toy, tmp_path):
         compare({"LR": LR}, *toy, **{**options, "within_emotion": False})
 
 
-def test_compare_judges_the_features_themselves_as_the_yardstick(toy):
+def test_leakage_includes_that_of_the_raw_features(toy):
     X = toy.X * [1, 1, 1, 0, 0, 0, 0, 1]  # the speaker is gone
     data = X, toy.y, toy.speakers
     network = AdversarialSER(None, max_epochs=2)
@@ -178,8 +178,8 @@ def test_compare_without_probes_has_no_leakage(toy):
     assert not any("leakage" in name for name in comparison.summary())
 
 
-def test_compare_gives_the_speakers_to_whoever_requests_them(toy):
-    class Curious(ClassifierMixin, BaseEstimator):
+def test_compare_passes_speakers_to_estimators_that_request_them(toy):
+    class Recorder(ClassifierMixin, BaseEstimator):
         __metadata_request__fit = {"speakers": True}
 
         def fit(self, X, y, speakers=None):
@@ -189,12 +189,12 @@ def test_compare_gives_the_speakers_to_whoever_requests_them(toy):
         def predict(self, X):
             return np.full(len(X), "+".join(sorted(self.speakers_)))
 
-    comparison = compare({"curious": Curious()}, *toy, probes=())
-    answers = comparison.predictions.groupby("speaker")["y_pred"].first()
-    assert answers["s1"] == "s10+s2+s3"
+    comparison = compare({"recorder": Recorder()}, *toy, probes=())
+    predicted = comparison.predictions.groupby("speaker")["y_pred"].first()
+    assert predicted["s1"] == "s10+s2+s3"
 
 
-def test_compare_lets_a_search_part_the_speakers(toy):
+def test_compare_passes_speakers_to_the_splitter_of_a_search(toy):
     class ByHand(GroupKFold):
         def split(self, X, y=None, groups=None):
             assert len(set(groups)) == 3
@@ -219,13 +219,13 @@ def test_compare_runs_adversarial_networks(toy):
 @pytest.mark.parametrize(
     ("unknown", "transductive"), [("population", False), ("batch", True)]
 )
-def test_compare_marks_what_uses_the_rows_of_test_speakers(unknown, transductive, toy):
+def test_compare_marks_transductive_estimators(unknown, transductive, toy):
     model = make_pipeline(SpeakerScaler(unknown=unknown), SVC(random_state=0))
     comparison = compare({"SVM": model}, *toy, probes=())
     assert comparison.scores["transductive"].eq(transductive).all()
 
 
-def test_compare_scales_each_speaker_of_a_test_fold_apart(toy):
+def test_compare_scales_each_speaker_of_a_test_fold_separately(toy):
     X = toy.X + 50 * np.unique(toy.speakers, return_inverse=True)[1][:, None]
     model = make_pipeline(
         SpeakerScaler(unknown="batch", shrinkage=0), SVC(random_state=0)
@@ -251,7 +251,7 @@ def test_compare_is_reproducible_with_any_backend(toy):
     assert threadpool_info() == threads
 
 
-def test_compare_loses_nothing_with_a_process_that_dies(toy, tmp_path):
+def test_compare_repeats_the_jobs_of_a_killed_process(toy, tmp_path):
     here, flag = os.getpid(), tmp_path / "died"
 
     def die_once(X):
@@ -303,7 +303,7 @@ def test_compare_writes_the_tables_to_a_folder(toy, tmp_path):
     assert loaded.settings == comparison.settings
 
 
-def test_compare_with_the_same_settings_goes_on_where_it_was(toy, tmp_path):
+def test_compare_with_the_same_settings_continues(toy, tmp_path):
     X = pd.DataFrame(toy.X, index=np.arange(120) + 7).add_prefix("f")
     emotion = np.unique(toy.y, return_inverse=True)[1]  # integers stay integers
     data = {"X": X, "y": emotion, "speakers": toy.speakers, "seeds": 2}
@@ -346,9 +346,7 @@ def test_compare_with_the_same_settings_goes_on_where_it_was(toy, tmp_path):
         ({"probes": ["logistic"]}, r"probes = \[\]"),
     ],
 )
-def test_compare_never_mixes_the_rows_of_two_comparisons(
-    change, message, toy, tmp_path
-):
+def test_compare_refuses_results_of_other_settings(change, message, toy, tmp_path):
     options = {"estimators": {"guess": GUESS}, "seeds": 1, "probes": ()}
     arguments = {**toy._asdict(), **options, "folder": tmp_path}
     compare(**arguments)
@@ -384,7 +382,7 @@ def test_compare_refuses_results_of_other_versions(toy, tmp_path):
         Comparison.load(tmp_path)
 
 
-def test_compare_when_interrupted_leaves_what_was_finished(toy, tmp_path):
+def test_compare_keeps_finished_results_when_interrupted(toy, tmp_path):
     class Interrupted(ClassifierMixin, BaseEstimator):
         def fit(self, X, y):
             raise KeyboardInterrupt
@@ -397,7 +395,7 @@ def test_compare_when_interrupted_leaves_what_was_finished(toy, tmp_path):
     assert len(pd.read_csv(tmp_path / "predictions.csv")) == 30 * len(scores)
 
 
-def test_compare_goes_on_without_the_estimator_that_fails(toy, tmp_path):
+def test_compare_continues_without_the_estimator_that_fails(toy, tmp_path):
     estimators = {"bad": SVC(C=-1, random_state=0), "LR": LR}
     with pytest.warns(FitFailedWarning, match="'bad' with seed 5 for fold 0"):
         comparison = compare(
@@ -416,8 +414,8 @@ def test_compare_goes_on_without_the_estimator_that_fails(toy, tmp_path):
     pd.testing.assert_frame_equal(Comparison.load(tmp_path).errors, errors)
 
 
-def test_compare_scores_no_seed_of_which_a_fold_failed(toy):
-    class Moody(DummyClassifier):
+def test_a_seed_with_a_failed_fold_has_no_score(toy):
+    class FailsOnce(DummyClassifier):
         def fit(self, X, y):
             if self.random_state == 1 and toy.X[0, 0] not in X[:, 0]:
                 raise RuntimeError("not today")
@@ -425,14 +423,14 @@ def test_compare_scores_no_seed_of_which_a_fold_failed(toy):
 
     with pytest.warns(FitFailedWarning, match="not today"):
         comparison = compare(
-            {"moody": Moody(strategy="stratified")}, *toy, seeds=3, probes=()
+            {"fails once": FailsOnce(strategy="stratified")}, *toy, seeds=3, probes=()
         )
     assert len(comparison.errors) == 1
-    assert list(comparison.by_seed().index) == [("moody", 0), ("moody", 2)]
-    assert comparison.summary()["seeds"]["moody"] == 2
+    assert list(comparison.by_seed().index) == [("fails once", 0), ("fails once", 2)]
+    assert comparison.summary()["seeds"]["fails once"] == 2
 
 
-def test_compare_fits_a_network_alone_when_another_of_its_stack_fails(toy):
+def test_a_network_that_fails_leaves_the_others_of_its_stack(toy):
     networks = {
         "good": AdversarialSER(None, max_epochs=2, random_state=0),
         "bad": AdversarialSER(None, max_epochs=2, lr=-1, random_state=0),
@@ -443,29 +441,33 @@ def test_compare_fits_a_network_alone_when_another_of_its_stack_fails(toy):
     assert found["uar"]["good"] > 0
 
 
-def test_compare_raises_when_everything_fails(toy):
+def test_compare_raises_when_all_fits_fail(toy):
     with pytest.raises(ValueError, match="Traceback") as error:
         compare({"bad": SVC(C=-1, random_state=0)}, *toy, probes=())
     assert "'C' parameter" in str(error.value)
 
 
-def test_compare_tries_again_what_failed_before(toy, tmp_path):
-    class Shy(DummyClassifier):
+def test_compare_repeats_fits_that_failed_before(toy, tmp_path):
+    class FailsFirst(DummyClassifier):
         attempts = 0
 
         def fit(self, X, y):
-            Shy.attempts += 1
-            if Shy.attempts == 1:
+            FailsFirst.attempts += 1
+            if FailsFirst.attempts == 1:
                 raise RuntimeError("not yet")
             return super().fit(X, y)
 
-    arguments = {"estimators": {"shy": Shy()}, **toy._asdict(), "probes": ()}
+    arguments = {
+        "estimators": {"fails first": FailsFirst()},
+        **toy._asdict(),
+        "probes": (),
+    }
     with pytest.warns(FitFailedWarning, match="not yet"):
         compare(**arguments, seeds=1, folder=tmp_path)
     assert (tmp_path / "errors.csv").exists()
     comparison = compare(**arguments, seeds=1, folder=tmp_path)
     assert comparison.errors.empty
-    assert Shy.attempts == 5
+    assert FailsFirst.attempts == 5
     assert not (tmp_path / "errors.csv").exists()
 
 
@@ -505,7 +507,7 @@ def test_compare_chooses_settings_by_training_speakers_alone(toy):
 
 def test_compare_searches_networks_in_stacks(toy):
     network = AdversarialSER("grl", max_epochs=2)
-    grid = {"adversary_weight": [0.1, 1.0], "alpha": [0.0, 0.01]}
+    grid = {"adversary__weight": [0.1, 1.0], "alpha": [0.0, 0.01]}
     comparison = compare(
         {"network": network, "LR": LR, "fixed": LR},
         *toy,
@@ -531,7 +533,7 @@ def test_compare_leaves_out_groups_of_speakers(toy):
         compare({"LR": LR}, *toy, groups=np.arange(120) % 7, probes=())
 
 
-def test_pairwise_tests_those_that_know_as_much_of_the_speaker(toy):
+def test_pairwise_compares_no_transductive_estimator_with_others(toy):
     model = LogisticRegression(random_state=0)
     estimators = {
         "guess": GUESS,
@@ -590,7 +592,7 @@ def test_summary_has_the_interval_over_speakers(toy):
         ({"search": {"LR": GRID}, "inner_cv": Halves()}, "`inner_cv` puts speaker"),
     ],
 )
-def test_compare_of_bad_input_says_what_is_wrong(options, message, toy):
+def test_errors_of_bad_input(options, message, toy):
     arguments = {"estimators": {"LR": LR}, **toy._asdict(), **options}
     with pytest.raises(ValueError, match=message):
         compare(**arguments)
@@ -624,8 +626,8 @@ def test_compare_rates_new_speakers(rated):
         rows["y_true_valence"], y["valence"], check_names=False
     )
     found = comparison.by_seed().loc["net", 1]
-    told = rows[["y_pred_arousal", "y_pred_valence"]]
-    expected = concordance_correlation(y, told, multioutput="raw_values")
+    y_pred = rows[["y_pred_arousal", "y_pred_valence"]]
+    expected = concordance_correlation(y, y_pred, multioutput="raw_values")
     assert list(found[["ccc_arousal", "ccc_valence"]]) == pytest.approx(list(expected))
     assert found["ccc"] == pytest.approx(expected.mean())
     assert found["mae"] > 0
@@ -698,7 +700,7 @@ def test_ratings_are_resumed_and_loaded_from_a_folder(rated, tmp_path):
         compare(*arguments[:2], y.set_axis(["a", "b"], axis=1), speakers, **options)
 
 
-def test_comparison_of_one_target_is_that_of_nothing_else(rated):
+def test_of_target_is_the_comparison_of_that_target_alone(rated):
     X, y, speakers = rated
     comparison = compare({"ridge": RIDGE}, X, y.fillna(0), speakers, probes=())
     alone = compare({"ridge": RIDGE}, X, y[["arousal"]], speakers, probes=())
@@ -741,7 +743,7 @@ def test_settings_of_regressors_are_chosen_by_concordance(rated):
         (lambda y: y[["arousal"]], ["arousal"]),
     ],
 )
-def test_targets_are_named_as_the_columns_are(y, targets, rated):
+def test_targets_have_the_names_of_the_columns(y, targets, rated):
     X, ratings, speakers = rated
     model = LinearRegression()
     comparison = compare({"LR": model}, X, y(ratings.fillna(0)), speakers, probes=())
@@ -763,7 +765,7 @@ def test_targets_are_named_as_the_columns_are(y, targets, rated):
         ({"within_emotion": True}, "`within_emotion=True` .* are regressors"),
     ],
 )
-def test_compare_of_bad_ratings_says_what_is_wrong(options, message, rated):
+def test_errors_of_bad_ratings(options, message, rated):
     arguments = dict(zip(["X", "y", "speakers"], rated, strict=True))
     with pytest.raises(ValueError, match=message):
         compare(**{"estimators": {"ridge": RIDGE}, **arguments, **options})

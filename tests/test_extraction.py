@@ -1,27 +1,24 @@
-"""Tables of features: extraction, interruption, and what the file tells of itself."""
+"""Tables of features: extraction, interruption, and what the file says of itself."""
 
-import json
 import os
 import pickle
 import warnings
-from pathlib import Path
 
 import layouts
 import numpy as np
 import pandas as pd
-import pyarrow.parquet
 import pytest
 from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
-from speech import write_corpus
+from speech import spoil, write_corpus
 
-from advser import AdversarialSER, EGeMAPS, SpeakerScaler, corpora, extraction
-from advser.audio import extract_features, read_features
+from advser import AdversarialSER, EGeMAPS, SpeakerScaler, corpora
+from advser.audio import _features, extract_features, read_features
 
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
-    """Write twelve recordings of three speakers, and read them by name."""
+    """Write twelve recordings of three speakers, with labels in the file names."""
     folder = tmp_path_factory.mktemp("wavs")
     write_corpus(folder, seconds=0.3)
     return corpora.read_filenames(folder, r"(?P<speaker>\d+)-(?P<emotion>\w+)-")
@@ -49,17 +46,13 @@ def test_table_has_the_labels_and_the_features(table, features):
     assert os.listdir(features.parent) == ["features.parquet"]
 
 
-def test_table_tells_how_it_was_made(features):
-    told = json.loads(pyarrow.parquet.read_schema(features).metadata[b"advser"])
-    assert told["names"] == EGeMAPS().feature_names
-    assert (
-        told["features"]
-        == EGeMAPS().recipe
-        == read_features(features)[0].attrs["features"]
-    )
-    assert told["features"]["feature_set"] == "eGeMAPSv02"
-    assert told["features"]["opensmile"]
-    assert list(pd.read_parquet(features))[-88:] == EGeMAPS().feature_names
+def test_table_holds_how_it_was_made(features):
+    frame = pd.read_parquet(features)
+    assert frame.attrs["names"] == list(frame)[-88:] == EGeMAPS().feature_names
+    recipe = frame.attrs["features"]
+    assert recipe == EGeMAPS().recipe == read_features(features)[0].attrs["features"]
+    assert recipe["feature_set"] == "eGeMAPSv02"
+    assert recipe["opensmile"]
 
 
 def test_segments_are_cut_out(tmp_path):
@@ -73,7 +66,9 @@ def test_segments_are_cut_out(tmp_path):
     assert list(labels["end"]) == list(table["end"])
 
 
-def test_recordings_that_cannot_be_used_are_listed_beside_the_rest(table, tmp_path):
+def test_recordings_that_cannot_be_used_are_listed_in_a_file_of_their_own(
+    table, tmp_path
+):
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"no audio")
     more = pd.concat(
@@ -90,7 +85,7 @@ def test_recordings_that_cannot_be_used_are_listed_beside_the_rest(table, tmp_pa
     pd.testing.assert_frame_equal(listed, failures, check_dtype=False)
 
 
-def test_nothing_usable_is_an_error_with_the_reasons(tmp_path):
+def test_no_usable_recording_is_an_error_with_the_reasons(tmp_path):
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"no audio")
     table = pd.DataFrame({"emotion": ["anger"]}, index=[str(bad)])
@@ -105,22 +100,26 @@ class Interruption(BaseException):
 
 @pytest.fixture
 def interrupt(monkeypatch):
-    """Return a function that extracts, and is interrupted after some parts of five."""
+    """Return a function that is interrupted, and returns what is read afterwards."""
+    original = _features.read_recording
 
-    def interrupt(table, output, n_parts):
-        original, written = extraction.write, []
+    def interrupt(table, output, n_recordings):
+        left, reads = iter(range(n_recordings)), []
 
-        def write(*arguments):
-            if len(written) == n_parts:
+        def read_some(*arguments):
+            if next(left, None) is None:
                 raise Interruption
-            written.append(arguments)
-            original(*arguments)
+            return original(*arguments)
 
-        with monkeypatch.context() as patch:
-            patch.setattr(extraction, "PART", 5)
-            patch.setattr(extraction, "write", write)
-            with pytest.raises(Interruption):
-                extract_features(table, output)
+        def read(*arguments):
+            reads.append(arguments)
+            return original(*arguments)
+
+        monkeypatch.setattr(_features, "read_recording", read_some)
+        with pytest.raises(Interruption):
+            extract_features(table, output)
+        monkeypatch.setattr(_features, "read_recording", read)
+        return reads
 
     return interrupt
 
@@ -134,65 +133,54 @@ def copy(tmp_path):
     return corpora.read_filenames(folder, r"(?P<speaker>\d+)-(?P<emotion>\w+)-")
 
 
-def test_interrupted_extraction_goes_on_where_it_stopped(copy, tmp_path, interrupt):
+def test_interrupted_extraction_continues_where_it_stopped(copy, tmp_path, interrupt):
     output = tmp_path / "features.parquet"
     expected = EGeMAPS().transform(copy.index)
-    interrupt(copy, output, 1)
+    reads = interrupt(copy, output, 5)
     assert not output.exists()
-    parts = tmp_path / "features.parquet.parts"
-    assert len(list(parts.iterdir())) == 1
-    (parts / "000001.parquet").write_bytes(b"PAR1 it was being written")
-    for file in copy.index[:5]:  # done before: it is not read again
-        before = os.stat(file)
-        Path(file).write_bytes(b"no audio")
-        os.utime(file, (before.st_atime, before.st_mtime))
+    assert (tmp_path / "features.parquet.parts").is_dir()
+    for file in copy.index[:5]:  # finished before: they are not read again
+        spoil(file)
     assert extract_features(copy, output).empty
+    assert len(reads) == 3
     np.testing.assert_array_equal(read_features(output)[0], expected)
     assert sorted(os.listdir(tmp_path)) == ["features.parquet", "wavs"]
 
 
 def test_resumed_extraction_repeats_files_that_changed(copy, tmp_path, interrupt):
     output = tmp_path / "features.parquet"
-    interrupt(copy, output, 1)
+    reads = interrupt(copy, output, 5)
     layouts.write_audio(copy.index[1], seconds=0.4, speaker=9)
-    later = os.path.getmtime(copy.index[1]) + 60
-    os.utime(copy.index[1], (later, later))
     extract_features(copy, output)
+    assert len(reads) == 4
     X, _ = read_features(output)
     np.testing.assert_array_equal(X, EGeMAPS().transform(copy.index))
 
 
 def test_resumed_extraction_repeats_all_with_another_opensmile(
-    table, features, tmp_path, interrupt, monkeypatch
+    copy, tmp_path, interrupt, monkeypatch
 ):
     output = tmp_path / "features.parquet"
     with monkeypatch.context() as patch:
-        patch.setattr("advser.audio._features.version", lambda package: "0.1")
-        interrupt(table, output, 2)
-    for part in (tmp_path / "features.parquet.parts").iterdir():  # what it made of them
-        rows = pyarrow.parquet.read_table(part)
-        pitch = rows.column_names.index("F0semitoneFrom27.5Hz_sma3nz_amean")
-        other = pyarrow.array(np.zeros(len(rows), dtype=np.float32))
-        rows = rows.set_column(pitch, rows.schema.field(pitch), other)
-        pyarrow.parquet.write_table(rows, part)
-    extract_features(table, output)
-    X, _ = read_features(output)
-    assert X.attrs["features"]["opensmile"] != "0.1"
-    pd.testing.assert_frame_equal(X, read_features(features)[0])
+        patch.setattr(_features, "version", lambda package: "0.1")
+        reads = interrupt(copy, output, 5)
+    extract_features(copy, output)
+    assert len(reads) == len(copy)
+    assert read_features(output)[0].attrs["features"]["opensmile"] != "0.1"
 
 
 @pytest.mark.parametrize(
     ("change", "output", "error", "message"),
     [
         (lambda t: t, "features.csv", ValueError, r"must end in '\.parquet'"),
-        (lambda t: t, "no/f.parquet", FileNotFoundError, "no is no folder"),
+        (lambda t: t, "no/f.parquet", FileNotFoundError, "no does not exist"),
         (lambda t: t, "there.parquet", FileExistsError, "there.parquet exists"),
         (lambda t: t[:0], "f.parquet", ValueError, "`table` has no rows"),
         (
             lambda t: t.assign(take=[1, "b"] * 6),
             "f.parquet",
             ValueError,
-            "`table` cannot be kept as Parquet: .* column take",
+            "`table` cannot be written to Parquet: .* column take",
         ),
         (
             lambda t: pd.concat([t, t[:1]]),
@@ -202,7 +190,9 @@ def test_resumed_extraction_repeats_all_with_another_opensmile(
         ),
     ],
 )
-def test_extraction_that_cannot_be(change, output, error, message, table, tmp_path):
+def test_invalid_arguments_of_the_extraction(
+    change, output, error, message, table, tmp_path
+):
     (tmp_path / "there.parquet").write_bytes(b"precious")
     with pytest.raises(error, match=message):
         extract_features(change(table), tmp_path / output)
@@ -210,23 +200,20 @@ def test_extraction_that_cannot_be(change, output, error, message, table, tmp_pa
     assert (tmp_path / "there.parquet").read_bytes() == b"precious"
 
 
-def test_file_without_features_says_so(tmp_path):
+def test_file_without_features_is_refused(tmp_path):
     path = tmp_path / "other.parquet"
     pd.DataFrame({"file": ["a.wav"]}).to_parquet(path)
-    with pytest.raises(
-        ValueError, match=r"other\.parquet is no Parquet file with feat"
-    ):
+    message = r"other\.parquet is no Parquet file with features"
+    with pytest.raises(ValueError, match=message):
         read_features(path)
     path.write_bytes(b"no table")
-    with pytest.raises(
-        ValueError, match=r"other\.parquet is no Parquet file with feat"
-    ):
+    with pytest.raises(ValueError, match=message):
         read_features(path)
     with pytest.raises(FileNotFoundError):
         read_features(tmp_path / "none.parquet")
 
 
-# At predict time
+# Features of another origin
 
 
 def with_origin(X, **changes):
@@ -258,7 +245,7 @@ def test_features_of_another_origin_are_refused(method, fitted):
         ValueError, match="feature_set 'eGeMAPSv02' in fit and 'ComParE"
     ):
         predict(with_origin(X[:2], feature_set="ComParE"))
-    other.attrs = {}  # it does not tell: taken as it is
+    other.attrs = {}  # of unknown origin: not compared
     np.testing.assert_array_equal(predict(other), expected)
     np.testing.assert_array_equal(predict(with_origin(X)), expected)
 

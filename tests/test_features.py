@@ -1,4 +1,4 @@
-"""EGeMAPS: right features for every usable recording, a reason for all others."""
+"""EGeMAPS: correct features of each usable recording, a reason for all others."""
 
 import os
 import pickle
@@ -25,7 +25,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import estimator_checks
-from speech import utterance, write_corpus
+from speech import spoil, utterance, write_corpus
 
 from advser.audio import EGeMAPS
 
@@ -51,7 +51,7 @@ def expected(files):
 
 @pytest.fixture(scope="module")
 def smile():
-    """Bare openSMILE, without any guard."""
+    """Return openSMILE without the checks of EGeMAPS."""
     return opensmile.Smile(
         feature_set=opensmile.FeatureSet.eGeMAPSv02,
         feature_level=opensmile.FeatureLevel.Functionals,
@@ -68,11 +68,11 @@ def features_of(signal, rate=RATE, **parameters):
 
 
 def share_moved(features, others, by=0.01):
-    """Return the share of features that differ by more than a part of their size."""
+    """Return the share of features that differ by more than `by` of their value."""
     return np.mean(~np.isclose(features, others, rtol=by, atol=1e-6))
 
 
-# What comes out
+# Output
 
 
 def test_functionals_equal_those_of_opensmile(signal, smile):
@@ -90,7 +90,7 @@ def test_functionals_in_pandas_have_names(files, expected, smile):
     np.testing.assert_array_equal(table, expected)
 
 
-def test_functionals_follow_pitch_and_loudness():
+def test_functionals_show_pitch_and_loudness():
     table = (
         EGeMAPS()
         .set_output(transform="pandas")
@@ -109,7 +109,7 @@ def test_lld_one_array_per_recording(files):
     assert len(features[1]) - len(features[0]) == 20  # one row every 10 ms
     assert features[0].dtype == np.float32
     assert len(extractor.feature_names) == 25
-    # recordings of equal length remain separate, too
+    # recordings of equal length are not stacked
     assert extractor.transform(files).shape == (4,)
 
 
@@ -130,7 +130,7 @@ def test_lld_means_in_pipeline(files):
     assert pipeline.fit_transform(files).shape == (4, 25)
 
 
-# What goes in
+# Input
 
 
 @pytest.mark.parametrize(
@@ -219,10 +219,10 @@ def long_file(tmp_path_factory):
         (0, 1, 0, 22050),
         (4, None, 88200, None),
         (np.nan, np.nan, 0, None),
-        (4, 5.009, 88200, None),  # less than a step of openSMILE too long
+        (4, 5.009, 88200, None),  # too long by less than a frame step of openSMILE
     ],
 )
-def test_segment_is_the_part_of_the_file(start, end, first, last, long_file):
+def test_segment_equals_the_cut_signal(start, end, first, last, long_file):
     signal, rate = soundfile.read(long_file, dtype="float32")
     np.testing.assert_array_equal(
         EGeMAPS().transform([(long_file, start, end)]),
@@ -244,7 +244,7 @@ def test_transform_of_segments_in_any_container(hold, long_file, tmp_path):
     expected = EGeMAPS().transform(segments)
     assert (expected[0] != expected[1]).any()
     extractor = EGeMAPS(memory=tmp_path, n_jobs=2)
-    for _ in range(2):  # the second time from the cache, which tells them apart
+    for _ in range(2):  # the second time from the cache
         np.testing.assert_array_equal(extractor.transform(hold(segments)), expected)
 
 
@@ -296,7 +296,7 @@ def test_transform_of_other_formats_is_alike(suffix, subtype, tmp_path):
     np.testing.assert_allclose(table.iloc[0], table.iloc[1], rtol=0.1)
 
 
-# Where openSMILE is silent: a right answer
+# Input that openSMILE processes wrongly without an error
 
 
 def test_full_scale_sample_does_not_wrap(signal, smile):
@@ -316,7 +316,7 @@ def test_full_scale_in_files(signal, smile, tmp_path):
     np.testing.assert_array_equal(features, right)
 
 
-def test_full_scale_overshot_by_resampling(smile):
+def test_full_scale_exceeded_by_resampling(smile):
     square = 0.999 * np.sign(utterance(sampling_rate=44100, seconds=0.5))
     square = square.astype(np.float32)
     resampled = audresample.resample(square, 44100, RATE)
@@ -407,7 +407,7 @@ def test_sampling_rate_none_keeps_native(smile):
     np.testing.assert_array_equal(features, smile(signal, 44100)[0].T)
 
 
-# Where openSMILE is silent: a reason
+# Unusable recordings, for which openSMILE has no error
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -423,7 +423,7 @@ def test_samples_not_finite(value, signal, tmp_path):
 
 def test_samples_as_floats_in_integer_range(signal, tmp_path):
     signal = np.round(32768 * signal)
-    message = f"reaches {np.abs(signal).max():.0f} where full scale is 1; divide"
+    message = f"has a peak of {np.abs(signal).max():.0f}, and full scale is 1; divide"
     with pytest.raises(ValueError, match=message):
         features_of(signal)
     soundfile.write(tmp_path / "loud.wav", signal, RATE, subtype="FLOAT")
@@ -495,7 +495,7 @@ def test_file_cut_short_to_its_header(signal, tmp_path):
     [
         0xFFFFFFFF,  # written to a pipe
         0x7FFFFFFF,
-        2 * RATE // 2 + 44,  # counts the header, too
+        2 * RATE // 2 + 44,  # includes the header
     ],
 )
 def test_file_whole_with_wrong_size_in_header(size, files, expected, tmp_path):
@@ -508,13 +508,13 @@ def test_file_whole_with_wrong_size_in_header(size, files, expected, tmp_path):
     "sampling_rate",
     [16, 0, -16000, 16000.5, np.nan, np.inf, 10**6, True, "16000", None],
 )
-def test_sampling_rate_that_cannot_be(sampling_rate, signal):
+def test_invalid_sampling_rate(sampling_rate, signal):
     message = r"`X\[0\]` has the sampling rate .* from 4000 to 768000"
     with pytest.raises(ValueError, match=message):
         features_of(signal, sampling_rate)
 
 
-def test_sampling_rate_of_file_that_cannot_be(signal, tmp_path):
+def test_invalid_sampling_rate_of_a_file(signal, tmp_path):
     soundfile.write(tmp_path / "khz.wav", signal, 16)
     with pytest.raises(ValueError, match=r"khz.wav` has the sampling rate 16;"):
         EGeMAPS().transform([tmp_path / "khz.wav"])
@@ -543,10 +543,10 @@ def test_file_that_is_a_directory(tmp_path):
         EGeMAPS().transform([tmp_path])
 
 
-# Some bad among good ones
+# Usable and unusable recordings together
 
 
-def test_on_error_nan_keeps_the_good(files, expected, tmp_path):
+def test_on_error_nan_returns_the_others(files, expected, tmp_path):
     gone = tmp_path / "gone.wav"
     X = [files[0], gone, files[1], (np.zeros(RATE), RATE), files[2]]
     extractor = EGeMAPS(on_error="nan", n_jobs=2)
@@ -599,11 +599,11 @@ def test_on_error_raise_sets_nothing(files):
     assert vars(extractor) == vars(EGeMAPS())
 
 
-# Many at once
+# Parallel extraction
 
 
 @pytest.mark.parametrize("level", ["functionals", "lld"])
-def test_n_jobs_changes_no_bit(level, corpus):
+def test_features_do_not_depend_on_n_jobs(level, corpus):
     alone = EGeMAPS(level=level).transform(corpus["file"])
     together = EGeMAPS(level=level, n_jobs=3).transform(corpus["file"])
     for one, other in zip(alone, together, strict=True):
@@ -628,14 +628,7 @@ def test_verbose_shows_progress(files, expected, capfd):
     assert "4/4" in output.err
 
 
-# Memory
-
-
-def spoil(path):
-    """Make a file useless without a trace in its size and modification time."""
-    status = os.stat(path)
-    Path(path).write_bytes(bytes(status.st_size))
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+# Cache
 
 
 @pytest.fixture
@@ -645,7 +638,7 @@ def own_files(tmp_path):
 
 
 @pytest.mark.parametrize("make", [str, Path, joblib.Memory])
-def test_memory_spares_second_extraction(make, own_files, tmp_path):
+def test_memory_avoids_a_second_extraction(make, own_files, tmp_path):
     memory = make(tmp_path / "cache")
     if isinstance(memory, joblib.Memory):
         memory.verbose = 0
@@ -693,7 +686,7 @@ def test_memory_keeps_settings_apart(own_files, tmp_path):
             np.testing.assert_array_equal(one, another)
 
 
-def test_memory_knows_signals_by_content(signal, tmp_path):
+def test_memory_identifies_signals_by_content(signal, tmp_path):
     extractor = EGeMAPS(memory=tmp_path)
 
     def count():
@@ -705,7 +698,7 @@ def test_memory_knows_signals_by_content(signal, tmp_path):
     assert count() == 3
 
 
-def test_memory_knows_files_by_absolute_path(tmp_path, monkeypatch):
+def test_memory_identifies_files_by_absolute_path(tmp_path, monkeypatch):
     extractor = EGeMAPS(memory=tmp_path / "cache")
     for speaker in range(2):
         folder = tmp_path / str(speaker)
@@ -718,7 +711,7 @@ def test_memory_knows_files_by_absolute_path(tmp_path, monkeypatch):
         np.testing.assert_array_equal(features, features_of(signal))
 
 
-def test_memory_keeps_no_failures(signal, tmp_path):
+def test_memory_stores_no_failures(signal, tmp_path):
     path = tmp_path / "late.wav"
     extractor = EGeMAPS(memory=tmp_path / "cache", on_error="nan")
     with pytest.warns(UserWarning, match=r"late.wav` cannot be opened"):
@@ -727,7 +720,7 @@ def test_memory_keeps_no_failures(signal, tmp_path):
     assert np.isfinite(extractor.transform([path])).all()
 
 
-# Among scikit-learn's
+# Interface of scikit-learn
 
 
 def test_egemaps_passes_check_estimator():
@@ -812,7 +805,7 @@ def test_egemaps_in_pipeline_and_search(corpus, tmp_path):
 
 @pytest.fixture
 def ctrl_c():
-    """Let SIGINT raise; whoever runs tests in the background has it ignored."""
+    """Let SIGINT raise KeyboardInterrupt; a shell in the background ignores it."""
     before = handle_signal(SIGINT, default_int_handler)
     yield
     handle_signal(SIGINT, before)

@@ -1,4 +1,4 @@
-"""Metrics per speaker."""
+"""Metrics per speaker, and scorers of ratings."""
 
 import numpy as np
 import pandas as pd
@@ -75,10 +75,10 @@ def test_worst_speaker_uar_is_a_scorer_with_routing(toy):
     np.testing.assert_allclose(scores, 1 / 3)
 
 
-def test_scale_that_nobody_rated_has_no_part_in_the_mean():
+def test_target_without_ratings_is_left_out_of_the_mean():
     X, y = np.zeros((4, 1)), np.array([[1.0, 5], [2, 5], [3, 5], [4, 5]])
     model = DummyRegressor(strategy="constant", constant=[2.0, 5]).fit(X, y)
     y[:, 1] = np.nan
     scorer = rating_scorers()["neg_mae"]
-    assert scorer(model, X, y) == pytest.approx(-1.0)  # 1, 0, 1 and 2, and no more
+    assert scorer(model, X, y) == pytest.approx(-1.0)  # errors of 1, 0, 1 and 2
     assert np.isnan(scorer(model, X, np.full((4, 2), np.nan)))

@@ -1,4 +1,4 @@
-"""Probes of what a representation holds of the speaker."""
+"""Speaker leakage of a representation."""
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from advser._engine._jobs import run_together
 from advser.datasets import load_emodb
 from advser.evaluation import (
     SpeakerLeakage,
@@ -19,12 +20,13 @@ from advser.evaluation import (
     gender_leakage,
     speaker_leakage,
 )
+from advser.evaluation._probes import held_out_embeddings, leakage_of_parts
 from advser.speakers import SpeakerScaler
 
 
 @pytest.fixture
-def voices():
-    """Ten utterances of six speakers: where they stand, and nothing but noise."""
+def utterances():
+    """Return the means of six speakers, noise, and the speakers of 60 rows."""
     rng = np.random.default_rng(0)
     speakers = np.repeat(list("abcdef"), 10)
     place = np.repeat(rng.normal(size=(6, 5)), 10, axis=0)
@@ -32,8 +34,8 @@ def voices():
 
 
 @pytest.mark.parametrize("probe", ["logistic", "mlp", "knn"])
-def test_leakage_finds_speakers_that_are_there_and_none_in_noise(probe, voices):
-    place, noise, speakers = voices
+def test_leakage_finds_speakers_in_their_means_and_none_in_noise(probe, utterances):
+    place, noise, speakers = utterances
     there = speaker_leakage(place + 0.05 * noise, speakers, probe=probe)
     assert there.accuracy == 1
     gone = speaker_leakage(noise, speakers, probe=probe)
@@ -41,8 +43,8 @@ def test_leakage_finds_speakers_that_are_there_and_none_in_noise(probe, voices):
     assert gone.chance == pytest.approx(1 / 6)
 
 
-def test_leakage_of_a_constant_embedding_is_chance(voices):
-    leakage = speaker_leakage(np.ones((60, 3)), voices[2])
+def test_leakage_of_a_constant_embedding_is_chance(utterances):
+    leakage = speaker_leakage(np.ones((60, 3)), utterances[2])
     assert leakage.accuracy == pytest.approx(1 / 6)
 
 
@@ -90,8 +92,8 @@ def test_interval_does_not_narrow_when_utterances_are_repeated():
     assert (many.low, many.high) == pytest.approx((once.low, once.high))
 
 
-def test_leakage_does_not_depend_on_the_kind_or_names_of_speakers(voices):
-    place, noise, speakers = voices
+def test_leakage_does_not_depend_on_the_kind_or_names_of_speakers(utterances):
+    place, noise, speakers = utterances
     embedding = place + 2 * noise
     expected = speaker_leakage(embedding, speakers).accuracy
     codes = np.unique(speakers, return_inverse=True)[1]
@@ -104,8 +106,8 @@ def test_leakage_does_not_depend_on_the_kind_or_names_of_speakers(voices):
         assert speaker_leakage(embedding, same).accuracy == expected
 
 
-def test_leakage_is_reproducible_and_leaves_the_global_generator_alone(voices):
-    place, noise, speakers = voices
+def test_leakage_is_reproducible_and_leaves_the_global_generator_alone(utterances):
+    place, noise, speakers = utterances
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     first, second = (
         speaker_leakage(place + 2 * noise, speakers, probe="mlp", random_state=3)
@@ -126,14 +128,14 @@ def test_leakage_is_reproducible_and_leaves_the_global_generator_alone(voices):
         ({"y": ["x"]}, "`y` has 1 entries and `embedding` has 60"),
     ],
 )
-def test_leakage_of_bad_input_says_what_is_wrong(options, message, voices):
-    arguments = {"embedding": voices[1], "speakers": voices[2], **options}
+def test_leakage_of_bad_input_says_what_is_wrong(options, message, utterances):
+    arguments = {"embedding": utterances[1], "speakers": utterances[2], **options}
     with pytest.raises(ValueError, match=message):
         speaker_leakage(**arguments)
 
 
 class Memory(TransformerMixin, BaseEstimator):
-    """Give away the speaker of every row that was seen in fit, and of no other."""
+    """Return the speaker of every training row, and of no other."""
 
     __metadata_request__fit = {"speakers": True}
 
@@ -146,8 +148,8 @@ class Memory(TransformerMixin, BaseEstimator):
         return np.array([[self.seen_.get(x, -1.0)] for x in X[:, 0]])
 
 
-def test_cross_val_leakage_judges_rows_that_the_estimator_has_not_seen(voices):
-    _, noise, speakers = voices
+def test_cross_val_leakage_is_that_of_rows_held_out_from_the_estimator(utterances):
+    _, noise, speakers = utterances
     y = np.tile(["anger", "sadness"], 30)
     memory = Memory().fit(noise, y, speakers)
     assert speaker_leakage(memory.transform(noise), speakers).accuracy == 1
@@ -156,7 +158,19 @@ def test_cross_val_leakage_judges_rows_that_the_estimator_has_not_seen(voices):
     assert leakage.n_samples == 60
 
 
-def test_cross_val_leakage_of_a_classifier_judges_what_it_is_given(toy):
+def test_held_out_embeddings_of_several_estimators_are_fitted_together(toy):
+    models = [StandardScaler(), make_pipeline(StandardScaler(), PCA(2)), SVC()]
+    settings = {"strata": toy.y, "random_state": 0}
+    jobs = [held_out_embeddings(model, *toy, **settings) for model in models]
+    for model, parts in zip(models, run_together(jobs), strict=True):
+        rows = np.concatenate([part[0] for part in parts])
+        assert sorted(rows) == list(range(120))
+        leakage = leakage_of_parts(parts, toy.speakers, toy.y, "knn")
+        expected = cross_val_leakage(model, *toy, probe="knn")
+        assert leakage.as_row() == expected.as_row()
+
+
+def test_cross_val_leakage_of_a_classifier_is_that_of_its_input(toy):
     expected = cross_val_leakage(StandardScaler(), *toy).as_row()
     for model in (
         make_pipeline(StandardScaler(), SVC()),
@@ -167,7 +181,7 @@ def test_cross_val_leakage_of_a_classifier_judges_what_it_is_given(toy):
         assert found == pytest.approx(expected, abs=0.05)
 
 
-def test_cross_val_leakage_of_a_transformer_judges_its_embedding(toy):
+def test_cross_val_leakage_of_a_transformer_is_that_of_its_embedding(toy):
     full = cross_val_leakage(make_pipeline(StandardScaler(), PCA(8)), *toy)
     one = cross_val_leakage(make_pipeline(StandardScaler(), PCA(1)), *toy)
     assert full.accuracy > 0.7 > 0.6 > one.accuracy
@@ -200,7 +214,7 @@ def mixes():
     return noise, np.where(angry, "anger", "joy"), speakers
 
 
-def test_leakage_within_emotion_is_not_what_the_emotion_says_of_the_speaker(mixes):
+def test_leakage_within_emotion_leaves_out_what_the_emotion_reveals(mixes):
     noise, y, speakers = mixes
     embedding = noise + (y == "joy")[:, None]
     assert speaker_leakage(embedding, speakers, y).accuracy > 0.5
@@ -250,7 +264,7 @@ def test_leakage_within_emotion_leaves_out_what_cannot_be_probed(mixes):
 
 
 @pytest.fixture
-def choir():
+def speakers_of_two_genders():
     """Return the places of eight speakers, their genders, and 15 rows of each."""
     rng = np.random.default_rng(0)
     speakers = np.repeat([f"s{number}" for number in range(8)], 15)
@@ -260,8 +274,10 @@ def choir():
 
 
 @pytest.mark.parametrize("probe", ["logistic", "mlp", "knn"])
-def test_gender_probe_finds_gender_and_not_the_single_speakers(probe, choir):
-    place, genders, speakers = choir
+def test_gender_probe_finds_gender_and_not_the_single_speakers(
+    probe, speakers_of_two_genders
+):
+    place, genders, speakers = speakers_of_two_genders
     assert speaker_leakage(place, speakers, probe=probe).accuracy == 1
     alone = gender_leakage(place, genders, speakers, probe=probe)
     assert alone.low < 0.5 < alone.high
@@ -271,7 +287,7 @@ def test_gender_probe_finds_gender_and_not_the_single_speakers(probe, choir):
 
 def test_gender_leakage_counts_speakers_as_the_units():
     class Given(BaseEstimator):
-        """Answers the gender that is written in the row."""
+        """Predict the gender in the row."""
 
         def fit(self, X, y):
             self.fitted_ = True
@@ -282,9 +298,9 @@ def test_gender_leakage_counts_speakers_as_the_units():
 
     speakers = np.repeat(list("abcd"), [2, 4, 2, 2])
     genders = np.repeat(["f", "m"], [6, 4])
-    said = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1, 0])  # 1, 3/4; 1, 1/2
+    given = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1, 0])  # 1, 3/4; 1, 1/2
     leakage = gender_leakage(
-        2.0 * said[:, None] - 1, genders, speakers, probe=Given(), n_splits=2
+        2.0 * given[:, None] - 1, genders, speakers, probe=Given(), n_splits=2
     )
     assert leakage.recall.to_dict() == {"a": 1, "b": 0.75, "c": 1, "d": 0.5}
     assert leakage.accuracy == pytest.approx((0.875 + 0.75) / 2)
@@ -316,6 +332,8 @@ def test_cross_val_leakage_of_gender_in_real_speech():
         (["f"], "`genders` has 1 entries and `embedding` has 120"),
     ],
 )
-def test_gender_leakage_of_bad_input_says_what_is_wrong(genders, message, choir):
+def test_gender_leakage_of_bad_input_says_what_is_wrong(
+    genders, message, speakers_of_two_genders
+):
     with pytest.raises(ValueError, match=message):
-        gender_leakage(choir[0], genders, choir[2])
+        gender_leakage(speakers_of_two_genders[0], genders, speakers_of_two_genders[2])

@@ -1,4 +1,4 @@
-"""Scaling by speaker: the statistics, who is a stranger, and enrolment."""
+"""Speaker normalisation: statistics, unknown speakers, enrolment."""
 
 import pickle
 
@@ -159,7 +159,7 @@ def test_clip_bounds_the_scaled_values(data):
     np.testing.assert_array_equal(clipped, np.clip(free, -1.5, 1.5))
 
 
-# Strangers
+# Unknown speakers
 
 
 def test_unknown_speaker_is_scaled_as_the_average_one(data):
@@ -169,15 +169,15 @@ def test_unknown_speaker_is_scaled_as_the_average_one(data):
     np.testing.assert_allclose(scaler.transform(X, ["zoe"] * 60), expected)
     np.testing.assert_allclose(scaler.transform(X), expected)
     some = np.where(speakers == "bo", None, speakers)
-    told = speakers != "bo"
+    known = speakers != "bo"
     scaled = scaler.transform(X, some)
-    np.testing.assert_allclose(scaled[~told], expected[~told])
+    np.testing.assert_allclose(scaled[~known], expected[~known])
     np.testing.assert_array_equal(
-        scaled[told], scaler.transform(X[told], speakers[told])
+        scaled[known], scaler.transform(X[known], speakers[known])
     )
 
 
-def test_unknown_batch_scales_each_stranger_by_their_own_rows(data):
+def test_unknown_batch_scales_each_unknown_speaker_by_their_own_rows(data):
     X, _, speakers = data
     new = np.isin(speakers, ["di", "eve"])
     scaler = SpeakerScaler(unknown="batch").fit(X[~new], speakers=speakers[~new])
@@ -275,12 +275,12 @@ def test_enroll_of_known_neutral_utterances_moves_them_by_the_offset(data):
     )
     np.testing.assert_allclose(scaler.neutral_offset_, offset)
     rows = X[new][:4]
-    scaler.enroll(rows, ["told"] * 4, neutral=True)
+    scaler.enroll(rows, ["marked"] * 4, neutral=True)
     scaler.enroll(rows + offset, ["moved"] * 4)
     scaler.enroll(rows, ["mixed"] * 4, neutral=[True, False, False, True])
     scaler.enroll(rows, ["plain"] * 4, neutral=False)
-    told, moved, mixed, plain = scaler.means_[-4:]
-    np.testing.assert_allclose(told, moved)
+    marked, moved, mixed, plain = scaler.means_[-4:]
+    np.testing.assert_allclose(marked, moved)
     np.testing.assert_allclose(mixed, plain + offset / 2)
     np.testing.assert_allclose(plain, rows.mean(axis=0))
 
@@ -491,9 +491,9 @@ def test_cross_validate_routes_groups_without_a_request(data, cv, unknown, scori
         classifier.fit(
             scaler.fit_transform(X[train], y[train], speakers[train]), y[train]
         )
-        # scorers other than the pipeline's own tell no speakers
-        told = speakers[test] if scoring is None else None
-        expected.append(classifier.score(scaler.transform(X[test], told), y[test]))
+        # scorers other than the pipeline's own pass no speakers
+        passed = speakers[test] if scoring is None else None
+        expected.append(classifier.score(scaler.transform(X[test], passed), y[test]))
     np.testing.assert_allclose(result["test_score"], expected)
 
 
@@ -548,12 +548,12 @@ def test_grid_search_tunes_the_shrinkage_in_parallel(data):
     with config_context(enable_metadata_routing=True):
         search = GridSearchCV(pipeline(), grid, cv=GroupKFold(3), n_jobs=2)
         search.fit(X, y, groups=speakers)
-        told = search.score(X, y, groups=speakers)
+        score = search.score(X, y, groups=speakers)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     scaler = search.best_estimator_[0]
     assert set(scaler.speakers_) == set(speakers)
     scaled = scaler.transform(X, speakers)
-    assert told == search.best_estimator_[1:].score(scaled, y)
+    assert score == search.best_estimator_[1:].score(scaled, y)
 
 
 def test_enroll_at_the_front_of_a_fitted_pipeline(data):
@@ -565,20 +565,20 @@ def test_enroll_at_the_front_of_a_fitted_pipeline(data):
         before = pipe.predict_proba(X[new], speakers=speakers[new])
         pipe[0].enroll(X[new], speakers[new])
         after = pipe.predict_proba(X[new], speakers=speakers[new])
-        untold = pipe.predict_proba(X[new])
+        without_name = pipe.predict_proba(X[new])
     scaled = pipe[0].transform(X[new], speakers[new])
     np.testing.assert_array_equal(after, pipe[1:].predict_proba(scaled))
-    np.testing.assert_array_equal(untold, before)
+    np.testing.assert_array_equal(without_name, before)
     assert not np.allclose(after, before)
 
 
 # The shrinkage and the emotions learnt from the training speakers
 
 
-def voices(n_speakers, *, seed, mixes=None, between=2.0):
+def speech(n_speakers, *, seed, mixes=None, between=2.0):
     """Return speech of speakers who differ in feature 0 and do not in feature 1.
 
-    Feature 2 tells the emotion. `mixes` gives each speaker's share of anger.
+    Feature 2 depends on the emotion. `mixes` gives each speaker's share of anger.
     """
     rng = np.random.default_rng(seed)
     names = np.repeat([f"s{number}" for number in range(n_speakers)], 40)
@@ -607,8 +607,8 @@ def test_automatic_shrinkage_is_the_variance_within_over_that_between(data):
     np.testing.assert_allclose(middle[0], expected)
 
 
-def test_automatic_shrinkage_ignores_what_speakers_do_not_differ_in():
-    X, _, speakers = voices(30, seed=0)
+def test_automatic_shrinkage_ignores_features_in_which_speakers_do_not_differ():
+    X, _, speakers = speech(30, seed=0)
     shrinkage = SpeakerScaler(shrinkage="auto").fit(X, speakers=speakers).shrinkage_
     assert shrinkage[0] < 2
     assert shrinkage[1] > 50
@@ -620,7 +620,7 @@ def test_automatic_shrinkage_ignores_what_speakers_do_not_differ_in():
 
 
 def test_balance_compares_speakers_at_the_same_mix_of_emotions():
-    X, y, speakers = voices(12, seed=1, mixes=np.linspace(0.2, 0.8, 12), between=0)
+    X, y, speakers = speech(12, seed=1, mixes=np.linspace(0.2, 0.8, 12), between=0)
     plain = SpeakerScaler(shrinkage=0).fit(X, y, speakers).means_
     fair = SpeakerScaler(shrinkage=0, balance=True).fit(X, y, speakers).means_
     assert np.ptp(plain[:, 2]) > 3
@@ -628,7 +628,7 @@ def test_balance_compares_speakers_at_the_same_mix_of_emotions():
 
 
 def test_balance_learns_what_emotions_add_by_least_squares():
-    X, y, speakers = voices(6, seed=2, mixes=[0.1, 0.3, 0.5, 0.5, 0.7, 0.9])
+    X, y, speakers = speech(6, seed=2, mixes=[0.1, 0.3, 0.5, 0.5, 0.7, 0.9])
     scaler = SpeakerScaler(shrinkage="auto", balance=True).fit(X, y, speakers)
     design = np.c_[pd.get_dummies(speakers), np.where(y == "anger", 0.5, -0.5)]
     solved = np.linalg.lstsq(design.astype(float), X)[0]
@@ -642,7 +642,7 @@ def test_balance_learns_what_emotions_add_by_least_squares():
 
 
 def test_balance_allows_for_the_emotions_of_those_enrolled():
-    X, y, speakers = voices(20, seed=3)
+    X, y, speakers = speech(20, seed=3)
     settings = {"shrinkage": "auto", "balance": True}
     scaler = SpeakerScaler(**settings).fit(X, y, speakers)
     voice = np.array([1.0, 0.0, 0.0])  # of a speaker when neutral
@@ -650,16 +650,16 @@ def test_balance_allows_for_the_emotions_of_those_enrolled():
     angry = calm + np.array([3.0, 0.0, 6.0])
     scaler.enroll(np.r_[calm, angry], ["both"] * 16)
     scaler.enroll(calm, ["calm"] * 8).enroll(angry, ["angry"] * 8)
-    scaler.enroll(calm, ["told"] * 8, neutral=True)
+    scaler.enroll(calm, ["marked"] * 8, neutral=True)
     plain = SpeakerScaler(shrinkage="auto").fit(X, y, speakers)
     plain.enroll(calm, ["calm"] * 8).enroll(angry, ["angry"] * 8)
-    both, calm, angry, told = scaler.means_[-4:]
-    np.testing.assert_allclose([calm, angry, told], [both] * 3, atol=0.3)
+    both, calm, angry, marked = scaler.means_[-4:]
+    np.testing.assert_allclose([calm, angry, marked], [both] * 3, atol=0.3)
     assert plain.means_[-1][0] - plain.means_[-2][0] == pytest.approx(3)
 
 
 def test_balance_trains_on_rows_as_an_enrolled_speaker_has_them():
-    X, y, speakers = voices(8, seed=4)
+    X, y, speakers = speech(8, seed=4)
     scaler = SpeakerScaler(shrinkage="auto", balance=True, clip=3.0)
     scaled = scaler.fit_transform(X, y, speakers)
     own = speakers == "s3"
@@ -668,14 +668,14 @@ def test_balance_trains_on_rows_as_an_enrolled_speaker_has_them():
     np.testing.assert_allclose(again, scaled[own], atol=1e-9)
 
 
-def test_balance_takes_rows_without_an_emotion_and_strangers_by_the_batch():
-    X, y, speakers = voices(8, seed=5)
+def test_balance_takes_rows_without_an_emotion_and_unknown_speakers_by_the_batch():
+    X, y, speakers = speech(8, seed=5)
     known = np.arange(len(y)) % 4 != 0
     settings = {"shrinkage": "auto", "balance": True, "unknown": "batch"}
     scaler = SpeakerScaler(**settings)
     scaler.fit(X, np.where(known, y, None), speakers)
-    told = SpeakerScaler(**settings).fit(X[known], y[known], speakers[known])
-    np.testing.assert_allclose(scaler.population_mean_, told.population_mean_)
+    labelled = SpeakerScaler(**settings).fit(X[known], y[known], speakers[known])
+    np.testing.assert_allclose(scaler.population_mean_, labelled.population_mean_)
     assert scaler.counts_.sum() == len(y)
     new = X[:40] + 1
     batch = scaler.transform(new, ["new"] * 40)

@@ -19,7 +19,7 @@ SPEAKERS = np.repeat(["a", "b", "c"], 4)
 Y_TRUE = np.array(["anger", "anger", "sadness", "sadness"] * 3)
 
 
-def world(rng, n_speakers=10, n_rows=12):
+def corpus(rng, n_speakers=10, n_rows=12):
     """Return emotions, speakers and a method, which is as good with new speakers."""
     y_true = np.tile([0, 1, 2], n_speakers * n_rows // 3)
     speakers = np.repeat(np.arange(n_speakers), n_rows)
@@ -58,7 +58,7 @@ def test_difference_pools_speakers_of_different_sizes():
 
 def test_p_value_is_that_of_exchanging_whole_speakers():
     rng = np.random.default_rng(1)
-    y_true, speakers, predict = world(rng, n_speakers=6)
+    y_true, speakers, predict = corpus(rng, n_speakers=6)
     one, other = predict(), predict()
     other[speakers < 4] = (y_true[speakers < 4] + 1) % 3
     found = uar_difference(y_true, one, other, speakers=speakers)
@@ -77,7 +77,7 @@ def test_p_value_is_that_of_exchanging_whole_speakers():
 
 def test_seeds_are_averaged_and_no_new_speakers():
     rng = np.random.default_rng(2)
-    y_true, speakers, predict = world(rng)
+    y_true, speakers, predict = corpus(rng)
     seeds = np.column_stack([predict() for _ in range(3)])
     other = predict()
     found = uar_difference(y_true, seeds, other, speakers=speakers)
@@ -104,7 +104,7 @@ def test_p_values_are_uniform_where_there_is_no_difference():
     rng = np.random.default_rng(3)
     p_values = []
     for _ in range(150):
-        y_true, speakers, predict = world(rng, n_speakers=8)
+        y_true, speakers, predict = corpus(rng, n_speakers=8)
         found = uar_difference(
             y_true, predict(), predict(), speakers=speakers, n_resamples=256
         )
@@ -120,7 +120,7 @@ def test_interval_covers_the_recall_on_other_speakers():
     rng = np.random.default_rng(4)
     covers = {"speakers": 0, "utterances": 0}
     for _ in range(150):
-        y_true, speakers, predict = world(rng, n_rows=60)
+        y_true, speakers, predict = corpus(rng, n_rows=60)
         predicted = predict()
         units = {"speakers": speakers, "utterances": np.arange(len(y_true))}
         for name, unit in units.items():
@@ -131,7 +131,7 @@ def test_interval_covers_the_recall_on_other_speakers():
 
 
 def test_interval_widens_with_the_confidence_level_and_is_repeatable():
-    y_true, speakers, predict = world(np.random.default_rng(5))
+    y_true, speakers, predict = corpus(np.random.default_rng(5))
     predicted = predict()
     intervals = [
         uar_interval(y_true, predicted, speakers=speakers, confidence_level=level)
@@ -186,7 +186,7 @@ def test_difference_of_bad_input_says_what_is_wrong(options, message):
 # Ratings
 
 
-def rated_world(rng, n_speakers=6, n_rows=8, n_targets=2):
+def rated_corpus(rng, n_speakers=6, n_rows=8, n_targets=2):
     """Return ratings, some of them missing, speakers and a method that is noisy."""
     rated = 3 + rng.normal(size=(n_speakers * n_rows, n_targets))
     rated[rng.random(rated.shape) < 0.1] = np.nan
@@ -199,18 +199,18 @@ def rated_world(rng, n_speakers=6, n_rows=8, n_targets=2):
 
 
 def test_concordance_of_two_speakers_is_that_worked_out_by_hand():
-    # Told apart: a rightly, 1; b by twice the deviation: 2 * 2 / (1 + 4) = 0.8.
-    rated, told = [1.0, 3.0, 1.0, 3.0], [1.0, 3.0, 0.0, 4.0]
-    low, high = ccc_interval(rated, told, speakers=["a", "a", "b", "b"])
+    # Separately: a is right, 1; b has twice the deviation: 2 * 2 / (1 + 4) = 0.8.
+    rated, predicted = [1.0, 3.0, 1.0, 3.0], [1.0, 3.0, 0.0, 4.0]
+    low, high = ccc_interval(rated, predicted, speakers=["a", "a", "b", "b"])
     assert (low, high) == pytest.approx((0.8, 1.0))
     # Both: variances 1 and (1 + 4) / 2, covariance (1 + 2) / 2: 2 * 1.5 / 3.5.
-    found = ccc_difference(rated, told, rated, speakers=["a", "a", "b", "b"])
+    found = ccc_difference(rated, predicted, rated, speakers=["a", "a", "b", "b"])
     assert found.difference == pytest.approx(3 / 3.5 - 1)
     assert found.p_value == 1  # only b differs: every exchange leaves as much
 
 
 def test_p_value_of_concordance_is_that_of_exchanging_whole_speakers():
-    rated, speakers, predict = rated_world(np.random.default_rng(1))
+    rated, speakers, predict = rated_corpus(np.random.default_rng(1))
     one, other = predict(0.5), predict(1.0)
     found = ccc_difference(rated, one, other, speakers=speakers)
     differences = []
@@ -228,7 +228,7 @@ def test_p_value_of_concordance_is_that_of_exchanging_whole_speakers():
 
 
 def test_concordance_is_averaged_over_seeds_which_are_no_new_speakers():
-    rated, speakers, predict = rated_world(np.random.default_rng(2))
+    rated, speakers, predict = rated_corpus(np.random.default_rng(2))
     seeds = np.stack([predict(1.0) for _ in range(3)], axis=-1)
     others = np.stack([predict(0.5) for _ in range(2)], axis=-1)
     found = ccc_difference(rated, seeds, others, speakers=speakers)
@@ -247,10 +247,10 @@ def test_concordance_is_averaged_over_seeds_which_are_no_new_speakers():
 
 
 def test_concordance_of_draws_that_lack_a_target_is_that_of_the_other():
-    # Only a has the second rating, which is told with the wrong sign.
+    # Only a has the second rating, which is predicted with the wrong sign.
     rated = [[1.0, 1.0], [3.0, 3.0], [1.0, np.nan], [3.0, np.nan]]
-    told = [[1.0, 3.0], [3.0, 1.0], [1.0, 0.0], [3.0, 0.0]]
-    assert ccc_interval(rated, told, speakers=["a", "a", "b", "b"]) == (0, 1)
+    predicted = [[1.0, 3.0], [3.0, 1.0], [1.0, 0.0], [3.0, 0.0]]
+    assert ccc_interval(rated, predicted, speakers=["a", "a", "b", "b"]) == (0, 1)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Small work gets one thread of torch, and leaves the number of threads as it was."""
+"""Small operations use one thread of torch; afterwards the number is as before."""
 
 import threading
 
@@ -20,7 +20,7 @@ def two_threads():
 
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize(("n_multiplications", "expected"), [(1000, 1), (10**9, 2)])
-def test_limit_is_for_small_work(n_multiplications, expected):
+def test_limit_is_for_small_operations(n_multiplications, expected):
     with limited_threads(n_multiplications):
         assert torch.get_num_threads() == expected
     assert torch.get_num_threads() == 2
@@ -50,7 +50,7 @@ def test_limit_is_lifted_for_python_threads_that_overlap(first_out):
     found = {}
 
     def work(number):
-        torch.get_num_threads()  # as a thread does that has used torch before
+        torch.get_num_threads()  # like a thread that has used torch before
         inside.wait()
         with limited_threads(1):
             inside.wait()
@@ -68,17 +68,17 @@ def test_limit_is_lifted_for_python_threads_that_overlap(first_out):
 
 
 class Threads(Callback):
-    """Remember how many threads torch has while a net trains."""
+    """Store the number of torch's threads during training."""
 
     seen = None
 
     def on_epoch_end(self, net, **kwargs):
-        """Look."""
+        """Store the number."""
         type(self).seen = torch.get_num_threads()
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_fit_of_small_batches_takes_one_thread(toy):
+def test_fit_of_small_batches_uses_one_thread(toy):
     AdversarialSER(max_epochs=1, callbacks=[Threads()]).fit(
         toy.X, toy.y, speakers=toy.speakers
     )

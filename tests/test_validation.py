@@ -1,4 +1,4 @@
-"""Labels of every kind come through the door alike, or are told why not."""
+"""Labels of every kind become equal arrays, or an error gives the reason."""
 
 import numpy as np
 import pandas as pd
@@ -87,18 +87,18 @@ def test_labels_of_a_wrong_shape(labels, message):
         check_labels(labels, "speakers", 4, rows_of="X_unlabeled")
 
 
-def test_speakers_win_over_groups():
+def test_speakers_have_priority_over_groups():
     assert check_speakers(None, None, 3) is None
     assert check_speakers(None, NAMES, 3).tolist() == NAMES
     assert check_speakers([1, 2, 3], NAMES, 3).tolist() == [1, 2, 3]
-    # the loser is not even looked at
+    # groups are not checked
     assert check_speakers(NAMES, [1, 2], 3).tolist() == NAMES
 
 
 @pytest.mark.parametrize(
     ("given", "name"), [((["a"], None), "speakers"), ((None, ["a"]), "groups")]
 )
-def test_speakers_are_called_by_the_name_they_came_with(given, name):
+def test_error_names_the_parameter_of_the_speakers(given, name):
     with pytest.raises(ValueError, match=f"`{name}` has 1 entries"):
         check_speakers(*given, 3)
 

@@ -34,17 +34,11 @@ def structure(value) -> object:
         pickled.
     """
     if isinstance(value, nn.Module):
-        attributes = dict(vars(value))
-        held = {
-            name: {k: None if v is None else _shape(v) for k, v in entries.items()}
-            for name in ("_parameters", "_buffers")
-            for entries in [attributes.pop(name)]
-        }
-        held["_modules"] = {
-            k: structure(v) for k, v in attributes.pop("_modules").items()
-        }
-        kept = {k: v for k, v in attributes.items() if k not in IGNORED}
-        return type(value), structure(held), structure(kept)
+        attributes = {k: v for k, v in vars(value).items() if k not in IGNORED}
+        tensors = {**attributes.pop("_parameters"), **attributes.pop("_buffers")}
+        shapes = tuple((name, _shape(tensor)) for name, tensor in tensors.items())
+        modules = structure(attributes.pop("_modules"))
+        return type(value), shapes, modules, structure(attributes)
     if isinstance(value, Mapping):
         return type(value), tuple(
             (structure(k), structure(v)) for k, v in value.items()
@@ -53,7 +47,7 @@ def structure(value) -> object:
         return type(value), tuple(map(structure, value))
     if value is None or isinstance(value, bool | int | float | complex | str | bytes):
         return type(value), repr(value)
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and value.dtype != object:
         return value.shape, str(value.dtype), value.tobytes()
     if isinstance(value, torch.Tensor):
         raise NotComparableError("a tensor that is neither a parameter nor a buffer")
@@ -66,4 +60,7 @@ def structure(value) -> object:
 
 
 def _shape(tensor):
+    """Return shape, type and whether it is trained, of a tensor that may be None."""
+    if tensor is None:
+        return None
     return tuple(tensor.shape), str(tensor.dtype), tensor.requires_grad

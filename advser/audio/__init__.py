@@ -1,4 +1,4 @@
-"""Recordings to features: openSMILE's eGeMAPS, and tables of them."""
+"""From recordings to features: eGeMAPS by openSMILE, and tables of features."""
 
 from ._extraction import extract_features, read_features
 from ._features import EGeMAPS

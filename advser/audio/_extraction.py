@@ -1,6 +1,5 @@
-"""Tables of features: extracted once, and kept with all that decided them."""
+"""Tables of features: extract them to a file, and read them from it."""
 
-import json
 import os
 import shutil
 import warnings
@@ -8,38 +7,41 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from ._features import SEGMENT, EGeMAPS
 
 __all__ = ["extract_features", "read_features"]
 
-PART = 100  # rows that an interruption may cost
-METADATA = b"advser"
 NO_FAILURES = pd.DataFrame(columns=[*SEGMENT, "error", "reason"])
 
 
-def extract_features(table, output, *, n_jobs=None, verbose=0):
+def extract_features(
+    table: pd.DataFrame,
+    output: str | os.PathLike,
+    *,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> pd.DataFrame:
     """Extract the features of a table of recordings to a Parquet file.
 
-    What was interrupted goes on where it stopped: finished parts are kept in a folder
-    beside the output, ``features.parquet.parts``, until all is done. A file that has
-    changed meanwhile is worked on again, and so is everything when openSMILE has
-    changed.
+    If the extraction is interrupted, call it again with the same arguments: it
+    continues where it stopped. Until it is complete, finished recordings are in a
+    folder beside the output, ``features.parquet.parts``. A recording is processed again
+    if its file has changed, and all are if another version of openSMILE is installed.
 
     Parameters
     ----------
     table : DataFrame, indexed by file
-        What a reader of :mod:`advser.corpora` returned. Segments, by its columns
-        `start` and `end`, are cut out on reading.
+        What a reader of :mod:`advser.corpora` returned. If a row has `start` or `end`,
+        only this segment of the file is read.
 
     output : str or path-like
         New file, with the suffix ``.parquet``: the columns of `table`, then the 88
-        features. It carries the names of the features, the feature set, and the
+        features. Its metadata are the names of the features, the feature set, and the
         versions of openSMILE and audresample.
 
     n_jobs : int, default=None
-        Number of recordings worked on at once; -1 for one per core.
+        Number of recordings processed at the same time; -1 for one per core.
 
     verbose : int, default=0
         Whether to show a progress bar.
@@ -47,89 +49,73 @@ def extract_features(table, output, *, n_jobs=None, verbose=0):
     Returns
     -------
     failures : DataFrame
-        The recordings that cannot be used, which are left out of the table: `file`,
-        `start`, `end`, the type of the `error` and the `reason`. If there are any,
-        they are in a file beside the output, too: ``features.failures.csv``.
+        The recordings that cannot be used: `file`, `start`, `end`, the type of the
+        `error` and the `reason`. The output does not contain them. If there are any,
+        they are also written to a file beside the output, ``features.failures.csv``.
 
     Raises
     ------
     FileExistsError
-        If there is an `output` already.
+        If `output` exists.
 
     FileNotFoundError
-        If the folder of `output` is missing.
+        If the folder of `output` does not exist.
 
     ValueError
-        If `table` has no rows or two for the same segment, `output` has another
-        suffix, a column holds what Parquet cannot, or no recording can be used.
+        If `table` has no rows, has two rows for the same segment or cannot be
+        written to Parquet, if `output` has another suffix, or if no recording can be
+        used.
 
     See Also
     --------
-    read_features : Read what was extracted.
+    read_features : Read the file.
     """
-    output = Path(output)
+    output = Path(output).absolute()
     check_output(output)
-    rows = segments_of(table)
     labels = table.reset_index(names="file")
-    labels[SEGMENT] = rows
-    labels.attrs = {}  # they would become metadata as well
-    check_labels_fit(labels)
-    extractor = EGeMAPS(n_jobs=n_jobs, on_error="nan")
-    parts = output.with_name(f"{output.name}.parts")
-    parts.mkdir(exist_ok=True)
-    done = read_parts(parts, extractor.recipe)
-    todo = rows
-    if done:
-        finished = pd.concat(part[SEGMENT] for part in done)
-        both = pd.concat([rows, finished], keys=["rows", "finished"])
-        todo = rows[~both.duplicated(keep=False)["rows"]]
-    failures = []
-    n_parts = len(list(parts.iterdir()))
-    n_done = len(rows) - len(todo)
-    with tqdm(
-        desc="eGeMAPS", total=len(rows), initial=n_done, disable=not verbose
-    ) as bar:
-        for start in range(0, len(todo), PART):
-            part, failed = extract_part(extractor, todo[start : start + PART])
-            if len(part):
-                write(part, parts / f"{n_parts:06d}.parquet", extractor.recipe, {})
-                n_parts += 1
-                done.append(part)
-            if len(failed):
-                failures.append(failed)
-            bar.update(len(part) + len(failed))
-    failures = pd.concat(failures or [NO_FAILURES], ignore_index=True)
+    labels["file"] = labels["file"].astype(str).astype(object)
+    for column in ("start", "end"):
+        labels[column] = labels[column].astype(float) if column in labels else np.nan
+    check_labels(labels)
+    cache = output.with_name(f"{output.name}.parts")
+    extractor = EGeMAPS(n_jobs=n_jobs, memory=cache, verbose=verbose, on_error="nan")
+    whole, failures = extract_part(extractor, labels)
+    failures = failures[[*NO_FAILURES]].reset_index(drop=True)
     sidecar = output.with_suffix(".failures.csv")
     sidecar.unlink(missing_ok=True)
     if len(failures):
         failures.to_csv(sidecar, index=False)
-    if not done:
-        shutil.rmtree(parts)
+    if len(whole):
+        whole.attrs = {
+            "features": extractor.recipe,
+            "names": extractor.feature_names,
+            "corpus": table.attrs.get("corpus"),
+            "root": table.attrs.get("root"),
+        }
+        unfinished = output.with_name(f"{output.name}.tmp")
+        whole.to_parquet(unfinished, index=False)
+        os.replace(unfinished, output)  # so that `output` is never incomplete
+    shutil.rmtree(cache)
+    if not len(whole):
         raise ValueError(
-            f"None of the {len(rows)} recordings can be used; {sidecar} has the "
+            f"None of the {len(labels)} recordings can be used; {sidecar} has the "
             f"reasons. The first: {failures['file'][0]} {failures['reason'][0]}"
         )
-    features = pd.concat(done).drop_duplicates(SEGMENT, keep="last")
-    whole = labels.merge(features, on=SEGMENT)
-    write(whole, output, extractor.recipe, table.attrs)
-    shutil.rmtree(parts)
     return failures
 
 
-def has_features(path):
-    """Whether a path is that of a table of features, by the metadata of the file."""
-    from pyarrow import ArrowInvalid, parquet
+def has_features(path: str | os.PathLike) -> bool:
+    """Return whether a file was written by :func:`extract_features`."""
+    from pyarrow import ArrowInvalid
 
-    if Path(path).suffix != ".parquet":
-        return False
     try:
-        return METADATA in (parquet.read_schema(path).metadata or {})
-    except ArrowInvalid:
+        return "features" in pd.read_parquet(path, columns=[]).attrs
+    except (ArrowInvalid, OSError):
         return False
 
 
-def read_features(path):
-    """Read a table of features that was extracted before.
+def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read a table of extracted features.
 
     Parameters
     ----------
@@ -139,9 +125,9 @@ def read_features(path):
     Returns
     -------
     X : DataFrame of shape (n_samples, 88), dtype float32
-        The features, indexed by file. `X.attrs["features"]` tells what decided them;
-        :class:`~advser.AdversarialSER` and :class:`~advser.SpeakerScaler` remember it
-        in `fit`, and refuse features of another origin later.
+        The features, indexed by file. `X.attrs["features"]` describes how they were
+        made. :class:`~advser.AdversarialSER` and :class:`~advser.SpeakerScaler` store
+        it in `fit` and later raise an error for features that were made otherwise.
 
     labels : DataFrame
         The columns of the readers (:mod:`advser.corpora`), indexed by file.
@@ -149,54 +135,59 @@ def read_features(path):
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
 
     ValueError
-        If the file holds no features of advser.
+        If it was not written by one of the two.
     """
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        table = parquet.read_table(path)
-        told = json.loads(table.schema.metadata[METADATA])
-    except (pyarrow.ArrowInvalid, KeyError, TypeError) as error:
+    if Path(path).exists() and not has_features(path):
         raise ValueError(
-            f"{path} is no Parquet file with features of advser; `advser extract` "
-            "makes one."
-        ) from error
-    frame = table.to_pandas().set_index("file")
-    X = frame[told["names"]]
-    X.attrs = {"features": told["features"]}
-    labels = frame.drop(columns=told["names"])
-    labels.attrs = {name: told[name] for name in ("corpus", "root")}
+            f"{path} is no Parquet file with features of advser; make one with `advser "
+            "extract`."
+        )
+    frame = pd.read_parquet(path)
+    origin, frame.attrs = frame.attrs, {}
+    frame = frame.set_index("file")
+    X = frame[origin["names"]]
+    X.attrs = {"features": origin["features"]}
+    labels = frame.drop(columns=origin["names"])
+    labels.attrs = {name: origin[name] for name in ("corpus", "root")}
     return X, labels
 
 
 def check_output(output):
-    """Raise unless a new Parquet file can be written there."""
+    """Raise if a new Parquet file cannot be written to this path."""
     if output.suffix != ".parquet":
         raise ValueError(
             f"`output` is {str(output)!r}; its name must end in '.parquet'."
         )
     if output.exists():
         raise FileExistsError(f"{output} exists; remove it, or name another `output`.")
-    if not output.absolute().parent.is_dir():
+    if not output.parent.is_dir():
         raise FileNotFoundError(
-            f"{output.parent} is no folder; make it, or name another `output`."
+            f"The folder {output.parent} does not exist; create it, or name another "
+            "`output`."
         )
 
 
-def check_labels_fit(labels):
-    """Raise unless labels can be kept as Parquet, hours before they are."""
+def check_labels(labels):
+    """Raise if the labels cannot be extracted and written, before hours of work."""
     import pyarrow
 
+    twice = labels["file"][labels.duplicated(SEGMENT)]
+    if len(twice):
+        raise ValueError(
+            f"`table` has {len(twice)} rows more than once, such as {twice.iloc[0]!r}; "
+            "keep one row for each segment."
+        )
+    if not len(labels):
+        raise ValueError("`table` has no rows; it must hold at least one recording.")
     try:
         pyarrow.Table.from_pandas(labels)
     except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
         raise ValueError(
-            f"`table` cannot be kept as Parquet: {error}. Let each column hold values "
-            "of one type."
+            f"`table` cannot be written to Parquet: {error}. Each column must hold "
+            "values of one type."
         ) from error
 
 
@@ -204,67 +195,9 @@ def extract_part(extractor, rows):
     """Return the rows with features, and those without, with the reason."""
     rows = rows.reset_index(drop=True)
     with warnings.catch_warnings():
-        # The failures are returned; there is no need to warn of them as well.
+        # The caller gets the failures, so a warning of them is not needed.
         warnings.filterwarnings("ignore", ".*recordings cannot be used")
-        features = extractor.transform(rows)
+        features = extractor.transform(rows[SEGMENT])
     reasons = extractor.failures_.set_index("row")[["error", "reason"]]
     features = pd.DataFrame(features, columns=extractor.feature_names)
     return rows.join(features).drop(reasons.index), rows.join(reasons, how="inner")
-
-
-def segments_of(table):
-    """Return file, start and end of each row of a table."""
-    rows = pd.DataFrame({"file": table.index.astype(str).to_numpy(dtype=object)})
-    for column in ("start", "end"):
-        rows[column] = table[column].to_numpy(float) if column in table else np.nan
-    twice = rows["file"][rows.duplicated()]
-    if len(twice):
-        raise ValueError(
-            f"`table` has {len(twice)} rows more than once, such as {twice.iloc[0]!r}; "
-            "keep one of each."
-        )
-    if not len(rows):
-        raise ValueError("`table` has no rows; it must hold at least one recording.")
-    return rows
-
-
-def read_parts(folder, recipe):
-    """Return the parts of an interrupted run that still hold, rows with features."""
-    from pyarrow import ArrowInvalid, parquet
-
-    found = []
-    for file in sorted(folder.iterdir()):
-        try:
-            part = parquet.read_table(file)
-        except ArrowInvalid:
-            continue  # it was being written
-        if json.loads(part.schema.metadata[METADATA])["features"] != recipe:
-            continue
-        part = part.to_pandas()
-        modified = file.stat().st_mtime
-        is_older = [
-            os.path.exists(source) and os.path.getmtime(source) <= modified
-            for source in part["file"]
-        ]
-        found.append(part[is_older])
-    return found
-
-
-def write(frame, path, recipe, attrs):
-    """Write a table of features, whole or not at all."""
-    import pyarrow
-    from pyarrow import parquet
-
-    table = pyarrow.Table.from_pandas(frame, preserve_index=False)
-    told = {
-        "features": recipe,
-        "names": [name for name in EGeMAPS().feature_names if name in frame],
-        "corpus": attrs.get("corpus"),
-        "root": attrs.get("root"),
-    }
-    table = table.replace_schema_metadata(
-        {**(table.schema.metadata or {}), METADATA: json.dumps(told).encode()}
-    )
-    unfinished = path.with_name(f"{path.name}.tmp")
-    parquet.write_table(table, unfinished)
-    os.replace(unfinished, path)

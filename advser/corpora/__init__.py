@@ -1,23 +1,27 @@
-"""Corpora as their users have them on disk, each read to one tidy table.
+"""Readers of corpora: from the files as they are distributed to a table.
 
-A table has one row per utterance, is indexed by `file`, a path that can be opened, and
-has these columns, missing where the corpus does not tell:
+A table has one row per utterance. Its index, `file`, is a path that can be opened. It
+has these columns; a value that the corpus does not give is missing:
 
 ==============  =====================================================================
-`emotion`       a word of `EMOTIONS`; missing where it is unknown, or undecided
-`label`         the emotion as the corpus has it
-`speaker`       who speaks
+`emotion`       a word of `EMOTIONS`; missing if it is unknown or the raters disagree
+`label`         the emotion as the corpus spells it
+`speaker`       the name of the speaker
 `gender`        "female" or "male"
-`session`       the part of the corpus that shares a room or a partner
-`arousal`       on the scale of the corpus, rising with activation
-`valence`       on the scale of the corpus, rising with pleasantness
-`dominance`     on the scale of the corpus
-`text`          what is said
-`start`, `end`  seconds of a segment of the file; missing for the whole of it
+`session`       a split of the corpus with the same room or the same pair of speakers
+`arousal`       on the scale of the corpus; higher is more active
+`valence`       on the scale of the corpus; higher is more pleasant
+`dominance`     on the scale of the corpus; higher is more dominant
+`text`          the words that are spoken
+`start`, `end`  seconds of a segment of the file; missing for the whole file
 ==============  =====================================================================
 
-What a corpus tells beyond that follows in columns of its own. `table.attrs` holds the
-name of the `corpus`, its `root` and the `problems` of the copy.
+Other columns of the corpus come after these. `table.attrs` holds the name of the
+`corpus`, its folder as `root`, and the `problems` of the copy.
+
+Every reader raises a FileNotFoundError if `root` is no folder or holds no recording
+with a label. It gives a CorpusWarning of files that are missing or cannot be read, and
+leaves them out; ``table.attrs["problems"]`` lists them all.
 """
 
 from ._cmu_mosei import read_cmu_mosei

@@ -1,9 +1,11 @@
 """CREMA-D: 91 actors of many ages and origins, twelve sentences, six emotions."""
 
+import os
+
 import pandas as pd
 
 from ._generic import parse_names
-from ._table import Problems, check_folder, finish, list_files
+from ._table import Copy
 
 __all__ = ["read_cremad"]
 
@@ -39,7 +41,7 @@ _MAPPING = {
 _DEMOGRAPHICS = "VideoDemographics.csv"
 
 
-def read_cremad(root):
+def read_cremad(root: str | os.PathLike) -> pd.DataFrame:
     """Read CREMA-D, acted emotions of 91 actors.
 
     Parameters
@@ -50,26 +52,20 @@ def read_cremad(root):
     Returns
     -------
     table : DataFrame, indexed by file
-        One row per recording. `emotion` is the one that the actor was asked for,
-        `label` its code in the name; `speaker` is the actor, "1001" to "1091",
-        `gender` that of the table of demographics. The column `intensity` is "low",
-        "medium", "high", or missing where none was asked for.
-
-    Raises
-    ------
-    FileNotFoundError
-        If `root` is no folder, or holds no recording.
+        One row per recording. `emotion` is the acted emotion, `label` its code in the
+        file name; `speaker` is the actor, "1001" to "1091", `gender` comes from the
+        table of demographics. The column `intensity` is "low", "medium", "high", or
+        missing if it is unspecified.
 
     Warns
     -----
     CorpusWarning
-        Of audio files with other names, which are left out, and of actors without
-        demographics.
+        Also of actors without demographics.
 
     Notes
     -----
     The layout [1]_: ``AudioWAV/1001_DFA_ANG_XX.wav`` and ``VideoDemographics.csv``, at
-    any depth below `root`. The same recordings as MP3 are passed over.
+    any depth below `root`. The same recordings as MP3 are ignored.
 
     References
     ----------
@@ -77,15 +73,14 @@ def read_cremad(root):
        "CREMA-D: Crowd-Sourced Emotional Multimodal Actors Dataset", IEEE Transactions
        on Affective Computing 5, 2014.
     """
-    root = check_folder(root)
-    problems = Problems()
-    rows = parse_names(root, _NAME, _MAPPING, problems, suffixes={".wav"})
+    copy = Copy(root, "CREMA-D")
+    rows = parse_names(copy, _NAME, _MAPPING, suffixes={".wav"})
     genders = {}
-    for file in list_files(root, {".csv"}):
+    for file in copy.list_files({".csv"}):
         if file.endswith(_DEMOGRAPHICS):
-            actors = pd.read_csv(root / file, dtype=str)
+            actors = pd.read_csv(copy.root / file, dtype=str)
             genders.update(zip(actors["ActorID"], actors["Sex"].str.lower()))
     rows["gender"] = rows["speaker"].map(genders)
     unknown = rows["speaker"][rows["gender"].isna()].unique()
-    problems[f"speakers that are not in {_DEMOGRAPHICS}"] += sorted(unknown)
-    return finish(rows, root, "CREMA-D", problems)
+    copy.problems[f"speakers that are not in {_DEMOGRAPHICS}"] += sorted(unknown)
+    return copy.table(rows)

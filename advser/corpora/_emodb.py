@@ -1,7 +1,11 @@
 """EmoDB: ten German actors, each with the same ten sentences in seven emotions."""
 
+import os
+
+import pandas as pd
+
 from ._generic import parse_names
-from ._table import Problems, check_folder, finish
+from ._table import Copy
 
 __all__ = ["read_emodb"]
 
@@ -31,7 +35,7 @@ _TEXTS = {
 }
 
 
-def read_emodb(root):
+def read_emodb(root: str | os.PathLike) -> pd.DataFrame:
     """Read EmoDB, the Berlin database of emotional speech.
 
     Parameters
@@ -43,36 +47,25 @@ def read_emodb(root):
     -------
     table : DataFrame, indexed by file
         One row per recording: acted anger, boredom, disgust, fear, happiness, sadness
-        and neutral speech. `label` is the letter in the name, of the emotion's German
-        name; `speaker` is "03" to "16", `text` the sentence.
-
-    Raises
-    ------
-    FileNotFoundError
-        If `root` is no folder, or holds no recording.
-
-    Warns
-    -----
-    CorpusWarning
-        Of audio files with other names, which are left out.
+        and neutral speech. `label` is the letter in the file name, the initial of the
+        German name of the emotion; `speaker` is "03" to "16", `text` the sentence.
 
     See Also
     --------
-    advser.datasets.load_emodb : Its features, inside the package.
+    advser.datasets.load_emodb : Features of this corpus, part of the package.
 
     Notes
     -----
-    The layout [1]_: ``wav/03a01Fa.wav``, at any depth below `root`.
+    The layout [1]_: ``wav/03a01Fa.wav``, at any depth below `root`. Audio files with
+    other names are left out.
 
     References
     ----------
     .. [1] F. Burkhardt, A. Paeschke, M. Rolfes, W. Sendlmeier, B. Weiss, "A Database
        of German Emotional Speech", Interspeech 2005.
     """
-    root = check_folder(root)
-    problems = Problems()
-    mapping = {"emotion": _EMOTIONS, "text": _TEXTS}
-    rows = parse_names(root, _NAME, mapping, problems)
+    copy = Copy(root, "EmoDB")
+    rows = parse_names(copy, _NAME, {"emotion": _EMOTIONS, "text": _TEXTS})
     women = rows["speaker"].isin(_WOMEN)
     rows["gender"] = women.map({True: "female", False: "male"})
-    return finish(rows, root, "EmoDB", problems)
+    return copy.table(rows)

@@ -1,10 +1,11 @@
 """IEMOCAP: five sessions of two actors each, with labels by several raters."""
 
+import os
 import re
 
 import pandas as pd
 
-from ._table import Problems, check_folder, finish, harmonize, list_files, locate
+from ._table import Copy, harmonize
 
 __all__ = ["read_iemocap"]
 
@@ -12,7 +13,7 @@ __all__ = ["read_iemocap"]
 _TURN = re.compile(
     r"\[[\d.]+ - [\d.]+\]\s+(?P<id>(?P<dialog>Ses0(?P<session>\d))[FM]_(?P<scenario>"
     r"impro|script)\w*_(?P<gender>[FM])\w+)\s+(?P<label>\w+)\s+"
-    r"\[(?P<valence>[\d.]+), *(?P<arousal>[\d.]+), *(?P<dominance>[\d.]+)\]\s*"
+    r"\[(?P<valence>[\d.]+), *(?P<arousal>[\d.]+), *(?P<dominance>[\d.]+)\]$"
 )
 # Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.
 _TEXT = re.compile(r"(Ses\w+) \[[\d.]+-[\d.]+\]:? ?(.*)")
@@ -20,66 +21,57 @@ _SCENARIOS = {"impro": "improvised", "script": "scripted"}
 _FOUR = {"anger", "happiness", "neutral", "sadness"}
 
 
-def read_iemocap(root, *, four_classes=False):
+def read_iemocap(
+    root: str | os.PathLike, *, four_classes: bool = False
+) -> pd.DataFrame:
     """Read IEMOCAP, dyadic sessions of ten actors.
 
     Parameters
     ----------
     root : str or path-like
         The folder ``IEMOCAP_full_release``, which holds ``Session1`` to ``Session5``,
-        or the one above it.
+        or the folder above it.
 
     four_classes : bool, default=False
-        Whether to keep the selection of most papers alone: anger, neutral, sadness,
-        and happiness with which excitement is merged, 5531 utterances of 10039.
+        Whether to keep only the emotions that most papers use: anger, neutral,
+        sadness, and happiness, which then includes excitement. These are 5531 of the
+        10039 utterances.
 
     Returns
     -------
     table : DataFrame, indexed by file
-        One row per utterance. `emotion` is what most raters chose, missing where they
-        did not agree (`label` "xxx"). `arousal`, `valence` and `dominance` are means
-        of the raters, from 1 to 5. `speaker` is "Ses01F", "Ses01M", ..., `session`
+        One row per utterance. `emotion` is the choice of most raters, missing if they
+        disagree (`label` "xxx"). `arousal`, `valence` and `dominance` are means over
+        the raters, from 1 to 5. `speaker` is "Ses01F", "Ses01M", ..., `session`
         "1" to "5". The column `scenario` is "improvised" or "scripted".
-
-    Raises
-    ------
-    FileNotFoundError
-        If `root` is no folder, or holds no utterance with a label.
-
-    Warns
-    -----
-    CorpusWarning
-        Of missing files and of lines that cannot be read.
 
     Notes
     -----
-    The layout [1]_, of which other folders are not looked at::
+    The layout [1]_; other folders are ignored::
 
         Session1/dialog/EmoEvaluation/Ses01F_impro01.txt
         Session1/dialog/transcriptions/Ses01F_impro01.txt
         Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav
 
-    The letter behind ``Ses01`` in the name of a dialog tells who wore the markers of
-    the motion capture; the speaker is the letter before the number of the utterance.
+    The letter after ``Ses01`` in the name of a dialog is the actor who wore the markers
+    of the motion capture; the letter before the number of the utterance is the speaker.
 
     References
     ----------
     .. [1] C. Busso et al., "IEMOCAP: interactive emotional dyadic motion capture
        database", Language Resources and Evaluation 42, 2008.
     """
-    root = check_folder(root)
-    problems = Problems()
+    copy = Copy(root, "IEMOCAP")
     turns, texts, files = [], {}, []
-    sessions = list(root.glob("Session[1-5]")) or root.glob("*/Session[1-5]")
+    sessions = [*copy.root.glob("Session[1-5]")] or copy.root.glob("*/Session[1-5]")
     for session in sorted(sessions):
         for file in sorted(session.glob("dialog/EmoEvaluation/Ses*.txt")):
-            turns += read_turns(file, file.relative_to(root), problems)
+            turns += copy.match_lines(file.relative_to(copy.root), _TURN, "[")
         for file in sorted(session.glob("dialog/transcriptions/Ses*.txt")):
             texts.update(_TEXT.findall(file.read_text("utf-8", errors="replace")))
-        folder = session / "sentences" / "wav"
-        if folder.is_dir():
-            prefix = folder.relative_to(root).as_posix()
-            files += [f"{prefix}/{file}" for file in list_files(folder)]
+        files += copy.list_files(
+            folder=session.relative_to(copy.root) / "sentences/wav"
+        )
     rows = pd.DataFrame(turns, columns=[*_TURN.groupindex])
     rows["emotion"] = harmonize(rows["label"].where(rows["label"] != "xxx"))
     if four_classes:
@@ -88,21 +80,7 @@ def read_iemocap(root, *, four_classes=False):
     rows["gender"] = rows["gender"].map({"F": "female", "M": "male"})
     rows["scenario"] = rows["scenario"].map(_SCENARIOS)
     rows["text"] = rows["id"].map(texts)
-    rows = locate(rows, files, problems)
+    rows = copy.locate(rows, files)
     if four_classes:
         rows = rows[rows["emotion"].isin(_FOUR)]
-    return finish(rows, root, "IEMOCAP", problems)
-
-
-def read_turns(path, name, problems):
-    """Return what the summary line of each utterance of a dialog says."""
-    turns = []
-    with open(path, encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.startswith("["):  # ratings and comments do not
-                turn = _TURN.fullmatch(line)
-                if turn:
-                    turns.append(turn.groups())
-                else:
-                    problems.unreadable(name, number, line)
-    return turns
+    return copy.table(rows)

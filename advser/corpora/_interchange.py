@@ -1,16 +1,20 @@
-"""Corpora in audEERING's format: audformat both ways, and public ones through audb."""
+"""Corpora in audformat: conversion in both directions, and public ones by audb."""
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from ._generic import translate
-from ._table import NUMBERS, TEXTS, Problems, finish
+from ._table import NUMBERS, TEXTS, Copy
+
+if TYPE_CHECKING:
+    import audformat
 
 __all__ = ["from_audformat", "load", "to_audformat"]
 
-# The columns of the table, and what databases call them; the first one found counts.
+# The columns of the table, and their names in databases; the first that exists is used.
 _SCHEMES = {
     "label": ("label",),
     "speaker": ("speaker",),
@@ -23,52 +27,56 @@ _SCHEMES = {
 }
 
 
-def from_audformat(db, *, emotion="emotion", tables=None):
-    """Read a database in audformat.
+def from_audformat(
+    db: "audformat.Database",
+    *,
+    emotion: str = "emotion",
+    tables: str | list[str] | None = None,
+) -> pd.DataFrame:
+    """Return the table of a database in audformat.
 
     Parameters
     ----------
     db : audformat.Database
-        A database.
+        The database.
 
     emotion : str, default="emotion"
         The scheme, or the column, that holds the emotions.
 
     tables : str or list of str, default=None
-        Tables to take the emotions from; all if None. Needed where two tables say
-        different things of one file, such as single raters and the majority.
+        Tables to read; all if None. You need it if two tables have different emotions
+        for the same file, such as the choices of single raters and the majority.
 
     Returns
     -------
     table : DataFrame, indexed by file
-        One row per file or segment of these tables. Speakers, genders and so on come
-        from the schemes or columns of that name, `gender` also from "sex", `arousal`
-        from "activation", and `text` from "transcription" or "transcript". Files that
-        are not at hand stay in the table.
+        One row per file or segment of these tables. The other columns come from the
+        schemes or columns of the same name, `gender` also from "sex", `arousal` from
+        "activation", and `text` from "transcription" or "transcript". Files need not
+        exist.
 
     Raises
     ------
     ValueError
-        If the database holds no such emotion.
+        If the database has no values for `emotion`.
 
     See Also
     --------
-    to_audformat : The other way.
-    load : Public databases.
+    to_audformat : The other direction.
+    load : Load a public database.
     """
     names = [name for names in _SCHEMES.values() for name in names]
     found = db.get(emotion, names, tables=tables)
     if not len(found):
         raise ValueError(
-            f"The database {db.name!r} holds nothing for `emotion={emotion!r}`; it has "
-            f"the schemes {list(db.schemes)} and the tables {list(db.tables)}."
+            f"`emotion` is {emotion!r}, and the database {db.name!r} has no values for "
+            f"it; name one of its schemes {list(db.schemes)}, or a column of its "
+            f"tables {list(db.tables)}."
         )
-    rows = pd.DataFrame({"emotion": texts(found[emotion])})
-    rows.insert(0, "file", found.index.get_level_values("file").to_numpy())
-    for column in ("start", "end"):
-        if column in found.index.names:
-            times = found.index.get_level_values(column)
-            rows[column] = times.total_seconds()
+    rows = found.index.to_frame(index=False)
+    for column in rows.columns.intersection(["start", "end"]):
+        rows[column] = rows[column].dt.total_seconds()
+    rows["emotion"] = texts(found[emotion])
     for column, names in _SCHEMES.items():
         present = [name for name in names if found[name].notna().any()]
         if present:
@@ -78,41 +86,39 @@ def from_audformat(db, *, emotion="emotion", tables=None):
                 if column in NUMBERS
                 else texts(values)
             )
-    problems = Problems()
-    root = db.root or ""
-    if rows["file"].map(os.path.isabs).all():
-        root = ""
-    return finish(translate(rows, {}, problems), root, db.name, problems)
+    root = "" if rows["file"].map(os.path.isabs).all() else db.root or ""
+    copy = Copy(root, db.name)
+    return copy.table(translate(copy, rows, {}))
 
 
 def texts(values):
-    """Return values as text, None where they are missing."""
+    """Return values as texts, and missing ones as None."""
     values = values.astype(object)
     return values.map(str, na_action="ignore").where(values.notna(), None).to_numpy()
 
 
-def to_audformat(table, name=None):
-    """Turn a table into a database in audformat.
+def to_audformat(table: pd.DataFrame, name: str | None = None) -> "audformat.Database":
+    """Convert a table to a database in audformat.
 
     Parameters
     ----------
     table : DataFrame, indexed by file
-        What a reader returned.
+        The table that a reader returned.
 
     name : str, default=None
-        Name of the database; that of the corpus if None.
+        Name of the database; the name of the corpus in lower case if None.
 
     Returns
     -------
     db : audformat.Database
-        With the table "emotion", of files, or of segments if there are any, whose
-        columns are those of `table` that hold something, each with a scheme of its
-        name. Files are relative to the folder of the corpus if they lie in it. Add
-        the licence and the source before you publish it.
+        Its table "emotion" has a row per file, or per segment if there are segments.
+        It has the columns of `table` that are not empty, each with a scheme of the
+        same name. Files are relative to the folder of the corpus. Add the licence and
+        the source before you publish it.
 
     See Also
     --------
-    from_audformat : The other way.
+    from_audformat : The other direction.
     """
     import audformat
 
@@ -131,27 +137,28 @@ def to_audformat(table, name=None):
         values = table[column]
         if column in ("start", "end") or not values.notna().any():
             continue
-        is_number = column not in TEXTS and pd.api.types.is_numeric_dtype(values)
-        labels = None
         if column in ("emotion", "speaker", "gender", "session"):
             labels = sorted(map(str, values.dropna().unique()))
-        db.schemes[column] = audformat.Scheme(
-            audformat.define.DataType.FLOAT
-            if is_number
-            else None
-            if labels
-            else audformat.define.DataType.STRING,
-            labels=labels,
-        )
+            db.schemes[column] = audformat.Scheme(labels=labels)
+        else:
+            is_number = column not in TEXTS and pd.api.types.is_numeric_dtype(values)
+            db.schemes[column] = audformat.Scheme("float" if is_number else "str")
         db["emotion"][column] = audformat.Column(scheme_id=column)
         db["emotion"][column].set(values.to_numpy())
     return db
 
 
-def load(name, version=None, *, emotion="emotion", tables=None, verbose=0):
-    """Load a public database through audb.
+def load(
+    name: str,
+    version: str | None = None,
+    *,
+    emotion: str = "emotion",
+    tables: str | list[str] | None = None,
+    verbose: int = 0,
+) -> pd.DataFrame:
+    """Load a public database with audb.
 
-    The recordings are downloaded once, and kept in audb's cache.
+    The recordings are downloaded once and stored in the cache of audb.
 
     Parameters
     ----------
@@ -159,7 +166,7 @@ def load(name, version=None, *, emotion="emotion", tables=None, verbose=0):
         Name of the database, such as "emodb".
 
     version : str, default=None
-        Its version; the latest if None. Name it in what you publish.
+        Its version; the latest if None. State it when you publish results.
 
     emotion, tables : str
         See :func:`from_audformat`.
@@ -170,6 +177,7 @@ def load(name, version=None, *, emotion="emotion", tables=None, verbose=0):
     Returns
     -------
     table : DataFrame, indexed by file
+        As :func:`from_audformat` returns it.
 
     Raises
     ------
@@ -180,7 +188,7 @@ def load(name, version=None, *, emotion="emotion", tables=None, verbose=0):
         import audb
     except ImportError as error:
         raise ImportError(
-            "`load` needs audb: python -m pip install 'advser[corpora]'."
+            "`load` needs audb; install it: python -m pip install 'advser[corpora]'."
         ) from error
     db = audb.load(name, version=version, verbose=bool(verbose))
     return from_audformat(db, emotion=emotion, tables=tables)

@@ -1,19 +1,19 @@
 """MSP-IMPROV: improvisations around target sentences, by six pairs of actors."""
 
+import os
 import re
 
-import numpy as np
 import pandas as pd
 
-from ._table import AUDIO, Problems, check_folder, finish, list_files, locate, stem
+from ._table import AUDIO, Copy, stem
 
 __all__ = ["read_msp_improv"]
 
-_LABELS = {"evalution.txt", "evaluation.txt"}  # the first is how it is distributed
+_LABELS = {"evalution.txt", "evaluation.txt"}  # distributed as the first
 # UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:3.200000; V:3.000000; D:2.800000 ; N:3.600000;
 _NUMBER = r"\s*([\d.]+|NaN)\s*;\s*"
 _TURN = re.compile(
-    r"UTD-(IMPROV-S\d\d([AHNS])-(([FM])0(\d))-([PRST])-\w+)\.\w+;\s*(\w);\s*"
+    r"UTD-(IMPROV-S\d\d([AHNS])-(([FM])0(\d))-([PRST])-\w+)\.\w+;\s*([AHNSOX]);\s*"
     rf"A:{_NUMBER}V:{_NUMBER}D:{_NUMBER}(?:N:{_NUMBER})?",
     re.IGNORECASE,
 )
@@ -27,7 +27,7 @@ _EMOTIONS = {
     "N": "neutral",
     "S": "sadness",
     "O": "other",
-    "X": None,  # the raters did not agree
+    "X": None,  # the raters disagree
 }
 _SCENARIOS = {
     "P": "natural",
@@ -37,7 +37,9 @@ _SCENARIOS = {
 }
 
 
-def read_msp_improv(root, *, reverse_arousal=True):
+def read_msp_improv(
+    root: str | os.PathLike, *, reverse_arousal: bool = True
+) -> pd.DataFrame:
     """Read MSP-IMPROV, dyadic improvisations of twelve actors.
 
     Parameters
@@ -46,30 +48,19 @@ def read_msp_improv(root, *, reverse_arousal=True):
         The folder with the evaluation file ``Evalution.txt`` and the recordings.
 
     reverse_arousal : bool, default=True
-        Whether `arousal` is 6 minus what the evaluation file has. Readers of the
-        corpus differ: some state that the file counts from 1, active, to 5, calm. To
-        see which holds for your copy, compare the means of anger and of sadness.
+        Whether `arousal` is 6 minus the value in the evaluation file. Publications
+        disagree; in some of them the values of the file go from 1 (active) to 5
+        (calm). To check your copy, compare the means of anger and of sadness.
 
     Returns
     -------
     table : DataFrame, indexed by file
-        One row per turn. `emotion` is what most raters chose, missing where they did
-        not agree (`label` "X"). `arousal`, `valence`, `dominance` and the column
-        `naturalness` are means of the raters, from 1 to 5. `speaker` is "F01" to
-        "F06" and "M01" to "M06", `session` "1" to "6". The column `scenario` tells
-        how the turn came about: "target-improvised", "other-improvised",
-        "target-read" or "natural", the column `target` the emotion that the scene
-        was written for.
-
-    Raises
-    ------
-    FileNotFoundError
-        If `root` is no folder, or holds no evaluation file or no turn with a label.
-
-    Warns
-    -----
-    CorpusWarning
-        Of missing files and of lines that cannot be read.
+        One row per turn. `emotion` is the choice of most raters, missing if they
+        disagree (`label` "X"). `arousal`, `valence`, `dominance` and the column
+        `naturalness` are means over the raters, from 1 to 5. `speaker` is "F01" to
+        "F06" and "M01" to "M06", `session` "1" to "6". The column `scenario` is
+        "target-improvised", "other-improvised", "target-read" or "natural"; the
+        column `target` is the emotion that the scene was written for.
 
     Notes
     -----
@@ -78,9 +69,9 @@ def read_msp_improv(root, *, reverse_arousal=True):
         Evalution.txt
         session1/S01A/P/MSP-IMPROV-S01A-F01-P-FM01.wav
 
-    In the name, ``S01A`` is the sentence and the target emotion, ``F01`` the speaker
-    and the session, ``P`` the scenario. A transcript is read where a text file has
-    the name of the recording.
+    In the file name, ``S01A`` is the sentence and the target emotion, ``F01`` the
+    speaker and the session, ``P`` the scenario. If a text file has the name of a
+    recording, it is read as its transcript.
 
     References
     ----------
@@ -88,23 +79,24 @@ def read_msp_improv(root, *, reverse_arousal=True):
        E. Mower Provost, "MSP-IMPROV: An Acted Corpus of Dyadic Interactions to Study
        Emotion Perception", IEEE Transactions on Affective Computing 8, 2017.
     """
-    root = check_folder(root)
-    problems = Problems()
-    files = list_files(root, {*AUDIO, ".txt"})
+    copy = Copy(root, "MSP-IMPROV")
+    files = copy.list_files({*AUDIO, ".txt"})
     labels = [file for file in files if file.split("/")[-1].lower() in _LABELS]
     if not labels:
         raise FileNotFoundError(
             f"{str(root)!r} holds no Evalution.txt; pass the folder with this file and "
             "the recordings of MSP-IMPROV."
         )
-    rows = read_turns(root / labels[0], labels[0], problems)
+    rows = pd.DataFrame(copy.match_lines(labels[0], _TURN, "UTD-"), columns=_FIELDS)
+    numbers = _FIELDS[-4:]
+    rows[numbers] = rows[numbers].astype(float)  # of texts, "NaN" and None
     rows["id"] = "MSP-" + rows["id"]
-    texts = {stem(file): root / file for file in files if file.endswith(".txt")}
+    texts = {stem(file): copy.root / file for file in files if file.endswith(".txt")}
     rows["text"] = [
-        texts[id_].read_text("utf-8", errors="replace").strip()
-        if id_ in texts
+        texts[name].read_text("utf-8", errors="replace").strip()
+        if name in texts
         else None
-        for id_ in rows["id"]
+        for name in rows["id"]
     ]
     rows["emotion"] = rows["label"].map(_EMOTIONS)
     rows["target"] = rows["target"].map(_EMOTIONS)
@@ -113,21 +105,4 @@ def read_msp_improv(root, *, reverse_arousal=True):
     if reverse_arousal:
         rows["arousal"] = 6 - rows["arousal"]
     audio = [file for file in files if not file.endswith(".txt")]
-    return finish(locate(rows, audio, problems), root, "MSP-IMPROV", problems)
-
-
-def read_turns(path, name, problems):
-    """Return what the evaluation file says of each turn; ratings are passed over."""
-    turns = []
-    with open(path, encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.lstrip().startswith("UTD-"):
-                turn = _TURN.match(line.strip())
-                if turn and turn[7].upper() in _EMOTIONS:
-                    turns.append(turn.groups())
-                else:
-                    problems.unreadable(name, number, line)
-    rows = pd.DataFrame(turns, columns=_FIELDS)
-    numbers = _FIELDS[-4:]
-    rows[numbers] = rows[numbers].replace({"NaN": np.nan, None: np.nan}).astype(float)
-    return rows
+    return copy.table(copy.locate(rows, audio))

@@ -1,7 +1,11 @@
 """RAVDESS: 24 actors of North America who speak, or sing, two sentences."""
 
+import os
+
+import pandas as pd
+
 from ._generic import parse_names
-from ._table import Problems, check_folder, finish, stem
+from ._table import Copy, stem
 
 __all__ = ["read_ravdess"]
 
@@ -29,7 +33,7 @@ _MAPPING = {
 }
 
 
-def read_ravdess(root, *, songs=False):
+def read_ravdess(root: str | os.PathLike, *, songs: bool = False) -> pd.DataFrame:
     """Read RAVDESS, acted speech and song of 24 actors.
 
     Parameters
@@ -38,27 +42,20 @@ def read_ravdess(root, *, songs=False):
         Folder that holds ``Actor_01`` to ``Actor_24``, or one above it.
 
     songs : bool, default=False
-        Whether to keep the recordings of song as well.
+        Whether to keep the recordings of songs as well.
 
     Returns
     -------
     table : DataFrame, indexed by file
-        One row per recording. `label` is the number of the emotion in the name,
-        `speaker` the actor, "01" to "24", of whom those with odd numbers are men. The
-        column `channel` is "speech" or "song", the column `intensity` "normal" or
-        "strong".
-
-    Raises
-    ------
-    FileNotFoundError
-        If `root` is no folder, or holds no recording.
+        One row per recording. `label` is the number of the emotion in the file name,
+        `speaker` the actor, "01" to "24"; odd numbers are men. The column `channel` is
+        "speech" or "song", the column `intensity` "normal" or "strong".
 
     Warns
     -----
     CorpusWarning
-        Of audio files with other names, and of recordings that are there twice, as in
-        copies with the folders of the actors inside another folder once more. They
-        are left out.
+        Also of recordings that occur twice: some copies contain the folders of the
+        actors a second time, inside another folder.
 
     Notes
     -----
@@ -71,19 +68,13 @@ def read_ravdess(root, *, songs=False):
     .. [1] S. R. Livingstone, F. A. Russo, "The Ryerson Audio-Visual Database of
        Emotional Speech and Song (RAVDESS)", PLOS ONE 13, 2018.
     """
-    root = check_folder(root)
-    problems = Problems()
-    rows = parse_names(root, _NAME, _MAPPING, problems).drop(columns="modality")
+    copy = Copy(root, "RAVDESS")
+    rows = parse_names(copy, _NAME, _MAPPING).drop(columns="modality")
     if not songs:
         rows = rows[rows["channel"] != "song"]
-    rows = drop_copies(rows, problems)
+    copies = rows["file"].map(stem).duplicated()
+    copy.problems[copy.DUPLICATE] += list(rows["file"][copies])
+    rows = rows[~copies]
     odd = rows["speaker"].astype(int) % 2 == 1
     rows["gender"] = odd.map({True: "male", False: "female"})
-    return finish(rows, root, "RAVDESS", problems)
-
-
-def drop_copies(rows, problems):
-    """Keep one recording of each name, the first."""
-    copies = rows["file"].map(stem).duplicated()
-    problems[Problems.DUPLICATE] += list(rows["file"][copies])
-    return rows[~copies]
+    return copy.table(rows)

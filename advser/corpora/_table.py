@@ -1,11 +1,10 @@
-"""What the readers share: the columns, the words for emotions, the checks."""
+"""Code that the readers share: the columns, the names of emotions, the checks."""
 
 import os
 from collections import defaultdict
 from pathlib import Path
 from warnings import warn
 
-import numpy as np
 import pandas as pd
 
 from ..exceptions import CorpusWarning
@@ -19,7 +18,7 @@ COLUMNS = [
     *("arousal", "valence", "dominance", "text", "start", "end"),
 ]
 
-# Each word of the vocabulary, with the spellings of corpora that it stands for.
+# The name of each emotion, and other spellings of it in corpora.
 SPELLINGS = {
     "anger": ("angry", "ang"),
     "boredom": ("bored",),
@@ -49,8 +48,8 @@ AUDIO = {
 }
 
 
-class Problems(defaultdict):
-    """Lists of what is wrong with a copy of a corpus, by the kind of problem."""
+class Copy:
+    """A copy of a corpus: its name, its folder, and a list of problems of each kind."""
 
     MISSING = "missing audio files"
     UNREADABLE = "unreadable labels"
@@ -58,47 +57,134 @@ class Problems(defaultdict):
     UNLABELED_FILE = "audio files without a label"
     UNLABELED_SPEAKER = "speakers without a label"
 
-    def __init__(self):
-        super().__init__(list)
+    def __init__(self, root, name=None):
+        self.root = Path(root)
+        if not self.root.is_dir():
+            raise FileNotFoundError(
+                f"`root` is {str(root)!r}, which is no folder; pass the folder of the "
+                "unpacked corpus."
+            )
+        self.name = name or self.root.resolve().name
+        self.problems = defaultdict(list)
 
-    def unreadable(self, file, line, text):
-        """Note a line of a label file, counted from 1, that cannot be read."""
-        self[self.UNREADABLE].append(f"{file}, line {line}: {text.strip()!r:.80}")
+    def list_files(self, suffixes=AUDIO, folder=""):
+        """Return the files in a folder and below, sorted: paths relative to the root.
 
+        Links to folders are followed, but each folder is listed once. Hidden files,
+        such as those that macOS adds to archives, are left out.
+        """
+        found, seen = [], set()
+        for path, folders, files in os.walk(self.root / folder, followlinks=True):
+            if (real := os.path.realpath(path)) in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            prefix = Path(path).relative_to(self.root).as_posix() + "/"
+            prefix = prefix.removeprefix("./")
+            found += [
+                prefix + name
+                for name in files
+                if not name.startswith(".")
+                and os.path.splitext(name)[1].lower() in suffixes
+            ]
+        return sorted(found)
 
-def check_folder(root):
-    """Return the root of a corpus as a Path."""
-    root = Path(root)
-    if not root.is_dir():
-        raise FileNotFoundError(
-            f"`root` is {str(root)!r}, which is no folder; pass the one that the "
-            "corpus was unpacked to."
+    def match_lines(self, file, pattern, start=""):
+        """Return the groups of a pattern in those lines of a file that begin so."""
+        found = []
+        with open(self.root / file, encoding="utf-8", errors="replace") as lines:
+            for number, line in enumerate(map(str.strip, lines), 1):
+                if match := line.startswith(start) and pattern.match(line):
+                    found.append(match.groups())
+                elif line and line.startswith(start):
+                    self.unreadable_line(file, number, line)
+        return found
+
+    def unreadable_line(self, file, number, text):
+        """Add a line of a label file, counted from 1, to the problems."""
+        self.problems[self.UNREADABLE].append(f"{file}, line {number}: {text!r:.80}")
+
+    def unreadable_values(self, rows, column, wrong, reason):
+        """Add the values of a column in the rows where `wrong` is True."""
+        self.problems[self.UNREADABLE] += [
+            f"{file}: {column} {value!r} {reason}"
+            for file, value in zip(rows["file"][wrong], rows[column][wrong])
+        ]
+
+    def count_problems(self):
+        """Return how many problems of each kind there are, with the first one."""
+        return ", ".join(
+            f"{len(found)} {kind} ({found[0]}{', ...' * (len(found) > 1)})"
+            for kind, found in self.problems.items()
+            if found
         )
-    return root
 
+    def locate(self, rows, files):
+        """Find the audio files of labels: `rows["file"]`, by `rows["id"]`.
 
-def list_files(root, suffixes=AUDIO):
-    """Return the files below a folder in sorted order: their paths relative to it.
+        Labels without a file are left out. They are added to the problems, and so are
+        files without a label.
+        """
+        file_of = {}
+        for file in files:
+            if file_of.setdefault(stem(file), file) is not file:
+                self.problems[self.DUPLICATE].append(file)
+        rows["file"] = rows["id"].map(file_of)
+        self.problems[self.MISSING] += list(rows["id"][rows["file"].isna()].unique())
+        unlabeled = file_of.keys() - set(rows["id"])
+        self.problems[self.UNLABELED_FILE] += sorted(map(file_of.get, unlabeled))
+        return rows[rows["file"].notna()]
 
-    Each folder is listed once. Hidden files, such as those that macOS leaves in
-    archives, are left out; folders that are links are followed, but not in circles.
-    """
-    found, seen, folders = [], set(), [""]
-    while folders:
-        folder = folders.pop()
-        with os.scandir(root / folder) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                path = f"{folder}{entry.name}"
-                if os.path.splitext(entry.name)[1].lower() in suffixes:
-                    found.append(path)
-                elif entry.is_dir():
-                    status = entry.stat()
-                    if (status.st_dev, status.st_ino) not in seen:
-                        seen.add((status.st_dev, status.st_ino))
-                        folders.append(f"{path}/")
-    return sorted(found)
+    def table(self, rows):
+        """Return the table of a corpus, and warn of problems of the copy.
+
+        Call it from the public function that the user calls, so that the warning shows
+        the line of that call.
+
+        Parameters
+        ----------
+        rows : DataFrame
+            One row per utterance: its `file`, relative to the root, and any of the
+            columns of the table. Other columns come last.
+
+        Returns
+        -------
+        table : DataFrame, indexed by file
+            With the attributes (`attrs`) `corpus`, `root` and `problems`.
+        """
+        if not len(rows):
+            raise FileNotFoundError(
+                f"`root` is {str(self.root)!r}, which has no recording of {self.name} "
+                "with a label; pass the folder with the corpus as it is distributed. "
+                f"Problems: {self.count_problems() or 'none'}."
+            )
+        rows = rows.reset_index(drop=True).drop(columns="id", errors="ignore")
+        extra = rows.columns.difference(["file", *COLUMNS], sort=False)
+        rows = rows.reindex(columns=["file", *COLUMNS, *extra])
+        rows[NUMBERS] = rows[NUMBERS].astype(float)
+        texts = rows[TEXTS].astype(object)
+        rows[TEXTS] = texts.where(texts.notna(), None)
+        twice = rows.duplicated(["file", "start", "end"])
+        self.problems[self.DUPLICATE] += list(rows["file"][twice])
+        rows = rows[~twice]
+        labelled = rows[["emotion", "label", "arousal", "valence"]].notna().any(axis=1)
+        if labelled.any():
+            unlabelled = set(rows["speaker"].dropna()) - set(rows["speaker"][labelled])
+            self.problems[self.UNLABELED_SPEAKER] += sorted(unlabelled)
+        problems = {kind: found for kind, found in self.problems.items() if found}
+        root = "" if self.root == Path() else str(self.root)
+        files = [os.path.join(root, file) for file in rows.pop("file")]
+        table = rows.set_axis(pd.Index(files, name="file"))
+        table.attrs = {"corpus": self.name, "root": root, "problems": problems}
+        if problems:
+            warn(
+                f"{self.name} in {root!r} has {self.count_problems()}; "
+                "`table.attrs['problems']` lists them all.",
+                CorpusWarning,
+                stacklevel=3,
+            )
+        return table
 
 
 def stem(path):
@@ -106,109 +192,26 @@ def stem(path):
     return path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
 
 
-def locate(rows, files, problems):
-    """Find the audio files of labels: `rows["file"]`, by `rows["id"]`.
-
-    Labels without a file are left out, and noted, as are files without a label.
-    """
-    file_of = {}
-    for file in files:
-        if file_of.setdefault(stem(file), file) is not file:
-            problems[Problems.DUPLICATE].append(file)
-    rows["file"] = rows["id"].map(file_of)
-    problems[Problems.MISSING] += list(rows["id"][rows["file"].isna()].unique())
-    unlabeled = file_of.keys() - set(rows["id"])
-    problems[Problems.UNLABELED_FILE] += sorted(map(file_of.get, unlabeled))
-    return rows[rows["file"].notna()]
-
-
 def harmonize(labels, words=WORD_OF):
-    """Return the words of the vocabulary for labels; others stay as they are."""
+    """Return labels with the usual spellings replaced by the names of emotions."""
     return labels.map(
         lambda label: words.get(label.strip().lower(), label), na_action="ignore"
     )
 
 
-def finish(rows, root, corpus, problems):
-    """Return the tidy table of a corpus, and warn of what is wrong with the copy.
-
-    To be called by the public function that its user calls: the warning points there.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        One row per utterance: its `file`, relative to `root`, and what is known of
-        it. Columns that the table does not know come last in it.
-
-    root : path-like
-        Folder of the corpus.
-
-    corpus : str
-        What to call it.
-
-    problems : Problems
-        Those that the reader found.
-
-    Returns
-    -------
-    table : DataFrame, indexed by file
-        With the attributes (`attrs`) `corpus`, `root` and `problems`.
-    """
-    if not len(rows):
-        raise FileNotFoundError(
-            f"No recording of {corpus} with a label was found in {str(root)!r}. Pass "
-            "the folder that holds the corpus as it was distributed."
-            + "".join(f" {len(found)} {kind}." for kind, found in problems.items())
-        )
-    rows = rows.reset_index(drop=True).drop(columns="id", errors="ignore")
-    for column in COLUMNS:
-        if column not in rows:
-            rows[column] = np.nan if column in NUMBERS else None
-    rows[NUMBERS] = rows[NUMBERS].astype(float)
-    texts = rows[TEXTS].astype(object)
-    rows[TEXTS] = texts.where(texts.notna(), None)
-    twice = rows.duplicated(["file", "start", "end"])
-    problems[Problems.DUPLICATE] += list(rows["file"][twice])
-    rows = rows[~twice]
-    labels = rows[["emotion", "label", "arousal", "valence"]]
-    known = set(rows["speaker"][labels.notna().any(axis=1)])
-    if known:
-        everyone = set(rows["speaker"].dropna())
-        problems[Problems.UNLABELED_SPEAKER] += sorted(everyone - known)
-    problems = {kind: found for kind, found in problems.items() if found}
-    extra = [name for name in rows if name not in (*COLUMNS, "file")]
-    prefix = os.path.join(root, "")
-    table = rows[COLUMNS + extra].set_axis(
-        pd.Index([os.path.join(prefix, file) for file in rows["file"]], name="file")
-    )
-    table.attrs = {"corpus": corpus, "root": str(root), "problems": problems}
-    if problems:
-        warn(
-            f"{corpus} in {str(root)!r} has "
-            + ", ".join(
-                f"{len(found)} {kind} ({found[0]}{', ...' * (len(found) > 1)})"
-                for kind, found in problems.items()
-            )
-            + "; `table.attrs['problems']` lists them all.",
-            CorpusWarning,
-            stacklevel=3,
-        )
-    return table
-
-
-def summary(table):
+def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Count the utterances of each speaker and emotion.
 
     Parameters
     ----------
     table : DataFrame
-        What a reader returned: with the columns `speaker` and `emotion`.
+        Table with the columns `speaker` and `emotion`, such as a reader returns.
 
     Returns
     -------
     counts : DataFrame
-        One row per speaker and one column per emotion, in sorted order; "unknown" for
-        missing ones, last; and the "total" of each row and column.
+        One row per speaker and one column per emotion, in sorted order. The row and
+        the column "unknown" count missing values; "total" is the sum.
 
     Examples
     --------
@@ -222,15 +225,18 @@ def summary(table):
     >>> summary(table).loc["total"].to_dict()
     {'anger': 2, 'unknown': 1, 'total': 3}
     """
-    speaker, emotion = (
-        table[name].astype(object).where(table[name].notna(), "unknown")
-        for name in ("speaker", "emotion")
+    names = ["speaker", "emotion"]
+    keys = table[names].astype(object).where(table[names].notna(), "unknown")
+    counts = pd.crosstab(
+        *(keys[name].to_numpy() for name in names),
+        rownames=names[:1],
+        colnames=names[1:],
+        margins=True,
+        margins_name="total",
     )
-    counts = pd.crosstab(speaker.to_numpy(), emotion.to_numpy())
-    counts = counts.rename_axis(index="speaker", columns="emotion")
     for axis in (0, 1):
-        names = sorted(counts.axes[axis], key=lambda name: (name == "unknown", name))
-        counts = counts.reindex(names, axis=axis)
-    counts["total"] = counts.sum(axis=1)
-    counts.loc["total"] = counts.sum()
+        order = sorted(
+            counts.axes[axis], key=lambda n: (n == "total", n == "unknown", n)
+        )
+        counts = counts.reindex(order, axis=axis)
     return counts

@@ -1,7 +1,11 @@
 """URDU: spontaneous emotional speech from talk shows in Urdu."""
 
+import os
+
+import pandas as pd
+
 from ._generic import parse_names
-from ._table import Problems, check_folder, finish
+from ._table import Copy
 
 __all__ = ["read_urdu"]
 
@@ -9,7 +13,7 @@ _NAME = r"(?:^|/)(?P<speaker>S(?P<gender>[FM])\d+)_F\d+_(?P<emotion>[A-Z])\d+\.\
 _EMOTIONS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
 
 
-def read_urdu(root):
+def read_urdu(root: str | os.PathLike) -> pd.DataFrame:
     """Read the URDU dataset, unscripted emotional speech of 38 speakers.
 
     Parameters
@@ -23,19 +27,10 @@ def read_urdu(root):
         One row per recording. `label` is the letter of the emotion in the name,
         `speaker` is "SM1", "SF1", ..., with the gender as the second letter.
 
-    Raises
-    ------
-    FileNotFoundError
-        If `root` is no folder, or holds no recording.
-
-    Warns
-    -----
-    CorpusWarning
-        Of audio files with other names, which are left out.
-
     Notes
     -----
-    The layout [1]_: ``Angry/SM1_F10_A010.wav``, at any depth below `root`.
+    The layout [1]_: ``Angry/SM1_F10_A010.wav``, at any depth below `root`. Audio files
+    with other names are left out.
 
     References
     ----------
@@ -43,7 +38,5 @@ def read_urdu(root):
        Recognition: Urdu vs. Western Languages", International Conference on Frontiers
        of Information Technology 2018, arXiv:1812.10411.
     """
-    root = check_folder(root)
-    problems = Problems()
-    rows = parse_names(root, _NAME, {"emotion": _EMOTIONS}, problems)
-    return finish(rows, root, "URDU", problems)
+    copy = Copy(root, "URDU")
+    return copy.table(parse_names(copy, _NAME, {"emotion": _EMOTIONS}))

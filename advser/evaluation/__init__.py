@@ -1,9 +1,12 @@
 """Comparisons on unseen speakers, and the statistics and probes behind them."""
 
-from ._compare import Comparison, compare
-from ._cross_corpus import CrossCorpusComparison, cross_corpus
+from ._compare import compare
+from ._comparison import Comparison
+from ._cross_comparison import CrossCorpusComparison
+from ._cross_corpus import cross_corpus
 from ._enrolment import EnrollmentScorer, enrollment_curve
-from ._probes import SpeakerLeakage, cross_val_leakage, gender_leakage, speaker_leakage
+from ._leakage import SpeakerLeakage
+from ._probes import cross_val_leakage, gender_leakage, speaker_leakage
 from ._statistics import (
     Difference,
     ccc_difference,

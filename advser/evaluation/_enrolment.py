@@ -1,13 +1,16 @@
-"""What a few utterances of a new speaker are worth."""
+"""The recall on new speakers by the number of their utterances enrolled."""
 
 import copy
-from contextlib import nullcontext
+from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from numbers import Integral
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
+from sklearn.base import BaseEstimator
 from sklearn.model_selection import LeaveOneGroupOut
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import MetadataRequest
@@ -15,42 +18,45 @@ from sklearn.utils.validation import _num_samples
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from .._engine._jobs import Fit, run_together
 from .._routing import call, seeded
 from .._validation import check_labels, check_speakers
 from ..metrics import unweighted_average_recall
-from ..model_selection import MAX_STACK, is_stackable, stacked_fits
-from ..speakers._enrolment import _can_be_enrolled, _pipeline, _split_at_enrollment
+from ..model_selection import MAX_STACK, is_stackable
+from ..speakers._enrolment import pipeline_of, split_at_scaler
 
 __all__ = ["EnrollmentScorer", "enrollment_curve"]
 
+COLUMNS = ["k", "neutral", "transductive", "repeat", "n_speakers", "n_samples", "uar"]
+
 
 def enrollment_curve(
-    estimator,
-    X,
-    y,
-    speakers,
+    estimator: BaseEstimator,
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
+    speakers: npt.ArrayLike,
     *,
-    k=(0, 1, 2, 5, 10, 20, "all"),
-    neutral=False,
-    repeats=5,
-    random_state=0,
-    n_jobs=None,
-    verbose=0,
-):
+    k: Sequence[int | str] = (0, 1, 2, 5, 10, 20, "all"),
+    neutral: bool = False,
+    repeats: int = 5,
+    random_state: int = 0,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> pd.DataFrame:
     """Score an estimator on new speakers by the number of utterances enrolled.
 
-    Leave one speaker out: the estimator is fitted on all others, once. Of the speaker
-    left out, `k` random utterances are enrolled, without their emotions; all others of
-    theirs are scored. The predictions for all speakers are pooled into one score, for
-    each random draw.
+    Leave one speaker out: the function fits the estimator on all other speakers, once.
+    Of the speaker left out, it enrols `k` random utterances, without their emotions,
+    and scores the others. For each random draw, it pools the predictions for all
+    speakers into one score.
 
     Parameters
     ----------
-    estimator : Pipeline, search over one, or SiameseSER
-        Unfitted, with a step that has `enroll`, as
-        ``make_pipeline(SpeakerScaler(), AdversarialSER())``. Steps before it see the
-        rows as they come. A search such as ``GridSearchCV(pipeline, ...)`` is fitted on
-        the other speakers, too: what it chooses, it chooses without the one scored.
+    estimator : Pipeline, or search over one
+        Unfitted, with a :class:`~advser.SpeakerScaler`, as
+        ``make_pipeline(SpeakerScaler(), AdversarialSER())``. Steps before it transform
+        the rows first. A search such as ``GridSearchCV(pipeline, ...)`` is fitted on
+        the other speakers, too: it chooses without the speaker that is scored.
 
     X : array-like of shape (n_samples, n_features)
         Features, or whatever else the estimator accepts, such as a list of files.
@@ -62,22 +68,22 @@ def enrollment_curve(
         Speaker of each row.
 
     k : sequence of int or "all", default=(0, 1, 2, 5, 10, 20, "all")
-        Numbers of utterances to enroll. A speaker who has no more than `k` is left out
-        at this number. "all" enrols what is scored as well, and is *transductive*.
+        Numbers of utterances to enrol. A number leaves out the speakers who have no
+        more utterances. "all" enrols the scored rows as well, and is *transductive*.
 
     neutral : bool, default=False
-        Whether the enrolled utterances are neutral ones, and told to be; see
-        :meth:`advser.SpeakerScaler.enroll`. The label is that step's `neutral`.
+        Whether to enrol neutral utterances only, marked as neutral; see
+        :meth:`advser.SpeakerScaler.enroll`. The label is the scaler's `neutral`.
 
     repeats : int, default=5
-        Number of random draws. A draw of more utterances holds those of the smaller.
+        Number of random draws. A draw of more utterances contains those of the smaller.
 
     random_state : int, default=0
         Seed of the draws, and of every ``random_state`` of the estimator that is None.
 
     n_jobs : int, default=None
         Number of processes, each on one thread; -1 for one per core. Networks of this
-        package are trained together, see `advser.model_selection`.
+        package train as one batch, see `advser.model_selection`.
 
     verbose : int, default=0
         Whether to show a progress bar.
@@ -87,14 +93,15 @@ def enrollment_curve(
     curve : DataFrame
         One row per number and draw: `k`, `neutral`, `transductive`, `repeat`,
         `n_speakers` and `n_samples`, the speakers and utterances scored, and `uar`,
-        the unweighted average recall. Where nothing is drawn, there is one row.
+        the unweighted average recall. There is one row for 0 and for "all", where
+        nothing is random.
 
     Raises
     ------
     ValueError
         If an array has the wrong length, there are fewer than two speakers, `k` or
         `repeats` is wrong, no step of the estimator has `enroll`, or no speaker has
-        more than `k` utterances to enroll from.
+        more than `k` utterances to enrol from.
 
     See Also
     --------
@@ -104,8 +111,8 @@ def enrollment_curve(
     Notes
     -----
     `transductive` marks a score for which rows that are scored were used, without their
-    emotions: "all", and 0 with ``SpeakerScaler(unknown="batch")``. Compare it with its
-    like only.
+    emotions: "all", and 0 with ``SpeakerScaler(unknown="batch")``. Compare such scores
+    with each other only.
 
     Examples
     --------
@@ -126,47 +133,71 @@ def enrollment_curve(
     n_speakers = len(pd.unique(speakers))
     if n_speakers < 2:
         raise ValueError(
-            f"`speakers` names {n_speakers} speaker; a new speaker can only be played "
-            "by one of two or more."
+            f"`speakers` names {n_speakers} speaker; leaving one out needs two or more."
         )
-    draws = _draws(k, repeats)
-    _check_enough(estimator, y, speakers, draws, neutral)
+    scorer = EnrollmentScorer(
+        k, neutral=neutral, repeats=repeats, random_state=random_state
+    )
+    scorer._check(estimator, y, speakers)
     folds = LeaveOneGroupOut().split(np.zeros(n_rows), y, groups=speakers)
-    jobs = [
-        delayed(_left_out)(
-            estimator, X, y, speakers, *fold, draws, neutral, [random_state, number]
-        )
-        for number, fold in enumerate(folds)
-    ]
+    folds = [(number, *fold) for number, fold in enumerate(folds)]
+    size = 1
     if is_stackable(estimator):
-        context, n_jobs = stacked_fits(MAX_STACK, n_jobs), None
-    else:
-        context = nullcontext()
-    with context, tqdm(total=len(jobs), disable=not verbose) as progress:
-        found = []
-        for predictions in Parallel(n_jobs, return_as="generator")(jobs):
+        size = min(MAX_STACK, -(-len(folds) // effective_n_jobs(n_jobs)))
+    bundles = [folds[start : start + size] for start in range(0, len(folds), size)]
+    tasks = (
+        delayed(_leave_out)(bundle, scorer, estimator, X, y, speakers)
+        for bundle in bundles
+    )
+    found = []
+    with tqdm(total=len(folds), disable=not verbose) as progress:
+        results = Parallel(n_jobs, return_as="generator")(tasks)
+        for bundle, predictions in zip(bundles, results):
             found += predictions
-            progress.update()
-    return _table(found, y, draws, neutral)
+            progress.update(len(bundle))
+    return scorer._table(found, y)
+
+
+def _leave_out(folds, scorer, *data):
+    """Return the predictions for the speakers left out, whose networks train together.
+
+    `folds` has the number, the training rows and the test rows of each.
+    """
+    with threadpool_limits(1):
+        results = run_together([_job(scorer, *fold, *data) for fold in folds])
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+    return [found for result in results for found in result]
+
+
+def _job(scorer, number, train, test, estimator, X, y, speakers):
+    """Fit on the other speakers and return the predictions for the one left out."""
+    fitted = seeded(estimator, scorer.random_state)
+    rows = _safe_indexing(X, train)
+    yield Fit(
+        fitted, partial(call, fitted, "fit", rows, y[train], speakers=speakers[train])
+    )
+    return scorer._predictions(fitted, X, y, speakers[test[0]], test, number)
 
 
 class EnrollmentScorer:
-    """Score a fitted pipeline as it does on new speakers who have been enrolled.
+    """Score a fitted pipeline on new speakers after their enrolment.
 
     A scorer for searches, such as
     ``GridSearchCV(pipeline, {"speakerscaler__shrinkage": [2, 5, 10]},
-    scoring=EnrollmentScorer(), cv=GroupKFold(5))``, to be fitted with metadata routing
-    and ``groups=speakers``. scikit-learn's own scorers tell the pipeline no speaker, so
-    that they cannot choose what matters with an enrolment. It serves
+    scoring=EnrollmentScorer(), cv=GroupKFold(5))``, fitted with metadata routing
+    and ``groups=speakers``. scikit-learn's own scorers pass no speakers to the
+    pipeline, so they cannot measure the effect of an enrolment. Use it with
     :class:`~advser.model_selection.StackedGridSearchCV` as well.
 
     Parameters
     ----------
     k : sequence of int or "all", default=(1, 2, 5, 10)
-        Numbers of utterances to enroll, as in :func:`enrollment_curve`.
+        Numbers of utterances to enrol, as in :func:`enrollment_curve`.
 
     neutral : bool, default=False
-        Whether they are neutral, and told to be.
+        Whether to enrol neutral utterances only, marked as neutral.
 
     repeats : int, default=3
         Number of random draws.
@@ -186,7 +217,7 @@ class EnrollmentScorer:
     >>> from sklearn.pipeline import make_pipeline
     >>> from advser import SpeakerScaler
     >>> from advser.datasets import load_emodb
-    >>> from advser.speakers import EnrollmentScorer
+    >>> from advser.evaluation import EnrollmentScorer
     >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
     >>> search = GridSearchCV(
     ...     make_pipeline(SpeakerScaler(), LogisticRegression(C=0.1)),
@@ -200,22 +231,36 @@ class EnrollmentScorer:
     {'speakerscaler__shrinkage': 1}
     """
 
-    def __init__(self, k=(1, 2, 5, 10), *, neutral=False, repeats=3, random_state=0):
+    def __init__(
+        self,
+        k: Sequence[int | str] = (1, 2, 5, 10),
+        *,
+        neutral: bool = False,
+        repeats: int = 3,
+        random_state: int = 0,
+    ):
         self.k = k
         self.neutral = neutral
         self.repeats = repeats
         self.random_state = random_state
 
-    def __call__(self, estimator, X, y, speakers=None, groups=None):
+    def __call__(
+        self,
+        estimator: BaseEstimator,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        speakers: npt.ArrayLike | None = None,
+        groups: npt.ArrayLike | None = None,
+    ) -> float:
         """Return the unweighted average recall: the mean over numbers and draws.
 
         Parameters
         ----------
         estimator : Pipeline
-            Fitted, with a step that has `enroll`.
+            Fitted, with a :class:`~advser.SpeakerScaler`.
 
         X : array-like of shape (n_samples, n_features)
-            Utterances of speakers whom the estimator does not know.
+            Utterances of speakers who are not in the training data.
 
         y : array-like of shape (n_samples,)
             Emotions.
@@ -230,7 +275,7 @@ class EnrollmentScorer:
         Raises
         ------
         ValueError
-            If the speakers are not given, or as in :func:`enrollment_curve`.
+            If the speakers are missing, or as in :func:`enrollment_curve`.
         """
         n_rows = _num_samples(X)
         y = check_labels(y, "y", n_rows)
@@ -241,17 +286,14 @@ class EnrollmentScorer:
                 "of the search, with metadata routing on: "
                 "`sklearn.set_config(enable_metadata_routing=True)`."
             )
-        draws, found = _draws(self.k, self.repeats), []
-        _check_enough(estimator, y, speakers, draws, self.neutral)
+        self._check(estimator, y, speakers)
+        found = []
         for number, name in enumerate(pd.unique(speakers)):
             rows = np.flatnonzero(speakers == name)
-            seed = [self.random_state, number]
-            found += _predictions(
-                estimator, X, y, name, rows, draws, self.neutral, seed
-            )
-        return float(_table(found, y, draws, self.neutral)["uar"].mean())
+            found += self._predictions(estimator, X, y, name, rows, number)
+        return float(self._table(found, y)["uar"].mean())
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRequest:
         """Request the speakers, by either name.
 
         Returns
@@ -263,103 +305,91 @@ class EnrollmentScorer:
             request.score.add_request(param=name, alias=True)
         return request
 
-
-def _draws(k, repeats):
-    """Return the pairs of number and draw; one draw where nothing is left to chance."""
-    for number in k:
-        if number != "all" and not (isinstance(number, Integral) and number >= 0):
+    def _check(self, estimator, y, speakers):
+        """Raise for wrong parameters, or a number of utterances that no speaker has."""
+        for k in self.k:
+            if k != "all" and not (isinstance(k, Integral) and k >= 0):
+                raise ValueError(
+                    f"`k` holds {k!r}; it must hold numbers of utterances from 0 on, "
+                    "or 'all'."
+                )
+        if not len(self.k) or self.repeats < 1:
             raise ValueError(
-                f"`k` holds {number!r}; it must hold numbers of utterances from 0 on, "
-                "or 'all'."
+                f"`k` has {len(self.k)} entries and `repeats` is {self.repeats}; both "
+                "must be at least 1."
             )
-    if not len(k) or repeats < 1:
-        raise ValueError(
-            f"`k` has {len(k)} entries and `repeats` is {repeats}; both must be at "
-            "least 1."
-        )
-    return [
-        (number, repeat)
-        for number, repeat in product(k, range(repeats))
-        if repeat == 0 or number not in (0, "all")
-    ]
-
-
-def _check_enough(estimator, y, speakers, draws, neutral):
-    """Raise where there is a number of utterances that no speaker has."""
-    _, step, _ = _split_at_enrollment(estimator, unfitted=True)
-    can_be_enrolled = pd.Series(_can_be_enrolled(step, y, neutral))
-    most = can_be_enrolled.groupby(speakers).sum().max()
-    kind = f"{step.neutral!r} " if neutral else ""
-    for k, _ in draws:
-        if k not in (0, "all") and k >= most:
+        _, scaler, _ = split_at_scaler(estimator, unfitted=True)
+        candidates = pd.Series(self._candidates(scaler, y))
+        most = candidates.groupby(speakers).sum().max()
+        kind = f"{scaler.neutral!r} " if self.neutral else ""
+        too_many = [k for k in self.k if k not in (0, "all") and k >= most]
+        if too_many:
             raise ValueError(
-                f"`k` holds {k}, and no speaker has more than {most} {kind}utterances, "
-                "so that none would be left to score; enroll fewer."
+                f"`k` holds {too_many[0]}, and no speaker has more than {most} "
+                f"{kind}utterances, so that none would be left to score; enrol fewer."
             )
 
+    def _candidates(self, scaler, y):
+        """Return the mask of the rows to enrol from."""
+        if not self.neutral:
+            return np.ones(len(y), dtype=bool)
+        return pd.Series(y).isin([scaler.neutral]).to_numpy()
 
-def _left_out(estimator, X, y, speakers, train, test, draws, neutral, seed):
-    """Fit on the other speakers and return the predictions for the one left out."""
-    fitted = seeded(estimator, seed[0])
-    rows = _safe_indexing(X, train)
-    with threadpool_limits(1):
-        call(fitted, "fit", rows, y[train], speakers=speakers[train])
-        return _predictions(fitted, X, y, speakers[test[0]], test, draws, neutral, seed)
+    def _draws(self):
+        """Return the pairs of number and draw; one draw where nothing is random."""
+        return [
+            (k, repeat)
+            for k, repeat in product(self.k, range(self.repeats))
+            if repeat == 0 or k not in (0, "all")
+        ]
 
+    def _predictions(self, fitted, X, y, name, rows, number):
+        """Return number, draw, transductive?, rows and prediction for each draw.
 
-def _predictions(fitted, X, y, name, rows, draws, neutral, seed):
-    """Return number, draw, transductive?, rows and prediction for each draw.
+        `rows` are those of the speaker called `name`, and `number` seeds the draws.
+        """
+        front, scaler, rest = split_at_scaler(fitted)
+        X, y = _safe_indexing(X, rows), y[rows]
+        if front is not None:
+            X = call(front, "transform", X, speakers=np.full(len(rows), name))
+        candidates = np.flatnonzero(self._candidates(scaler, y))
+        every = np.arange(len(rows))
+        by_batch = getattr(scaler, "unknown", None) == "batch"
+        found = []
+        for k, repeat in self._draws():
+            if k == "all":
+                enrolled, scored = candidates, every
+            elif k < len(candidates) or k == 0:
+                seed = [self.random_state, number, repeat]
+                order = np.random.default_rng(seed).permutation(candidates)
+                enrolled, scored = order[:k], np.setdiff1d(every, order[:k])
+            else:
+                continue
+            own = copy.deepcopy(scaler)
+            if len(enrolled):
+                own.enroll(
+                    _safe_indexing(X, enrolled),
+                    np.full(len(enrolled), name),
+                    neutral=self.neutral,
+                )
+            predicted = call(
+                pipeline_of([own, *rest]),
+                "predict",
+                _safe_indexing(X, scored),
+                speakers=np.full(len(scored), name),
+            )
+            uses_scored = k == "all" or (k == 0 and by_batch)
+            found.append((k, repeat, uses_scored, rows[scored], predicted))
+        return found
 
-    `rows` are those of the speaker called `name`.
-    """
-    front, step, rest = _split_at_enrollment(fitted)
-    X, y = _safe_indexing(X, rows), y[rows]
-    if front is not None:
-        X = call(front, "transform", X, speakers=np.full(len(rows), name))
-    candidates = np.flatnonzero(_can_be_enrolled(step, y, neutral))
-    found = []
-    for k, repeat in draws:
-        if k == "all":
-            enrolled, scored = candidates, np.arange(len(rows))
-        elif k < len(candidates) or k == 0:
-            order = np.random.default_rng([*seed, repeat]).permutation(candidates)
-            enrolled = order[:k]
-            scored = np.setdiff1d(np.arange(len(rows)), enrolled)
-        else:
-            continue
-        met = copy.deepcopy(step)
-        if len(enrolled):
-            X_enrolled = _safe_indexing(X, enrolled)
-            met.enroll(X_enrolled, np.full(len(enrolled), name), neutral=neutral)
-        predicted = call(
-            _pipeline([met, *rest]),
-            "predict",
-            _safe_indexing(X, scored),
-            speakers=np.full(len(scored), name),
-        )
-        by_batch = getattr(step, "unknown", None) == "batch"
-        uses_scored = k == "all" or (k == 0 and by_batch)
-        found.append((k, repeat, uses_scored, rows[scored], predicted))
-    return found
-
-
-def _table(found, y, draws, neutral):
-    """Pool the predictions for all speakers into one score for each draw."""
-    rows = []
-    for draw in draws:
-        pooled = [entry[2:] for entry in found if entry[:2] == draw]
-        uses_scored, scored, predicted = zip(*pooled)
-        scored = np.concatenate(scored)
-        uar = unweighted_average_recall(y[scored], np.concatenate(predicted))
-        rows.append(
-            {
-                "k": draw[0],
-                "neutral": neutral,
-                "transductive": uses_scored[0],
-                "repeat": draw[1],
-                "n_speakers": len(pooled),
-                "n_samples": len(scored),
-                "uar": uar,
-            }
-        )
-    return pd.DataFrame(rows)
+    def _table(self, found, y):
+        """Pool the predictions for all speakers into one score for each draw."""
+        table = []
+        for k, repeat in self._draws():
+            pooled = [entry[2:] for entry in found if entry[:2] == (k, repeat)]
+            uses_scored, rows, predicted = zip(*pooled)
+            rows = np.concatenate(rows)
+            uar = unweighted_average_recall(y[rows], np.concatenate(predicted))
+            row = k, self.neutral, uses_scored[0], repeat, len(pooled), len(rows), uar
+            table.append(row)
+        return pd.DataFrame(table, columns=COLUMNS)

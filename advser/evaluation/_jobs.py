@@ -1,44 +1,99 @@
-"""Fits as jobs: networks in stacks, all else in processes, no failure ends the rest.
+"""The jobs of a comparison: fits and predictions, in bundles, in processes.
 
-A job is a function, its key (the names of the estimator, the seed and the fold) and
-further arguments. It returns the tables of rows that it found, or the job that is left
-to do.
+A job is a generator, see `advser._engine._jobs`. The networks of a bundle are trained
+as one batch. A job that fails gives a row of the table of errors; the others go on.
 """
 
 import traceback
+import warnings
+from collections.abc import Callable
+from functools import partial
 from numbers import Integral
+from time import thread_time
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
+from sklearn.exceptions import FitFailedWarning
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from ..model_selection import MAX_STACK, stacked_fits
+from .._engine._jobs import Fit, run_together
+from .._routing import call, unseeded
+from ..model_selection import MAX_STACK, is_stackable
+from ._store import Store
 
-__all__ = ["check_seeds", "run", "unordered"]
+__all__ = ["Job", "Utterances", "fit_predict", "run", "seeds_of", "tables_of"]
+
+MIN_BUNDLE = 32  # a stack of fewer networks takes more time for each of them
+N_BUNDLES = 4  # of each process: an interrupt loses the results of the current ones
 
 
-def check_seeds(seeds, estimators):
-    """Return the seeds, of which there must be one, and one estimator, at least."""
-    seeds = range(seeds) if isinstance(seeds, Integral) else [*map(int, seeds)]
-    if not len(seeds) or not estimators:
+class Utterances(NamedTuple):
+    """The rows of a comparison, each field with an entry for each utterance."""
+
+    X: Any
+    y: np.ndarray
+    speakers: np.ndarray
+    samples: np.ndarray  # their names
+    corpora: np.ndarray | None = None
+    genders: np.ndarray | None = None
+
+
+class Job(NamedTuple):
+    """A job that can be sent to a process.
+
+    Parameters
+    ----------
+    key : tuple
+        Name of the estimator, seed, and number of the fold, or None.
+
+    function : callable
+        Returns the generator when called with the utterances, the key and the
+        `arguments`. The generator returns tables of rows by name.
+
+    arguments : tuple
+        The first is the estimator.
+    """
+
+    key: tuple
+    function: Callable
+    arguments: tuple
+
+
+def seeds_of(seeds, estimators):
+    """Return the seeds of each estimator: one without a free random state has one."""
+    seeds = [*(range(seeds) if isinstance(seeds, Integral) else map(int, seeds))]
+    if not seeds or not estimators:
         raise ValueError(
             f"`estimators` has {len(estimators)} entries and `seeds` {len(seeds)}; "
             "pass one of each at least."
         )
-    return seeds
+    return {
+        name: seeds if unseeded(model) else seeds[:1]
+        for name, model in estimators.items()
+    }
 
 
-def run(together, alone, store, n_jobs, verbose):
-    """Do all jobs, and add what they find, or their errors, to the store.
+def run(jobs, utterances, task, settings, folder, n_jobs, verbose):
+    """Run the jobs that have no results in the folder, and return all tables.
 
     Parameters
     ----------
-    together, alone : list of tuple
-        Jobs whose networks are trained in stacks, and all others.
+    jobs : list of Job
 
-    store : Store
+    utterances : Utterances
+
+    task : EmotionTask or RatingTask
+
+    settings : dict
+        What the results depend on, ready for JSON.
+
+    folder : str, path-like or None
 
     n_jobs : int or None
         Number of processes, each on one thread.
@@ -46,73 +101,174 @@ def run(together, alone, store, n_jobs, verbose):
     verbose : int
         Whether to show a progress bar.
     """
-    alone = list(alone)
-    with tqdm(total=len(together) + len(alone), disable=not verbose) as progress:
-        if together:
-            left = dict(enumerate(together))
-            with stacked_fits(MAX_STACK, n_jobs):
-                jobs = [(_stacked, number, *job) for number, job in left.items()]
-                for number, result in _until_error(unordered(jobs)):
-                    del left[number]
-                    if isinstance(result, dict):
-                        store.add(result)
-                        progress.update()
-                    else:
-                        alone.append(result)
-            alone.extend(left.values())
-        # The limit that a job sets itself is undone wrongly where workers are threads.
-        with threadpool_limits(1):
-            for tables in unordered([(_recorded, *job) for job in alone], n_jobs):
-                store.add(tables)
-                progress.update()
+    store = Store(folder, settings, utterances, task)
+    done = store.done()
+    left = {job.key: job for job in jobs if job.key not in done}
+    # Worker threads share the limit and would not restore it in the right order.
+    with tqdm(total=len(left), disable=not verbose) as progress, threadpool_limits(1):
+        for key, tables in _results(left, utterances, n_jobs):
+            store.add(tables)
+            del left[key]
+            progress.update()
+    tables = store.finish()
+    if len(tables["errors"]):
+        _report(tables["errors"], settings.get("runs"), tables["scores"].empty)
+    return tables
 
 
-def unordered(jobs, n_jobs=None):
-    """Run jobs, each a function and its arguments; yield the results as they come."""
+def _results(left, utterances, n_jobs):
+    """Yield the key and tables of each job as they come, while `left` gets smaller."""
     backend, _ = get_active_backend()
     can_yield = backend.supports_return_generator
     parallel = Parallel(
         n_jobs=n_jobs, return_as="generator_unordered" if can_yield else "list"
     )
-    return parallel(delayed(function)(*arguments) for function, *arguments in jobs)
 
+    def results_of(bundles):
+        # Each array is an argument of its own, so that a cluster gets it only once.
+        calls = (delayed(_run_bundle)(bundle, *utterances) for bundle in bundles)
+        for results in parallel(calls):
+            yield from results
 
-def _until_error(results):
-    """Yield results until an error of the processes: one was killed, perhaps."""
     try:
-        yield from results
+        yield from results_of(_bundles([*left.values()], effective_n_jobs(n_jobs)))
     except Exception:
-        return
+        # A process was killed, perhaps because the memory was full. One job at a time
+        # needs less.
+        yield from results_of([[job] for job in left.values()])
 
 
-def _stacked(number, *job):
-    """Return what a job finds among others, or the job that is left to do alone.
+def _bundles(jobs, n_processes):
+    """Return lists of jobs to run together: first those that train stacks.
 
-    Either comes with the number of the job.
+    These are in the order of the estimators, since similar networks share a stack; the
+    others are in the order of the seeds.
     """
-    function, *arguments = job
-    try:
-        return number, function(*arguments)
-    except Exception:  # of this network or of another one that it was stacked with
-        return number, job
+    stackable, alone = [], []
+    for job in jobs:
+        (stackable if is_stackable(job.arguments[0]) else alone).append(job)
+    stackable.sort(key=lambda job: job.key[0])
+    alone.sort(key=lambda job: job.key[1])
+    share = -(-len(stackable) // n_processes)
+    size = min(MAX_STACK, share, max(MIN_BUNDLE, -(-share // N_BUNDLES)))
+    starts = range(0, len(stackable), max(1, size))
+    bundles = [stackable[start : start + size] for start in starts]
+    return bundles + [[job] for job in alone]
 
 
-def _recorded(*job):
-    """Return what a job finds, or its error."""
-    name, seed, fold = job[1]
-    try:
-        with threadpool_limits(1):
-            while not isinstance(job, dict):
-                function, *arguments = job
-                job = function(*arguments)
-            return job
-    except Exception as error:
-        row = {
-            "estimator": name,
-            "seed": seed,
-            "fold": fold,
-            "error": type(error).__name__,
-            "message": str(error),
-            "traceback": "".join(traceback.format_exception(error)),
+def _run_bundle(jobs, *utterances):
+    """Return the key and the tables of each job: its results, or its error."""
+    utterances = Utterances(*utterances)
+    generators = [job.function(utterances, job.key, *job.arguments) for job in jobs]
+    with threadpool_limits(1):
+        results = run_together(generators)
+    return [
+        (job.key, _error(*job.key, found) if isinstance(found, Exception) else found)
+        for job, found in zip(jobs, results)
+    ]
+
+
+def _error(name, seed, fold, error):
+    """Return the table of an error."""
+    row = {
+        "estimator": name,
+        "seed": seed,
+        "fold": np.nan if fold is None else fold,
+        "error": type(error).__name__,
+        "message": str(error),
+        "traceback": "".join(traceback.format_exception(error)),
+    }
+    return {"errors": pd.DataFrame([row])}
+
+
+def _report(errors, runs, nothing_left):
+    """Warn that fits have failed, or raise an error if all have."""
+    first = errors.iloc[0]
+    if pd.isna(first["fold"]):
+        where = " for the leakage"
+    elif runs is None:
+        where = f" for fold {int(first['fold'])}"
+    else:
+        train, test, *_ = runs[int(first["fold"])]
+        where = f", trained on {train!r} and tested on {test!r}"
+    text = (
+        f"{len(errors)} fits have failed, of {list(pd.unique(errors['estimator']))}. "
+        f"The first, of {first['estimator']!r} with seed {first['seed']}{where}, by "
+        f"{first['error']}: {first['message']}"
+    )
+    if nothing_left:
+        raise ValueError(f"{text}\n\n{first['traceback']}")
+    warnings.warn(
+        f"{text}\nThe others are in the table `errors`.", FitFailedWarning, stacklevel=4
+    )
+
+
+def fit_predict(model, utterances, train, test, domains, unlabeled=None):
+    """Fit a model in place and predict other rows: a job, or a part of one.
+
+    Parameters
+    ----------
+    model : estimator
+
+    utterances : Utterances
+
+    train, test : ndarray of int
+        Rows to fit on, and rows to predict.
+
+    domains : ndarray of shape (n_samples,)
+        Passed as `speakers`, where the model requests them. The speakers are `groups`.
+
+    unlabeled : ndarray of int or None, default=None
+        Rows to fit on without their labels.
+
+    Returns
+    -------
+    y_pred : ndarray
+
+    seconds : dict
+        CPU seconds of both, as columns of a table.
+    """
+
+    def labels(rows):
+        return {"speakers": domains[rows], "groups": utterances.speakers[rows]}
+
+    start = thread_time()
+    X, y = _safe_indexing(utterances.X, train), utterances.y[train]
+    last, options = model, {}
+    if unlabeled is not None:
+        X_unlabeled = _safe_indexing(utterances.X, unlabeled)
+        if isinstance(model, Pipeline):
+            last = model[-1]
+            if len(model) > 1:
+                front = model[:-1]
+                X = call(front, "fit_transform", X, y, **labels(train))
+                X_unlabeled = call(front, "transform", X_unlabeled, **labels(unlabeled))
+                model.steps[:-1] = front.steps  # copies, if the pipeline has a memory
+        options = {"X_unlabeled": X_unlabeled, "speakers_unlabeled": domains[unlabeled]}
+    fit_seconds = thread_time() - start
+    fit = partial(call, last, "fit", X, y, **labels(train), **options)
+    fit_seconds += yield Fit(last, fit)
+    start = thread_time()
+    X_test = _safe_indexing(utterances.X, test)
+    y_pred = call(model, "predict", X_test, **labels(test))
+    predict_seconds = thread_time() - start
+    return y_pred, {"fit_seconds": fit_seconds, "predict_seconds": predict_seconds}
+
+
+def tables_of(utterances, rows, y_pred, task, run, before, after):
+    """Return the tables of predictions and of their scores.
+
+    The columns in `run` identify the predictions; those in `before` and `after` stand
+    around the scores.
+    """
+    predictions = pd.DataFrame(
+        {
+            **run,
+            "sample": utterances.samples[rows],
+            "speaker": utterances.speakers[rows],
+            **task.columns(utterances.y[rows], y_pred),
         }
-        return {"errors": pd.DataFrame([row])}
+    )
+    scores = {"n_samples": len(rows), **task.score_fold(predictions)}
+    table = pd.DataFrame([{**before, **scores, **after}])
+    return {"predictions": predictions, "scores": table}

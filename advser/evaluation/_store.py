@@ -1,8 +1,8 @@
-"""The folder of a comparison: rows as they are found, and what they were found by.
+"""The folder of a comparison: rows as they come, and the settings that led to them.
 
-An interruption, even a power cut, loses what was being fitted and no more: scores are
-written after the predictions they belong to, and a row that was cut short is dropped
-when the folder is read.
+An interrupt, even a power cut, loses the current fits and nothing else: scores are
+written after their predictions, and a last row that is incomplete is dropped when the
+folder is read.
 """
 
 import json
@@ -18,49 +18,26 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from ..speakers._scaler import is_transductive
+
 __all__ = [
-    "TABLES",
-    "Store",
-    "as_json",
-    "described",
-    "environment",
-    "fingerprint",
-    "in_order",
-    "installed",
-    "read_settings",
-    "read_tables",
-    "write_json",
-    "write_table",
-    "write_text",
+    *("Store", "as_json", "described", "environment", "fingerprint", "installed"),
+    *("load", "planned", "save", "write_json", "write_text"),
 ]
 
 SETTINGS = "comparison.json"
-TABLES = {
-    "predictions": ["estimator", "seed", "fold"],
-    "scores": ["estimator", "seed", "fold"],
-    "leakage": ["estimator", "seed"],
-    "errors": ["estimator", "seed", "fold"],
-}  # in the order of writing, and the columns by which each is sorted
-EMPTY = {
-    "predictions": [
-        "estimator",
-        "seed",
-        "fold",
-        "sample",
-        "speaker",
-        "y_true",
-        "y_pred",
-    ],
+KEYS = ["estimator", "seed", "fold"]
+COLUMNS = {
+    "predictions": [*KEYS, "sample", "speaker", "y_true", "y_pred"],
     "scores": ["estimator", "transductive", "seed", "fold", "n_samples"],
     "leakage": ["estimator", "seed", "asked", "probe", "accuracy", "chance"],
-    "errors": ["estimator", "seed", "fold", "error", "message", "traceback"],
-}  # the columns where nothing was found
+    "errors": [*KEYS, "error", "message", "traceback"],
+}  # the tables, and their columns when they have no rows
 TEXTS = {
     *("estimator", "test_speakers", "chosen", "sample", "speaker", "y_true", "y_pred"),
     *("asked", "probe", "error", "message", "traceback"),
     *("train", "test", "domain", "target"),
 }
-INTEGERS = {"seed", "n_samples", "candidates", "n_speakers"}
 PACKAGES = [
     *("advser", "joblib", "numpy", "pandas", "scikit-learn", "scipy", "skorch"),
     "torch",
@@ -68,126 +45,145 @@ PACKAGES = [
 
 
 class Store:
-    """The rows found so far, in memory and, as they come, in a folder.
+    """The rows found so far, in memory and in a folder.
 
     Parameters
     ----------
     folder : str, path-like or None
-        Created if missing. What an earlier call with the same settings has found is
-        there at once, but for its errors: what failed is tried again.
+        Created if missing. The results of an earlier call with the same settings are
+        read from it. Its errors are not: those fits are tried again.
 
     settings : dict
         What the results depend on, ready for JSON.
 
-    labels : dict of str to sequence
-        Values that may occur in a column of the predictions, of which the folder knows
-        only how they are written.
+    utterances : Utterances
+        Its names of samples and speakers are text in the folder.
+
+    task : EmotionTask or RatingTask
+        Its emotions are text in the folder.
 
     Raises
     ------
     FileExistsError
-        If the folder holds tables that other settings have led to.
+        If the folder holds results of other settings.
     """
 
-    def __init__(self, folder, settings, labels):
+    def __init__(self, folder, settings, utterances, task):
         self.settings = settings
-        self.found = {name: [] for name in TABLES}
+        self.found = {name: [] for name in COLUMNS}
         self.folder = None if folder is None else Path(folder)
         if folder is None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         if (self.folder / SETTINGS).exists():
             check_same(read_settings(self.folder), settings, self.folder)
-            self._resume(labels)
-            return
-        for name in TABLES:
-            if self._path(name).exists():
+            labels = {"sample": utterances.samples, "speaker": utterances.speakers}
+            self._resume(labels | task.labels())
+        for name in COLUMNS:
+            if self._path(name).exists() and not (self.folder / SETTINGS).exists():
                 raise FileExistsError(
-                    f"`folder` holds {self._path(name)} but no {SETTINGS}, and so "
-                    "nobody knows how it was found; name another folder, or remove the "
-                    "old tables."
+                    f"`folder` holds {self._path(name)} but no {SETTINGS}, so that the "
+                    "settings of its results are unknown; name another folder, or "
+                    "remove the old tables."
                 )
-        write_json(self.folder / SETTINGS, settings)
+        write_json(self.folder / SETTINGS, settings)  # with the new order of estimators
 
     def _resume(self, labels):
+        """Read the results of finished fits; `labels` are the values in a column."""
         tables = read_tables(self.folder)
         scores, predictions = tables["scores"], tables["predictions"]
-        n_predicted = predictions.groupby(["estimator", "seed", "fold"]).size()
+        n_predicted = predictions.groupby(KEYS).size()
         n_predicted = n_predicted.reindex(keys_of(scores), fill_value=0)
         scores = scores[n_predicted.to_numpy() == scores["n_samples"].to_numpy()]
         predictions = predictions[keys_of(predictions).isin(keys_of(scores))]
         for column, values in labels.items():
             known = {str(value): value for value in values}
-            written = predictions[column]
-            predictions = predictions.assign(
-                **{column: [known.get(text, text) for text in written]}
-            )
-        n_answers = len(self.settings["probes"]) * len(self.settings["asked"])
+            values = [known.get(text, text) for text in predictions[column]]
+            predictions = predictions.assign(**{column: values})
         leakage = tables["leakage"]
-        runs = leakage.groupby(["estimator", "seed"])["probe"]
-        leakage = leakage[runs.transform("size") == n_answers]
+        n_probed = leakage.groupby(["estimator", "seed"])["probe"].transform("size")
+        n_expected = len(self.settings["probes"]) * len(self.settings["asked"])
+        leakage = leakage[n_probed == n_expected]
         kept = {"predictions": predictions, "scores": scores, "leakage": leakage}
-        for name, table in kept.items():
-            if len(table):
-                self.found[name] = [table]
-                write_table(self._path(name), table)
-            else:
-                self._path(name).unlink(missing_ok=True)
-        self._path("errors").unlink(missing_ok=True)
+        self.found |= {name: [table] for name, table in kept.items() if len(table)}
+        save(self.folder, kept | {"errors": empty("errors")})
 
     def done(self):
         """Return estimator, seed and fold of all fits; the fold is None for leakage."""
-        fits = {key for table in self.found["scores"] for key in keys_of(table)}
-        probed = {
-            (*key, None)
-            for table in self.found["leakage"]
-            for key in table[["estimator", "seed"]].itertuples(index=False, name=None)
+        leakage = (table.assign(fold=None) for table in self.found["leakage"])
+        return {
+            key
+            for table in [*self.found["scores"], *leakage]
+            for key in table[KEYS].itertuples(index=False, name=None)
         }
-        return fits | probed
 
     def add(self, tables):
-        """Take the rows of a result: a thread does, which Ctrl-C does not cut short."""
+        """Add the rows of a job, in a thread: Ctrl-C does not interrupt the writing."""
         with ThreadPoolExecutor(1) as writer:
             writer.submit(self._add, tables).result()
 
     def _add(self, tables):
-        for name in TABLES:
-            if name not in tables:
-                continue
+        for name, table in tables.items():
             is_first = not self.found[name]
-            self.found[name].append(tables[name])
+            self.found[name].append(table)
             if self.folder is None:
                 continue
-            if name == "errors":  # their lines are many and they are few
-                write_table(self._path(name), pd.concat(self.found[name]))
+            if name == "errors":  # few rows, but each has many lines
+                save(self.folder, {name: pd.concat(self.found[name])})
             else:
-                tables[name].to_csv(
-                    self._path(name), mode="a", header=is_first, index=False
-                )
+                table.to_csv(self._path(name), mode="a", header=is_first, index=False)
 
-    def tables(self):
-        """Return all rows, sorted by the order of the estimators, seed and fold."""
+    def finish(self):
+        """Return all tables in order, and write them to the folder in this order."""
         tables = {
             name: pd.concat(found, ignore_index=True) if found else empty(name)
             for name, found in self.found.items()
         }
-        return in_order(tables, self.settings)
+        tables = in_order(tables, self.settings)
+        if self.folder is not None:
+            save(self.folder, tables)
+        return tables
 
     def _path(self, name):
         return self.folder / f"{name}.csv"
 
 
+def load(folder, *, kind):
+    """Return the settings and the tables of the comparison in a folder.
+
+    Parameters
+    ----------
+    folder : str or path-like
+
+    kind : {"Comparison", "CrossCorpusComparison"}
+        Name of the class that it must be of.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder has none, or one of the other kind.
+    """
+    settings = read_settings(folder)
+    found = "CrossCorpusComparison" if "pairs" in settings else "Comparison"
+    if kind != found:
+        raise FileNotFoundError(
+            f"`folder` {str(folder)!r} holds a comparison of another kind; read it by "
+            f"`{found}.load`."
+        )
+    return settings, in_order(read_tables(folder), settings)
+
+
 def empty(name):
     """Return a table without rows."""
-    return pd.DataFrame(columns=EMPTY[name])
+    return pd.DataFrame(columns=COLUMNS[name])
 
 
 def in_order(tables, settings):
     """Sort tables by the order of the estimators, seed and fold."""
     rank = {name: number for number, name in enumerate(settings["estimators"])}
     found = {}
-    for name, keys in TABLES.items():
-        rows = tables[name]
+    for name, rows in tables.items():
+        keys = [key for key in KEYS if key in rows]
         ranks = rows[keys].assign(estimator=rows["estimator"].map(rank))
         order = ranks.sort_values(keys, kind="stable").index
         found[name] = rows.loc[order].reset_index(drop=True)
@@ -196,7 +192,7 @@ def in_order(tables, settings):
 
 def keys_of(table):
     """Return estimator, seed and fold of each row, as an index."""
-    return pd.MultiIndex.from_frame(table[["estimator", "seed", "fold"]])
+    return pd.MultiIndex.from_frame(table[KEYS])
 
 
 def check_same(old, new, folder, path=""):
@@ -211,14 +207,8 @@ def check_same(old, new, folder, path=""):
             raise FileExistsError(
                 f"`folder` {str(folder)!r} holds a comparison with {here} = "
                 f"{shortened(one)}, and now it is {shortened(other)}. Name another "
-                "folder, or go on with what it was."
+                "folder, or use the old setting."
             )
-    if list(old) != list(new):
-        raise FileExistsError(
-            f"`folder` {str(folder)!r} holds a comparison of {path}{list(old)}, and "
-            f"now the order is {list(new)}. Name another folder, or go on in that "
-            "order."
-        )
 
 
 def shortened(value):
@@ -226,21 +216,8 @@ def shortened(value):
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
-def read_settings(folder, across=None):
-    """Return the settings of the comparison in a folder.
-
-    Parameters
-    ----------
-    folder : str or path-like
-
-    across : bool, default=None
-        Whether it must be one across corpora, or must not. None for either.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is none of this kind.
-    """
+def read_settings(folder):
+    """Return the settings of the comparison in a folder."""
     file = Path(folder) / SETTINGS
     if not file.is_file():
         raise FileNotFoundError(
@@ -248,19 +225,12 @@ def read_settings(folder, across=None):
             "Pass the folder that was given to `compare`, or to `advser benchmark` as "
             "--out."
         )
-    settings = json.loads(file.read_text(encoding="utf-8"))
-    if across is not None and across != ("pairs" in settings):
-        kinds = ["Comparison.load", "CrossCorpusComparison.load"]
-        raise FileNotFoundError(
-            f"`folder` {str(folder)!r} holds a comparison of another kind; read it by "
-            f"`{kinds[not across]}`."
-        )
-    return settings
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def read_tables(folder):
-    """Return the tables in a folder, without a last row that was cut short."""
-    return {name: read_table(Path(folder) / f"{name}.csv", name) for name in TABLES}
+    """Return the tables in a folder, without a last row that is incomplete."""
+    return {name: read_table(Path(folder) / f"{name}.csv", name) for name in COLUMNS}
 
 
 def read_table(file, name):
@@ -274,21 +244,23 @@ def read_table(file, name):
 
 
 def typed(column):
-    """Return a column that was read as text as what it was."""
+    """Return a column that was read as text in its own type."""
     if column.name in TEXTS:
         return column
     if column.name in ("transductive", "unlabeled"):
         return column == "True"
-    numbers = column.replace("", "nan").astype(float)
-    is_whole = column.name in INTEGERS or (
-        column.name == "fold" and "" not in [*column]
-    )
-    return numbers.astype(int) if is_whole else numbers
+    is_whole = column.str.fullmatch(r"-?\d+").all()
+    return column.astype(int) if is_whole else column.replace("", "nan").astype(float)
 
 
-def write_table(file, table):
-    """Write a table to a CSV file, whole or not at all."""
-    write_text(file, table.to_csv(index=False))
+def save(folder, tables):
+    """Write tables to a folder, each whole or not at all; an empty one has no file."""
+    for name, table in tables.items():
+        file = Path(folder) / f"{name}.csv"
+        if len(table):
+            write_text(file, table.to_csv(index=False))
+        else:
+            file.unlink(missing_ok=True)
 
 
 def write_json(file, content):
@@ -304,10 +276,7 @@ def write_text(file, text):
 
 
 def fingerprint(X, *labels):
-    """Return a text that changes with the data.
-
-    Of a list of files, these are the names.
-    """
+    """Return a text that changes with the data, or with the names of files."""
     is_list = isinstance(X, list)  # whose `index` is a method
     index = None if is_list else [str(name) for name in getattr(X, "index", ())]
     values = X if is_list else np.asarray(X)
@@ -324,8 +293,18 @@ def described(model):
     }
 
 
+def planned(estimator, model, seeds):
+    """Return how an estimator is run, ready for JSON; `model` may be a search of it."""
+    return {
+        "class": type(estimator).__name__,
+        "transductive": is_transductive(model),
+        "seeds": seeds,
+        "parameters": described(estimator),
+    }
+
+
 def as_json(value):
-    """Return the value of a parameter, or how it is written, ready for JSON."""
+    """Return the value of a parameter, or a text that identifies it, ready for JSON."""
     if isinstance(value, bool | int | str | None):
         return value
     if isinstance(value, float) and np.isfinite(value):
@@ -333,12 +312,13 @@ def as_json(value):
     if hasattr(value, "get_params"):
         return type(value).__name__
     text = re.sub(r" at 0x[0-9a-f]+", "", repr(value))
-    if isinstance(value, np.ndarray):  # written in parts, if it is long
+    if isinstance(value, np.ndarray):  # its text is shortened, if it is long
         return f"{text} {joblib.hash(value)}"
     code = getattr(value, "__code__", None)  # functions may share a name, or have none
     if code is not None:
-        told = code.co_code, code.co_names, repr(code.co_consts)
-        return f"{text} {joblib.hash(told)}"
+        return (
+            f"{text} {joblib.hash((code.co_code, code.co_names, repr(code.co_consts)))}"
+        )
     return text
 
 

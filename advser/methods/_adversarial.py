@@ -166,7 +166,7 @@ class _WithObjective:
             warn_if_confounded(
                 labels.emotion.numpy(),
                 labels.speaker.numpy(),
-                game=f"adversary={self.adversary!r}",
+                setting=f"adversary={self.adversary!r}",
                 remedy="Pass an objective with `conditional=True`, such as "
                 "`ClosedForm(conditional=True)`, or set `adversary=None`.",
                 stacklevel=5,

@@ -1,4 +1,4 @@
-"""What is known of a speaker: scaling, enrolment, confounding."""
+"""Speakers: normalisation, enrolment, and confounding with the emotions."""
 
 from ._confounding import SpeakerConfounding, speaker_confounding
 from ._enrolment import enroll

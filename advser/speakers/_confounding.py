@@ -1,40 +1,41 @@
-"""Can the speaker be told from the emotion? Where not, hiding the one hides the other.
+"""Are speaker and emotion confounded? Then hiding the speaker hides the emotion too.
 
-An embedding h that says nothing of the speaker s can hold no more of the emotion e than
-what the speaker leaves open: of the H(e) nats that there are to know,
+An embedding h without any information on the speaker s cannot contain more information
+on the emotion e than is left once s is known:
 
     I(h; e) ≤ I(h; s) + H(e | s) = H(e | s)    where    I(h; s) = 0.
 
-Where each speaker has one emotion, that is nothing.
+If each speaker has one emotion, H(e | s) is 0.
 """
 
 from dataclasses import dataclass
 from warnings import warn
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from scipy.special import entr
+from scipy.stats import entropy
 from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.utils.validation import _num_samples
 
 from .._validation import check_labels
 from ..exceptions import ConfoundedSpeakersWarning
 
-__all__ = ["SpeakerConfounding", "speaker_confounding"]
+__all__ = ["SpeakerConfounding", "speaker_confounding", "warn_if_confounded"]
 
-CONFOUNDED = 0.5  # beyond it, hiding the speaker hides more of the emotion than is left
+CONFOUNDED = 0.5  # above it, hiding the speaker hides more of the emotion than is left
 
 
 @dataclass(frozen=True, eq=False)
 class SpeakerConfounding:
-    """How far the speaker tells the emotion, before anything is heard.
+    """How much the speaker of an utterance says about its emotion.
 
     Attributes
     ----------
     adjusted_mutual_information : float
-        Mutual information of emotion and speaker, beyond that of chance, as a share of
-        the smaller of their entropies: about 0 where all speakers have the same mix of
-        emotions, 1 where the speaker tells the emotion.
+        Mutual information of emotion and speaker, less that expected by chance, as a
+        share of the smaller of their entropies: about 0 if all speakers have the same
+        mix of emotions, 1 if the speaker determines the emotion.
 
     single_emotion_share : float in [0, 1]
         Share of the speakers who have one emotion only.
@@ -62,8 +63,10 @@ class SpeakerConfounding:
         )
 
 
-def speaker_confounding(y, speakers):
-    """Judge how far the emotions of a corpus can be told from the speakers alone.
+def speaker_confounding(
+    y: npt.ArrayLike, speakers: npt.ArrayLike
+) -> SpeakerConfounding:
+    """Measure how far the speakers alone determine the emotions of a corpus.
 
     Parameters
     ----------
@@ -90,11 +93,11 @@ def speaker_confounding(y, speakers):
 
     Notes
     -----
-    The mutual information is adjusted as Vinh, Epps and Bailey (2010), Journal of
-    Machine Learning Research 11, propose: less what it would be by chance, were the
-    emotions dealt to the utterances at random. A speaker with two utterances has one
-    emotion easily, and means little. The smaller of both entropies as the unit makes
-    it 1 where the speaker tells the emotion, however many speakers there are.
+    The mutual information is adjusted as in Vinh, Epps and Bailey (2010), Journal of
+    Machine Learning Research 11: less its expected value if the emotions were assigned
+    to the utterances at random. This matters because a speaker with two utterances
+    often has one emotion by chance. The unit is the smaller of both entropies, so that
+    the value is 1 if the speaker determines the emotion, for any number of speakers.
 
     Examples
     --------
@@ -131,16 +134,16 @@ def speaker_confounding(y, speakers):
     )
 
 
-def warn_if_confounded(emotion, speaker, *, game, remedy, stacklevel):
-    """Warn where a game that hides the speaker must hide the emotion, too.
+def warn_if_confounded(emotion, speaker, *, setting, remedy, stacklevel):
+    """Warn where a loss that hides the speaker hides the emotion, too.
 
     Parameters
     ----------
     emotion, speaker : ndarray of shape (n_samples,)
-        Codes; rows in which one is -1, unknown, say nothing.
+        Codes. Rows in which one is -1, unknown, are left out.
 
-    game : str
-        The setting that plays it, for the text.
+    setting : str
+        The parameter that turns this loss on, for the text.
 
     remedy : str
         What to do instead, for the text.
@@ -148,32 +151,29 @@ def warn_if_confounded(emotion, speaker, *, game, remedy, stacklevel):
     stacklevel : int
         Of the warning, seen from the caller.
     """
-    if min(emotion.min(), speaker.min()) < 0:
-        known = np.minimum(emotion, speaker) >= 0
-        emotion, speaker = emotion[known], speaker[known]
-    # What is not adjusted is larger, and is all that most corpora need.
-    if _shared_information(emotion, speaker) <= CONFOUNDED:
+    known = np.minimum(emotion, speaker) >= 0
+    emotion, speaker = emotion[known], speaker[known]
+    # The bound costs less than the adjusted value, and is enough for most corpora.
+    if _upper_bound(emotion, speaker) <= CONFOUNDED:
         return
     if _adjusted_mutual_information(emotion, speaker) <= CONFOUNDED:
         return
     warn(
-        f"`{game}` hides the speaker, and the speaker tells the emotion: "
-        f"{speaker_confounding(emotion, speaker)}. To remove the one is to remove the "
-        f"other. {remedy}",
+        f"`{setting}` hides the speaker, and the speaker determines the emotion: "
+        f"{speaker_confounding(emotion, speaker)}. The network cannot remove one and "
+        f"keep the other. {remedy}",
         ConfoundedSpeakersWarning,
         stacklevel=stacklevel + 1,
     )
 
 
-def _shared_information(emotion, speaker):
-    """Return the mutual information of codes as a share of the smaller entropy."""
+def _upper_bound(emotion, speaker):
+    """Return the unadjusted mutual information as a share of the smaller entropy."""
     if not len(emotion):
         return 0.0
-    cells = emotion * (speaker.max() + 1)
-    cells += speaker
+    cells = emotion * (speaker.max() + 1) + speaker
     of_both, of_emotion, of_speaker = (
-        entr(np.bincount(codes) / len(codes)).sum()
-        for codes in (cells, emotion, speaker)
+        entropy(np.bincount(codes)) for codes in (cells, emotion, speaker)
     )
     smaller = min(of_emotion, of_speaker)
     return (of_emotion + of_speaker - of_both) / smaller if smaller else 1.0

@@ -1,43 +1,46 @@
-"""New speakers of whom a few utterances are known."""
+"""Enrol new speakers in a fitted pipeline."""
 
-from numbers import Integral
-
-import numpy as np
-import pandas as pd
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._routing import call
 from .._validation import check_labels
 
-__all__ = ["enroll"]
+__all__ = ["enroll", "pipeline_of", "split_at_scaler"]
 
 
-def enroll(estimator, X, speakers, *, neutral=None):
-    """Introduce new speakers to a fitted estimator by a few of their utterances.
+def enroll(
+    estimator: BaseEstimator,
+    X: npt.ArrayLike,
+    speakers: npt.ArrayLike,
+    *,
+    neutral: bool | npt.ArrayLike | None = None,
+) -> BaseEstimator:
+    """Enrol new speakers in a fitted estimator by a few of their utterances.
 
-    The step that has `enroll`, such as :class:`~advser.SpeakerScaler`, learns who they
-    are; the steps before it, such as :class:`~advser.EGeMAPS`, prepare the utterances
-    for it. No other step changes, and nothing is trained again. The emotions of the
-    utterances need not be known.
+    The :class:`~advser.SpeakerScaler` in the estimator learns the statistics of the new
+    speakers. The steps before it, such as :class:`~advser.EGeMAPS`, transform the
+    utterances first. No other step changes, and nothing is trained again. You need not
+    know the emotions of the utterances.
 
     Parameters
     ----------
-    estimator : Pipeline, search over one, or SiameseSER
+    estimator : Pipeline, or search over one
         Fitted, as ``make_pipeline(SpeakerScaler(), AdversarialSER())``, with any
-        classifier or regressor behind. It is changed. Of a search it is
-        `best_estimator_` that is.
+        classifier or regressor as the last step. The function changes the scaler in
+        it, for a search that in `best_estimator_`.
 
     X : array-like of shape (n_samples, n_features)
         The utterances: features, or whatever else the estimator accepts, such as a
         list of files.
 
     speakers : array-like of shape (n_samples,)
-        Speaker of each row. One who has been enrolled before, or was in the training
-        data, is known by all utterances thereafter: pass each once. To start afresh,
-        with another microphone for instance, use another name.
+        Speaker of each row. Utterances of a speaker who is enrolled already, or was in
+        the training data, add to those before: pass each once. To start again, with
+        another microphone for instance, use another name.
 
     neutral : bool or array-like of bool of shape (n_samples,), default=None
         Which utterances are known to be neutral; True for all, None or False for none.
@@ -45,7 +48,7 @@ def enroll(estimator, X, speakers, *, neutral=None):
     Returns
     -------
     estimator : Pipeline, or search over one
-        The same.
+        The same object.
 
     Raises
     ------
@@ -57,15 +60,15 @@ def enroll(estimator, X, speakers, *, neutral=None):
 
     See Also
     --------
-    SpeakerScaler.enroll : What it learns.
+    SpeakerScaler.enroll : What the scaler learns.
     advser.evaluation.enrollment_curve : The recall by the utterances enrolled.
 
     Notes
     -----
-    With metadata routing on, ``pipeline.predict(X, speakers=speakers)`` makes use of
-    what is known. Rows of other speakers, and all rows of a ``predict(X)`` without
-    speakers, are a stranger's. The `predict` of a search does not pass the speakers on:
-    call that of its `best_estimator_`.
+    With metadata routing on, ``pipeline.predict(X, speakers=speakers)`` uses the
+    enrolled speakers. Rows of other speakers, and all rows of a ``predict(X)`` without
+    speakers, are those of an unknown speaker. The `predict` of a search does not pass
+    the speakers on: call that of its `best_estimator_`.
 
     Examples
     --------
@@ -84,32 +87,25 @@ def enroll(estimator, X, speakers, *, neutral=None):
     >>> found.shape
     (29,)
     """
-    front, step, _ = _split_at_enrollment(estimator)
-    check_is_fitted(step)
+    front, scaler, _ = split_at_scaler(estimator)
+    check_is_fitted(scaler)
     speakers = check_labels(speakers, "speakers", _num_samples(X))
     if front is not None:
         X = call(front, "transform", X, speakers=speakers)
-    step.enroll(X, speakers, neutral=neutral)
+    scaler.enroll(X, speakers, neutral=neutral)
     return estimator
 
 
-def _can_be_enrolled(step, y, neutral):
-    """Return the mask of the rows to enroll from."""
-    if not neutral:
-        return np.ones(len(y), dtype=bool)
-    one = isinstance(step.neutral, str | Integral)
-    return pd.Series(y).isin([step.neutral] if one else step.neutral).to_numpy()
+def split_at_scaler(estimator, *, unfitted=False):
+    """Return the steps before the scaler, the scaler, and a list of the steps after it.
 
-
-def _split_at_enrollment(estimator, *, unfitted=False):
-    """Return what comes before the step that has `enroll`, that step, and the others.
-
-    What comes before is a pipeline, or None where there is nothing.
+    The steps before are a pipeline, or None where there are none. Of a search they are
+    those of its best estimator or, if `unfitted`, of the estimator that it varies.
     """
     steps = _steps(estimator, unfitted)
     for number, step in enumerate(steps):
         if hasattr(step, "enroll"):
-            front = _pipeline(steps[:number]) if number else None
+            front = pipeline_of(steps[:number]) if number else None
             return front, step, steps[number + 1 :]
     raise ValueError(
         f"`estimator` is a {type(estimator).__name__}, and no step has `enroll`; put a "
@@ -118,18 +114,22 @@ def _split_at_enrollment(estimator, *, unfitted=False):
     )
 
 
-def _steps(estimator, unfitted):
-    """Return the steps of an estimator, those of pipelines and searches in it as well.
+def pipeline_of(steps):
+    """Return a pipeline of these steps, without copying them."""
+    return Pipeline([(str(number), step) for number, step in enumerate(steps)])
 
-    For a search they are those of its best estimator or, if `unfitted`, of the one
-    that it varies.
-    """
+
+def _steps(estimator, unfitted):
+    """Return the steps of an estimator, with those of pipelines and searches in it."""
     if isinstance(estimator, Pipeline):
         steps = [
             step for _, step in estimator.steps if step not in (None, "passthrough")
         ]
         return [inner for step in steps for inner in _steps(step, unfitted)]
-    if not isinstance(estimator, BaseSearchCV):
+    # Of scikit-learn's meta-estimators, only searches have an `error_score`.
+    if not (
+        isinstance(estimator, MetaEstimatorMixin) and hasattr(estimator, "error_score")
+    ):
         return [estimator]
     if unfitted:
         return _steps(estimator.estimator, unfitted)
@@ -139,8 +139,3 @@ def _steps(estimator, unfitted):
             f"first. `refit` must not be False, and is {estimator.refit!r}."
         )
     return _steps(estimator.best_estimator_, unfitted)
-
-
-def _pipeline(steps):
-    """Return a pipeline of these steps, as they are."""
-    return Pipeline([(str(number), step) for number, step in enumerate(steps)])

@@ -1,191 +1,43 @@
-"""Scaling each speaker by their own statistics, also one who has only just been met.
+"""Speaker normalisation: scale each speaker by their own statistics.
 
-Every speaker s is thought of as `shrinkage` utterances of the average training
-speaker, with mean μ and variance σ², joined by the n utterances of their own. Without
-any of their own, s is the average speaker; with many, only their own count.
+The scaler treats a speaker s as `shrinkage` pseudo-utterances of the average training
+speaker, with mean μ and variance σ², together with the n known utterances of s. With
+n = 0, s is the average speaker; with many utterances, only those of s count.
 """
 
 from numbers import Real
+from typing import Self
 from warnings import warn
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from scipy.sparse import csr_array
-from scipy.special import softmax
 from sklearn.base import (
     BaseEstimator,
     OneToOneFeatureMixin,
     TransformerMixin,
     _fit_context,
 )
-from sklearn.covariance import ledoit_wolf
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._validation import check_labels, check_origin, check_speakers, encode
 from ..exceptions import NoSpeakersWarning
+from ._emotions import EmotionEffects, move_neutral, neutral_offset
+from ._moments import Moments, best_shrinkage, moments, pool
 
 __all__ = ["SpeakerScaler"]
-
-GUESSES = 5  # times that the emotions of a speaker are guessed and their mean is moved
-
-
-def moments(X, codes):
-    """Return count, mean and variance of the rows that share a code.
-
-    The differences to the first row of each code are summed, so that a constant
-    column has a variance of exactly zero.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-    codes : ndarray of shape (n_samples,)
-        Every integer from 0 to the largest.
-
-    Returns
-    -------
-    counts : ndarray of shape (n_codes, 1)
-    means, variances : ndarray of shape (n_codes, n_features), dtype float64
-    """
-    _, first, counts = np.unique(codes, return_index=True, return_counts=True)
-    counts = counts[:, None]
-    origins = X[first].astype(np.float64)
-    ones = np.ones(len(codes))
-    sum_by_code = csr_array((ones, (codes, np.arange(len(codes)))))  # (codes, n)
-    deviations = X - origins[codes]
-    means = sum_by_code @ deviations / counts
-    deviations -= means[codes]
-    return counts, origins + means, sum_by_code @ deviations**2 / counts
-
-
-def pool(counts, means, variances, new_counts, new_means, new_variances):
-    """Return count, mean and variance of two samples taken as one.
-
-    The variance of the whole is the weighted mean of both variances plus the
-    variance between both means. Counts need not be whole numbers.
-    """
-    total = counts + new_counts
-    share = np.divide(new_counts, total, out=np.zeros(total.shape), where=total > 0)
-    shift = new_means - means
-    between = share * (1 - share) * shift**2
-    variances = variances + share * (new_variances - variances) + between
-    return total, means + share * shift, variances
-
-
-def pseudo_counts(counts, means, variances, n_effects=0):
-    r"""Return the number of utterances that knowing speakers in general is worth.
-
-    For each feature the variance within speakers over that between them, with which
-    :math:`\mu + n / (n + \kappa) (\bar x - \mu)` has the least expected squared error
-    of all such means.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (n_speakers, 1)
-    means, variances : ndarray of shape (n_speakers, n_features)
-        Of each speaker.
-
-    n_effects : int, default=0
-        Number of further means that were taken off.
-
-    Returns
-    -------
-    shrinkage : ndarray of shape (n_features,)
-        inf where speakers do not differ more than their utterances make them.
-    within : ndarray of shape (n_features,)
-        Variance within speakers; 0 where too few rows tell it.
-    """
-    shrinkage, within = np.full(means.shape[1], np.inf), np.zeros(means.shape[1])
-    n_free = counts.sum() - len(counts) - n_effects
-    if n_free > 0:
-        within = (counts * variances).sum(axis=0) / n_free
-        if len(counts) > 1:
-            between = means.var(axis=0, ddof=1)
-            between -= within * np.mean(1 / counts)  # the means are uncertain, too
-            np.divide(within, between, out=shrinkage, where=between > 0)
-    return shrinkage, within
-
-
-class EmotionEffects:
-    r"""What each emotion adds to a speaker's usual voice, and how it is guessed by it.
-
-    The model is :math:`x = m_s + \delta_e + \epsilon` for an utterance of speaker s and
-    emotion e. The effects :math:`\delta` add up to 0, and are found by least squares.
-    The emotion is guessed by the linear discriminant of :math:`x - m_s`.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-
-    emotions, speakers : ndarray of shape (n_samples,)
-        Codes, every integer from 0 to the largest.
-
-    clip : float or None
-        Bound of the residuals, in standard deviations.
-
-    Attributes
-    ----------
-    effects : ndarray of shape (n_emotions, n_features)
-
-    mean : ndarray of shape (n_features,)
-        Mean of :math:`m_s` over speakers.
-
-    shrinkage : ndarray of shape (n_features,)
-        `pseudo_counts` of the speakers, without the effects.
-    """
-
-    def __init__(self, X, emotions, speakers, clip):
-        indicators = np.eye(emotions.max() + 1)[emotions]
-        centred = (
-            rows - moments(rows, speakers)[1][speakers] for rows in (indicators, X)
-        )
-        self.effects = np.linalg.lstsq(*centred)[0]
-        residuals = X - self.effects[emotions]
-        of_speakers = moments(residuals, speakers)
-        means = of_speakers[1]
-        self.mean = means.mean(axis=0)
-        self.shrinkage, within = pseudo_counts(*of_speakers, len(self.effects) - 1)
-        self._scale = np.where(within > 0, np.sqrt(within), 1.0)
-        self._clip = np.inf if clip is None else clip
-        residuals = self._standardize(residuals, means[speakers])
-        covariance, _ = ledoit_wolf(residuals, assume_centered=True)
-        covariance += np.finfo(float).eps * np.eye(len(covariance))  # if all are 0
-        centres = self.effects / self._scale
-        self._weights = np.linalg.solve(covariance, centres.T)
-        self._bias = -0.5 * (centres.T * self._weights).sum(axis=0)
-
-    def _standardize(self, X, means):
-        return np.clip((X - means) / self._scale, -self._clip, self._clip)
-
-    def guess(self, X, means):
-        """Return the probabilities of the emotions, all as likely beforehand.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-
-        means : ndarray of shape (n_samples, n_features)
-            :math:`m_s` of the speaker of each row.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_emotions)
-        """
-        rows = self._standardize(X, means)
-        return softmax(rows @ self._weights + self._bias, axis=1)
 
 
 class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     r"""Standardise each speaker's features by their own mean and deviation.
 
-    What remains is how an utterance differs from the speaker's usual voice. For
-    emotions it is the strongest single step towards new speakers, provided that
-    something is known of them: a few utterances, of whatever emotion, given to
-    :meth:`enroll`.
+    What remains is how an utterance differs from the speaker's mean. This step improves
+    the recognition of emotions of unseen speakers more than any other, provided that
+    you have a few of their utterances, of any emotion, and pass them to :meth:`enroll`.
 
-    A row x of speaker s, of whom n utterances with mean :math:`\bar x_s` and variance
-    :math:`v_s` are known, becomes :math:`(x - m_s) / d_s` with
+    With n known utterances of speaker s, their mean :math:`\bar x_s` and variance
+    :math:`v_s`, a row x of s becomes :math:`(x - m_s) / d_s` with
 
     .. math::
 
@@ -201,37 +53,37 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     Parameters
     ----------
     shrinkage : float or "auto", default=5.0
-        :math:`\kappa`: the number of utterances of one's own that weigh as much as
-        what is known of speakers in general. 0 gives the plain z-score per speaker.
-        The best value is the variance within speakers over that between them, and
-        "auto" takes it, for each feature, from the training speakers. The default was
-        chosen by speaker-disjoint inner folds of EmoDB.
+        :math:`\kappa`: the number of a speaker's own utterances that weigh as much as
+        the average speaker. 0 gives the plain z-score per speaker. The best value is
+        the variance within speakers divided by that between them; "auto" estimates it
+        for each feature from the training speakers. The default was chosen by
+        speaker-disjoint inner folds of EmoDB.
 
     balance : bool, default=False
-        Whether to compare speakers as if they spoke in all emotions equally often. What
-        the emotions add to :math:`\bar x_s` is then taken off: each emotion adds the
-        same for everybody, which `fit` learns from y, and those of the utterances are
-        guessed (see Notes). With ``shrinkage="auto"`` it makes the most of few
-        utterances.
+        Whether to compare speakers as if they spoke in all emotions equally often. The
+        scaler then subtracts what the emotions add to :math:`\bar x_s`: `fit` learns
+        from y what each emotion adds, the same for every speaker, and the scaler
+        estimates the emotions of the utterances (see Notes). Together with
+        ``shrinkage="auto"`` it is the best choice for few utterances.
 
     unknown : {"population", "batch", "error"}, default="population"
-        What stands for a speaker who was neither in the training data nor enrolled,
-        and for rows whose speaker is not told (see Notes):
+        Statistics for a speaker who is neither in the training data nor enrolled, and
+        for rows without a speaker (see Notes):
 
         - "population": the average training speaker, :math:`\mu` and
           :math:`\sigma`;
-        - "batch": the statistics of the rows that are being transformed, those of
-          each unknown speaker apart, and all rows without a speaker together;
-        - "error": raise.
+        - "batch": the statistics of the rows passed to `transform`, separate for each
+          unknown speaker, and pooled for all rows without a speaker;
+        - "error": raise an error.
 
     clip : float or None, default=None
-        Bound of the scaled values: what lies beyond ±`clip` is set to it. A new
-        speaker's statistics rest on few utterances, so that single values come out
-        larger than any in training; a bound of 2 or 3 keeps them from deciding.
+        Bound of the scaled values: values beyond ±`clip` are set to it. A new
+        speaker's statistics come from few utterances, so that some values get
+        larger than any in training; a bound of 2 or 3 limits their influence.
 
     neutral : str, int or None, default="neutral"
-        The label in y of emotionally neutral speech. `fit` learns from it how far the
-        neutral speech of a speaker lies from the mean of all their speech.
+        The label in y of emotionally neutral speech. `fit` learns from it the distance
+        between the mean of a speaker's neutral speech and the mean of all their speech.
 
     Attributes
     ----------
@@ -243,11 +95,11 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     means_, variances_ : ndarray of shape (n_speakers, n_features)
         Mean and variance of their utterances, before the shrinkage. With `balance`,
-        what their emotions add is taken off the mean.
+        the means are without what the emotions add.
 
     shrinkage_ : ndarray of shape (n_features,)
         :math:`\kappa` of each feature. With "auto", inf where speakers do not differ
-        more than the spread of their utterances makes them, or there are not two.
+        more than the spread of their utterances makes them, or there is one speaker.
 
     population_mean_, population_scale_ : ndarray of shape (n_features,)
         :math:`\mu` and :math:`\sigma`, of the training speakers alone. The scale of a
@@ -255,88 +107,67 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     neutral_offset_ : ndarray of shape (n_features,) or None
         A speaker's mean less the mean of their neutral utterances, averaged over the
-        training speakers who have neutral and other utterances. None if `fit` saw no
-        such speaker, or no y.
+        training speakers who have neutral and other utterances. None if there was no
+        such speaker in `fit`, or no y.
 
-    n_features_in_ : int
-        Number of features seen in `fit`.
-
-    feature_names_in_ : ndarray of shape (n_features,)
-        Their names, if all are strings.
+    n_features_in_, feature_names_in_ : int, ndarray of shape (n_features,)
+        Number of features in `fit`, and their names if all are strings.
 
     feature_origin_ : dict or None
-        How the features were made, where X tells it
+        How the features were made, where X has this information
         (:func:`advser.audio.read_features`).
 
     Warns
     -----
     NoSpeakersWarning
-        If `fit` is given no speakers: it then does what
+        If you pass no speakers to `fit`: the scaler then does what
         :class:`~sklearn.preprocessing.StandardScaler` does.
 
     See Also
     --------
-    enroll : Introduces speakers to a pipeline with a scaler.
+    enroll : Enrols speakers in a pipeline with a scaler.
     AdversarialSER : Learns an embedding that hides the speaker.
     sklearn.preprocessing.StandardScaler : One mean and deviation for all rows.
 
     Notes
     -----
-    **What a result may claim** depends on what was known of the test speakers:
+    **What a result may claim** depends on what is known of the test speakers:
 
     - *inductive*: nothing. They are unknown, and `unknown="population"`.
-    - *enrolled*: some of their utterances, whose emotion need not be known. These are
-      passed to :meth:`enroll` and must not be scored.
-    - *transductive*: the very utterances that are scored. `unknown="batch"`, or
-      enrolling the test rows. The scaled row then depends on the other rows of the
-      batch; where a system answers one utterance at a time, it cannot be had.
+    - *enrolled*: some of their utterances, without the emotion. Pass these to
+      :meth:`enroll`, and do not score them.
+    - *transductive*: the utterances that are scored. You use `unknown="batch"`, or
+      enrol the test rows. A scaled row then depends on the other rows of the batch,
+      which a system that predicts one utterance at a time does not have.
 
     **When it fails.** Statistics per speaker assume that speakers differ little in
-    their mix of emotions. Where each speaker has one emotion only, as in many a
-    collection cut from broadcasts, the speaker's mean *is* the emotion, and
-    subtracting it erases what should be learnt: on the URDU corpus, with one emotion
-    from 26 of its 29 speakers, it takes the recall of a linear classifier from 0.74
-    to 0.40 to scale the test speakers by their own rows. The same happens in small to
-    someone who is enrolled with angry utterances alone. Ask
+    their mix of emotions. If each speaker has one emotion, the speaker's mean *is* the
+    emotion, and the scaler removes it. In the URDU corpus 26 of 29 speakers have one
+    emotion: scaling the test speakers by their own rows reduces the recall of a linear
+    classifier from 0.74 to 0.40. The same happens, to a smaller degree, if you enrol a
+    speaker with angry utterances alone. Check with
     :func:`~advser.speakers.speaker_confounding` first.
 
     **Cross-validation.** With metadata routing on, ``params={"groups": speakers}`` of
-    :func:`~sklearn.model_selection.cross_validate` drives the splitter and reaches
-    `fit` and `transform` of this step, in a pipeline too, without further requests.
-    With routing off it is ``groups=speakers`` for the splitter and
-    ``params={"speakerscaler__groups": speakers}`` for `fit`. Either way the training
-    rows are scaled by speaker. The rows that are scored are another matter:
-    scikit-learn's scorers (``scoring="balanced_accuracy"``, `make_scorer`) call
-    ``predict(X)`` and tell no speaker. Only ``scoring=None`` with routing on passes
-    the speakers to `Pipeline.score`, and so to `transform`. In a test fold of new
-    speakers, therefore,
-
-    - "population" gives the same under any scoring;
-    - "batch" scales the whole fold as one speaker, which is right under
-      :class:`~sklearn.model_selection.LeaveOneGroupOut`; with ``scoring=None`` and
-      routing on it scales each speaker of the fold apart;
-    - "error" makes the scores NaN, with a warning, or raises where
-      ``error_score="raise"``.
-
-    Speakers who are known from the training fold are recognised with ``scoring=None``
-    and routing on alone. A scorer scales their rows as a stranger's, so the training
-    scores of ``return_train_score=True`` come out too low.
-
-    **Enrolment in a fitted pipeline** is ``advser.enroll(pipe, X_new, speakers_new)``,
-    where `X_new` is what the pipeline accepts, files for instance. With routing on,
-    ``pipe.predict(X, speakers=speakers)`` then uses it; with routing off a pipeline
-    cannot pass the speakers on, and it takes
-    ``pipe[1:].predict(pipe[0].transform(X, speakers))``.
+    :func:`~sklearn.model_selection.cross_validate` goes to the splitter and to
+    `fit` and `transform` of this step, in a pipeline too. With routing off, pass
+    ``groups=speakers`` and ``params={"speakerscaler__groups": speakers}``. Both ways
+    scale the training rows by speaker. The scored rows are scaled by speaker only with
+    ``scoring=None`` and routing on: other scorers call ``predict(X)`` without speakers.
+    All their rows, training rows too, are then those of one unknown speaker:
+    "population" gives the right result for new speakers, "batch" does with
+    :class:`~sklearn.model_selection.LeaveOneGroupOut` alone, and "error" makes the
+    scores NaN, or raises an error with ``error_score="raise"``.
 
     **Balance.** The model is :math:`x = m_s + \delta_e + \epsilon` for an utterance of
-    speaker s and emotion e, and `fit` finds the effects :math:`\delta` by least
-    squares. "auto" then compares the variances that remain without them. The emotions
-    of utterances are guessed by a linear discriminant, with Ledoit and Wolf's estimate
-    [1]_ of the covariance of :math:`\epsilon`, all emotions as likely, and :math:`m_s`
-    as known so far; what they add on average is taken off :math:`\bar x_s`, and so in
-    turn, five times. Those of the training speakers are guessed as well, so that a
-    classifier is trained on rows like those that it will meet. What has been guessed
-    stays when more is enrolled.
+    speaker s and emotion e. `fit` estimates the effects :math:`\delta` by least
+    squares; "auto" compares the variances that remain without them. A linear
+    discriminant estimates the emotions of utterances, with Ledoit and Wolf's estimate
+    [1]_ of the covariance of :math:`\epsilon`, equal priors, and the current
+    :math:`m_s`; the scaler subtracts their mean effect from :math:`\bar x_s`. It
+    repeats both steps five times. It estimates the emotions of the training speakers
+    too, so that the classifier trains on rows like those of the test. Later enrolments
+    do not change earlier estimates.
 
     References
     ----------
@@ -352,8 +183,8 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     >>> scaler.fit_transform(X, speakers=["a", "a", "b", "b"]).ravel()
     array([-1.,  1., -1.,  1.])
 
-    Nothing is known of "c", who is heard as the average speaker, until two utterances
-    are enrolled:
+    "c" is an unknown speaker, scaled as the average one, until you enrol two
+    utterances:
 
     >>> scaler.transform([[23.0]], speakers=["c"])
     array([[16.]])
@@ -377,11 +208,11 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        shrinkage=5.0,
-        balance=False,
-        unknown="population",
-        clip=None,
-        neutral="neutral",
+        shrinkage: float | str = 5.0,
+        balance: bool = False,
+        unknown: str = "population",
+        clip: float | None = None,
+        neutral: str | int | None = "neutral",
     ):
         self.shrinkage = shrinkage
         self.balance = balance
@@ -390,7 +221,14 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.neutral = neutral
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, speakers=None, *, groups=None):
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike | None = None,
+        speakers: npt.ArrayLike | None = None,
+        *,
+        groups: npt.ArrayLike | None = None,
+    ) -> Self:
         """Learn the statistics of the training speakers.
 
         Parameters
@@ -400,13 +238,10 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         y : array-like of shape (n_samples,), default=None
             Emotions, None or NaN where not known. Without `balance`, only the class
-            `neutral` is looked for in it.
+            `neutral` is used.
 
-        speakers : array-like of shape (n_samples,), default=None
-            Speaker of each row.
-
-        groups : array-like of shape (n_samples,), default=None
-            The same by scikit-learn's word for it; used without `speakers`.
+        speakers, groups : array-like of shape (n_samples,), default=None
+            Speaker of each row, by either name; `speakers` wins.
 
         Returns
         -------
@@ -416,7 +251,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ------
         ValueError
             If a parameter, X or the length of another array is wrong, a row has no
-            speaker, or y tells no classes while `balance` needs them.
+            speaker, or y has no classes while `balance` needs them.
         """
         X = self._check_rows(X, reset=True)
         speakers = check_speakers(speakers, groups, len(X))
@@ -431,41 +266,43 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             codes, names = np.zeros(len(X), dtype=np.int64), np.empty(0, dtype=object)
         else:
             codes, names = encode(speakers)
-        counts, means, variances = moments(X, codes)
-        self.population_mean_ = means[0] + (means - means[0]).mean(axis=0)
-        scale = np.sqrt((counts * variances).sum(axis=0) / len(X))
+        own = moments(X, codes)
+        self.population_mean_ = own.means[0] + (own.means - own.means[0]).mean(axis=0)
+        scale = np.sqrt((own.counts * own.variances).sum(axis=0) / len(X))
         self.population_scale_ = np.where(scale > 0, scale, 1.0)
-        self.neutral_offset_ = self._learn_offset(X, y, codes, counts, means)
+        self.neutral_offset_ = neutral_offset(X, y, codes, own, self.neutral)
         if self.shrinkage == "auto":
-            self.shrinkage_, _ = pseudo_counts(counts, means, variances)
+            self.shrinkage_, _ = best_shrinkage(own)
         else:
             self.shrinkage_ = np.full(X.shape[1], float(self.shrinkage))
         self._emotions = None
         if self.balance:
-            self._learn_emotions(X, y, codes)
-            means = self._balance_means(X, codes, (counts, means, variances))
+            self._emotions = emotions = EmotionEffects(X, y, codes, self.clip)
+            self.population_mean_ = emotions.mean
+            if self.shrinkage == "auto":
+                self.shrinkage_ = emotions.shrinkage
+            if self.neutral_offset_ is not None:
+                is_neutral = emotions.names == self.neutral
+                self.neutral_offset_ = -emotions.effects[is_neutral][0]
+            own = self._moments(X, codes)
         self.speakers_ = names
-        self.counts_ = counts[: len(names), 0]
-        self.means_ = means[: len(names)]
-        self.variances_ = variances[: len(names)]
+        self._store(own)
         return self
 
-    def fit_transform(self, X, y=None, speakers=None, *, groups=None):
+    def fit_transform(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike | None = None,
+        speakers: npt.ArrayLike | None = None,
+        *,
+        groups: npt.ArrayLike | None = None,
+    ) -> np.ndarray | pd.DataFrame:
         """Learn the statistics of the training speakers and scale their rows.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Features.
-
-        y : array-like of shape (n_samples,), default=None
-            Emotions, as in `fit`.
-
-        speakers : array-like of shape (n_samples,), default=None
-            Speaker of each row.
-
-        groups : array-like of shape (n_samples,), default=None
-            The same by scikit-learn's word for it; used without `speakers`.
+        X, y, speakers, groups
+            As in `fit`.
 
         Returns
         -------
@@ -476,7 +313,13 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             X, speakers, groups=groups
         )
 
-    def transform(self, X, speakers=None, *, groups=None):
+    def transform(
+        self,
+        X: npt.ArrayLike,
+        speakers: npt.ArrayLike | None = None,
+        *,
+        groups: npt.ArrayLike | None = None,
+    ) -> np.ndarray | pd.DataFrame:
         """Scale each row by the statistics of its speaker.
 
         Parameters
@@ -484,12 +327,9 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
             Features.
 
-        speakers : array-like of shape (n_samples,), default=None
-            Speaker of each row, None or NaN where not known. Without it, all rows
-            are of unknown speakers.
-
-        groups : array-like of shape (n_samples,), default=None
-            The same by scikit-learn's word for it; used without `speakers`.
+        speakers, groups : array-like of shape (n_samples,), default=None
+            As in `fit`, None or NaN where not known. Without them, all rows are of
+            unknown speakers.
 
         Returns
         -------
@@ -502,33 +342,33 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If X or the length of the speakers is wrong, or a speaker is unknown while
             `unknown="error"`.
         """
-        check_is_fitted(self)
-        X = self._check_rows(X)
-        codes, mean, scale = self._statistics(
+        X, mean, scale = self._statistics(
             X, speakers, groups, fallbacks=["population", "batch"]
         )
-        scaled = (X - mean[codes]) / scale[codes]
+        scaled = (X - mean) / scale
         if self.clip is not None:
             np.clip(scaled, -self.clip, self.clip, out=scaled)
         return scaled.astype(X.dtype, copy=False)
 
-    def inverse_transform(self, X, speakers=None, *, groups=None):
-        """Give scaled rows the mean and the deviation of their speaker.
+    def inverse_transform(
+        self,
+        X: npt.ArrayLike,
+        speakers: npt.ArrayLike | None = None,
+        *,
+        groups: npt.ArrayLike | None = None,
+    ) -> np.ndarray:
+        """Restore the mean and the deviation of each row's speaker.
 
-        With other speakers than in `transform`, an utterance of the one becomes what
-        it might have been from the other. What `clip` has cut off does not come back.
+        Pass other speakers than to `transform` to convert an utterance from one speaker
+        to another. It does not restore what `clip` has cut off.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Scaled rows.
 
-        speakers : array-like of shape (n_samples,), default=None
-            Speaker of each row, None or NaN where not known. Without it, all rows
-            are of unknown speakers.
-
-        groups : array-like of shape (n_samples,), default=None
-            The same by scikit-learn's word for it; used without `speakers`.
+        speakers, groups : array-like of shape (n_samples,), default=None
+            As in `transform`.
 
         Returns
         -------
@@ -539,26 +379,27 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ------
         ValueError
             If X or the length of the speakers is wrong, or a speaker is unknown while
-            `unknown` is not "population": the batch is gone.
+            `unknown` is not "population": the statistics of a batch are not stored.
         """
-        check_is_fitted(self)
-        X = self._check_rows(X)
-        codes, mean, scale = self._statistics(
-            X, speakers, groups, fallbacks=["population"]
-        )
-        return (X * scale[codes] + mean[codes]).astype(X.dtype, copy=False)
+        X, mean, scale = self._statistics(X, speakers, groups, fallbacks=["population"])
+        return (X * scale + mean).astype(X.dtype, copy=False)
 
-    def enroll(self, X, speakers, neutral=None):
-        """Add speakers, or utterances of known ones, without their emotions.
+    def enroll(
+        self,
+        X: npt.ArrayLike,
+        speakers: npt.ArrayLike,
+        neutral: bool | npt.ArrayLike | None = None,
+    ) -> Self:
+        """Add new speakers, or utterances of known ones, without their emotions.
 
-        A speaker who is enrolled again has the statistics of all their utterances, as
-        if they had come at once: pass each utterance once. With `balance`, what was
-        guessed of the emotions of the former ones stays. To forget them, use another
-        name. The average speaker stays as `fit` learnt it.
+        If you enrol a speaker again, the scaler has the statistics of all their
+        utterances, as if you had passed them at once: pass each utterance once. With
+        `balance`, earlier estimates of emotions do not change. To start again, use
+        another name. The average speaker stays as `fit` learnt it.
 
-        Neutral utterances alone would make neutral speech the middle of a speaker's
-        range. Those that are known to be neutral are therefore moved by
-        `neutral_offset_`, to where the mean of all their speech is to be expected.
+        With neutral utterances alone, the mean of a speaker would be that of neutral
+        speech. The scaler therefore moves the utterances that you mark as neutral by
+        `neutral_offset_`, to the expected mean of all their speech.
 
         Parameters
         ----------
@@ -586,167 +427,88 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = self._check_rows(X)
         codes, names = encode(check_labels(speakers, "speakers", len(X)))
-        neutral = self._check_neutral(neutral, len(X))
-        if neutral.any():
-            X = np.where(neutral[:, None], X + self.neutral_offset_, X)
-        known = self._find(names)
-        is_new = known < 0
-        speakers_ = np.concatenate([self.speakers_, names[is_new]])
-        known[is_new] = np.arange(len(self.speakers_), len(speakers_))
-        counts, means, variances = (
-            np.concatenate([old, np.zeros((is_new.sum(), old.shape[1]), old.dtype)])
-            for old in (self.counts_[:, None], self.means_, self.variances_)
-        )
-        so_far = counts[known], means[known], variances[known]
-        count, mean, variance = moments(X, codes)
-        mean = self._balance_means(X, codes, (count, mean, variance), so_far, ~neutral)
-        counts[known], means[known], variances[known] = pool(
-            *so_far, count, mean, variance
-        )
-        self.speakers_ = speakers_
-        self.counts_, self.means_, self.variances_ = counts[:, 0], means, variances
+        X, is_neutral = move_neutral(X, neutral, self.neutral_offset_, self.neutral)
+        position, known = self._look_up(names)
+        pooled = pool(known, self._moments(X, codes, known, ~is_neutral))
+        is_new = position < 0
+        n_new = is_new.sum()
+        self.speakers_ = np.concatenate([self.speakers_, names[is_new]])
+        position[is_new] = np.arange(-n_new, 0)  # the last rows
+        whole = Moments(*(np.pad(part, ((0, n_new), (0, 0))) for part in self._known))
+        for part, new in zip(whole, pooled):
+            part[position] = new
+        self._store(whole)
         return self
+
+    @property
+    def _known(self):
+        return Moments(self.counts_[:, None], self.means_, self.variances_)
+
+    def _store(self, known):
+        """Keep the statistics of `speakers_`."""
+        counts, self.means_, self.variances_ = (
+            part[: len(self.speakers_)] for part in known
+        )
+        self.counts_ = counts[:, 0]
+
+    def _look_up(self, names):
+        """Return positions in `speakers_`, -1 for an unknown name, and the statistics.
+
+        Those of an unknown name are 0, with a count of 0.
+        """
+        known = pd.Index(self.speakers_, dtype=object)
+        position = known.get_indexer(pd.Index(names, dtype=object))
+        # Position -1 is the row of zeros.
+        padded = (np.pad(part, ((0, 1), (0, 0))) for part in self._known)
+        return position, Moments(*(part[position] for part in padded))
 
     def _check_rows(self, X, *, reset=False):
         check_origin(self, X, reset=reset)
         return validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
 
-    def _check_neutral(self, neutral, n_rows):
-        """Return the mask of the known-neutral rows."""
-        if neutral is None or isinstance(neutral, bool | np.bool_):
-            neutral = np.full(n_rows, bool(neutral))
-        else:
-            neutral = check_labels(neutral, "neutral", n_rows)
-            other = [flag for flag in neutral if not isinstance(flag, bool | np.bool_)]
-            if other:
-                raise ValueError(
-                    "`neutral` must be None, a boolean or one boolean per row; got "
-                    f"{other[0]!r}. Pass a mask such as `y == {self.neutral!r}`."
-                )
-            neutral = neutral.astype(bool)
-        if neutral.any() and self.neutral_offset_ is None:
-            raise ValueError(
-                f"`neutral` marks {neutral.sum()} of {n_rows} rows as neutral, but "
-                "`fit` learnt no neutral offset; it needs a y in which training "
-                f"speakers have the class {self.neutral!r} and others. Set the "
-                "parameter `neutral` of SpeakerScaler to the name of that class."
-            )
-        return neutral
+    @property
+    def _average(self):
+        """The average training speaker, as `shrinkage` pseudo-utterances."""
+        return Moments(
+            self.shrinkage_, self.population_mean_, self.population_scale_**2
+        )
 
-    def _learn_offset(self, X, y, codes, counts, means):
-        """Return the mean of a speaker less that of their neutral rows, on average."""
-        labels = np.asarray(y)
-        if labels.ndim != 1 or self.neutral is None:
-            return None
-        labels = check_labels(labels, "y", len(X), allow_missing=True)
-        neutral = np.array([label == self.neutral for label in labels])
-        if not neutral.any():
-            return None
-        speaking, own = np.unique(codes[neutral], return_inverse=True)
-        neutral_counts, neutral_means, _ = moments(X[neutral], own)
-        both = (neutral_counts < counts[speaking])[:, 0]
-        if not both.any():
-            return None
-        return (means[speaking] - neutral_means)[both].mean(axis=0)
-
-    def _learn_emotions(self, X, y, codes):
-        """Learn what the emotions add, and what depends on it."""
-        labels = np.full(len(X), None) if y is None else y
-        labels = check_labels(labels, "y", len(X), allow_missing=True)
-        emotions, names = encode(labels)
-        told = emotions >= 0
-        if not told.any():
-            raise ValueError(
-                "`balance=True` needs y, the emotions of the rows; pass them to `fit`, "
-                "or set `balance=False`."
-            )
-        check_classification_targets(labels[told])
-        speakers = np.unique(codes[told], return_inverse=True)[1]
-        self._emotions = EmotionEffects(X[told], emotions[told], speakers, self.clip)
-        self.population_mean_ = self._emotions.mean
-        if self.shrinkage == "auto":
-            self.shrinkage_ = self._emotions.shrinkage
-        is_neutral = names == self.neutral
-        if self.neutral_offset_ is not None:
-            self.neutral_offset_ = -self._emotions.effects[is_neutral][0]
-
-    def _balance_means(self, X, codes, own, so_far=None, guessed=True):
-        """Return the means by code, less what the emotions of the rows add.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-
-        codes : ndarray of shape (n_samples,)
-
-        own : tuple of ndarray
-            What `moments` says of the rows.
-
-        so_far : tuple of ndarray, default=None
-            The same of rows that came before.
-
-        guessed : ndarray of shape (n_samples,) or True, default=True
-            Of which rows the emotion is to be guessed; it adds nothing to the others.
-
-        Returns
-        -------
-        means : ndarray of shape (n_codes, n_features)
-        """
-        counts, means, variances = own
+    def _moments(self, X, codes, before=None, has_effect=True):
+        """Return the statistics of the rows of each code, balanced if asked for."""
+        own = moments(X, codes)
         if self._emotions is None:
-            return means
-        so_far = [np.zeros_like(part) for part in own] if so_far is None else so_far
-        balanced = means
-        for _ in range(GUESSES):
-            known = pool(*so_far, counts, balanced, variances)
-            expected, _ = self._shrink(*known)
-            probabilities = self._emotions.guess(X, expected[codes])
-            probabilities *= np.reshape(guessed, (-1, 1))
-            share = moments(probabilities, codes)[1]  # of each emotion, by code
-            balanced = means - share @ self._emotions.effects
-        return balanced
-
-    def _shrink(self, counts, means, variances):
-        """Return mean and variance of speakers, drawn towards the average one."""
-        prior = self.shrinkage_, self.population_mean_, self.population_scale_**2
-        return pool(*prior, counts, means, variances)[1:]
-
-    def _find(self, names):
-        """Return the position of each name in `speakers_`, -1 where it is not."""
-        known = pd.Index(self.speakers_, dtype=object)
-        return known.get_indexer(pd.Index(names, dtype=object))
+            return own
+        return self._emotions.balance(
+            X, codes, own, before, average=self._average, has_effect=has_effect
+        )
 
     def _statistics(self, X, speakers, groups, *, fallbacks):
-        """Return the codes of the rows' speakers, and mean and scale by code."""
+        """Return the checked rows, with mean and scale of the speaker of each."""
+        check_is_fitted(self)
+        X = self._check_rows(X)
         labels = check_speakers(speakers, groups, len(X), allow_missing=True)
         if labels is None:
             labels = np.full(len(X), None)
         codes, names = pd.factorize(labels, use_na_sentinel=False)
-        known = self._find(names)
-        met = known >= 0
-        if self.unknown not in fallbacks and not met.all():
-            first = names[~met][0]
-            stranger = "rows without a speaker" if pd.isna(first) else repr(first)
+        position, known = self._look_up(names)
+        is_new = position < 0
+        if self.unknown not in fallbacks and is_new.any():
+            name = names[is_new][0]
+            unknown = "rows without a speaker" if pd.isna(name) else repr(name)
             raise ValueError(
                 f"SpeakerScaler knows {len(self.speakers_)} speakers, but not "
-                f"{stranger}, and `unknown={self.unknown!r}` leaves no statistics to "
+                f"{unknown}, and `unknown={self.unknown!r}` leaves no statistics to "
                 "scale by; pass `speakers`, introduce new ones with `enroll`, or set "
                 f"`unknown` to {' or '.join(map(repr, fallbacks))}."
             )
-        # A count of 0 stands for a stranger, who so has the population's statistics.
-        counts = np.zeros((len(names), 1))
-        means, variances = np.zeros((2, len(names), X.shape[1]))
-        counts[met, 0] = self.counts_[known[met]]
-        means[met] = self.means_[known[met]]
-        variances[met] = self.variances_[known[met]]
-        if self.unknown == "batch" and not met.all():
-            count, mean, variance = moments(X, codes)
-            mean = self._balance_means(X, codes, (count, mean, variance))
-            batch = count, mean, variance
-            counts[~met], means[~met], variances[~met] = (part[~met] for part in batch)
-        mean, variance = self._shrink(counts, means, variances)
+        if self.unknown == "batch" and is_new.any():
+            pairs = zip(self._moments(X, codes), known)
+            known = Moments(*(np.where(is_new[:, None], *pair) for pair in pairs))
+        # An unknown speaker with a count of 0 has the statistics of the average one.
+        _, mean, variance = pool(self._average, known)
         scale = np.sqrt(variance)
-        return codes, mean, np.where(scale > 0, scale, self.population_scale_)
+        scale = np.where(scale > 0, scale, self.population_scale_)
+        return X, mean[codes], scale[codes]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -756,7 +518,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 
 def is_transductive(estimator):
-    """Whether what it says of a row depends on the other rows of its batch."""
+    """Whether the prediction for a row depends on the other rows of its batch."""
     fitted = getattr(estimator, "best_estimator_", estimator)
     return any(
         isinstance(part, SpeakerScaler) and part.unknown == "batch"

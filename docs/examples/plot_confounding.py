@@ -1,16 +1,17 @@
 """
-When hiding the speaker hides the emotion
-=========================================
+Removing the speaker removes the emotion
+========================================
 
-Where speakers differ in their mix of emotions, what tells the speaker tells the
-emotion, too, and to remove the one is to remove the other. It is the case in which
-everything that this package does about speakers can do harm.
+If speakers differ in their mix of emotions, the speaker predicts the emotion, and a
+method that removes the speaker removes the emotion. In this case the methods of this
+package do harm.
 """
 
 # %%
-# The speakers of EmoDB are made to differ. Each gets one emotion to keep; of all
-# others a share is dropped at random. With a share of 0 the corpus is as it was, with
-# 1 each speaker has a single emotion, as in many a collection cut from broadcasts.
+# The following function makes the speakers of EmoDB differ. Each speaker keeps all
+# utterances of one emotion, and a random share of the others is dropped. With a share
+# of 0 the corpus is unchanged; with 1 each speaker has a single emotion, as in many
+# collections of broadcast speech.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,8 +38,7 @@ def confound(share, seed):
 
 
 # %%
-# The mix of each speaker's emotions shows it at once, and should be the first thing to
-# look at in a new corpus:
+# Look at the mix of emotions of each speaker first when you use a new corpus:
 
 left = confound(share=0.9, seed=0)
 print(speaker_confounding(y[left], speakers[left]).by_speaker)
@@ -46,30 +46,31 @@ ConfoundingDisplay.from_labels(y[left], speakers[left])
 plt.show()
 
 # %%
-# Logistic regression on new speakers, its features scaled by the statistics of all
-# rows or by those of each speaker. The latter is the stronger by far, until the mixes
-# of emotions differ: in the end the mean of a speaker *is* the emotion, subtracting it
-# leaves nothing to recognise, and the recall falls to chance.
+# The figure shows the recall of logistic regression on unseen speakers, with features
+# scaled by the statistics of all rows or of each speaker. Speaker normalisation is much
+# better, until the mixes of emotions differ: with one emotion per speaker, the mean of
+# the speaker *is* the emotion, subtracting it removes the emotion, and the recall falls
+# to chance.
 
 
 def recall(scaler, share, seed):
-    """Return the recall on new speakers: UAR over five speaker-disjoint folds."""
+    """Return the recall on unseen speakers: UAR over five speaker-disjoint folds."""
     left = confound(share, seed)
     features, emotion, speaker = X[left], y[left], speakers[left]
-    answers = np.empty_like(emotion)
+    predicted = np.empty_like(emotion)
     for train, test in GroupKFold(5).split(features, emotion, speaker):
         by_speaker = isinstance(scaler, SpeakerScaler)
-        known = {"speakers": speaker[train]} if by_speaker else {}
-        asked = {"speakers": speaker[test]} if by_speaker else {}
+        of_train = {"speakers": speaker[train]} if by_speaker else {}
+        of_test = {"speakers": speaker[test]} if by_speaker else {}
         model = LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000)
-        model.fit(scaler.fit_transform(features[train], **known), emotion[train])
-        answers[test] = model.predict(scaler.transform(features[test], **asked))
-    return unweighted_average_recall(emotion, answers)
+        model.fit(scaler.fit_transform(features[train], **of_train), emotion[train])
+        predicted[test] = model.predict(scaler.transform(features[test], **of_test))
+    return unweighted_average_recall(emotion, predicted)
 
 
 shares = [0.0, 0.25, 0.5, 0.7, 0.8, 0.9, 1.0]
 scalers = {
-    "all rows alike": StandardScaler(),
+    "by all rows": StandardScaler(),
     "by speaker": SpeakerScaler(unknown="batch", shrinkage=0),
 }
 figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
@@ -90,7 +91,7 @@ axis.spines[["top", "right"]].set_visible(False)
 plt.show()
 
 # %%
-# An adversary does the same as its weight grows. What helps is to play within each
-# emotion, ``AdversarialSER(conditional=True)``, where the speaker says nothing of it,
-# or to leave the speaker alone. A method that hides the speaker and then scores
-# *worse* than without is a reason to look at the mix of emotions.
+# An adversary with a large weight has the same effect. Use an adversary that is
+# conditional on the emotion, ``AdversarialSER(ClosedForm(conditional=True))``, or do
+# not remove the speaker. If removing the speaker *reduces* the recall, check the mix of
+# emotions.

@@ -1,15 +1,17 @@
 """
-What a network knows of the speaker
-===================================
+Leakage of the speaker by method
+================================
 
-Features of speech tell who is speaking at least as well as how. A network that learns
-the emotion alone forgets a part of the voice on its way, and an adversary a part more.
-One that learns needs the penalty and the bound off that are set for recall
-(:doc:`/guide/defaults`); one in closed form does not.
+Features of speech identify the speaker at least as well as the emotion. A network that
+is trained on the emotion removes some of the speaker, and an adversary removes more. A
+trained adversary has an effect only without the L2 penalty and the limit of the
+features, which are set for recall (:doc:`/guide/defaults`). An adversary in closed form
+has an effect with them, too.
 """
 
 # %%
-# Half of every speaker's utterances are for training, the other half for looking at.
+# Half of the utterances of every speaker are for training, the other half for the
+# figures.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,6 +23,7 @@ from sklearn.svm import LinearSVC
 from advser import AdversarialSER
 from advser.datasets import load_emodb
 from advser.evaluation import cross_val_leakage
+from advser.objectives import Confusion, GradientReversal, MaxEntropy
 from advser.plots import EmbeddingDisplay
 
 X, y, speakers = load_emodb(return_X_y_speakers=True)
@@ -29,37 +32,36 @@ X_train, X_test, y_train, y_test, speakers_train, speakers_test = train_test_spl
 )
 
 # %%
-# In the plane of the 88 features, utterances of one speaker lie side by side:
+# In a two-dimensional projection of the 88 features, utterances of one speaker are
+# close to each other:
 
 EmbeddingDisplay.from_embedding(X_test, y_test, speakers_test)
 plt.show()
 
 # %%
-# In the embedding of a network that plays against a speaker head, those of one emotion
-# do:
+# In the embedding of a network with an adversary, utterances of one emotion are close
+# to each other:
 
-hiding = {"alpha": 0.0, "clip": None, "adversary_weight": 0.5}
-ser = AdversarialSER("entropy", **hiding, random_state=0)
+unregularised = {"alpha": 0.0, "clip": None}
+ser = AdversarialSER(MaxEntropy(weight=0.5), **unregularised, random_state=0)
 ser.fit(X_train, y_train, speakers=speakers_train)
 
 EmbeddingDisplay.from_estimator(ser, X_test, y_test, speakers_test)
 plt.show()
 
 # %%
-# A picture persuades, a probe decides. :func:`~advser.evaluation.cross_val_leakage` lets a
-# fresh classifier name the speaker of utterances that neither it nor the network has
-# learnt from. A dot is a seed.
+# A figure is not a measurement. :func:`~advser.evaluation.cross_val_leakage` trains a
+# new classifier, the probe, to identify the speaker, and tests it on utterances that
+# neither the probe nor the network was trained on. Each dot is a seed.
 
 methods = {
     "88 features": make_pipeline(StandardScaler(), LinearSVC()),
-    "no adversary": AdversarialSER(None, **hiding),
-    "gradient reversal": AdversarialSER("grl", **hiding),
-    "confusion": AdversarialSER("confusion", **hiding),
-    "entropy": AdversarialSER("entropy", **hiding),
-    "entropy, four times the weight": AdversarialSER(
-        "entropy", **{**hiding, "adversary_weight": 2.0}
-    ),
-    "closed form, as by default": AdversarialSER("ridge"),
+    "no adversary": AdversarialSER(None, **unregularised),
+    "gradient reversal": AdversarialSER(GradientReversal(0.5), **unregularised),
+    "confusion": AdversarialSER(Confusion(0.5), **unregularised),
+    "entropy": AdversarialSER(MaxEntropy(0.5), **unregularised),
+    "entropy, four times the weight": AdversarialSER(MaxEntropy(2.0), **unregularised),
+    "closed form, the default": AdversarialSER(),
 }
 leakage = {
     name: [

@@ -1,7 +1,6 @@
-"""What estimators answer, and how answers are judged: emotions, or ratings.
+"""The two tasks of a comparison, with their scores: to recognise emotions, or to rate.
 
-A comparison asks both in the same way; see `advser._engine._outputs` for what a network makes of
-either.
+A task knows the columns of the predictions, the scores and the statistics.
 """
 
 import numpy as np
@@ -17,13 +16,78 @@ from ..metrics import (
     recalls_of,
     unweighted_average_recall,
 )
-from ._statistics import ccc_difference, ccc_interval, uar_difference, uar_interval
+from ._statistics import (
+    ccc_difference,
+    ccc_interval,
+    uar_difference,
+    uar_interval,
+)
 
-__all__ = ["EmotionAnswers", "RatingAnswers", "answers_of", "check_answers"]
+__all__ = ["EmotionTask", "RatingTask", "Task", "check_task", "task_of"]
 
 
-class EmotionAnswers:
-    """One of several emotions, judged by the unweighted average recall.
+class Task:
+    """What emotions and ratings have in common.
+
+    Attributes
+    ----------
+    measure, measure_name : str
+        The score that is compared.
+
+    effect, unit : str, int
+        The column of a difference in the measure, and the value of 1 in it.
+
+    scorer : callable
+        scikit-learn's scorer of the measure.
+    """
+
+    def labels(self):
+        """Return nothing: a file holds numbers, and no labels as text."""
+        return {}
+
+    def strata(self, y):
+        """Return None: rows are split at random."""
+
+    def score_fold(self, rows):
+        """Return the scores of a fold."""
+        return self.score(rows)
+
+    def by_utterance(self, predictions):
+        """Return the true values, the predictions and the speakers of an estimator.
+
+        The predictions have the shape of the true values and a last axis for the seeds.
+        """
+        seeds = [rows for _, rows in predictions.groupby("seed")]
+        y_pred = np.stack([self.pair(rows)[1] for rows in seeds], axis=-1)
+        return self.pair(seeds[0])[0], y_pred, seeds[0]["speaker"].to_numpy()
+
+    def bounds(self, predictions, confidence_level):
+        """Return the interval of the measure over speakers; NaN for one speaker."""
+        y_true, y_pred, speakers = self.by_utterance(predictions)
+        if len(set(speakers)) < 2:
+            return np.nan, np.nan
+        return self.interval(
+            y_true, y_pred, speakers=speakers, confidence_level=confidence_level
+        )
+
+    def difference(self, predictions, others, **options):
+        """Compare the predictions of two estimators, by permutation over speakers."""
+        y_true, y_pred, speakers = self.by_utterance(predictions)
+        _, y_other, _ = self.by_utterance(others)
+        return self.test(y_true, y_pred, y_other, speakers=speakers, **options)
+
+    def difference_row(self, found):
+        """Return a difference as columns of a table."""
+        return {
+            self.effect: self.unit * found.difference,
+            "low": self.unit * found.low,
+            "high": self.unit * found.high,
+            "p_value": found.p_value,
+        }
+
+
+class EmotionTask(Task):
+    """Predict one of several emotions; scored by the unweighted average recall.
 
     Parameters
     ----------
@@ -31,41 +95,38 @@ class EmotionAnswers:
     """
 
     measure, measure_name = "uar", "unweighted average recall"
-    effect, unit = "points", 100  # the column of a difference, and what 1 is there
+    effect, unit = "points", 100
+    scores = ("uar", "weighted_accuracy", "macro_f1")
+    scorer = make_scorer(unweighted_average_recall)
     interval = staticmethod(uar_interval)
-    difference = staticmethod(uar_difference)
+    test = staticmethod(uar_difference)
 
     def __init__(self, emotions):
         self.emotions = sorted(emotions, key=str)
 
-    @property
-    def scores(self):
-        """The names of the scores."""
-        return ["uar", "weighted_accuracy", "macro_f1"]
-
     def described(self):
-        """Return what is answered, ready for JSON."""
+        """Return the labels, ready for JSON."""
         return {"emotions": [str(emotion) for emotion in self.emotions]}
 
-    def rows(self, y_true, y_pred):
+    def columns(self, y_true, y_pred):
         """Return the columns of the predictions."""
         return {"y_true": y_true, "y_pred": y_pred}
 
     def labels(self):
-        """Return the values that may occur in a column, which a file knows as texts."""
+        """Return the possible values of the columns that a file holds as text."""
         return {"y_true": self.emotions, "y_pred": self.emotions}
 
-    def of(self, rows):
+    def pair(self, rows):
         """Return true and predicted emotions of rows of predictions: twice (n,)."""
         return rows["y_true"].to_numpy(), rows["y_pred"].to_numpy()
 
     def score(self, rows):
         """Return the scores of all rows together, by name."""
-        return emotion_scores(*self.of(rows))
+        return emotion_scores(*self.pair(rows))
 
     def score_fold(self, rows):
-        """Return the scores of a fold, with those of each emotion."""
-        return self.score(rows) | recalls_of(*self.of(rows), self.emotions)
+        """Return the scores of a fold, with the recall of each emotion."""
+        return self.score(rows) | recalls_of(*self.pair(rows), self.emotions)
 
     def score_groups(self, rows, keys):
         """Return the measure of each group of rows that have the same keys."""
@@ -73,17 +134,13 @@ class EmotionAnswers:
         recall = is_hit.groupby([rows[name] for name in [*keys, "y_true"]]).mean()
         return recall.groupby(level=keys).mean()
 
-    def scorer(self):
-        """Return a scorer of the measure."""
-        return make_scorer(unweighted_average_recall)
-
     def strata(self, y):
-        """Return by what utterances are dealt evenly: (n,)."""
+        """Return the emotions: a split holds the same share of each."""
         return y
 
 
-class RatingAnswers:
-    """Ratings on one scale or several, judged by the concordance correlation.
+class RatingTask(Task):
+    """Rate on one scale or several; scored by the concordance correlation.
 
     Parameters
     ----------
@@ -93,8 +150,9 @@ class RatingAnswers:
 
     measure, measure_name = "ccc", "concordance correlation"
     effect, unit = "difference", 1
+    scorer = rating_scorers()["ccc"]
     interval = staticmethod(ccc_interval)
-    difference = staticmethod(ccc_difference)
+    test = staticmethod(ccc_difference)
 
     def __init__(self, targets):
         self.targets = list(targets)
@@ -107,46 +165,37 @@ class RatingAnswers:
         return names + [f"{name}_{target}" for target in several for name in names]
 
     @property
-    def columns(self):
-        """The columns of the predictions."""
+    def names(self):
+        """The names of the columns of the predictions."""
         kinds = ("y_true", "y_pred")
         return [f"{kind}_{target}" for target in self.targets for kind in kinds]
 
     def described(self):
-        """Return what is answered, ready for JSON."""
+        """Return the names of the targets, ready for JSON."""
         return {"targets": self.targets}
 
-    def rows(self, y_true, y_pred):
+    def columns(self, y_true, y_pred):
         """Return the columns of the predictions, two for each target."""
-        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
-        y_true = y_true.reshape(len(y_true), -1)
-        shape = y_pred.shape
-        y_pred = y_pred.reshape(len(y_pred), -1)
+        y_true = np.reshape(y_true, (len(y_true), -1))
+        shape = np.shape(y_pred)
+        y_pred = np.reshape(y_pred, (len(y_pred), -1))
         if y_pred.shape != y_true.shape:
             raise ValueError(
                 f"`predict` returned shape {shape} for {len(y_true)} utterances with "
                 f"{y_true.shape[1]} targets."
             )
         pairs = np.stack([y_true, y_pred], axis=-1).reshape(len(y_true), -1)
-        return dict(zip(self.columns, pairs.T))
+        return dict(zip(self.names, pairs.T))
 
-    def labels(self):
-        """Return nothing: ratings are written as numbers."""
-        return {}
-
-    def of(self, rows):
+    def pair(self, rows):
         """Return ratings and predictions of rows: twice (n, n_targets)."""
-        pairs = rows[self.columns].to_numpy(float)
+        pairs = rows[self.names].to_numpy(float)
         return pairs[:, ::2], pairs[:, 1::2]
 
     def score(self, rows):
         """Return the scores of all rows together, by name."""
-        found = rating_scores(*self.of(rows), self.targets)
+        found = rating_scores(*self.pair(rows), self.targets)
         return {name: found[name] for name in self.scores}
-
-    def score_fold(self, rows):
-        """Return the scores of a fold."""
-        return self.score(rows)
 
     def score_groups(self, rows, keys):
         """Return the measure of each group of rows that have the same keys."""
@@ -154,40 +203,33 @@ class RatingAnswers:
         index = pd.MultiIndex.from_tuples(found, names=keys)
         return pd.Series([*found.values()], index=index, dtype=float)
 
-    def scorer(self):
-        """Return a scorer of the measure."""
-        return rating_scorers()["ccc"]
 
-    def strata(self, y):
-        """Return None: utterances are dealt by chance."""
-
-
-def answers_of(described):
-    """Return the answers that a comparison has written of."""
+def task_of(described):
+    """Return the task of which a comparison holds the description."""
     if "targets" in described:
-        return RatingAnswers(described["targets"])
-    return EmotionAnswers(described["emotions"])
+        return RatingTask(described["targets"])
+    return EmotionTask(described["emotions"])
 
 
-def check_answers(estimators, y, n_rows):
-    """Return what the estimators are to answer, and `y` as an array.
+def check_task(estimators, y, n_rows):
+    """Return the task of the estimators, and `y` as an array.
 
     Raises
     ------
     ValueError
-        If some estimators are regressors and others are not, or `y` does not fit them.
+        If some estimators are regressors and others are not, or `y` does not suit them.
     """
     rates = {name: is_regressor(model) for name, model in estimators.items()}
     if len(set(rates.values())) > 1:
         one = next(name for name in rates if rates[name])
         other = next(name for name in rates if not rates[name])
         raise ValueError(
-            f"`estimators` has the regressor {one!r} and {other!r}, which is none; "
-            "compare those that rate, and those that name emotions, in two calls."
+            f"`estimators` has the regressor {one!r} and {other!r}, which is no "
+            "regressor; compare regressors and classifiers in two calls."
         )
     if not any(rates.values()):
         y = check_labels(y, "y", n_rows)
-        return EmotionAnswers(pd.unique(y)), y
+        return EmotionTask(pd.unique(y)), y
     names = getattr(y, "columns", [getattr(y, "name", None)])
     try:
         y = np.asarray(y, dtype=np.float64)
@@ -201,7 +243,7 @@ def check_answers(estimators, y, n_rows):
     if len(y) != n_rows:
         raise ValueError(f"`y` has {len(y)} entries and `X` has {n_rows} rows.")
     if np.isinf(y).any():
-        raise ValueError("`y` holds infinite ratings; NaN stands for a missing one.")
+        raise ValueError("`y` holds infinite ratings; pass NaN for a missing one.")
     if len(names) != np.prod(y.shape[1:]) or None in names:
         names = ["rating"] if y.ndim == 1 else range(y.shape[1])
     targets = [str(name) for name in names]
@@ -210,4 +252,4 @@ def check_answers(estimators, y, n_rows):
     for target, ratings in zip(targets, y.reshape(n_rows, -1).T):
         if np.isnan(ratings).all():
             raise ValueError(f"`y` has no rating of target {target!r}; leave it out.")
-    return RatingAnswers(targets), y
+    return RatingTask(targets), y

@@ -1,0 +1,458 @@
+"""The results of a comparison within a corpus, and their summaries."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations, product
+from os import PathLike
+from pathlib import Path
+from typing import Self
+
+import pandas as pd
+
+from ._statistics import Difference, holm
+from ._store import COLUMNS, load, save, write_json
+from ._tasks import RatingTask, task_of
+
+__all__ = ["GENDER", "RAW_FEATURES", "SPEAKER", "WITHIN", "Comparison"]
+
+RAW_FEATURES = "raw features"  # their name in the table of the leakage
+SPEAKER, WITHIN, GENDER = "speaker", "speaker within emotion", "gender"
+PREFIXES = {SPEAKER: "leakage_", WITHIN: "within_emotion_", GENDER: "gender_"}
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The results of :func:`compare`, as tidy tables.
+
+    Attributes
+    ----------
+    scores : DataFrame
+        One row per estimator, seed and fold: `estimator`, `transductive`, `seed`,
+        `fold`, `test_speakers` (joined by "+"), `n_samples`, the scores, `candidates`
+        (settings that a search has tried in this fold; 1 without a search), `chosen`
+        (the best of them, as JSON), `fit_seconds`, `predict_seconds`. The scores of
+        emotions are `uar` (mean recall of those that occur in the fold),
+        `weighted_accuracy`, `macro_f1` (of the same emotions) and `recall_<emotion>`
+        (missing where it does not occur); of ratings `ccc` (concordance correlation),
+        `pearson` and `mae` (mean absolute error), and each of these for each of several
+        targets, as `ccc_<target>`.
+
+    predictions : DataFrame
+        One row per estimator, seed and utterance: `estimator`, `seed`, `fold`,
+        `sample` (its label in the index of `X`, or its number), `speaker`, `y_true`,
+        `y_pred`; of ratings `y_true_<target>` and `y_pred_<target>` for each target.
+
+    leakage : DataFrame
+        One row per estimator, seed, kind of label and probe: `estimator`, `seed`,
+        `asked` (what the probe predicts: "speaker", "speaker within emotion" or
+        "gender") and the numbers of :class:`~advser.evaluation.SpeakerLeakage`. The
+        estimator "raw features" is `X` itself.
+
+    errors : DataFrame
+        One row per fit that failed: `estimator`, `seed`, `fold` (missing for a fit
+        for the leakage), `error` (its type), `message`, `traceback`.
+
+    settings : dict
+        What the results depend on: data, folds, seeds, parameters, versions.
+    """
+
+    scores: pd.DataFrame
+    predictions: pd.DataFrame
+    leakage: pd.DataFrame
+    errors: pd.DataFrame
+    settings: dict
+
+    @classmethod
+    def load(cls, folder: str | PathLike) -> Self:
+        """Read the comparison in a folder, even if it was interrupted.
+
+        Parameters
+        ----------
+        folder : str or path-like
+            The `folder` of :func:`compare`.
+
+        Returns
+        -------
+        comparison : Comparison
+            Speakers, emotions and names of samples are strings, whatever they were.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no comparison in the folder.
+        """
+        settings, tables = load(folder, kind="Comparison")
+        return cls(**tables, settings=settings)
+
+    def save(self, folder: str | PathLike) -> None:
+        """Write the tables and the settings; files of the same names are replaced.
+
+        Parameters
+        ----------
+        folder : str or path-like
+            An existing folder, for `comparison.json` and `scores.csv`,
+            `predictions.csv`, `leakage.csv` and `errors.csv`, if they have rows.
+        """
+        write_json(Path(folder) / "comparison.json", self.settings)
+        save(folder, {name: getattr(self, name) for name in COLUMNS})
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return all scores, with the leakage, in one tidy table.
+
+        Returns
+        -------
+        table : DataFrame
+            The rows of `scores`, with the columns of the leakage as in :meth:`by_seed`.
+            The leakage is measured once per estimator and seed, and repeated in each
+            fold.
+        """
+        return self.scores.join(self._leakage(), on=["estimator", "seed"])
+
+    @property
+    def measure(self) -> str:
+        """Name of the score that is compared: "uar" of emotions, "ccc" of ratings."""
+        return self._task.measure
+
+    def of_target(self, target: str) -> "Comparison":
+        """Return the comparison of ratings on one of several scales.
+
+        Parameters
+        ----------
+        target : str
+            Its name.
+
+        Returns
+        -------
+        comparison : Comparison
+            As if there were no other target; the leakage is that of the embedding of
+            all targets.
+
+        Raises
+        ------
+        ValueError
+            If there is no such target.
+        """
+        targets = self.settings["data"].get("targets", [])
+        if target not in targets:
+            raise ValueError(
+                f"`target` is {target!r}; the comparison has the targets {targets}."
+            )
+        one, others = RatingTask([target]), RatingTask([*targets])
+        scores, predictions = self.scores, self.predictions
+        if len(targets) > 1:
+            found = {name: scores[f"{name}_{target}"] for name in one.scores}
+            several = [name for name in others.scores if name not in found]
+            scores = scores.drop(columns=several).assign(**found)
+            predictions = predictions.drop(columns={*others.names} - {*one.names})
+        data = {**self.settings["data"], **one.described()}
+        return replace(
+            self,
+            scores=scores,
+            predictions=predictions,
+            settings={**self.settings, "data": data},
+        )
+
+    def by_seed(self) -> pd.DataFrame:
+        """Score each estimator once per seed.
+
+        A seed with a fold that has failed, or is not done yet, is left out: its scores
+        would be of other speakers.
+
+        Returns
+        -------
+        table : DataFrame
+            Indexed by estimator and seed. The scores are of all test utterances pooled
+            over the folds: `uar`, the mean over emotions of the recall,
+            `weighted_accuracy`, the share recognised, and `macro_f1`, the mean over
+            emotions of the F1 score; of ratings those of `scores`. Then the balanced
+            accuracy of each probe: `leakage_<probe>` for the speaker,
+            `within_emotion_<probe>` for the speaker within an emotion,
+            `gender_<probe>` for the gender, as far as they were measured.
+        """
+        keys = ["estimator", "seed"]
+        runs = self._finished.groupby(keys, sort=False)
+        pooled = {key: self._task.score(rows) for key, rows in runs}
+        index = pd.MultiIndex.from_tuples(pooled, names=keys)
+        table = pd.DataFrame([*pooled.values()], index, columns=[*self._task.scores])
+        return table.join(self._leakage())
+
+    def by_speaker(self) -> pd.DataFrame:
+        """Score each estimator on each test speaker.
+
+        Returns
+        -------
+        table : DataFrame of shape (n_speakers, n_estimators)
+            Unweighted average recall, or concordance of ratings: the mean over seeds.
+        """
+        levels = ["estimator", "seed", "speaker"]
+        scores = self._task.score_groups(self._finished, levels)
+        by_speaker = scores.groupby(level=["estimator", "speaker"]).mean()
+        return by_speaker.unstack("estimator")[self._names].rename_axis(columns=None)
+
+    def summary(self, confidence_level: float = 0.95) -> pd.DataFrame:
+        """Summarise each estimator in a row.
+
+        Parameters
+        ----------
+        confidence_level : float, default=0.95
+            Probability that an interval covers the score on other speakers.
+
+        Returns
+        -------
+        table : DataFrame
+            Indexed by estimator, in the order in which they were passed. Scores are
+            missing for one that has not finished all folds of any seed:
+
+            transductive
+                Whether unlabelled rows of the test speakers were used.
+            seeds
+                Number of finished seeds; 1 for an estimator without a free random
+                state.
+            uar, uar_std
+                Unweighted average recall of the predictions pooled over the folds:
+                mean and standard deviation over the seeds (missing for one seed).
+            uar_low, uar_high
+                Confidence interval of `uar` by bootstrap over the speakers, see
+                :func:`~advser.evaluation.uar_interval`.
+            weighted_accuracy
+                Share of the utterances recognised: mean over the seeds.
+            macro_f1
+                Mean over emotions of the F1 score: mean over the seeds.
+            worst_speaker, worst_speaker_uar
+                The test speaker with the lowest UAR as a mean over the seeds.
+            leakage_<probe>, within_emotion_<probe>, gender_<probe>
+                Balanced accuracy of the probe for the speaker, the speaker within an
+                emotion, or the gender, as far as they were measured: mean over the
+                seeds. See :func:`~advser.evaluation.cross_val_leakage`, and
+                :meth:`leakage_summary` for the raw features, chance and intervals.
+            chance
+                Balanced accuracy of guessing the speaker: one by their number.
+            candidates
+                Number of settings that a search tries in each fold; 1 without one.
+            errors
+                Number of fits that failed.
+            fit_seconds
+                Median over seeds and folds, CPU seconds. Networks that were trained
+                together share theirs equally.
+
+            Of ratings there are `ccc`, `ccc_std`, `ccc_low`, `ccc_high` (see
+            :func:`~advser.evaluation.ccc_interval`), `pearson`, `mae` and
+            `worst_speaker_ccc` instead, means over the targets, and after them those of
+            each of several targets, such as `ccc_<target>`.
+        """
+        measure = self.measure
+        by_seed = self.by_seed().groupby("estimator", sort=False)
+        by_speaker = self.by_speaker()
+        scores = self.scores.groupby("estimator", sort=False)
+        means = by_seed.mean()
+        bounds = {
+            name: self._task.bounds(self._of(name), confidence_level)
+            for name in self._names
+        }
+        low_high = pd.DataFrame(bounds, index=["low", "high"], dtype=float).T
+        of_speaker = self.leakage[self.leakage["asked"] == SPEAKER]
+        table = pd.DataFrame(
+            {
+                "transductive": self.transductive(),
+                "seeds": by_seed.size(),
+                measure: means.pop(measure),
+                f"{measure}_std": by_seed[measure].std(),
+                f"{measure}_low": low_high["low"],
+                f"{measure}_high": low_high["high"],
+                **{name: means.pop(name) for name in self._task.scores[1:]},
+                "worst_speaker": by_speaker.dropna(axis=1, how="all").idxmin(),
+                f"worst_speaker_{measure}": by_speaker.min(),
+                **means,
+                "chance": of_speaker.groupby("estimator")["chance"].first(),
+                "candidates": scores["candidates"].max(),
+                "errors": self.errors.groupby("estimator").size(),
+                "fit_seconds": scores["fit_seconds"].median(),
+            },
+            index=pd.Index(self.settings["estimators"], name="estimator"),
+        )
+        counts = ["seeds", "candidates", "errors"]
+        table[counts] = table[counts].fillna(0).astype(int)
+        return table
+
+    def leakage_summary(self) -> pd.DataFrame:
+        """Summarise the results of the probes, for the estimators and for `X` itself.
+
+        Returns
+        -------
+        table : DataFrame
+            One row per `asked` ("speaker", "speaker within emotion" or "gender"),
+            `probe` and `estimator`, where "raw features" is `X` itself. Means over
+            the seeds of the numbers of :class:`~advser.evaluation.SpeakerLeakage`:
+            `accuracy` (balanced; and `accuracy_std`, its standard deviation, missing
+            for one seed), `low` and `high` (the bounds of its interval over speakers),
+            `chance`, `weighted_accuracy` and `majority`.
+        """
+        groups = self.leakage.groupby(["asked", "probe", "estimator"], sort=False)
+        numbers = ["low", "high", "chance", "weighted_accuracy", "majority"]
+        table = groups[["accuracy", *numbers]].mean()
+        table.insert(1, "accuracy_std", groups["accuracy"].std())
+        estimators = [RAW_FEATURES, *self.settings["estimators"]]
+        order = [*PREFIXES], self.settings["probes"], estimators
+        every = pd.MultiIndex.from_product(order, names=table.index.names)
+        return table.reindex(every.intersection(table.index, sort=False)).reset_index()
+
+    def transductive(self) -> pd.Series:
+        """Return which estimators use unlabelled rows of their test speakers.
+
+        Returns
+        -------
+        flags : Series of bool
+            By estimator: whether it uses them in any fold.
+        """
+        planned = self.settings["estimators"]
+        flags = pd.Series({name: planned[name]["transductive"] for name in planned})
+        chosen = self.scores.groupby("estimator")["transductive"].any()
+        return flags | chosen.reindex(flags.index, fill_value=False)
+
+    def difference(
+        self,
+        name: str,
+        other: str,
+        *,
+        confidence_level: float = 0.95,
+        random_state: int = 0,
+    ) -> Difference:
+        """Compare two estimators, by permutation over speakers.
+
+        Parameters
+        ----------
+        name, other : str
+            Names of the estimators.
+
+        confidence_level : float, default=0.95
+            Probability that the interval covers the difference on other speakers.
+
+        random_state : int, default=0
+            Seed of the bootstrap, and of the permutations where they are sampled.
+
+        Returns
+        -------
+        difference : Difference
+            See :func:`~advser.evaluation.uar_difference` and, of ratings,
+            :func:`~advser.evaluation.ccc_difference`.
+
+        Raises
+        ------
+        ValueError
+            If an estimator is unknown, or has not finished all folds of any seed.
+        """
+        return self._task.difference(
+            self._of(name),
+            self._of(other),
+            confidence_level=confidence_level,
+            random_state=random_state,
+        )
+
+    def pairwise(
+        self,
+        baseline: str | Sequence[str] | None = None,
+        *,
+        confidence_level: float = 0.95,
+        random_state: int = 0,
+    ) -> pd.DataFrame:
+        """Compare all pairs of estimators, or each with a baseline.
+
+        A transductive estimator is compared with transductive ones only: another
+        difference may come from the unlabelled rows alone. See :meth:`difference` for
+        any two.
+
+        Parameters
+        ----------
+        baseline : str or sequence of str, default=None
+            Estimators to compare the others with. None compares all with each other:
+            the more comparisons there are, the larger a significant difference must be.
+
+        confidence_level : float, default=0.95
+            Probability that an interval covers the difference on other speakers. The
+            intervals are not corrected for the number of comparisons.
+
+        random_state : int, default=0
+            Seed of the bootstrap, and of the permutations where they are sampled.
+
+        Returns
+        -------
+        table : DataFrame
+            One row per pair: `estimator`, `other`, `transductive`, `points` (the
+            difference in unweighted average recall, in percentage points; of ratings
+            `difference`, that in concordance), `low` and `high` (its interval),
+            `p_value`, `p_holm` (the same, corrected for all comparisons of the table by
+            :func:`~advser.evaluation.holm`) and `smallest_p_holm` (the smallest
+            possible `p_holm` with so few speakers).
+
+        Raises
+        ------
+        ValueError
+            If a baseline is unknown, or has not finished all folds of any seed.
+        """
+        names = self._names
+        if baseline is None:
+            pairs = list(combinations(names, 2))
+        else:
+            baselines = [baseline] if isinstance(baseline, str) else list(baseline)
+            for name in baselines:
+                self._of(name)
+            others = [name for name in names if name not in baselines]
+            pairs = [(name, base) for base, name in product(baselines, others)]
+        uses = self.transductive()
+        options = {"confidence_level": confidence_level, "random_state": random_state}
+        rows = []
+        for name, other in pairs:
+            if uses[name] == uses[other]:
+                found = self.difference(name, other, **options)
+                rows.append(
+                    {
+                        "estimator": name,
+                        "other": other,
+                        "transductive": bool(uses[name]),
+                        **self._task.difference_row(found),
+                        "smallest_p_holm": found.smallest_p_value,
+                    }
+                )
+        columns = ["estimator", "other", "transductive", self._task.effect]
+        columns += ["low", "high", "p_value", "p_holm", "smallest_p_holm"]
+        table = pd.DataFrame(rows, columns=columns)
+        table["p_holm"] = holm(table["p_value"])
+        table["smallest_p_holm"] = (table["smallest_p_holm"] * len(table)).clip(upper=1)
+        return table
+
+    def _leakage(self):
+        """Return the leakage by estimator and seed, in a column for each probe."""
+        column = self.leakage["asked"].map(PREFIXES) + self.leakage["probe"]
+        table = self.leakage.assign(column=column).pivot(
+            index=["estimator", "seed"], columns="column", values="accuracy"
+        )
+        return table[pd.unique(column)].rename_axis(columns=None)
+
+    @cached_property
+    def _task(self):
+        """The task of the estimators."""
+        return task_of(self.settings["data"])
+
+    @cached_property
+    def _finished(self):
+        """The predictions of the seeds of which every fold is finished."""
+        runs = self.scores.groupby(["estimator", "seed"], sort=False).size()
+        runs = runs.index[runs == self.settings["protocol"]["n_folds"]]
+        keys = pd.MultiIndex.from_frame(self.predictions[["estimator", "seed"]])
+        return self.predictions[keys.isin(runs)]
+
+    @property
+    def _names(self):
+        """The estimators with a finished seed, in their order."""
+        finished = set(self._finished["estimator"])
+        return [name for name in self.settings["estimators"] if name in finished]
+
+    def _of(self, name):
+        """Return the predictions of the finished seeds of an estimator."""
+        if name not in self._names:
+            raise ValueError(
+                f"{name!r} has not finished all folds of any seed; those that have are "
+                f"{sorted(self._names)}."
+            )
+        return self._finished[self._finished["estimator"] == name]

@@ -1,0 +1,256 @@
+"""The rows of several corpora, and the pairs to train and to test on."""
+
+import warnings
+from itertools import product
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import GroupKFold
+
+from .._validation import check_labels
+from ..corpora._table import COLUMNS
+from ..exceptions import CorpusWarning
+from ._jobs import Utterances
+from ._store import fingerprint
+
+__all__ = ["Pair", "joined", "pairs_of"]
+
+NAMES = ("emotion", "speaker")
+OTHERS = "all others"  # the training corpus of all but the test corpus
+
+
+class Pair(NamedTuple):
+    """Two corpora, with the rows to train on and the rows to test on.
+
+    Parameters
+    ----------
+    train, test : str
+        Names of the corpora.
+
+    emotions : list
+        Emotions that they share.
+
+    train_rows, test_rows : ndarray of int
+        Empty if they share fewer than two emotions.
+
+    folds : list of (ndarray, ndarray)
+        Training and test rows: several folds within a corpus, none without rows.
+
+    n_sources : int
+        Number of training corpora.
+    """
+
+    train: str
+    test: str
+    emotions: list
+    train_rows: np.ndarray
+    test_rows: np.ndarray
+    folds: list
+    n_sources: int
+
+    @property
+    def is_within(self):
+        """Whether both corpora are the same."""
+        return self.train == self.test
+
+    def counts(self, utterances):
+        """Return the numbers of rows that are used and left out, ready for JSON."""
+        is_test = utterances.corpora == self.test
+        is_train = utterances.corpora == self.train
+        n_test, n_train = is_test.sum(), is_train.sum()
+        if self.train == OTHERS:
+            n_train = len(is_test) - n_test
+        train_speakers = pd.unique(utterances.speakers[self.train_rows])
+        test_speakers = pd.unique(utterances.speakers[self.test_rows])
+        return {
+            "train": self.train,
+            "test": self.test,
+            "emotions": "+".join(map(str, self.emotions)),
+            "n_emotions": len(self.emotions),
+            "n_train": len(self.train_rows),
+            "n_test": len(self.test_rows),
+            "n_train_left_out": int(n_train) - len(self.train_rows),
+            "n_test_left_out": int(n_test) - len(self.test_rows),
+            "n_unlabeled": 0 if self.is_within else int(n_test),
+            "train_speakers": len(train_speakers),
+            "test_speakers": len(test_speakers),
+        }
+
+
+def joined(corpora):
+    """Return the rows of all corpora, and the description of each for the settings."""
+    if len(corpora) < 2:
+        raise ValueError(
+            f"`corpora` has {len(corpora)} entries; pass two at least, one to train on "
+            "and one to test on."
+        )
+    tables, columns, data = [], [], {}
+    for name, corpus in corpora.items():
+        if "/" in str(name) or name == OTHERS:
+            raise ValueError(
+                f"`corpora` has the name {name!r}; a name must not be {OTHERS!r} or "
+                "hold a slash, which separates it from the names of its speakers."
+            )
+        X, y, speakers = _read(name, corpus)
+        if tables:
+            _check_features(tables[0], X, next(iter(corpora)), name)
+        is_frame = isinstance(X, pd.DataFrame)
+        tables.append(X)
+        named = [f"{name}/{speaker}" for speaker in speakers]
+        samples = X.index if is_frame else range(len(X))
+        texts = named, samples, [name] * len(y)
+        columns.append([y, *(np.asarray(column, dtype=object) for column in texts)])
+        data[name] = {
+            "n_samples": len(y),
+            "n_speakers": len(pd.unique(speakers)),
+            "emotions": sorted(map(str, pd.unique(y[~pd.isna(y)]))),
+            "fingerprint": fingerprint(X, y, speakers),
+        }
+    X = pd.concat(tables) if is_frame else np.concatenate(tables)  # columns by name
+    return Utterances(X, *map(np.concatenate, zip(*columns))), data
+
+
+def _read(name, corpus):
+    """Return features, emotions and speakers of a corpus, checked."""
+    where = f"corpora[{name!r}]"
+    if isinstance(corpus, pd.DataFrame):
+        labels = corpus
+        X = corpus.select_dtypes("number").drop(columns=COLUMNS, errors="ignore")
+        X.attrs = corpus.attrs
+    elif isinstance(corpus, tuple) and len(corpus) in (2, 3):
+        X, *labels = corpus
+        X = X if isinstance(X, pd.DataFrame) else np.asarray(X)
+        labels = labels[0] if len(labels) == 1 else dict(zip(NAMES, labels))
+    else:
+        raise ValueError(
+            f"`{where}` is of type {type(corpus).__name__}; pass a table with the "
+            "columns 'emotion' and 'speaker' and the features, what `read_features` "
+            "returns, or (X, y, speakers)."
+        )
+    missing = [column for column in NAMES if column not in labels]
+    if missing:
+        raise ValueError(f"`{where}` has no column {missing[0]!r}; add it.")
+    if X.ndim != 2 or not X.shape[1]:
+        raise ValueError(
+            f"`{where}` has features of shape {X.shape}; pass one row per utterance, "
+            "and one numeric column per feature."
+        )
+    y, speakers = (
+        check_labels(
+            labels[column],
+            f"{where}: {column}",
+            len(X),
+            allow_missing=column == "emotion",
+            rows_of="the features",
+        )
+        for column in NAMES
+    )
+    return X, y, speakers
+
+
+def _check_features(first, X, first_name, name):
+    """Raise unless the features of a corpus are those of the first."""
+    both = f"`corpora[{first_name!r}]` and `corpora[{name!r}]`"
+    if isinstance(first, pd.DataFrame) != isinstance(X, pd.DataFrame):
+        raise ValueError(
+            f"Of {both} one has names of features and the other has none; pass tables, "
+            "or arrays, for both."
+        )
+    if not isinstance(X, pd.DataFrame):
+        if first.shape[1] != X.shape[1]:
+            raise ValueError(
+                f"{both} have {first.shape[1]} and {X.shape[1]} features; extract both "
+                "with the same feature set."
+            )
+        return
+    missing = [column for column in first if column not in X]
+    new = [column for column in X if column not in first]
+    if missing or new:
+        raise ValueError(
+            f"`corpora[{name!r}]` has not the features of `corpora[{first_name!r}]`: "
+            f"{len(missing)} are missing {missing[:3]}, {len(new)} are new {new[:3]}. "
+            "Extract both with the same feature set, or keep the columns that both "
+            "have."
+        )
+    origins = [one.attrs.get("features") for one in (first, X)]
+    if None not in origins and origins[0] != origins[1]:
+        raise ValueError(
+            f"The features of {both} were made differently: {origins[0]} and "
+            f"{origins[1]}. Extract both in the same way, with the same versions."
+        )
+
+
+def pairs_of(utterances, names, wanted, leave_one_out, within):
+    """Return all pairs of corpora, in order, with the rows that they use.
+
+    Parameters
+    ----------
+    names : list of str
+        Names of the corpora.
+
+    wanted : sequence of str or None
+        Emotions to compare on.
+
+    leave_one_out, within : bool, int or None
+        See :func:`~advser.evaluation.cross_corpus`.
+    """
+    if within is not None and (not isinstance(within, Integral) or within < 2):
+        raise ValueError(f"`within` is {within!r}; it must be 2 or more, or None.")
+    y, corpora = utterances.y, utterances.corpora
+    present = {name: {*y[~pd.isna(y) & (corpora == name)]} for name in names}
+    if wanted is not None:
+        unknown = sorted(set(wanted) - set().union(*present.values()), key=str)
+        if unknown:
+            raise ValueError(f"`emotions` has {unknown}, which no corpus has.")
+        present = {name: present[name] & set(wanted) for name in names}
+    pairs, apart = [], []
+    sources = [*names, *([OTHERS] if leave_one_out and len(names) > 2 else [])]
+    for train, test in product(sources, names):
+        others = [name for name in names if name != test]
+        partners = others if train in (OTHERS, test) else [train]
+        shared = [present[name] & present[test] for name in partners]
+        if train == test:  # the emotions of all pairs with this corpus
+            partners, shared = [test], [one for one in shared if len(one) > 1]
+        emotions = sorted(set().union(*shared), key=str)
+        used = emotions if len(emotions) > 1 else []
+        rows = [_rows_of(utterances, whose, used) for whose in (partners, [test])]
+        folds = [tuple(rows)] if used else []
+        if train == test:
+            folds = _folds_within(utterances.speakers, rows[1], within)
+            if not folds:
+                continue
+        elif not used:
+            apart.append(f"{train!r} and {test!r}")
+        n_sources = len(set(corpora[rows[0]]))
+        pairs.append(Pair(train, test, emotions, *rows, folds, n_sources))
+    if not any(pair.folds for pair in pairs if not pair.is_within):
+        found = {name: sorted(map(str, emotions)) for name, emotions in present.items()}
+        raise ValueError(
+            f"No two of the `corpora` share two emotions; they have {found}. Give "
+            "their emotions the same names."
+        )
+    if apart:
+        warnings.warn(
+            f"{len(apart)} pairs of corpora share fewer than two emotions and are left "
+            f"out: {', '.join(apart)}.",
+            CorpusWarning,
+            stacklevel=3,
+        )
+    return pairs
+
+
+def _rows_of(utterances, names, emotions):
+    """Return the rows of some corpora that have some emotions."""
+    is_in = pd.Series(utterances.corpora).isin(names)
+    return np.flatnonzero(is_in & pd.Series(utterances.y).isin(emotions))
+
+
+def _folds_within(speakers, rows, n_folds):
+    """Return folds by speaker of the rows of a corpus; none for a single speaker."""
+    n_speakers = len(pd.unique(speakers[rows]))
+    if n_folds is None or n_speakers < 2:
+        return []
+    split = GroupKFold(min(n_folds, n_speakers)).split(rows, groups=speakers[rows])
+    return [(rows[train], rows[test]) for train, test in split]

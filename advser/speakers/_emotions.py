@@ -1,0 +1,167 @@
+"""What each emotion adds to the features of a speaker."""
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.covariance import ledoit_wolf
+from sklearn.utils.multiclass import check_classification_targets
+
+from .._validation import check_labels, encode
+from ._moments import best_shrinkage, moments, pool
+
+__all__ = ["EmotionEffects", "move_neutral", "neutral_offset"]
+
+N_ESTIMATES = 5  # of the emotions of a speaker, each with the mean of the one before
+
+
+class EmotionEffects:
+    r"""What each emotion adds to a speaker's mean, and how to recognise it by that.
+
+    The model is :math:`x = m_s + \delta_e + \epsilon` for an utterance of speaker s and
+    emotion e. The effects :math:`\delta` sum to 0 and are estimated by least squares.
+    A linear discriminant of :math:`x - m_s` estimates the emotion.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+
+    y : array-like of shape (n_samples,) or None
+        Emotions; rows without one are left out.
+
+    speakers : ndarray of shape (n_samples,)
+        Codes.
+
+    clip : float or None
+        Bound of the residuals, in standard deviations.
+
+    Attributes
+    ----------
+    names : ndarray of shape (n_emotions,)
+
+    effects : ndarray of shape (n_emotions, n_features)
+
+    mean : ndarray of shape (n_features,)
+        Mean of :math:`m_s` over speakers.
+
+    shrinkage : ndarray of shape (n_features,)
+        `best_shrinkage` of the speakers, without the effects.
+    """
+
+    def __init__(self, X, y, speakers, clip):
+        labels = np.full(len(X), None) if y is None else y
+        labels = check_labels(labels, "y", len(X), allow_missing=True)
+        emotions, self.names = encode(labels)
+        known = emotions >= 0
+        if not known.any():
+            raise ValueError(
+                "`balance=True` needs y, the emotions of the rows; pass them to `fit`, "
+                "or set `balance=False`."
+            )
+        check_classification_targets(labels[known])
+        X, emotions = X[known], emotions[known]
+        speakers = np.unique(speakers[known], return_inverse=True)[1]
+
+        indicators = np.eye(len(self.names))[emotions]
+        centred = (
+            rows - moments(rows, speakers).means[speakers] for rows in (indicators, X)
+        )
+        self.effects = np.linalg.lstsq(*centred)[0]
+        residuals = X - self.effects[emotions]
+        of_speakers = moments(residuals, speakers)
+        self.mean = of_speakers.means.mean(axis=0)
+        self.shrinkage, within = best_shrinkage(of_speakers, len(self.effects) - 1)
+        self._scale = np.where(within > 0, np.sqrt(within), 1.0)
+        self._clip = np.inf if clip is None else clip
+        residuals = self._standardize(residuals, of_speakers.means[speakers])
+        covariance, _ = ledoit_wolf(residuals, assume_centered=True)
+        covariance += np.finfo(float).eps * np.eye(len(covariance))  # if all are 0
+        centres = self.effects / self._scale
+        self._weights = np.linalg.solve(covariance, centres.T)
+        self._bias = -0.5 * (centres.T * self._weights).sum(axis=0)
+
+    def _standardize(self, X, means):
+        return np.clip((X - means) / self._scale, -self._clip, self._clip)
+
+    def balance(self, X, codes, own, before=None, *, average, has_effect=True):
+        """Subtract from the means of speakers what the emotions of their rows add.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+
+        codes : ndarray of shape (n_samples,)
+            Speaker of each row.
+
+        own : Moments
+            Of the rows of each speaker.
+
+        before : Moments, default=None
+            Of earlier rows of the same speakers, already balanced.
+
+        average : Moments
+            Of the average speaker, whose count is the shrinkage.
+
+        has_effect : array-like of shape (n_samples,) or True, default=True
+            To which rows the emotion adds something.
+
+        Returns
+        -------
+        balanced : Moments
+        """
+        balanced = own
+        for _ in range(N_ESTIMATES):
+            known = balanced if before is None else pool(before, balanced)
+            expected = pool(average, known).means
+            rows = self._standardize(X, expected[codes])
+            probabilities = softmax(rows @ self._weights + self._bias, axis=1)
+            probabilities *= np.reshape(has_effect, (-1, 1))
+            share = moments(probabilities, codes).means  # of each emotion, by code
+            balanced = own._replace(means=own.means - share @ self.effects)
+        return balanced
+
+
+def neutral_offset(X, y, codes, own, neutral):
+    """Return the mean of a speaker less that of their neutral rows, on average.
+
+    Return None if y is no array of emotions, or no speaker has neutral and other rows.
+    """
+    labels = np.asarray(y)
+    if labels.ndim != 1 or neutral is None:
+        return None
+    labels = check_labels(labels, "y", len(X), allow_missing=True)
+    is_neutral = np.array([label == neutral for label in labels])
+    if not is_neutral.any():
+        return None
+    speakers, codes = np.unique(codes[is_neutral], return_inverse=True)
+    of_neutral = moments(X[is_neutral], codes)
+    has_both = (of_neutral.counts < own.counts[speakers])[:, 0]
+    if not has_both.any():
+        return None
+    return (own.means[speakers] - of_neutral.means)[has_both].mean(axis=0)
+
+
+def move_neutral(X, neutral, offset, label):
+    """Add the offset to the neutral rows; return all rows and the mask of the neutral.
+
+    `label` is that of neutral rows in y, for the error texts.
+    """
+    if neutral is None or isinstance(neutral, bool | np.bool_):
+        neutral = np.full(len(X), bool(neutral))
+    else:
+        neutral = check_labels(neutral, "neutral", len(X))
+        other = [flag for flag in neutral if not isinstance(flag, bool | np.bool_)]
+        if other:
+            raise ValueError(
+                "`neutral` must be None, a boolean or one boolean per row; got "
+                f"{other[0]!r}. Pass a mask such as `y == {label!r}`."
+            )
+        neutral = neutral.astype(bool)
+    if not neutral.any():
+        return X, neutral
+    if offset is None:
+        raise ValueError(
+            f"`neutral` marks {neutral.sum()} of {len(X)} rows as neutral, but `fit` "
+            "learnt no neutral offset; it needs a y in which training speakers have "
+            f"the class {label!r} and others. Set the parameter `neutral` of "
+            "SpeakerScaler to the name of that class."
+        )
+    return np.where(neutral[:, None], X + offset, X), neutral
