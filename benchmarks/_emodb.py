@@ -26,7 +26,7 @@ def arguments(description, name):
         "--methods", nargs="+", choices=CLASSIFIERS, default=[*CLASSIFIERS]
     )
     parser.add_argument("--n-jobs", type=int, default=2, help="processes")
-    parser.add_argument("--folder", type=Path, help="tables, to go on with")
+    parser.add_argument("--folder", type=Path, help="of the tables, to continue a run")
     parser.add_argument(
         "--out", type=Path, default=RESULTS / f"{name}.json", help="JSON to write"
     )
@@ -56,8 +56,8 @@ def write(args, comparison, tables):
     settings = comparison.settings
     report = {
         "corpus": "EmoDB",
-        "protocol": "leave one speaker out; settings of networks as by default, of "
-        "linear models by speaker-disjoint cross-validation of the training rows",
+        "protocol": "leave one speaker out; networks with their defaults, "
+        "linear models chosen by speaker-disjoint folds of the training rows",
         "data": settings["data"],
         "settings": {
             "seeds": list(range(args.seeds)),
