@@ -41,7 +41,8 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
         -------
         y : ndarray of shape (n_samples,)
         """
-        return self.classes_[self._apply("forward", X).argmax(axis=1)]
+        codes = self._apply("forward", X).argmax(axis=1)
+        return self.classes_[codes]
 
     def predict_proba(self, X: npt.ArrayLike) -> np.ndarray:
         """Return the probability of each emotion.
