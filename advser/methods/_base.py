@@ -272,7 +272,16 @@ class BaseSER(
         return self._finish_fit(job)
 
     def _finish_fit(self, job) -> Self:
-        """Take over a trained net."""
+        """Take over a trained net; raise an error if its training diverged."""
+        loss = job.net.history[-1, "train_loss"]
+        are_finite = (p.isfinite().all() for p in job.net.module_.parameters())
+        if not (np.isfinite(loss) and all(are_finite)):
+            raise ValueError(
+                f"The training diverged: after {len(job.net.history)} epochs, the loss "
+                f"is {loss} or a weight is not finite. Lower `lr`, which is {self.lr}, "
+                "or `alpha` and the weights of the loss; check `X`, `y` and "
+                "`sample_weight` for very large values."
+            )
         self.net_ = job.net
         self.history_ = pd.DataFrame(
             {name: value for name, value in epoch.items() if name != "batches"}

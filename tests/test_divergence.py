@@ -1,0 +1,58 @@
+"""A training that diverges is an error, not a model."""
+
+import numpy as np
+import pytest
+from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import GroupKFold
+
+from advser import (
+    AdversarialSER,
+    AdversarialSERRegressor,
+    AutoencoderSER,
+    AutoencoderSERRegressor,
+    SiameseSER,
+)
+from advser.model_selection import StackedGridSearchCV
+
+ESTIMATORS = [
+    AdversarialSER(),
+    AdversarialSER("entropy", early_stopping=True),
+    AdversarialSERRegressor(loss="mse"),
+    AutoencoderSER(),
+    AutoencoderSERRegressor(loss="mse"),
+    SiameseSER(neutral=0),
+]
+
+
+@pytest.fixture(scope="module")
+def toy():
+    """Return features, emotions and speakers."""
+    X = np.random.default_rng(0).normal(size=(60, 5))
+    return X, np.arange(60) % 3, np.arange(60) // 3 % 4
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+def test_divergence_names_what_to_change(estimator, toy):
+    X, y, speakers = toy
+    estimator.set_params(lr=1e200, max_epochs=4, random_state=0)
+    with pytest.raises(ValueError, match=r"training diverged.*Lower `lr`"):
+        estimator.fit(X, y, speakers=speakers)
+    assert not hasattr(estimator, "net_")
+
+
+def test_a_diverging_candidate_fails_alone(toy):
+    X, y, speakers = toy
+    search = StackedGridSearchCV(
+        AdversarialSER(max_epochs=4, random_state=0),
+        {"lr": [0.001, 1e200]},
+        cv=GroupKFold(2),
+    )
+    with (
+        pytest.warns(FitFailedWarning, match="training diverged"),
+        pytest.warns(UserWarning, match="non-finite"),
+    ):
+        search.fit(X, y, groups=speakers, speakers=speakers)
+    good, bad = search.cv_results_["mean_test_score"]
+    assert np.isfinite(good)
+    assert np.isnan(bad)
+    assert search.best_params_ == {"lr": 0.001}
