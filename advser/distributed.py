@@ -42,7 +42,7 @@ class DurableClient(Client):
     >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
     >>> search = GridSearchCV(
     ...     AdversarialSER(max_epochs=5, random_state=0),
-    ...     {"adversary_weight": [0.1, 1]},
+    ...     {"adversary__weight": [0.1, 1]},
     ...     cv=GroupKFold(3),
     ... )
     >>> with (

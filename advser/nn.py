@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 __all__ = [
@@ -15,6 +14,7 @@ __all__ = [
     "Noise",
     "Standardize",
     "classification_loss",
+    "cross_entropy",
     "linear",
     "mlp",
     "ramp",
@@ -245,6 +245,29 @@ def reconstruction_loss(decoded: Tensor, x: Tensor) -> Tensor:
     return (decoded - x).square().mean(1)
 
 
+def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    r"""Return each row's cross-entropy.
+
+    .. math:: - \log p_c
+
+    `torch.nn.functional.cross_entropy` is the same, but loads torch's compiler where
+    many networks are trained as one batch.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n, n_classes)
+
+    target : Tensor of shape (n,)
+        Class codes :math:`c`. -1, for an unknown class, counts as the first class; give
+        such rows a weight of 0.
+
+    Returns
+    -------
+    losses : Tensor of shape (n,)
+    """
+    return -logits.log_softmax(1).gather(1, target.clamp(min=0)[:, None])[:, 0]
+
+
 def classification_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Return the weighted mean cross-entropy.
 
@@ -262,5 +285,4 @@ def classification_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tenso
     -------
     loss : Tensor of shape ()
     """
-    losses = F.cross_entropy(logits, target, ignore_index=-1, reduction="none")
-    return weighted_mean(losses, weight)
+    return weighted_mean(cross_entropy(logits, target), weight)

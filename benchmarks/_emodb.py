@@ -11,7 +11,7 @@ import os
 import platform
 from pathlib import Path
 
-from advser.cli._benchmark import METHODS, make_estimators
+from advser.cli._methods import CLASSIFIERS, make_estimators
 from advser.datasets import load_emodb
 from advser.evaluation import compare
 
@@ -22,7 +22,9 @@ def arguments(description, name):
     """Return the options of a script, which writes the JSON of this name."""
     parser = argparse.ArgumentParser(description=description.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=[*METHODS])
+    parser.add_argument(
+        "--methods", nargs="+", choices=CLASSIFIERS, default=[*CLASSIFIERS]
+    )
     parser.add_argument("--n-jobs", type=int, default=2, help="processes")
     parser.add_argument("--folder", type=Path, help="tables, to go on with")
     parser.add_argument(

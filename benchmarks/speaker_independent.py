@@ -10,7 +10,7 @@ one correction; all pairs would be too many for ten speakers.
 import pandas as pd
 from _emodb import arguments, compared, write
 
-from advser.cli._benchmark import METHODS, NORMALISATIONS
+from advser.cli._methods import METHODS, NORMALISATIONS
 
 BASELINES = ["svm", "none"]
 

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from textwrap import fill
 
-from advser.cli._benchmark import NOTES
+from advser.cli._results import NOTES
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"

@@ -1,4 +1,4 @@
-"""The command, as its users run it."""
+"""The command line."""
 
 import json
 import os
@@ -16,8 +16,9 @@ from speech import EMOTIONS, write_corpus
 import advser
 from advser import cli
 from advser.audio import read_features
-from advser.cli import _benchmark as benchmark
-from advser.cli import _recordings as recordings
+from advser.cli._benchmark import EPILOG
+from advser.cli._methods import CLASSIFIERS, METHODS, REGRESSORS
+from advser.cli._sources import READERS
 
 TABLES = ["scores.csv", "predictions.csv", "leakage.csv", "summary.csv"]
 TABLES += ["pairwise.csv", "comparison.json"]
@@ -26,7 +27,7 @@ FIGURES = ["uar.png", "leakage.png", "confusion.png", "embedding.png"]
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    """Options that name a small corpus with a file that is no audio."""
+    """Options of a small corpus with a file that is not audio."""
     folder = tmp_path_factory.mktemp("corpus")
     table = write_corpus(folder, n_takes=2, seconds=0.3)
     table["file"] = [file.split("/")[-1] for file in table["file"]]
@@ -41,7 +42,7 @@ def run(*arguments):
 
 
 def error_of(arguments, capsys):
-    """Return what the command says when it ends for a wrong option."""
+    """Return the message of a command that ends because of a wrong option."""
     with pytest.raises(SystemExit) as exit_:
         run(*arguments)
     assert exit_.value.code == 2
@@ -83,7 +84,7 @@ def test_benchmark_of_own_files_drops_the_bad_one(corpus, tmp_path, capsys):
     assert pd.read_csv(folder / "failures.csv")["file"].tolist() == ["bad.wav"]
     assert "left out: bad.wav" in capsys.readouterr().err
     assert all((folder / name).exists() for name in TABLES + FIGURES)
-    # The same again fits nothing, and another one does not touch what is there.
+    # The same command fits nothing; another one does not change the folder.
     before = (folder / "scores.csv").read_bytes()
     assert run(*corpus, *options) == 0
     assert (folder / "scores.csv").read_bytes() == before
@@ -96,7 +97,7 @@ def test_benchmark_of_own_files_drops_the_bad_one(corpus, tmp_path, capsys):
     assert "image/png" in page  # the embeddings
 
 
-def test_benchmark_of_few_utterances_goes_without_leakage(tmp_path):
+def test_benchmark_of_few_utterances_skips_the_leakage(tmp_path):
     table = write_corpus(tmp_path, seconds=0.3)
     table = table[table["take"].eq(0) & ~table["emotion"].eq("neutral")]
     table.to_csv(tmp_path / "labels.csv", index=False)
@@ -129,7 +130,7 @@ def test_benchmark_never_writes_into_a_folder_with_something_in_it(tmp_path, cap
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--wavs", "folder"], "--wavs and --corpus tell of a SOURCE"),
+        (["--wavs", "folder"], "--wavs and --corpus describe a SOURCE"),
         (["--wavs", "nowhere", "--labels", "none.csv"], "none.csv"),
         (["a.csv", "--labels", "b.csv"], "pass one of them"),
         (["nowhere", "--corpus", "emodb"], "'nowhere', which is no folder"),
@@ -149,10 +150,11 @@ def test_wrong_options_end_with_2_and_a_reason(
     assert not any(tmp_path.iterdir())
 
 
-def test_methods_of_the_command_are_those_of_the_benchmark():
-    assert tuple(recordings.READERS) == cli.CORPORA
-    assert tuple(benchmark.METHODS) == cli.METHODS
-    assert all(f"  {method}" in cli.EPILOG for method in cli.METHODS)
+def test_help_names_the_methods_and_the_corpora():
+    assert set(METHODS) == {*CLASSIFIERS, *REGRESSORS}
+    assert all(f"  {method} " in EPILOG for method in CLASSIFIERS)
+    assert ", ".join(REGRESSORS) in EPILOG
+    assert all(corpus in EPILOG for corpus in READERS)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +212,7 @@ def test_benchmark_of_extracted_features_is_that_of_the_recordings(corpus, tmp_p
     assert fast == slow
 
 
-def test_extract_of_a_partial_copy_tells_what_is_missing(tmp_path, capsys):
+def test_extract_of_a_partial_copy_lists_missing_files(tmp_path, capsys):
     write_iemocap(tmp_path)
     next(tmp_path.glob("Session5/sentences/wav/*/*M000.wav")).unlink()
     output = tmp_path / "features.parquet"
@@ -308,7 +310,7 @@ def test_benchmark_of_ratings_fills_the_folder(rated, tmp_path, capsys):
     options = ["--target", "arousal,valence", "--quick", "--out", folder]
     assert run(rated, *options) == 0
     summary = pd.read_csv(folder / "summary.csv", index_col="estimator")
-    assert len(summary) == 2 * len(cli.RATING_METHODS)
+    assert len(summary) == 2 * len(REGRESSORS)
     assert summary["transductive"].mean() == 0.5
     ccc = summary["ccc_arousal"]
     assert ccc["ridge regression"] > ccc["mean of the training ratings"]
@@ -320,7 +322,8 @@ def test_benchmark_of_ratings_fills_the_folder(rated, tmp_path, capsys):
     assert predictions["y_pred_valence"].notna().all()
     per_run = predictions.groupby("estimator").size()
     assert list(per_run.unique()) == [31]  # one of 32 has no rating
-    assert imread(folder / "rated.png").std() > 0.05
+    for name in ("ccc.png", "leakage.png", "rated.png"):
+        assert imread(folder / name).std() > 0.05
     settings = json.loads((folder / "settings.json").read_text())
     assert settings["protocol"] == "leave one speaker out"
     printed = capsys.readouterr()
@@ -366,7 +369,7 @@ def test_sessions_that_share_their_speakers_cannot_be_left_out(tmp_path, capsys)
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (["--target", "arousal,joy"], "names no joy"),
+        (["--target", "arousal,joy"], "has no joy"),
         (["--target", "arousal", "--methods", "svm"], "--methods has svm"),
         (["--target", "arousal", "--emotions", "anger"], "no --emotions"),
         (["--leave-out", "session"], "goes with --target"),
@@ -374,9 +377,3 @@ def test_sessions_that_share_their_speakers_cannot_be_left_out(tmp_path, capsys)
 )
 def test_options_of_ratings_that_do_not_fit(options, error, rated, tmp_path, capsys):
     assert error in error_of([rated, *options, "--out", tmp_path / "new"], capsys)
-
-
-def test_methods_for_ratings_are_those_of_the_benchmark():
-    from advser.cli._rating_benchmark import RATING_METHODS
-
-    assert tuple(RATING_METHODS) == cli.RATING_METHODS

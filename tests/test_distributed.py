@@ -24,7 +24,7 @@ from advser.distributed import DurableClient
 from advser.evaluation import compare
 from advser.model_selection import StackedGridSearchCV
 
-GRID = {"adversarialser__adversary_weight": [0.1, 0.5, 1.0]}
+GRID = {"adversarialser__adversary__weight": [0.1, 0.5, 1.0]}
 N_FOLDS = 4
 
 

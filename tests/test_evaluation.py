@@ -507,7 +507,7 @@ def test_compare_chooses_settings_by_training_speakers_alone(toy):
 
 def test_compare_searches_networks_in_stacks(toy):
     network = AdversarialSER("grl", max_epochs=2)
-    grid = {"adversary_weight": [0.1, 1.0], "alpha": [0.0, 0.01]}
+    grid = {"adversary__weight": [0.1, 1.0], "alpha": [0.0, 0.01]}
     comparison = compare(
         {"network": network, "LR": LR, "fixed": LR},
         *toy,

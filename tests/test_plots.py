@@ -90,7 +90,7 @@ def test_leakage_display_shows_leakage_against_recall(comparison):
     assert set(summary.index) <= set(texts(display.figure_.legends))
 
 
-def test_leakage_display_of_a_probe_that_did_not_run_names_those_that_did(comparison):
+def test_leakage_display_names_the_known_probes(comparison):
     with pytest.raises(ValueError, match=r"`probe` is 'mlp' .* \['logistic'\]"):
         LeakageDisplay.from_comparison(comparison, probe="mlp", ax=axes())
 
@@ -174,7 +174,7 @@ def test_embedding_display_of_an_estimator_embeds_first(toy):
     np.testing.assert_allclose(one.points, other.points)
 
 
-def test_embedding_display_of_bad_input_says_what_is_wrong(toy):
+def test_embedding_display_names_the_invalid_parameter(toy):
     with pytest.raises(ValueError, match="`method` is 'umap'"):
         EmbeddingDisplay.from_embedding(toy.X, toy.y, toy.speakers, method="umap")
     with pytest.raises(ValueError, match="`speakers` has 1 entries"):
@@ -207,7 +207,7 @@ def test_difference_display_shows_each_pair(comparison):
     assert mark.get_xdata()[0] == table["points"][0]
 
 
-def test_display_makes_a_figure_where_it_is_given_no_axes(comparison, toy):
+def test_display_without_axes_makes_a_figure(comparison, toy):
     before = pyplot.get_fignums()
     try:
         displays = [
@@ -235,20 +235,20 @@ def test_import_of_plots_does_not_import_matplotlib():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_weight_display_draws_each_game_along_its_weights(comparison):
-    games = {"plain": {0: "guess"}, "scaled": {1: "LR, per speaker", 0.1: "LR"}}
-    display = WeightDisplay.from_comparison(comparison, games, ax=axes())
+def test_weight_display_draws_each_objective_along_its_weights(comparison):
+    objectives = {"plain": {0: "guess"}, "scaled": {1: "LR, per speaker", 0.1: "LR"}}
+    display = WeightDisplay.from_comparison(comparison, objectives, ax=axes())
     plain, scaled = (container[0] for container in display.ax_.containers)
     summary = comparison.summary().loc[["LR", "LR, per speaker"]]
     np.testing.assert_allclose(scaled.get_xdata(), summary["leakage_logistic"])
     np.testing.assert_allclose(scaled.get_ydata(), summary["uar"])
     assert len(plain.get_xdata()) == 1
     assert [text.get_text() for text in display.ax_.texts] == ["1"]
-    assert set(games) == set(texts(display.figure_.legends))
+    assert set(objectives) == set(texts(display.figure_.legends))
 
 
-def test_weight_display_of_what_was_not_compared_says_what_was(comparison):
-    with pytest.raises(ValueError, match=r"`games` names 'SVM', .*'LR'"):
+def test_weight_display_names_the_known_estimators_and_probes(comparison):
+    with pytest.raises(ValueError, match=r"`objectives` names 'SVM', .*'LR'"):
         WeightDisplay.from_comparison(comparison, {"plain": {0: "SVM"}}, ax=axes())
     with pytest.raises(ValueError, match=r"`probe` is 'mlp' .* \['logistic'\]"):
         WeightDisplay.from_comparison(
@@ -295,7 +295,7 @@ def test_training_display_draws_the_concordance_of_validation_speakers(toy):
 
 
 def explanation():
-    """Return what two utterances of two features might be explained by."""
+    """Return an explanation of two utterances by two features."""
     rows = [
         (0, "emotion", 0.7, "pitch", 0.9),
         (0, "emotion", 0.7, "pace", -0.2),
@@ -398,7 +398,7 @@ def test_cross_corpus_display_of_chosen_estimators(across):
         CrossCorpusDisplay.from_comparison(across, estimators=["SVM"])
 
 
-def test_cross_corpus_display_makes_a_figure_where_it_is_given_none(across):
+def test_cross_corpus_display_without_a_figure_makes_one(across):
     display = CrossCorpusDisplay.from_comparison(across)
     assert display.figure_ in map(pyplot.figure, pyplot.get_fignums())
     pyplot.close(display.figure_)
@@ -412,7 +412,7 @@ def test_ratings_are_drawn_against_predictions_with_their_concordance():
     rated, predicted = np.array([1.0, 2.0, np.nan, 3.0]), np.array([1.5, 2.0, 9.0, 2.5])
     display = RatingDisplay.from_predictions(rated, predicted, name="arousal", ax=ax)
     assert ax.get_title() == "CCC 0.80"
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Rated arousal", "Predicted arousal")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("True arousal", "Predicted arousal")
     assert ax.get_xlim() == ax.get_ylim()
     line = ax.lines[0]
     np.testing.assert_array_equal(line.get_xdata(), line.get_ydata())

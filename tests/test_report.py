@@ -1,4 +1,4 @@
-"""The page of a comparison: whole, true, and without a word to the network."""
+"""The report: complete, correct, and without any request to the network."""
 
 import re
 from base64 import b64decode
@@ -15,14 +15,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from advser import cli
-from advser.evaluation import compare, report
+from advser.evaluation import compare
+from advser.report import report
 from advser.speakers import SpeakerScaler
 
 VOID = {"meta", "img", "br", "link"}
 
 
 class Page(HTMLParser):
-    """A page that is read: its tags, its text, and whether they are closed."""
+    """A parsed page: its tags and its text; all tags must be closed."""
 
     def __init__(self, file):
         super().__init__()
@@ -48,7 +49,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def folder(toy, tmp_path):
-    """Write a comparison with everything in it that may happen."""
+    """Write a comparison with a search, transductive and failed estimators."""
     model = LogisticRegression(random_state=0)
     estimators = {
         "guess": DummyClassifier(strategy="stratified"),
@@ -93,7 +94,7 @@ def test_report_is_one_page_that_loads_nothing(folder):
         assert ElementTree.fromstring(content).tag.endswith("svg")
 
 
-def test_report_says_what_was_found_and_what_to_beware_of(folder):
+def test_report_contains_results_and_caveats(folder):
     text = Page(report(folder)).text
     summary = pd.read_csv(folder / "scores.csv")
     assert summary["estimator"].nunique() == 3
@@ -120,10 +121,11 @@ def test_report_of_ratings_shows_each_target(toy, tmp_path):
     assert "rated for arousal, <valence>" in page.text
     assert "Concordance on new speakers" in page.text
     assert "raw features" in page.text
+    assert "Speaker leakage" in page.text
     assert "difference" in page.text
     alts = [image["alt"] for image in page.all("img")]
     assert len(alts) == 3 + 2 * 2  # scores, differences, leakage; each, for each target
-    assert alts[-1].startswith("<valence>, rated and predicted by mean")
+    assert alts[-1].startswith("<valence>, true and predicted by mean")
 
 
 def test_report_warns_of_more_comparisons_than_speakers_allow(toy, tmp_path):
@@ -136,7 +138,7 @@ def test_report_warns_of_more_comparisons_than_speakers_allow(toy, tmp_path):
     # 2 / 2^4 = 0.125 of a single comparison is no better.
     page = Page(report(tmp_path, baseline="guess 0", out=tmp_path / "other.html"))
     assert "and 3 comparisons" in page.text
-    assert "Does it still know" not in page.text
+    assert "Speaker leakage" not in page.text
 
 
 def test_report_of_an_interrupted_comparison_counts_what_is_missing(folder):

@@ -1,4 +1,4 @@
-"""SiameseSER: its losses by hand, its players, its enrolment and its explanations."""
+"""SiameseSER: its losses by hand, its parameters, codes and explanations."""
 
 import copy
 import math
@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 import sklearn
 import torch
-from advser._engine._networks import SpeakerHead
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -24,26 +23,25 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.estimator_checks import check_estimator
-from small_networks import gradients, identity, numeric_gradients, random_batch, tensor
+from tensors import gradients, identity, numeric_gradients, tensor
 from torch.autograd import gradcheck
 
 from advser import SiameseSER
+from advser._engine import Labels
 from advser.datasets import load_emodb
 from advser.exceptions import NoNeutralWarning, NoSpeakersWarning
-from advser.methods._siamese import (
-    NeutralOffsets,
-    NeutralReferences,
-    SiameseNetwork,
+from advser.methods import (
     cosine_distance,
     cross_correlation,
     integrated_gradients,
     jensen_shannon_divergence,
-    neutral_offsets,
-    neutral_statistics,
     subspace_overlap,
 )
+from advser.methods._siamese_network import NeutralReferences, SiameseNetwork
+from advser.methods._tasks import Emotions
 from advser.model_selection import StackedGridSearchCV
 from advser.nn import linear, mlp, reconstruction_loss
+from advser.objectives import SpeakerHead
 
 CALIBRATIONS = {"js": jensen_shannon_divergence, "cosine": cosine_distance}
 ORTHOGONALITIES = {"standardized": cross_correlation, "paper": subspace_overlap}
@@ -63,9 +61,7 @@ def small(**settings):
 def assert_same_fit(ours, theirs, X):
     """Check that two estimators agree in every bit of what they learned."""
     np.testing.assert_array_equal(ours.predict_proba(X), theirs.predict_proba(X))
-    np.testing.assert_array_equal(
-        ours.transform(X, part="both"), theirs.transform(X, part="both")
-    )
+    np.testing.assert_array_equal(ours.disentangle(X), theirs.disentangle(X))
 
 
 # The pure losses
@@ -166,41 +162,6 @@ def test_cross_correlation_sees_dependence_at_the_default_sizes():
     assert of_equal > 4 * of_independent
 
 
-# What is known of neutral speech
-
-
-def test_neutral_statistics_by_hand():
-    X = np.array([[1.0, 5.0], [3.0, 5.0], [9.0, 5.0], [11.0, 5.0]])
-    codes, weight = np.array([0, 0, 2, 2]), np.ones(4)
-    counts, means, mean, shrinkage = neutral_statistics(X, weight, codes, 3)
-    assert counts.tolist() == [2, 0, 2]
-    assert means.tolist() == [[2, 5], [6, 5], [10, 5]]
-    assert mean.tolist() == [6, 5]
-    # within: 4 squares of 1 over 4 - 2; between: 32 less half of that
-    assert shrinkage.tolist() == approx([2 / 31, np.inf])
-    offsets = neutral_offsets(counts, means, mean, shrinkage)
-    assert offsets.ravel().tolist() == approx([-4 * 62 / 64, 0, 0, 0, 4 * 62 / 64, 0])
-
-
-def test_neutral_statistics_count_weights_as_repetitions():
-    rng = np.random.default_rng(0)
-    X, codes = rng.normal(size=(12, 3)), np.arange(12) % 3
-    weight = rng.integers(0, 3, size=12)
-    weighted = neutral_statistics(X, weight, codes, 3)
-    repeated = neutral_statistics(
-        np.repeat(X, weight, axis=0), np.ones(weight.sum()), np.repeat(codes, weight), 3
-    )
-    for ours, theirs in zip(weighted, repeated, strict=True):
-        np.testing.assert_allclose(ours, theirs)
-
-
-@pytest.mark.parametrize("codes", [[0, 0, 0], [0, 1, 2]])
-def test_neutral_statistics_of_too_few_rows_tell_no_shrinkage(codes):
-    X = np.array([[1.0], [2.0], [4.0]])
-    *_, shrinkage = neutral_statistics(X, np.ones(3), np.array(codes), 3)
-    assert shrinkage is None
-
-
 # The network
 
 
@@ -212,19 +173,26 @@ def worked_by_hand(**settings):
     rows = tensor([[[0.0, 0.0]], [[0.0, LOG3]]])
     references = NeutralReferences(rows, tensor([1.0, 1.0]), tensor([0.0, 2.0]))
     parts = [identity(2) for _ in range(4)]
-    return SiameseNetwork(*parts, decoder, None, references, **settings).double()
+    network = SiameseNetwork(*parts, decoder, Emotions(2), None, references, **settings)
+    return network.double()
 
 
 def test_step_by_hand():
     weights = {"emotion": 2.0, "calibration": 3.0, "reconstruction": 4.0}
     network = worked_by_hand(weights=weights)
-    y = {"emotion": torch.tensor([0, 1]), "speaker": torch.tensor([0, -1])}
+    ones = tensor([1.0, 1.0])
+    y = Labels(
+        row_weight=ones,
+        emotion=torch.tensor([0, 1]),
+        emotion_weight=ones,
+        speaker=torch.tensor([0, -1]),
+    )
     terms = network.loss("train", tensor([[LOG3, 0.0], [0.0, 0.0]]), y, 0.5)
     assert list(terms) == ["emotion", "calibration", "orthogonality", "reconstruction"]
     assert terms["emotion"].item() == approx(2 * (math.log(4 / 3) + LOG2) / 2)
     divergence = 3 / 4 * math.log(3 / 2) + 1 / 4 * math.log(1 / 2)
     assert terms["calibration"].item() == approx(3 * (2 * divergence + 0) / 2)
-    # the first columns are one, the second constant
+    # the first columns are equal, the second constant
     assert terms["orthogonality"].item() == approx(1 / 2, abs=1e-4)
     assert terms["reconstruction"].item() == approx(4 * (LOG3 / 4) ** 2 / 2 / 2)
 
@@ -236,10 +204,8 @@ def random_network(**settings):
     references = NeutralReferences(
         rows, tensor([1.0, 3, 3, 2, 1]), tensor([0.0, 1, 1, 0, 2])
     )
-    offsets = NeutralOffsets(torch.randn(5, 5, generator=generator))
-    for layer in (references, offsets):
-        layer.noise = torch.rand(5, generator=generator)
-    speaker_head = SpeakerHead(4, (), 4, generator)
+    references.noise = torch.rand(5, generator=generator)
+    speaker_head = SpeakerHead(4, 4, generator)
     torch.nn.init.normal_(speaker_head.layers[-1].weight, generator=generator)
     return SiameseNetwork(
         torch.nn.Sequential(*mlp((5, 6), generator), linear(6, 4, generator)),
@@ -247,11 +213,28 @@ def random_network(**settings):
         linear(4, 4, generator),
         linear(4, 4, generator),
         linear(8, 4, generator),
+        Emotions(3),
         speaker_head,
         references,
-        offsets,
         **settings,
     ).double()
+
+
+def random_batch(n=7):
+    """Return rows; one has no emotion, another no speaker."""
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(n, 5, generator=generator, dtype=torch.float64)
+    emotion = torch.tensor([0, -1, 1, 1, 2, 2, 2])
+    speaker = torch.tensor([0, 1, -1, 2, 0, 2, 3])
+    weight = torch.rand(n, generator=generator, dtype=torch.float64)
+    y = Labels(
+        row_weight=torch.ones_like(weight),
+        emotion=emotion,
+        emotion_weight=weight * (emotion >= 0),
+        speaker=speaker,
+        speaker_weight=weight * (speaker >= 0),
+    )
+    return x, y
 
 
 @pytest.mark.parametrize("calibration", CALIBRATIONS)
@@ -260,20 +243,19 @@ def test_step_has_the_gradient_of_finite_differences(calibration, orthogonality)
     network = random_network(calibration=calibration, orthogonality=orthogonality)
     x, y = random_batch()
     with torch.no_grad():
-        frozen = network.encoder(network.offsets(x, y["speaker"] + 1))
+        target = network.encoder(x)
 
     def total(**parts):
         terms = network.loss("train", x, y, 0.5)
         return sum(terms.values(), start=torch.zeros((), dtype=torch.float64))
 
     def numeric_total():
-        """Return the same with a target of the reconstruction that stands still."""
+        """Return the same with a fixed target of the reconstruction."""
         terms = network.loss("train", x, y, 0.5)
-        h = network.encoder(network.offsets(x, y["speaker"] + 1))
+        h = network.encoder(x)
         codes = torch.cat([network.irrelevant(h), network.relevant(h)], 1)
-        terms["reconstruction"] = reconstruction_loss(
-            frozen, network.decoder(codes)
-        ).mean()
+        losses = reconstruction_loss(network.decoder(codes), target)
+        terms["reconstruction"] = losses.mean()
         return sum(terms.values())
 
     parameters = network.step_parameters("train")
@@ -286,28 +268,28 @@ def test_step_has_the_gradient_of_finite_differences(calibration, orthogonality)
         assert ours.any()
 
 
-def test_each_term_moves_its_players_and_no_others():
+def test_each_term_changes_its_modules_and_no_others():
     network = random_network()
     x, y = random_batch()
     terms = network.loss("train", x, y, 0.5)
-    players = {
+    expected = {
         "emotion": {"encoder", "relevant", "emotion_head"},
         "calibration": {"encoder", "irrelevant"},
         "orthogonality": {"encoder", "irrelevant", "relevant"},
         "reconstruction": {"encoder", "irrelevant", "relevant", "decoder"},
         "speaker": {"encoder", "irrelevant", "speaker_head"},
     }
-    assert terms.keys() == players.keys()
+    assert terms.keys() == expected.keys()
     for name, term in terms.items():
         found = gradients([term], network.parameters())
-        moved = {
+        changed = {
             parameter.partition(".")[0]
             for (parameter, _), gradient in zip(
                 network.named_parameters(), found, strict=True
             )
             if gradient.abs().max() > 1e-12
         }
-        assert moved == players[name], name
+        assert changed == expected[name], name
 
 
 def test_references_are_drawn_among_those_that_may_be_chosen():
@@ -322,10 +304,23 @@ def test_references_are_drawn_among_those_that_may_be_chosen():
     assert second == {3.0, 4.0}
 
 
+def test_speaker_head_and_biases_have_no_penalty():
+    network = random_network()
+    names = {id(p): name for name, p in network.named_parameters()}
+    assert {names[id(parameter)] for parameter in network.penalized("train")} == {
+        "encoder.0.weight",
+        "encoder.2.weight",
+        "emotion_head.weight",
+        "irrelevant.weight",
+        "relevant.weight",
+        "decoder.weight",
+    }
+
+
 # What a fit learns
 
 
-def test_fit_learns_emotions_and_shows_what_it_knows(toy):
+def test_fit_learns_emotions_and_sets_its_attributes(toy):
     estimator = small(max_epochs=40)
     assert estimator.fit(*toy) is estimator
     assert estimator.score(toy.X, toy.y) > 0.9
@@ -343,7 +338,7 @@ def test_fit_learns_emotions_and_shows_what_it_knows(toy):
 
 @pytest.mark.parametrize("calibration", CALIBRATIONS)
 @pytest.mark.parametrize("orthogonality", ORTHOGONALITIES)
-def test_fit_moves_every_player(toy, calibration, orthogonality):
+def test_fit_changes_every_parameter(toy, calibration, orthogonality):
     settings = {"calibration": calibration, "orthogonality": orthogonality}
     few = small(max_epochs=1, **settings).fit(*toy).net_.module_.state_dict()
     many = small(max_epochs=20, **settings).fit(*toy).net_.module_.state_dict()
@@ -355,36 +350,34 @@ def test_fit_moves_every_player(toy, calibration, orthogonality):
     assert len(parts) == 6
 
 
-def test_codes_of_real_speech_do_not_collapse_and_part_company():
-    """At the default batch and dimensions, by a fresh judge of held-out utterances."""
+def test_codes_of_real_speech_do_not_collapse_and_hold_different_labels():
+    """With the defaults, by an independent probe on held-out utterances."""
     X, y, speakers = load_emodb(return_X_y_speakers=True)
     train, test = train_test_split(
         np.arange(len(X)), stratify=speakers, test_size=1 / 3, random_state=0
     )
     ser = SiameseSER(random_state=0).fit(X[train], y[train], speakers[train])
     found = {}
-    for part in ("emotion", "speaker"):
-        code = ser.transform(X, part=part)
+    for part, code in zip(("emotion", "speaker"), ser.disentangle(X), strict=True):
         assert (code.std(axis=0) > 0.1).all()
         assert np.linalg.matrix_rank(code - code.mean(axis=0), tol=0.1) > 3
         for name, labels in (("y", y), ("speakers", speakers)):
-            judge = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-            judge.fit(code[train], labels[train])
-            found[part, name] = judge.score(code[test], labels[test])
+            probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+            probe.fit(code[train], labels[train])
+            found[part, name] = probe.score(code[test], labels[test])
     assert found["emotion", "y"] > found["speaker", "y"] + 0.1
     assert found["speaker", "speakers"] > found["emotion", "speakers"] + 0.05
 
 
 def test_weights_of_0_leave_a_network_that_no_other_setting_changes(toy):
     nothing = dict.fromkeys([f"{term}_weight" for term in WEIGHTS], 0.0)
-    settings = {"enrollable": False, **nothing}
-    plain = small(**settings).fit(*toy)
+    plain = small(**nothing).fit(*toy)
     for other in (
         {"calibration": "cosine"},
         {"orthogonality": "paper"},
         {"neutral": ["anger", "sadness"]},
     ):
-        assert_same_fit(small(**settings, **other).fit(*toy), plain, toy.X)
+        assert_same_fit(small(**nothing, **other).fit(*toy), plain, toy.X)
     history = plain.history_
     for term in WEIGHTS:
         assert (history[f"train_{term}_loss"] == 0).all()
@@ -404,8 +397,10 @@ def test_each_weight_reaches_the_network(toy, term):
         {"orthogonality": "paper"},
         {"neutral_reference": "random"},
         {"neutral": "sadness"},
-        {"enrollable": False},
         {"clip": 1.0},
+        {"dropout": 0.3},
+        {"alpha": 1.0},
+        {"encoder": torch.nn.Softsign()},
     ],
 )
 def test_each_setting_reaches_the_network(toy, other):
@@ -413,12 +408,20 @@ def test_each_setting_reaches_the_network(toy, other):
     assert np.abs(ours.transform(toy.X) - small().fit(*toy).transform(toy.X)).max() > 0
 
 
+def test_module_has_its_columns_in_the_order_of_classes(toy):
+    ours = small(max_epochs=40).fit(*toy)
+    logits = ours.net_.module_(torch.from_numpy(toy.X)).detach().numpy()
+    np.testing.assert_array_equal(ours.classes_[logits.argmax(1)], ours.predict(toy.X))
+    np.testing.assert_array_equal(logits, ours.decision_function(toy.X))
+
+
 def test_several_classes_may_be_neutral(toy):
     both = small(neutral=["neutral", "sadness"]).fit(*toy)
-    merged = np.where(toy.y == "sadness", "neutral", toy.y)
-    np.testing.assert_allclose(
-        both.neutral_mean_, small().fit(toy.X, merged, toy.speakers).neutral_mean_
+    merged = small().fit(
+        toy.X, np.where(toy.y == "sadness", "neutral", toy.y), toy.speakers
     )
+    ours, theirs = (ser.net_.module_.references.rows for ser in (both, merged))
+    torch.testing.assert_close(ours, theirs)
 
 
 def test_mean_of_the_neutral_rows_is_the_reference(toy):
@@ -468,7 +471,7 @@ def test_speaker_without_neutral_speech_is_named_and_not_calibrated(toy, referen
     np.testing.assert_array_equal(references.rows[entry, 0], references.rows[0, 0])
 
 
-def test_no_neutral_class_is_told_with_those_that_there_are(toy):
+def test_missing_neutral_class_is_warned_about_with_the_classes(toy):
     y = np.where(toy.y == "neutral", "calm", toy.y)
     ser = small()
     message = r"`neutral='neutral'`.*\['anger', 'calm', 'sadness'\]|calm"
@@ -477,13 +480,11 @@ def test_no_neutral_class_is_told_with_those_that_there_are(toy):
     assert [warning.filename for warning in caught] == [__file__]
     assert "train_calibration_loss" not in ser.history_
     assert "train_orthogonality_loss" in ser.history_
-    with pytest.raises(ValueError, match="`neutral` is 'neutral'"):
-        ser.enroll(toy.X[:2], ["new"] * 2)
 
 
 def test_without_speakers_there_is_neither_calibration_nor_speaker_head(toy):
     ser = small()
-    with pytest.warns(NoSpeakersWarning, match="knows 0 speakers") as caught:
+    with pytest.warns(NoSpeakersWarning, match="has 0: .* head and calib") as caught:
         ser.fit(toy.X, toy.y)
     assert [warning.filename for warning in caught] == [__file__]
     assert not {"train_calibration_loss", "train_speaker_loss"} & set(ser.history_)
@@ -492,12 +493,10 @@ def test_without_speakers_there_is_neither_calibration_nor_speaker_head(toy):
 
 def test_one_speaker_is_calibrated_without_a_speaker_head(toy):
     ser = small()
-    with pytest.warns(NoSpeakersWarning, match="knows 1 speakers"):
+    with pytest.warns(NoSpeakersWarning, match=r"has 1: .* head\."):
         ser.fit(toy.X, toy.y, ["me"] * 120)
     assert "train_calibration_loss" in ser.history_
     assert "train_speaker_loss" not in ser.history_
-    with pytest.raises(ValueError, match="two known training speakers"):
-        ser.enroll(toy.X[:2], ["new"] * 2)
 
 
 def test_rows_of_unknown_speakers_are_not_calibrated(toy):
@@ -517,121 +516,25 @@ def test_neutral_speech_of_unknown_speakers_alone_is_no_reference(toy):
     assert ser.net_.module_.references is None
 
 
-# Enrolment
+# The codes and their explanation
 
 
-def shifted_speakers(n_speakers, *, seed):
-    """Return speech in which the speaker's offset blurs the emotion in feature 0."""
-    rng = np.random.default_rng(seed)
-    speakers = np.repeat(np.arange(n_speakers), 30)
-    emotion = np.tile(np.arange(3), 10 * n_speakers)
-    X = rng.normal(scale=0.5, size=(len(speakers), 4))
-    X[:, 0] += 2 * emotion
-    X += 1.5 * rng.normal(size=(n_speakers, 4))[speakers]
-    return X, np.array(["neutral", "joy", "anger"])[emotion], speakers
-
-
-def test_enrolment_recognises_a_new_speaker_by_their_neutral_speech():
-    train = shifted_speakers(24, seed=0)
-    X, y, speakers = shifted_speakers(6, seed=1)
-    ser = SiameseSER(random_state=0).fit(*train)
-    before = ser.score(X, y, speakers=speakers)
-    met = np.concatenate(
-        [np.flatnonzero((y == "neutral") & (speakers == s))[:3] for s in range(6)]
-    )
-    ser.enroll(X[met], speakers[met])
-    scored = np.setdiff1d(np.arange(len(X)), met)
-    after = ser.score(X[scored], y[scored], speakers=speakers[scored])
-    assert after > 0.85 > before + 0.15
-    # unless they are told to be them
-    assert ser.score(X, y) == before
-
-
-def test_enrolled_rows_are_those_less_the_offset(toy):
-    ser = small().fit(*toy)
-    met = toy.X[:3] + 1
-    ser.enroll(met, ["new"] * 3)
-    kappa = ser.neutral_shrinkage_
-    offset = 3 / (3 + kappa) * (met.mean(axis=0) - ser.neutral_mean_)
-    assert np.abs(offset).max() > 0.1
-    names = ["new"] * 60 + [None] * 30 + ["stranger"] * 30
-    expected = toy.X.copy()
-    expected[:60] -= offset
-    for method in ("predict", "predict_proba", "predict_log_proba", "transform"):
-        ours = getattr(ser, method)(toy.X, speakers=names)
-        np.testing.assert_array_equal(ours, getattr(ser, method)(toy.X, groups=names))
-        theirs = getattr(ser, method)(expected)
-        if ours.dtype.kind == "f":
-            np.testing.assert_allclose(ours, theirs, atol=1e-9)
-        else:
-            np.testing.assert_array_equal(ours, theirs)
-
-
-def test_enrolment_in_parts_is_that_at_once(toy):
-    once, parts = small().fit(*toy), small().fit(*toy)
-    names = np.array(["a", "b", "a", "c", "a", "b"])
-    once.enroll(toy.X[:6], names)
-    parts.enroll(toy.X[:2], names[:2]).enroll(toy.X[2:6], names[2:])
-    assert list(once.enrolled_speakers_) == list(parts.enrolled_speakers_)
-    assert parts.enrolled_counts_.tolist() == [3, 2, 1]
-    np.testing.assert_allclose(once.enrolled_means_, parts.enrolled_means_)
-    # a fit from the start forgets them
-    assert len(parts.fit(*toy).enrolled_speakers_) == 0
-
-
-def test_enrolment_touches_no_input_and_keeps_dtype_and_names(toy):
-    names = [f"f{j}" for j in range(8)]
-    frame = pd.DataFrame(toy.X.astype(np.float32), columns=names)
-    ser = small().fit(frame, toy.y, toy.speakers)
-    ser.enroll(frame[:3], ["new"] * 3)
-    before = frame.copy()
-    code = ser.transform(frame, speakers=["new"] * 120)
-    assert code.dtype == np.float32
-    pd.testing.assert_frame_equal(frame, before)
-    with pytest.raises(ValueError, match="feature names"):
-        ser.enroll(frame[names[::-1]], ["new"] * 120)
-
-
-@pytest.mark.parametrize(
-    ("X", "speakers", "message"),
-    [
-        (np.zeros((2, 8)), ["new"], r"`speakers` has 1 entries and `X` has 2 rows"),
-        (np.zeros((2, 8)), ["new", None], "`speakers` has 1 missing labels"),
-        (np.zeros((2, 7)), ["new"] * 2, "7 features"),
-        (np.full((2, 8), np.nan), ["new"] * 2, "NaN"),
-    ],
-)
-def test_enrolment_of_what_does_not_fit(toy, X, speakers, message):
-    with pytest.raises(ValueError, match=message):
-        small().fit(*toy).enroll(X, speakers)
-
-
-def test_enrolment_needs_a_network_that_was_trained_for_it(toy):
-    ser = small(enrollable=False).fit(*toy)
-    with pytest.raises(ValueError, match="`enrollable` is False"):
-        ser.enroll(toy.X[:2], ["new"] * 2)
-
-
-# The codes and what explains them
-
-
-def test_transform_returns_the_codes(toy):
+def test_transform_and_disentangle_return_the_codes(toy):
     ser = small(embedding_dim=5).fit(*toy)
-    emotion, speaker, both = (
-        ser.transform(toy.X, part=part) for part in ("emotion", "speaker", "both")
-    )
+    emotion, speaker = ser.disentangle(toy.X)
     assert emotion.shape == speaker.shape == (120, 5)
-    np.testing.assert_allclose(both, np.hstack([emotion, speaker]), atol=1e-12)
-    np.testing.assert_array_equal(ser.transform(toy.X), emotion)
+    np.testing.assert_allclose(ser.transform(toy.X), emotion, atol=1e-12)
+    module = ser.net_.module_
+    h = module.encoder(torch.from_numpy(toy.X))
+    for code, translator in ((emotion, module.relevant), (speaker, module.irrelevant)):
+        np.testing.assert_allclose(code, translator(h).detach().numpy(), atol=1e-12)
     assert list(ser.get_feature_names_out()) == [f"siameseser{j}" for j in range(5)]
     table = ser.set_output(transform="pandas").transform(toy.X)
     assert list(table.columns) == list(ser.get_feature_names_out())
-    with pytest.raises(ValueError, match="`part` is 'gender'"):
-        ser.transform(toy.X, part="gender")
 
 
 def test_fit_transform_gives_the_codes_of_the_fit(toy):
-    ours = small().fit_transform(*toy)
+    ours = small().fit_transform(toy.X, toy.y, speakers=toy.speakers)
     np.testing.assert_array_equal(ours, small().fit(*toy).transform(toy.X))
 
 
@@ -658,11 +561,11 @@ def test_contributions_add_up_to_the_decoded_embedding():
 
     of_emotion, of_speaker = network.contributions(x, x[0])
     torch.testing.assert_close(of_emotion + of_speaker, decoded(x) - decoded(x[:1]))
-    with torch.no_grad():  # what is owed to a code is gone with it
+    with torch.no_grad():  # without a code, its contribution is 0
         network.relevant.weight.zero_()
-    of_emotion, remains = network.contributions(x, x[0])
+    of_emotion, unchanged = network.contributions(x, x[0])
     assert not of_emotion.any()
-    torch.testing.assert_close(remains, of_speaker)
+    torch.testing.assert_close(unchanged, of_speaker)
 
 
 def test_explanation_adds_up(toy):
@@ -677,15 +580,15 @@ def test_explanation_adds_up(toy):
     assert shares.between(0, 1).all()
 
 
-def test_explanation_finds_what_made_the_codes():
-    """Features 0 and 1 tell the emotion, 2 and 3 the speaker, 4 and 5 nothing."""
+def test_explanation_finds_the_features_of_each_code():
+    """Features 0 and 1 depend on the emotion, 2 and 3 on the speaker."""
     rng = np.random.default_rng(0)
     emotion, speaker = rng.integers(3, size=400), rng.integers(4, size=400)
     X = rng.normal(scale=0.3, size=(400, 6))
     X[:, :2] += np.array([[0, 0], [2, 0], [0, 2]])[emotion]
     X[:, 2:4] += np.array([[0, 0], [2, 0], [0, 2], [2, 2]])[speaker]
     y = np.array(["neutral", "joy", "anger"])[emotion]
-    ser = SiameseSER(enrollable=False, random_state=0).fit(X, y, speaker)
+    ser = SiameseSER(random_state=0).fit(X, y, speaker)
     table = ser.explain(X)
     of = table.groupby(["code", "feature"])["attribution"].sum().unstack()
     emotional, personal = of.loc["emotion"], of.loc["speaker"]
@@ -730,16 +633,19 @@ def test_refit_gives_the_same_bits(toy, reference):
 
 
 @pytest.mark.parametrize("reference", ["mean", "random"])
-def test_renamed_speakers_and_emotions_change_no_bit(toy, reference):
+def test_renamed_speakers_change_no_bit(toy, reference):
     settings = {"early_stopping": True, "neutral_reference": reference}
-    speakers = {"s1": "z", "s2": "m", "s3": "a", "s10": "k"}
+    names = {"s1": "z", "s2": "m", "s3": "a", "s10": "k"}
+    ours = small(**settings).fit(toy.X, toy.y, [names[s] for s in toy.speakers])
+    assert_same_fit(ours, small(**settings).fit(*toy), toy.X)
+
+
+def test_renamed_emotions_change_rounding_alone(toy):
     emotions = {"anger": 3, "neutral": 1, "sadness": 2}
-    ours = small(neutral=1, **settings).fit(
-        toy.X, [emotions[name] for name in toy.y], [speakers[s] for s in toy.speakers]
-    )
-    theirs = small(**settings).fit(*toy)
-    np.testing.assert_array_equal(
-        ours.transform(toy.X, part="both"), theirs.transform(toy.X, part="both")
+    y = [emotions[name] for name in toy.y]
+    ours, theirs = small(neutral=1).fit(toy.X, y, toy.speakers), small().fit(*toy)
+    np.testing.assert_allclose(
+        ours.disentangle(toy.X), theirs.disentangle(toy.X), atol=1e-7
     )
     np.testing.assert_array_equal(
         ours.predict(toy.X), [emotions[name] for name in theirs.predict(toy.X)]
@@ -751,7 +657,7 @@ def test_fit_touches_no_global_state_and_no_input(toy):
     state = torch.get_rng_state(), np.random.get_state()[1]  # noqa: NPY002
     ser = small()
     parameters = ser.get_params()
-    ser.fit(*toy).enroll(toy.X[:2], ["new"] * 2).explain(toy.X[:2])
+    ser.fit(*toy).explain(toy.X[:2])
     torch.testing.assert_close(torch.get_rng_state(), state[0])
     np.testing.assert_array_equal(np.random.get_state()[1], state[1])  # noqa: NPY002
     assert ser.get_params() == parameters
@@ -773,8 +679,8 @@ def test_float32_agrees_with_float64(toy):
 def test_extreme_features_never_give_nan(toy, factor):
     X = toy.X.copy()
     X[:, 0] *= factor
-    ser = small().fit(X, toy.y, toy.speakers).enroll(X[:3], ["new"] * 3)
-    assert np.isfinite(ser.predict_proba(X, speakers=["new"] * 120)).all()
+    ser = small().fit(X, toy.y, toy.speakers)
+    assert np.isfinite(ser.predict_proba(X)).all()
 
 
 @pytest.mark.parametrize("reference", ["mean", "random"])
@@ -797,25 +703,23 @@ def test_sample_weight_of_2_is_like_a_row_twice(toy, class_weight):
     np.testing.assert_allclose(
         weighted.predict_proba(toy.X), repeated.predict_proba(toy.X), atol=1e-8
     )
-    np.testing.assert_allclose(
-        weighted.neutral_shrinkage_, repeated.neutral_shrinkage_, rtol=1e-6
-    )
 
 
-def test_warm_start_goes_on_and_keeps_the_enrolled(toy):
-    ser = small(warm_start=True).fit(*toy).enroll(toy.X[:2], ["new"] * 2)
+def test_warm_start_goes_on(toy):
+    ser = small(warm_start=True).fit(*toy)
     loss = ser.history_["train_emotion_loss"].iloc[-1]
     ser.fit(*toy)
     assert ser.n_iter_ == 8
     assert ser.history_["train_emotion_loss"].iloc[-1] < loss
-    assert list(ser.enrolled_speakers_) == ["new"]
 
 
-def test_early_stopping_learns_no_neutral_speech_of_the_speakers_aside(toy):
+def test_early_stopping_uses_no_neutral_speech_of_the_speakers_aside(toy):
     ser = small(early_stopping=True, validation_fraction=0.5).fit(*toy)
     rows = np.isin(toy.speakers, ser.speakers_) & (toy.y == "neutral")
     means = [toy.X[rows & (toy.speakers == s)].mean(axis=0) for s in ser.speakers_]
-    np.testing.assert_allclose(ser.neutral_mean_, np.mean(means, axis=0))
+    references = ser.net_.module_.references.rows.numpy()
+    np.testing.assert_allclose(references[1:, 0], means)
+    np.testing.assert_allclose(references[0, 0], np.mean(means, axis=0))
 
 
 @pytest.mark.parametrize(
@@ -826,7 +730,6 @@ def test_early_stopping_learns_no_neutral_speech_of_the_speakers_aside(toy):
         ("calibration", "kl"),
         ("orthogonality", "none"),
         ("speaker_weight", -1),
-        ("enrollable", "yes"),
         ("clip", 0),
     ],
 )
@@ -835,12 +738,10 @@ def test_parameter_out_of_range(toy, parameter, value):
         small(**{parameter: value}).fit(*toy)
 
 
-@pytest.mark.parametrize("method", ["predict", "transform", "explain"])
+@pytest.mark.parametrize("method", ["predict", "transform", "disentangle", "explain"])
 def test_not_fitted(toy, method):
     with pytest.raises(NotFittedError):
         getattr(SiameseSER(), method)(toy.X)
-    with pytest.raises(NotFittedError):
-        SiameseSER().enroll(toy.X, toy.speakers)
 
 
 # scikit-learn
@@ -888,22 +789,6 @@ def test_routing_grid_search(toy):
     assert set(search.predict(toy.X)) <= set(toy.y)
 
 
-@pytest.mark.usefixtures("routing")
-def test_routing_brings_the_speakers_to_a_prediction(toy):
-    pipe = make_pipeline(StandardScaler(), small()).fit(
-        toy.X, toy.y, speakers=toy.speakers
-    )
-    pipe[-1].enroll(pipe[:-1].transform(toy.X[:3] + 2), ["new"] * 3)
-    names = ["new"] * 120
-    known = pipe.predict_proba(toy.X, speakers=names)
-    assert not np.array_equal(known, pipe.predict_proba(toy.X))
-    scaled = pipe[:-1].transform(toy.X)
-    np.testing.assert_array_equal(known, pipe[-1].predict_proba(scaled, names))
-    assert pipe.score(toy.X, toy.y, groups=names) == np.mean(
-        pipe.predict(toy.X, groups=names) == toy.y
-    )
-
-
 @pytest.mark.parametrize("routed", [False, True])
 def test_code_feeds_the_next_step_of_a_pipeline(toy, routed):
     pipe = make_pipeline(small(), LogisticRegression())
@@ -938,16 +823,12 @@ def test_routing_off_cross_validation_and_grid_search(toy):
 
 def test_copy_predicts_as_the_original_and_trains_on(toy):
     original = small(warm_start=True, early_stopping=True).fit(*toy)
-    original.enroll(toy.X[:3], ["new"] * 3)
     for other in (pickle.loads(pickle.dumps(original)), copy.deepcopy(original)):
-        names = ["new"] * 120
-        np.testing.assert_array_equal(
-            other.predict_proba(toy.X, names), original.predict_proba(toy.X, names)
-        )
+        assert_same_fit(other, original, toy.X)
         assert other.fit(*toy).n_iter_ > original.n_iter_
 
 
-# Trained as a stack
+# Stacked searches
 
 
 def uneven_corpus():
@@ -973,11 +854,13 @@ def uneven_corpus():
     ],
 )
 def test_stacked_search_agrees_with_separate_fits(n_splits, settings):
-    """Also where the folds differ in their number of speakers, and so of references."""
+    """Also where folds differ in their numbers of speakers and references."""
     X, y, speakers = uneven_corpus()
     grid = [
         {"calibration_weight": [0.1, 1.0], "random_state": [0, 1]},
-        {"lr": [1e-2], "speaker_weight": [0.0, 1.0], "clip": [2.0]},
+        {"lr": [1e-2], "speaker_weight": [0.0, 1.0], "clip": [1.0]},
+        {"alpha": [0.0, 0.3], "dropout": [0.3]},
+        {"calibration": ["cosine"], "orthogonality": ["paper"]},
     ]
     ser = small(
         hidden_layer_sizes=(8,),

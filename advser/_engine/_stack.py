@@ -148,7 +148,10 @@ class Stack:
             (step, has_penalty, [name_of[id(parameter)] for parameter in changed])
             for step, has_penalty, changed in parameter_groups(net.module_)
         ]
-        self.parameters = self._stack("named_parameters")
+        self.parameters = {
+            name: _turned(stacked, axes=3).contiguous()
+            for name, stacked in self._stack("named_parameters").items()
+        }
         self.buffers = self._stack("named_buffers")
         self.noise_layers = [
             name
@@ -215,7 +218,7 @@ class Stack:
         """Return the named tensors of all nets, each with an axis of nets in front."""
         tables = [dict(getattr(job.net.module_, listing)()) for job in self.jobs]
         return {
-            name: torch.stack([_turned(table[name].detach()) for table in tables])
+            name: torch.stack([table[name].detach() for table in tables])
             for name in tables[0]
         }
 
@@ -223,12 +226,10 @@ class Stack:
     def _write_back(self, i):
         """Copy parameters and buffers of a net from the stack to its module."""
         module = self.jobs[i].net.module_
-        for listing, stacked in (
-            (module.named_parameters(), self.parameters),
-            (module.named_buffers(), self.buffers),
-        ):
-            for name, tensor in listing:
-                tensor.copy_(_turned(stacked[name][i]))
+        for name, parameter in module.named_parameters():
+            parameter.copy_(_turned(self.parameters[name][i]))
+        for name, buffer in module.named_buffers():
+            buffer.copy_(self.buffers[name][i])
 
     def _make_optimizer(self):
         """Return an optimizer with a group per step and run of equal updates."""
@@ -273,10 +274,7 @@ class Stack:
             for name, stacked in self.parameters.items()
         }
         buffers = {name: stacked[:n_active] for name, stacked in self.buffers.items()}
-        tensors = {
-            f"network.{name}": values
-            for name, values in {**parameters, **buffers, **noise}.items()
-        }
+        tensors = parameters, {**buffers, **noise}
         shared = self._over_nets(_shared, tensors, x)
         found = {}
         for step in self.steps:
@@ -293,8 +291,10 @@ class Stack:
         """Return what a function of the network returns, for every net."""
 
         def call_one(tensors, *inputs):
-            tensors = {name: _turned(values) for name, values in tensors.items()}
-            return functional_call(self.template, tensors, (function, *inputs))
+            parameters, others = tensors
+            turned = {name: _turned(values) for name, values in parameters.items()}
+            named = {f"network.{k}": v for k, v in {**turned, **others}.items()}
+            return functional_call(self.template, named, (function, *inputs))
 
         return vmap(call_one)(tensors, *inputs)
 
@@ -423,13 +423,13 @@ def _take(values, index):
     return taken.view(*index.shape, *values.shape[1:])
 
 
-def _turned(values):
-    """Return the transpose of a matrix, anything else as it is.
+def _turned(values, axes=2):
+    """Return the transpose of a matrix, or of a stack of these, anything else as it is.
 
-    Matrices are stacked transposed, since their gradients are computed so. Copying
-    these takes 7 % of a search.
+    Weights are stacked transposed, since their gradients are computed so. Copying these
+    takes 7 % of a search.
     """
-    return values.mT if values.dim() == 2 else values
+    return values.mT if values.dim() == axes else values
 
 
 class _Call(nn.Module):

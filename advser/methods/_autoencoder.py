@@ -114,9 +114,9 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         Probability that a hidden unit of the encoder is left out of a training step.
 
     alpha : float, default=0.04
-        L2 penalty: ``alpha / 2`` times the sum of the squared weights of encoder,
-        decoder and emotion head is added to the loss. Biases, discriminators, speaker
-        head and gender head have no penalty.
+        L2 penalty: ``alpha / 2`` times the sum of the squared weights of encoder and
+        emotion head is added to the loss of the step *supervise*. Biases, decoder,
+        discriminators, speaker head and gender head have no penalty.
 
     lr : float, default=0.001
         Learning rate of Adam in the step *supervise*.

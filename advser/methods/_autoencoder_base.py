@@ -311,7 +311,7 @@ class WithAutoencoder:
             warn_if_confounded(
                 labels.emotion.numpy(),
                 labels.speaker.numpy(),
-                game='speaker_task="adversarial"',
+                setting='speaker_task="adversarial"',
                 remedy='Keep the speaker with `speaker_task="auxiliary"` or None.',
                 stacklevel=5,
             )

@@ -333,13 +333,15 @@ class AutoencoderNetwork(Network):
         ]
 
     def penalized(self, step):
-        """Return the weights of encoder, decoder and emotion head, not their biases.
+        """Return the weights of encoder and emotion head, in "supervise" alone.
 
-        Discriminators, speaker head and gender head have no penalty.
+        In other steps the penalty would work against the prior: a small decoder needs
+        large codes. Discriminators and the other heads have no penalty at all.
         """
-        main = [self.body, self.code_layer, self.decoder, self.emotion_head]
-        ids = {id(p) for module in main for p in module.parameters() if p.ndim > 1}
-        return [p for p in self.step_parameters(step) if id(p) in ids]
+        if step != "supervise":
+            return []
+        main = nn.ModuleList([self.body, self.code_layer, self.emotion_head])
+        return [parameter for parameter in main.parameters() if parameter.ndim > 1]
 
     def lr_scale(self, step):
         """Return the learning rate of a step, as a share of `lr`."""

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .._engine import Labels
-from ..nn import classification_loss
+from ..nn import classification_loss, cross_entropy
 
 __all__ = ["Emotions", "Ratings", "bin_codes", "concordance"]
 
@@ -54,7 +54,7 @@ class Emotions(nn.Module):
         -------
         risks, weights : Tensor of shape (n_speakers,)
         """
-        losses = F.cross_entropy(logits, y.emotion, ignore_index=-1, reduction="none")
+        losses = cross_entropy(logits, y.emotion)
         weight = membership * y.emotion_weight[:, None]
         total = weight.sum(0)
         return losses @ weight / total.clamp(min=torch.finfo(total.dtype).tiny), total

@@ -1,20 +1,14 @@
-"""Figures of what was found, as scikit-learn's Displays.
+"""Figures of data, training and results, as Displays in the style of scikit-learn.
 
-What is shown is computed once, and can be drawn on any axes.
+A Display is computed once and can be drawn on any axes.
 """
 
-from ._comparison import (
-    ComparisonDisplay,
-    DifferenceDisplay,
-    IntervalDisplay,
-    LeakageDisplay,
-    SpeakerRecallDisplay,
-    WeightDisplay,
-)
 from ._corpora import CrossCorpusDisplay
+from ._leakage import LeakageDisplay, WeightDisplay
 from ._networks import EmbeddingDisplay, ExplanationDisplay, TrainingDisplay
 from ._ratings import RatingDisplay
-from ._speakers import ConfoundingDisplay, EnrollmentDisplay
+from ._scores import ComparisonDisplay, DifferenceDisplay, IntervalDisplay
+from ._speakers import ConfoundingDisplay, EnrollmentDisplay, SpeakerRecallDisplay
 
 __all__ = [
     "ComparisonDisplay",

@@ -1,10 +1,20 @@
 """Figures of a comparison across corpora."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 from textwrap import fill
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import pandas as pd
 
-from ._style import VERMILION, require_matplotlib
+from ..evaluation import CrossCorpusComparison
+from ._base import VERMILION, require_matplotlib
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure, SubFigure
 
 __all__ = ["CrossCorpusDisplay"]
 
@@ -17,27 +27,24 @@ DOMAIN = {
 WIDEST = 14  # inches, of panels beside each other
 
 
+@dataclass(eq=False, repr=False)
 class CrossCorpusDisplay:
     """Recall of estimators trained on one corpus and tested on another, as matrices.
 
-    Use :meth:`from_comparison` to make one.
+    There is a panel for each estimator and way of training, and a cell for each pair of
+    corpora. A cell has the recall, a mean over seeds, and its interval over the
+    speakers of the test corpus. Framed cells are within one corpus. A coloured title
+    marks panels that use data of the test corpus, and names these data. Use
+    :meth:`from_comparison` to make one.
 
     Parameters
     ----------
     summary : DataFrame
-        What :meth:`CrossCorpusComparison.summary()
-        <advser.evaluation.CrossCorpusComparison.summary>` returns.
+        Result of :meth:`CrossCorpusComparison.summary()
+        <advser.evaluation.CrossCorpusComparison.summary>`.
 
     confidence_level : float
         That of the intervals.
-
-    Attributes
-    ----------
-    axes_ : ndarray of matplotlib Axes
-        Axes with a panel each.
-
-    figure_ : matplotlib Figure
-        Figure containing them.
 
     Examples
     --------
@@ -53,20 +60,24 @@ class CrossCorpusDisplay:
     >>> display.figure_.savefig("matrix.png")  # doctest: +SKIP
     """
 
-    def __init__(self, summary, confidence_level):
-        self.summary = summary
-        self.confidence_level = confidence_level
+    summary: pd.DataFrame
+    confidence_level: float
 
     @classmethod
     def from_comparison(
-        cls, comparison, *, estimators=None, confidence_level=0.95, figure=None
-    ):
+        cls,
+        comparison: CrossCorpusComparison,
+        *,
+        estimators: Sequence[str] | None = None,
+        confidence_level: float = 0.95,
+        figure: Figure | SubFigure | None = None,
+    ) -> Self:
         """Draw the unweighted average recall of every way of training.
 
         Parameters
         ----------
         comparison : CrossCorpusComparison
-            What :func:`advser.evaluation.cross_corpus` returns.
+            Result of :func:`advser.evaluation.cross_corpus`.
 
         estimators : sequence of str, default=None
             Names of those to draw. None for all.
@@ -90,21 +101,17 @@ class CrossCorpusDisplay:
         summary = comparison.summary(confidence_level)
         names = summary.index.get_level_values("estimator")
         if estimators is not None:
-            strange = [name for name in estimators if name not in names]
-            if strange:
+            unknown = [name for name in estimators if name not in names]
+            if unknown:
                 raise ValueError(
-                    f"`estimators` has {strange[0]!r}, and the comparison has results "
+                    f"`estimators` has {unknown[0]!r}, and the comparison has results "
                     f"of {list(names.unique())}."
                 )
             summary = summary[names.isin(estimators)]
         return cls(summary, confidence_level).plot(figure)
 
-    def plot(self, figure=None):
-        """Draw it: a panel per way of training, a cell per pair of corpora.
-
-        In a cell are the recall, a mean over seeds, and its interval over the speakers
-        of the test corpus. Framed cells are within one corpus. The titles of panels
-        that know something of the test corpus are coloured, and say what.
+    def plot(self, figure: Figure | SubFigure | None = None) -> Self:
+        """Draw the figure.
 
         Parameters
         ----------
@@ -114,11 +121,12 @@ class CrossCorpusDisplay:
         Returns
         -------
         display : CrossCorpusDisplay
+            This display. Its `axes_` are the axes and its `figure_` is the figure.
         """
         require_matplotlib("CrossCorpusDisplay")
         found = self.summary.reset_index()
-        rows, columns = found["train"].unique(), found["test"].unique()
-        rows = [*columns, *(name for name in rows if name not in columns)]
+        columns = list(found["test"].unique())
+        rows = list(dict.fromkeys([*columns, *found["train"]]))
         panels = self._panels(found)
         width, height = 1.0 + 1.05 * len(columns), 1.1 + 0.75 * len(rows)  # of a panel
         n_columns = min(len(panels), max(1, int(WIDEST / width)))
@@ -128,24 +136,26 @@ class CrossCorpusDisplay:
 
             size = width * n_columns + 0.6, height * n_rows + 0.8
             figure = pyplot.figure(figsize=size, layout="constrained")
-        axes = figure.subplots(n_rows, n_columns, squeeze=False)
-        self.axes_ = axes.ravel()[: len(panels)]
-        for ax in axes.ravel()[len(panels) :]:
+        axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+        self.axes_ = axes[: len(panels)]
+        for ax in axes[len(panels) :]:
             ax.set_visible(False)
-        for number, (ax, (title, of_panel)) in enumerate(zip(self.axes_, panels)):
-            draw_matrix(ax, of_panel, rows, list(columns), found["chance"].min())
-            color = VERMILION if of_panel["transductive"].any() else "black"
+        row_names, column_names = (
+            [fill(str(name), 12) for name in names] for names in (rows, columns)
+        )
+        for number, (ax, (title, table)) in enumerate(zip(self.axes_, panels)):
+            draw_matrix(ax, table, rows, columns, found["chance"].min())
+            color = VERMILION if table["transductive"].any() else "black"
             ax.set_title(title, fontsize="small", color=color)
-            names = [fill(str(name), 12) for name in rows]
-            ax.set_yticks(range(len(rows)), names if number % n_columns == 0 else [])
+            is_first = number % n_columns == 0
+            ax.set_yticks(range(len(rows)), row_names if is_first else [])
             is_last = number + n_columns >= len(panels)
-            names = [fill(str(name), 12) for name in columns]
-            ax.set_xticks(range(len(columns)), names if is_last else [])
-        figure.supylabel("trained on", fontsize="medium")
+            ax.set_xticks(range(len(columns)), column_names if is_last else [])
+        figure.supylabel("Training corpus", fontsize="medium")
         figure.supxlabel(
-            "tested on: unweighted average recall, and "
-            f"{self.confidence_level:.0%} interval over its speakers\n"
-            "(framed: within the corpus, on speakers left out)",
+            "Test corpus\n(unweighted average recall (UAR), and "
+            f"{self.confidence_level:.0%} interval over speakers;\n"
+            "framed: within the corpus, on speakers left out)",
             fontsize="medium",
         )
         self.figure_ = figure
@@ -155,8 +165,8 @@ class CrossCorpusDisplay:
         """Return title and rows of each way of training that crosses corpora."""
         panels = []
         way = ["estimator", "domain", "unlabeled"]
-        for (estimator, domain, unlabeled), of_way in found.groupby(way, sort=False):
-            across = of_way[of_way["train"] != of_way["test"]]
+        for (estimator, domain, unlabeled), table in found.groupby(way, sort=False):
+            across = table[table["train"] != table["test"]]
             if across.empty:
                 continue
             lines = [fill(str(estimator), 28), DOMAIN[domain]]
@@ -164,7 +174,7 @@ class CrossCorpusDisplay:
             if target != "nothing":
                 how = "transductive training" if unlabeled else "transductive"
                 lines.append(fill(f"{how}: {target}", 36))
-            panels.append(("\n".join(filter(None, lines)), of_way))
+            panels.append(("\n".join(filter(None, lines)), table))
         return panels
 
 
@@ -172,27 +182,21 @@ def draw_matrix(ax, table, rows, columns, lowest):
     """Draw a cell for each pair, darker for a higher recall."""
     from matplotlib.patches import Rectangle
 
+    centred = {"ha": "center", "va": "center"}
     values = np.full((len(rows), len(columns)), np.nan)
     for cell in table.itertuples():
         i, j = rows.index(cell.train), columns.index(cell.test)
         values[i, j] = cell.uar
         color = "white" if cell.uar > lowest + 0.6 * (1 - lowest) else "black"
-        ax.text(j, i - 0.12, f"{cell.uar:.2f}", ha="center", va="center", color=color)
+        ax.text(j, i - 0.12, f"{cell.uar:.2f}", color=color, **centred)
         if not np.isnan(cell.uar_low):
-            ax.text(
-                j,
-                i + 0.22,
-                f"{cell.uar_low:.2f} – {cell.uar_high:.2f}",
-                ha="center",
-                va="center",
-                color=color,
-                fontsize="x-small",
-            )
+            interval = f"{cell.uar_low:.2f} – {cell.uar_high:.2f}"
+            ax.text(j, i + 0.22, interval, color=color, fontsize="x-small", **centred)
         if cell.train == cell.test:
             frame = {"fill": False, "edgecolor": "black", "linewidth": 1.5}
             ax.add_patch(Rectangle((j - 0.47, i - 0.46), 0.94, 0.92, **frame))
     ax.imshow(values, cmap="Blues", vmin=lowest, vmax=1, aspect="auto")
     for i, j in zip(*np.nonzero(np.isnan(values))):
-        ax.text(j, i, "–", ha="center", va="center", color="0.5")
+        ax.text(j, i, "–", color="0.5", **centred)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)

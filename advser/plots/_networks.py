@@ -1,7 +1,13 @@
-"""Figures of one network: its training, its embedding and what it goes by."""
+"""Figures of one network: its training, its embedding and its attributions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.pipeline import Pipeline
@@ -10,28 +16,32 @@ from sklearn.utils import check_array
 
 from .._routing import call
 from .._validation import check_labels
-from ._style import BLUE, VERMILION, despine, styles, subplots
+from ._base import (
+    BLUE,
+    VERMILION,
+    Display,
+    OptionalAxes,
+    despine,
+    label_rows,
+    new_axes,
+    styles,
+)
 
 __all__ = ["EmbeddingDisplay", "ExplanationDisplay", "TrainingDisplay"]
 
 
-class TrainingDisplay:
-    """How every term of the loss went during training.
+@dataclass(eq=False, repr=False)
+class TrainingDisplay(Display):
+    """Terms of the loss over the epochs of a training.
 
-    Use :meth:`from_estimator` to make one.
+    Each line is a term of the loss, a mean over the batches of an epoch. The thick line
+    is the recall of the validation speakers, or the concordance of their ratings, if
+    there are any. Use :meth:`from_estimator` to make one.
 
     Parameters
     ----------
     history : DataFrame of shape (n_epochs, n_records)
         The `history_` of an estimator.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        Axes with the plot.
-
-    figure_ : matplotlib Figure
-        Figure containing it.
 
     Examples
     --------
@@ -46,11 +56,12 @@ class TrainingDisplay:
     >>> display.figure_.savefig("training.png")  # doctest: +SKIP
     """
 
-    def __init__(self, history):
-        self.history = history
+    history: pd.DataFrame
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(
+        cls, estimator: BaseEstimator, *, ax: OptionalAxes = None
+    ) -> Self:
         """Draw the training of a fitted estimator.
 
         Parameters
@@ -68,58 +79,37 @@ class TrainingDisplay:
         last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
         return cls(last.history_).plot(ax)
 
-    def plot(self, ax=None):
-        """Draw it: a line per term, mean over the batches of an epoch.
-
-        Where there are validation speakers, their recall, or the concordance of their
-        ratings, is the thick line.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
-
-        Returns
-        -------
-        display : TrainingDisplay
-        """
-        ax = subplots("TrainingDisplay") if ax is None else ax
-        found = self.history.filter(regex="^train_.+_loss$")
-        terms = {name: name[len("train_") : -len("_loss")] for name in found}
+    def _draw(self, ax):
+        losses = self.history.filter(regex="^train_.+_loss$")
         epochs = np.arange(1, len(self.history) + 1)
-        for (name, term), style in zip(terms.items(), styles(terms).values()):
-            every = max(1, len(epochs) // 8)
-            ax.plot(epochs, found[name], **style, markevery=every, label=term)
-        label = "Term of the loss (mean over the epoch)"
+        every = max(1, len(epochs) // 8)
+        for name, style in styles(losses).items():
+            term = name.removeprefix("train_").removesuffix("_loss")
+            ax.plot(epochs, losses[name], **style, markevery=every, label=term)
+        ylabel = "Term of the loss (mean over the epoch)"
         for measure in ("uar", "ccc"):
-            if f"valid_{measure}" in self.history:
-                ax.plot(
-                    epochs,
-                    self.history[f"valid_{measure}"],
-                    color="black",
-                    linewidth=2.5,
-                    label=f"validation {measure.upper()}",
-                )
-                label += f"\nand {measure.upper()} on validation speakers"
+            scores = self.history.get(f"valid_{measure}")
+            if scores is not None:
+                label = f"validation {measure.upper()}"
+                ax.plot(epochs, scores, color="black", linewidth=2.5, label=label)
+                ylabel += f"\nand {measure.upper()} on validation speakers"
         ax.axhline(0, color="0.85", linewidth=1, zorder=0)
         ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.set_xlabel("Epoch")
-        ax.set_ylabel(label)
+        ax.set(xlabel="Epoch", ylabel=ylabel)
         despine(ax)
         ax.figure.legend(loc="outside right center", frameon=False)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
 
 
+@dataclass(eq=False, repr=False)
 class EmbeddingDisplay:
-    """A representation in the plane, coloured by speaker and by emotion.
+    """Embedding in two dimensions, coloured by speaker and by emotion.
 
     Use :meth:`from_embedding` or :meth:`from_estimator` to make one.
 
     Parameters
     ----------
     points : ndarray of shape (n_samples, 2)
-        The utterances in the plane.
+        The utterances in two dimensions.
 
     y : ndarray of shape (n_samples,)
         Emotions.
@@ -129,14 +119,6 @@ class EmbeddingDisplay:
 
     axis_names : tuple of two str
         Names of the two axes.
-
-    Attributes
-    ----------
-    axes_ : ndarray of two matplotlib Axes
-        Coloured by speaker and by emotion.
-
-    figure_ : matplotlib Figure
-        Figure containing them.
 
     Examples
     --------
@@ -152,17 +134,23 @@ class EmbeddingDisplay:
     (339, 2)
     """
 
-    def __init__(self, points, y, speakers, axis_names):
-        self.points = points
-        self.y = y
-        self.speakers = speakers
-        self.axis_names = axis_names
+    points: np.ndarray
+    y: np.ndarray
+    speakers: np.ndarray
+    axis_names: tuple[str, str]
 
     @classmethod
     def from_embedding(
-        cls, embedding, y, speakers, *, method="tsne", random_state=0, axes=None
-    ):
-        """Bring an embedding to the plane and draw it twice.
+        cls,
+        embedding: npt.ArrayLike,
+        y: npt.ArrayLike,
+        speakers: npt.ArrayLike,
+        *,
+        method: str = "tsne",
+        random_state: int = 0,
+        axes: Sequence | None = None,
+    ) -> Self:
+        """Reduce an embedding to two dimensions and draw it twice.
 
         Parameters
         ----------
@@ -176,8 +164,8 @@ class EmbeddingDisplay:
             Speaker of each row.
 
         method : {"tsne", "pca"}, default="tsne"
-            "tsne" keeps neighbours together, and its distances mean nothing else;
-            "pca" shows the two directions of the largest variance.
+            "tsne" keeps neighbours together; longer distances have no meaning. "pca"
+            shows the two directions of the largest variance.
 
         random_state : int, default=0
             Seed of t-SNE.
@@ -195,18 +183,17 @@ class EmbeddingDisplay:
             If `method` is unknown or an array has the wrong length.
         """
         embedding = check_array(embedding, input_name="embedding")
-        y = check_labels(y, "y", len(embedding), rows_of="embedding")
-        speakers = check_labels(
-            speakers, "speakers", len(embedding), rows_of="embedding"
+        y, speakers = (
+            check_labels(labels, name, len(embedding), rows_of="embedding")
+            for name, labels in (("y", y), ("speakers", speakers))
         )
         embedding = StandardScaler().fit_transform(embedding)
         if method == "pca":
             pca = PCA(2, svd_solver="full").fit(embedding)
             points = pca.transform(embedding)
-            shares = pca.explained_variance_ratio_
             names = tuple(
                 f"Principal component {number} ({share:.0%} of the variance)"
-                for number, share in enumerate(shares, start=1)
+                for number, share in enumerate(pca.explained_variance_ratio_, start=1)
             )
         elif method == "tsne":
             perplexity = min(30, (len(embedding) - 1) / 3)
@@ -219,14 +206,19 @@ class EmbeddingDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y, speakers, *, method="tsne", random_state=0, axes=None
-    ):
-        """Embed utterances by a fitted estimator and draw them twice.
+        cls,
+        estimator: BaseEstimator,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        speakers: npt.ArrayLike,
+        **options: Any,
+    ) -> Self:
+        """Draw the embedding of utterances by a fitted estimator.
 
         Parameters
         ----------
         estimator : estimator with `transform`
-            Fitted; best on other utterances than these.
+            Fitted, preferably on other utterances.
 
         X : array-like of shape (n_samples, n_features)
             Features.
@@ -237,26 +229,18 @@ class EmbeddingDisplay:
         speakers : array-like of shape (n_samples,)
             Speaker of each row, passed on to the estimator if it requests them.
 
-        method : {"tsne", "pca"}, default="tsne"
-            As in :meth:`from_embedding`.
-
-        random_state : int, default=0
-            Seed of t-SNE.
-
-        axes : array-like of two matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        **options : object
+            `method`, `random_state` and `axes`, see :meth:`from_embedding`.
 
         Returns
         -------
         display : EmbeddingDisplay
         """
         embedding = call(estimator, "transform", X, speakers=speakers)
-        return cls.from_embedding(
-            embedding, y, speakers, method=method, random_state=random_state, axes=axes
-        )
+        return cls.from_embedding(embedding, y, speakers, **options)
 
-    def plot(self, axes=None):
-        """Draw it.
+    def plot(self, axes: Sequence | None = None) -> Self:
+        """Draw the figure.
 
         Parameters
         ----------
@@ -267,21 +251,15 @@ class EmbeddingDisplay:
         Returns
         -------
         display : EmbeddingDisplay
+            This display. Its `axes_` are the axes and its `figure_` is the figure.
         """
-        axes = subplots("EmbeddingDisplay", 2) if axes is None else axes
-        for ax, labels, title in zip(
-            axes, (self.speakers, self.y), ("speaker", "emotion"), strict=True
-        ):
+        axes = new_axes("EmbeddingDisplay", 2) if axes is None else axes
+        panels = {"speaker": self.speakers, "emotion": self.y}
+        for ax, (title, labels) in zip(axes, panels.items(), strict=True):
             for name, style in styles(pd.unique(labels)).items():
-                chosen = labels == name
-                ax.scatter(
-                    *self.points[chosen].T,
-                    s=28,
-                    linewidths=0.4,
-                    edgecolors="white",
-                    label=name,
-                    **style,
-                )
+                points = self.points[labels == name].T
+                edges = {"linewidths": 0.4, "edgecolors": "white"}
+                ax.scatter(*points, s=28, label=name, **edges, **style)
             ax.set(xlabel=self.axis_names[0], ylabel=self.axis_names[1])
             ax.set(xticks=[], yticks=[])
             ax.legend(
@@ -296,27 +274,20 @@ class EmbeddingDisplay:
         return self
 
 
-class ExplanationDisplay:
-    """Which features went into the emotion and into the speaker, and how much of both.
+@dataclass(eq=False, repr=False)
+class ExplanationDisplay(Display):
+    """Features with the largest attributions to the emotion and to the speaker code.
 
     Use :meth:`from_explanation` or :meth:`from_estimator` to make one.
 
     Parameters
     ----------
     attributions : DataFrame of shape (n_features, 2)
-        Mean size of the attributions of each feature, the largest first, to the codes
-        "emotion" and "speaker".
+        Mean absolute attribution of each feature to the codes "emotion" and "speaker",
+        the largest first.
 
     shares : Series of shape (2,)
-        Mean share of either code in the utterances.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        Axes with the plot.
-
-    figure_ : matplotlib Figure
-        Figure containing it.
+        Mean share of each code in the representation.
 
     Examples
     --------
@@ -332,18 +303,19 @@ class ExplanationDisplay:
     (10, 2)
     """
 
-    def __init__(self, attributions, shares):
-        self.attributions = attributions
-        self.shares = shares
+    attributions: pd.DataFrame
+    shares: pd.Series
 
     @classmethod
-    def from_explanation(cls, explanation, *, n_features=10, ax=None):
-        """Draw the features that weigh most.
+    def from_explanation(
+        cls, explanation: pd.DataFrame, *, n_features: int = 10, ax: OptionalAxes = None
+    ) -> Self:
+        """Draw the features with the largest attributions.
 
         Parameters
         ----------
         explanation : DataFrame
-            What :meth:`advser.SiameseSER.explain` returns, or some rows of it, such as
+            Result of :meth:`advser.SiameseSER.explain`, or some rows of it, such as
             those of the utterances of one emotion.
 
         n_features : int, default=10
@@ -363,8 +335,10 @@ class ExplanationDisplay:
         return cls(attributions.loc[order.index[:n_features]], shares).plot(ax)
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, n_features=10, ax=None):
-        """Explain utterances by a fitted estimator and draw what weighs most.
+    def from_estimator(
+        cls, estimator: BaseEstimator, X: npt.ArrayLike, **options: Any
+    ) -> Self:
+        """Draw the largest attributions of a fitted estimator.
 
         Parameters
         ----------
@@ -374,51 +348,22 @@ class ExplanationDisplay:
         X : array-like of shape (n_samples, n_features)
             Features.
 
-        n_features : int, default=10
-            Number of the features to show.
-
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        **options : object
+            `n_features` and `ax`, see :meth:`from_explanation`.
 
         Returns
         -------
         display : ExplanationDisplay
         """
-        explanation = estimator.explain(X)
-        return cls.from_explanation(explanation, n_features=n_features, ax=ax)
+        return cls.from_explanation(estimator.explain(X), **options)
 
-    def plot(self, ax=None):
-        """Draw it: two bars for each feature, one for either code.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
-
-        Returns
-        -------
-        display : ExplanationDisplay
-        """
-        ax = subplots("ExplanationDisplay") if ax is None else ax
+    def _draw(self, ax):
         position = np.arange(len(self.attributions))
-        for code, color, offset in (
-            ("emotion", BLUE, -0.2),
-            ("speaker", VERMILION, 0.2),
-        ):
-            ax.barh(
-                position + offset,
-                self.attributions[code],
-                height=0.36,
-                color=color,
-                label=f"{code} code: {self.shares[code]:.0%} of the representation",
-            )
-        ax.set_yticks(position, self.attributions.index)
-        ax.set_ylim(len(position) - 0.5, -0.5)
-        ax.set_xlabel("Mean size of the attribution")
-        ax.grid(axis="x", color="0.9")
-        ax.set_axisbelow(True)
-        ax.tick_params(axis="y", length=0)
-        despine(ax)
+        codes = {"emotion": (BLUE, -0.2), "speaker": (VERMILION, 0.2)}
+        for code, (color, offset) in codes.items():
+            sizes = self.attributions[code]
+            label = f"{code} code: {self.shares[code]:.0%} of the representation"
+            ax.barh(position + offset, sizes, height=0.36, color=color, label=label)
+        label_rows(ax, self.attributions.index)
+        ax.set_xlabel("Mean absolute attribution")
         ax.figure.legend(loc="outside upper left", frameon=False)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self

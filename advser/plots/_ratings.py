@@ -1,35 +1,33 @@
 """Figures of predicted ratings."""
 
+from dataclasses import dataclass
+from typing import Any, Self
+
 import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
 
 from ..metrics import concordance_correlation
-from ._style import BLUE, GREY, despine, subplots
+from ._base import BLUE, GREY, Display, OptionalAxes, despine
 
 __all__ = ["RatingDisplay"]
 
-MANY = 1000
+MANY = 1000  # dots; a vector file of more is large
 
 
-class RatingDisplay:
-    """Predicted against rated, with the line on which both are equal.
+@dataclass(eq=False, repr=False)
+class RatingDisplay(Display):
+    """Predicted ratings against true ratings, a dot per utterance, with the diagonal.
 
     Use :meth:`from_predictions` or :meth:`from_estimator` to make one.
 
     Parameters
     ----------
     y_true, y_pred : ndarray of shape (n_samples,)
-        Ratings and what was predicted for them.
+        True and predicted ratings.
 
     name : str
-        What was rated.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        Axes with the plot.
-
-    figure_ : matplotlib Figure
-        Figure containing it.
+        Name of the rating.
 
     Examples
     --------
@@ -43,25 +41,31 @@ class RatingDisplay:
     'CCC 0.80'
     """
 
-    def __init__(self, y_true, y_pred, name):
-        self.y_true = y_true
-        self.y_pred = y_pred
-        self.name = name
+    y_true: np.ndarray
+    y_pred: np.ndarray
+    name: str
 
     @classmethod
-    def from_predictions(cls, y_true, y_pred, *, name="rating", ax=None):
-        """Draw predictions against ratings.
+    def from_predictions(
+        cls,
+        y_true: npt.ArrayLike,
+        y_pred: npt.ArrayLike,
+        *,
+        name: str = "rating",
+        ax: OptionalAxes = None,
+    ) -> Self:
+        """Draw predictions against true ratings.
 
         Parameters
         ----------
         y_true : array-like of shape (n_samples,)
-            Ratings; rows without one, NaN, are left out.
+            True ratings; rows without one, NaN, are left out.
 
         y_pred : array-like of shape (n_samples,)
             Predicted ratings.
 
         name : str, default="rating"
-            What was rated.
+            Name of the rating.
 
         ax : matplotlib Axes, default=None
             Axes to draw on. If None, those of a new figure.
@@ -75,8 +79,16 @@ class RatingDisplay:
         return cls(y_true[known], y_pred[known], name).plot(ax)
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, column=0, name="rating", ax=None):
-        """Predict ratings by a fitted estimator and draw them against the true ones.
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        column: int = 0,
+        **options: Any,
+    ) -> Self:
+        """Draw the predictions of a fitted regressor against the true ratings.
 
         Parameters
         ----------
@@ -87,40 +99,28 @@ class RatingDisplay:
             Features.
 
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Ratings.
+            True ratings.
 
         column : int, default=0
             Which of several targets to draw.
 
-        name : str, default="rating"
-            What was rated.
-
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        **options : object
+            `name` and `ax`, see :meth:`from_predictions`.
 
         Returns
         -------
         display : RatingDisplay
         """
-        rated, predicted = (
+        y_true, y_pred = (
             np.asarray(values, float).reshape(len(values), -1)[:, column]
             for values in (y, estimator.predict(X))
         )
-        return cls.from_predictions(rated, predicted, name=name, ax=ax)
+        return cls.from_predictions(y_true, y_pred, **options)
 
-    def plot(self, ax=None):
-        """Draw it: a dot for each utterance, and the identity line.
+    def _size(self):
+        return 4.6, 4.6
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
-
-        Returns
-        -------
-        display : RatingDisplay
-        """
-        ax = subplots("RatingDisplay", size=(4.6, 4.6)) if ax is None else ax
+    def _draw(self, ax):
         both = np.concatenate([self.y_true, self.y_pred])
         margin = 0.05 * (np.ptp(both) or 1)
         ends = both.min() - margin, both.max() + margin
@@ -133,17 +133,10 @@ class RatingDisplay:
             alpha=0.5,
             linewidths=0,
             zorder=2,
-            rasterized=len(self.y_true) > MANY,  # or a vector file takes megabytes
+            rasterized=len(self.y_true) > MANY,
         )
-        ax.set(
-            xlim=ends,
-            ylim=ends,
-            aspect="equal",
-            xlabel=f"Rated {self.name}",
-            ylabel=f"Predicted {self.name}",
-        )
-        found = concordance_correlation(self.y_true, self.y_pred)
-        ax.set_title(f"CCC {found:z.2f}", fontsize="medium")
+        ax.set(xlim=ends, ylim=ends, aspect="equal")
+        ax.set(xlabel=f"True {self.name}", ylabel=f"Predicted {self.name}")
+        ccc = concordance_correlation(self.y_true, self.y_pred)
+        ax.set_title(f"CCC {ccc:z.2f}", fontsize="medium")
         despine(ax)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self

@@ -1,32 +1,164 @@
-"""Figures of speakers: what they are confounded with, and what enrolment is worth."""
+"""Figures of speakers: their recall, their emotions and their enrolment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from sklearn.base import BaseEstimator
 
-from ..evaluation._enrolment import enrollment_curve
-from ..speakers._confounding import speaker_confounding
-from ._style import GREY, MOST_TICKS, despine, styles, subplots
+from .._routing import call
+from .._validation import check_labels
+from ..evaluation import enrollment_curve
+from ..metrics import speaker_uar
+from ..speakers import SpeakerConfounding, speaker_confounding
+from ._base import (
+    BLUE,
+    GREY,
+    MEASURES,
+    Display,
+    OptionalAxes,
+    add_grid,
+    label_rows,
+    mark_style,
+    readable,
+    small_if_many,
+    styles,
+)
 
-__all__ = ["ConfoundingDisplay", "EnrollmentDisplay"]
+__all__ = ["ConfoundingDisplay", "EnrollmentDisplay", "SpeakerRecallDisplay"]
 
 
-class ConfoundingDisplay:
-    """Which emotions each speaker has, and so whether the speaker tells the emotion.
+@dataclass(eq=False, repr=False)
+class SpeakerRecallDisplay(Display):
+    """Recall of each speaker, the lowest at the bottom.
 
-    Use :meth:`from_labels` to make one.
+    Use :meth:`from_predictions` or :meth:`from_estimator` to make one.
+
+    Parameters
+    ----------
+    recall : Series of shape (n_speakers,)
+        Unweighted average recall of each speaker.
+
+    n_samples : Series of shape (n_speakers,)
+        Number of their utterances.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from advser.plots import SpeakerRecallDisplay
+    >>> display = SpeakerRecallDisplay.from_predictions(
+    ...     ["joy", "joy", "fear", "joy"],
+    ...     ["joy", "fear", "fear", "joy"],
+    ...     ["ann", "ann", "ann", "bob"],
+    ...     ax=Figure().add_subplot(),
+    ... )
+    >>> display.recall.to_dict()
+    {'ann': 0.75, 'bob': 1.0}
+    """
+
+    recall: pd.Series
+    n_samples: pd.Series
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: npt.ArrayLike,
+        y_pred: npt.ArrayLike,
+        speakers: npt.ArrayLike,
+        *,
+        ax: OptionalAxes = None,
+    ) -> Self:
+        """Draw the recall of predictions.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            True emotions.
+
+        y_pred : array-like of shape (n_samples,)
+            Predicted emotions.
+
+        speakers : array-like of shape (n_samples,)
+            Speaker of each row.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : SpeakerRecallDisplay
+        """
+        recall = speaker_uar(y_true, y_pred, speakers=speakers)
+        speakers = check_labels(speakers, "speakers", len(y_true), rows_of="y_true")
+        n_samples = pd.Series(speakers).value_counts().loc[recall.index]
+        return cls(recall, n_samples).plot(ax)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        speakers: npt.ArrayLike,
+        *,
+        ax: OptionalAxes = None,
+    ) -> Self:
+        """Draw the recall of a fitted classifier, preferably on unseen speakers.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted.
+
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        y : array-like of shape (n_samples,)
+            True emotions.
+
+        speakers : array-like of shape (n_samples,)
+            Speaker of each row, passed on to the estimator if it requests them.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : SpeakerRecallDisplay
+        """
+        y_pred = call(estimator, "predict", X, speakers=speakers)
+        return cls.from_predictions(y, y_pred, speakers, ax=ax)
+
+    def _size(self):
+        return 6.4, min(9.0, 2.0 + 0.22 * len(self.recall))
+
+    def _draw(self, ax):
+        recall = self.recall.sort_values(kind="stable")
+        ax.hlines(range(len(recall)), 0, recall, color="0.85", linewidth=1)
+        ax.plot(recall, range(len(recall)), "o", color=BLUE, markersize=6)
+        ax.axvline(recall.mean(), color=GREY, linestyle="--", linewidth=1)
+        label_rows(ax, [f"{name} ({self.n_samples[name]})" for name in recall.index])
+        ax.invert_yaxis()
+        ax.set(xlim=(0, 1.02), ylabel="Speaker (number of utterances)")
+        mean = f"(dashed: mean over speakers, {recall.mean():.2f})"
+        ax.set_xlabel(f"{MEASURES['uar']}\n{mean}")
+
+
+@dataclass(eq=False, repr=False)
+class ConfoundingDisplay(Display):
+    """Share of each emotion in the utterances of each speaker.
+
+    Each column is a speaker. The speakers are sorted by their most frequent emotion: if
+    speakers and emotions are confounded, you see stairs, and otherwise rows of one
+    colour. Use :meth:`from_labels` to make one.
 
     Parameters
     ----------
     confounding : SpeakerConfounding
-        What :func:`advser.speakers.speaker_confounding` returns.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        Axes with the plot.
-
-    figure_ : matplotlib Figure
-        Figure containing it.
+        Result of :func:`advser.speakers.speaker_confounding`.
 
     Examples
     --------
@@ -39,11 +171,12 @@ class ConfoundingDisplay:
     >>> display.figure_.savefig("confounding.png")  # doctest: +SKIP
     """
 
-    def __init__(self, confounding):
-        self.confounding = confounding
+    confounding: SpeakerConfounding
 
     @classmethod
-    def from_labels(cls, y, speakers, *, ax=None):
+    def from_labels(
+        cls, y: npt.ArrayLike, speakers: npt.ArrayLike, *, ax: OptionalAxes = None
+    ) -> Self:
         """Count the emotions of each speaker and draw their shares.
 
         Parameters
@@ -68,50 +201,29 @@ class ConfoundingDisplay:
         """
         return cls(speaker_confounding(y, speakers)).plot(ax)
 
-    def plot(self, ax=None):
-        """Draw it: a column per speaker, dark where all their speech is.
+    def _size(self):
+        n_emotions, n_speakers = self.confounding.counts.shape
+        return min(12.0, 3.4 + 0.24 * n_speakers), 1.9 + 0.35 * n_emotions
 
-        The speakers are sorted by their most frequent emotion, so that a corpus whose
-        speakers tell the emotion shows as stairs, and one whose speakers do not as
-        bars of one colour.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
-
-        Returns
-        -------
-        display : ConfoundingDisplay
-        """
-        by = ["emotion", "share", "n_samples"]
+    def _draw(self, ax):
         order = self.confounding.by_speaker.sort_values(
-            by, ascending=[True, False, False], kind="stable"
+            ["emotion", "share", "n_samples"],
+            ascending=[True, False, False],
+            kind="stable",
         )["speaker"]
         counts = self.confounding.counts[order]
         emotions, n_speakers = counts.index, counts.shape[1]
-        if ax is None:
-            width = min(12.0, 3.4 + 0.24 * n_speakers)
-            ax = subplots(
-                "ConfoundingDisplay", size=(width, 1.9 + 0.35 * len(emotions))
-            )
-        image = ax.imshow(
-            counts / counts.sum(),
-            vmin=0,
-            vmax=1,
-            cmap="Blues",
-            aspect="auto",
-            interpolation="nearest",
-        )
+        shares = counts / counts.sum()
+        look = {"cmap": "Blues", "aspect": "auto", "interpolation": "nearest"}
+        image = ax.imshow(shares, vmin=0, vmax=1, **look)
         ax.set_yticks(range(len(emotions)), emotions)
-        step = -(-n_speakers // MOST_TICKS)  # names that would overlap are left out
-        shown = range(0, n_speakers, step)
+        shown = readable(n_speakers)
         upright = n_speakers > 12 or max(len(str(name)) for name in order) > 4
         ax.set_xticks(
             shown,
             order.iloc[shown],
             rotation=90 if upright else 0,
-            fontsize=8 if n_speakers > 20 else None,
+            fontsize=small_if_many(n_speakers),
         )
         ax.set_xticks(np.arange(n_speakers + 1) - 0.5, minor=True)
         ax.set_yticks(np.arange(len(emotions) + 1) - 0.5, minor=True)
@@ -120,28 +232,21 @@ class ConfoundingDisplay:
         ax.spines[:].set_visible(False)
         found = str(self.confounding).replace("; ", ";\n")
         ax.set_xlabel(f"Speaker\n({found})")
-        ax.figure.colorbar(image, ax=ax, label="Share of the\nspeaker's speech")
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        ax.figure.colorbar(image, ax=ax, label="Share of the\nspeaker's utterances")
 
 
-class EnrollmentDisplay:
+@dataclass(eq=False, repr=False)
+class EnrollmentDisplay(Display):
     """Recall on new speakers by the number of their utterances enrolled.
 
-    Use :meth:`from_curves` or :meth:`from_estimator` to make one.
+    A mark is the mean over draws, its bar one standard deviation. A hollow mark is
+    transductive: the enrolled utterances are scored, too. Use :meth:`from_curves` or
+    :meth:`from_estimator` to make one.
 
     Parameters
     ----------
     curves : dict of str to DataFrame
         Tables of :func:`advser.evaluation.enrollment_curve`, by name.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        Axes with the plot.
-
-    figure_ : matplotlib Figure
-        Figure containing it.
 
     Examples
     --------
@@ -161,11 +266,15 @@ class EnrollmentDisplay:
     >>> display.figure_.savefig("enrolment.png")  # doctest: +SKIP
     """
 
-    def __init__(self, curves):
-        self.curves = curves
+    curves: Mapping[str, pd.DataFrame]
 
     @classmethod
-    def from_curves(cls, curves, *, ax=None):
+    def from_curves(
+        cls,
+        curves: pd.DataFrame | Mapping[str, pd.DataFrame],
+        *,
+        ax: OptionalAxes = None,
+    ) -> Self:
         """Draw curves that have been computed.
 
         Parameters
@@ -180,31 +289,25 @@ class EnrollmentDisplay:
         -------
         display : EnrollmentDisplay
         """
-        curves = curves if isinstance(curves, dict) else {"": curves}
-        return cls(curves).plot(ax)
+        return cls(curves if isinstance(curves, Mapping) else {"": curves}).plot(ax)
 
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
-        speakers,
+        estimator: BaseEstimator | Mapping[str, BaseEstimator],
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        speakers: npt.ArrayLike,
         *,
-        k=(0, 1, 2, 5, 10, 20, "all"),
-        neutral=False,
-        repeats=5,
-        random_state=0,
-        n_jobs=None,
-        ax=None,
-    ):
+        ax: OptionalAxes = None,
+        **options: Any,
+    ) -> Self:
         """Compute a curve, or several, and draw them on the same axes.
 
         Parameters
         ----------
         estimator : Pipeline, search over one, or dict of str to these
-            As in :func:`advser.evaluation.enrollment_curve`, like all that follows.
-            Several are given by name, and have the same draws.
+            Several are given by name, and enroll the same utterances.
 
         X : array-like of shape (n_samples, n_features)
             Features.
@@ -215,70 +318,34 @@ class EnrollmentDisplay:
         speakers : array-like of shape (n_samples,)
             Speaker of each row.
 
-        k : sequence of int or "all", default=(0, 1, 2, 5, 10, 20, "all")
-            Numbers of utterances to enroll.
-
-        neutral : bool, default=False
-            Whether they are neutral ones, and told to be.
-
-        repeats : int, default=5
-            Number of random draws.
-
-        random_state : int, default=0
-            Seed of the draws and of the estimator.
-
-        n_jobs : int, default=None
-            Number of processes.
-
         ax : matplotlib Axes, default=None
             Axes to draw on. If None, those of a new figure.
+
+        **options : object
+            Passed on to :func:`advser.evaluation.enrollment_curve`: `k`, `neutral`,
+            `repeats`, `random_state`, `n_jobs`.
 
         Returns
         -------
         display : EnrollmentDisplay
         """
-        estimators = estimator if isinstance(estimator, dict) else {"": estimator}
+        estimators = estimator if isinstance(estimator, Mapping) else {"": estimator}
         curves = {
-            name: enrollment_curve(
-                one,
-                X,
-                y,
-                speakers,
-                k=k,
-                neutral=neutral,
-                repeats=repeats,
-                random_state=random_state,
-                n_jobs=n_jobs,
-            )
+            name: enrollment_curve(one, X, y, speakers, **options)
             for name, one in estimators.items()
         }
-        return cls.from_curves(curves, ax=ax)
+        return cls(curves).plot(ax)
 
-    def plot(self, ax=None):
-        """Draw it: the mean over draws, bars of one standard deviation.
-
-        A hollow mark is transductive: the rows that are scored were used.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
-
-        Returns
-        -------
-        display : EnrollmentDisplay
-        """
-        ax = subplots("EnrollmentDisplay") if ax is None else ax
+    def _draw(self, ax):
         numbers = pd.unique(np.concatenate([c["k"] for c in self.curves.values()]))
         numbers = sorted(numbers, key=lambda k: np.inf if k == "all" else int(k))
-        n_curves = len(self.curves)
         transductive = False
         for i, (name, style) in enumerate(styles(self.curves).items()):
             groups = self.curves[name].groupby("k", sort=False)
             table = groups["uar"].agg(["mean", "std"]).fillna(0)
-            table["transductive"] = groups["transductive"].any()
-            table["place"] = [numbers.index(k) for k in table.index]
-            table["place"] += 0.12 * (i - (n_curves - 1) / 2)  # bars side by side
+            side = 0.12 * (i - (len(self.curves) - 1) / 2)  # bars beside each other
+            table["place"] = [numbers.index(k) + side for k in table.index]
+            hollow = table[groups["transductive"].any()]
             table = table.sort_values("place")
             ax.errorbar(
                 table["place"].to_numpy(float),
@@ -290,34 +357,14 @@ class EnrollmentDisplay:
                 markersize=7,
                 elinewidth=1,
             )
-            hollow = table[table["transductive"]]
-            ax.plot(
-                hollow["place"],
-                hollow["mean"],
-                linestyle="none",
-                **style,
-                markerfacecolor="white",
-                markersize=7,
-                markeredgewidth=1.5,
-                zorder=4,
-            )
+            marks = mark_style(True, **style)
+            ax.plot(hollow["place"], hollow["mean"], **marks, zorder=4)
             transductive |= len(hollow) > 0
         if transductive:
-            ax.plot(
-                [],
-                [],
-                linestyle="none",
-                marker="o",
-                color=GREY,
-                markerfacecolor="white",
-                label="transductive: enrolled and scored",
-            )
+            marks = mark_style(True, color=GREY, marker="o")
+            ax.plot([], [], **marks, label="transductive: enrolled and scored")
         ax.set_xticks(range(len(numbers)), numbers)
         ax.set_xlabel("Utterances enrolled of each new speaker")
-        ax.set_ylabel("Unweighted average recall")
-        ax.grid(axis="y", color="0.9")
-        ax.set_axisbelow(True)
-        despine(ax)
+        ax.set_ylabel(MEASURES["uar"])
+        add_grid(ax, "y")
         ax.legend(frameon=False)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self

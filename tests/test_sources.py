@@ -8,7 +8,7 @@ from speech import write_corpus
 
 from advser import EGeMAPS, corpora
 from advser.audio import extract_features
-from advser.cli._recordings import load_recordings, read_source
+from advser.cli._sources import load_recordings, read_source
 from advser.exceptions import CorpusWarning
 
 
@@ -22,7 +22,7 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture
 def load(corpus, tmp_path):
-    """Load the corpus by a table, in the state that a test has brought it to."""
+    """Load the corpus by a table that a test has changed."""
 
     def load(table, **options):
         labels = tmp_path / "labels.csv"
@@ -82,8 +82,8 @@ def test_recordings_of_unknown_emotion_or_speaker_are_left_out(load, corpus):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.drop(columns="speaker"), "names no speaker; a comparison takes"),
-        (lambda t: t.assign(emotion=""), "names no emotion"),
+        (lambda t: t.drop(columns="speaker"), "has no speaker; a comparison needs"),
+        (lambda t: t.assign(emotion=""), "has no emotion"),
         (lambda t: pd.concat([t, t[:1]]), "1 files more than once, such as '00-anger"),
         (lambda t: t[t["speaker"] != "02"], r"has 2 speakers, \['00', '01'\]"),
         (lambda t: t[t["emotion"] == "anger"], r"has 1 emotions, \['anger'\]"),
@@ -93,17 +93,17 @@ def test_recordings_of_unknown_emotion_or_speaker_are_left_out(load, corpus):
         ),
     ],
 )
-def test_labels_that_do_not_serve_say_why(change, message, corpus, load):
+def test_unusable_labels_raise_with_the_reason(change, message, corpus, load):
     with pytest.raises(ValueError, match=message):
         load(change(corpus[1]))
 
 
-def test_unusable_files_that_leave_too_little_are_named_as_the_cause(corpus, load):
+def test_error_names_unusable_files_as_the_cause(corpus, load):
     folder, table = corpus
     (folder / "bad.wav").write_bytes(b"no audio")
     one = table[(table["emotion"] != "anger") | (table["speaker"] == "01")]
     bad = pd.DataFrame({"file": ["bad.wav"], "speaker": ["00"], "emotion": ["anger"]})
-    with pytest.raises(ValueError, match="alone once 1 unusable files are dropped"):
+    with pytest.raises(ValueError, match="alone after 1 unusable files are dropped"):
         load(pd.concat([one, bad]))
 
 
@@ -134,9 +134,9 @@ def test_features_that_were_extracted_are_the_same_recordings(corpus, load, tmp_
     assert recordings.name == expected.name == folder.name
 
 
-def test_features_without_labels_do_not_serve(corpus, tmp_path):
+def test_features_without_labels_raise(corpus, tmp_path):
     extract_features(corpora.read_filenames(corpus[0]), tmp_path / "f.parquet")
-    with pytest.raises(ValueError, match=r"f\.parquet names no emotion"):
+    with pytest.raises(ValueError, match=r"f\.parquet has no emotion"):
         load_recordings(tmp_path / "f.parquet")
 
 
@@ -178,7 +178,7 @@ def test_sources_are_read_as_what_they_are(tmp_path):
 @pytest.mark.parametrize(
     "content", [b"", b"\xff\xfe\x00\x01", b'file,emotion,speaker\n"a,b\n']
 )
-def test_labels_that_are_no_table_say_so(content, corpus, tmp_path):
+def test_labels_that_are_no_table_raise(content, corpus, tmp_path):
     labels = tmp_path / "labels.csv"
     labels.write_bytes(content)
     with pytest.raises(ValueError, match=r"labels\.csv cannot be read as a CSV table"):

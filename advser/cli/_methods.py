@@ -1,0 +1,162 @@
+"""The methods that `advser benchmark` compares: classifiers and regressors.
+
+No setting is chosen by the results. The linear models choose their penalty by
+speaker-disjoint cross-validation of the training rows. The networks run with their
+defaults, which were chosen on EmoDB: there, and only there, this favours them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import make_scorer
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVR
+
+from ..methods import (
+    AdversarialSER,
+    AdversarialSERRegressor,
+    AutoencoderSER,
+    AutoencoderSERRegressor,
+    SiameseSER,
+)
+from ..metrics import unweighted_average_recall
+from ..speakers import SpeakerScaler
+
+__all__ = [
+    "ADVERSARIES",
+    "CLASSIFIERS",
+    "METHODS",
+    "NORMALISATIONS",
+    "REGRESSORS",
+    "PerTarget",
+    "make_estimators",
+]
+
+METHODS = {
+    "closed_form": "adversary in closed form",
+    "grl": "gradient reversal",
+    "entropy": "maximum entropy",
+    "vrex": "risk extrapolation",
+    "coral": "correlation alignment",
+    "mmd": "maximum mean discrepancy",
+    "group_dro": "group DRO",
+    "none": "no adversary",
+    "autoencoder": "autoencoder, speaker as task",
+    "siamese": "siamese network",
+    "svm": "linear SVM",
+    "svr": "linear SVR",
+    "logistic": "logistic regression",
+    "ridge": "ridge regression",
+    "mlp": "scikit-learn's MLP",
+    "dummy": "mean of the training ratings",
+}
+NORMALISATIONS = {"global": "", "speaker": ", per speaker"}
+ADVERSARIES = {
+    **{name: name for name in ("closed_form", "grl", "entropy")},
+    **{name: name for name in ("vrex", "coral", "mmd", "group_dro")},
+    "none": None,
+}
+C, ALPHA = {"C": [0.001, 0.01, 0.1, 1.0]}, {"alpha": [1.0, 10.0, 100.0, 1000.0]}
+
+
+class PerTarget(RegressorMixin, BaseEstimator):
+    """A copy of a regressor for each target, trained on the rows that have its rating.
+
+    Parameters
+    ----------
+    regressor : estimator object
+    """
+
+    __metadata_request__fit = {"groups": True}
+
+    def __init__(self, regressor: BaseEstimator) -> None:
+        self.regressor = regressor
+
+    def fit(
+        self, X: npt.ArrayLike, y: np.ndarray, groups: np.ndarray | None = None
+    ) -> Self:
+        """Fit a copy to each column of y, (n_samples, n_targets), NaN if missing."""
+        X = np.asarray(X)
+        self.regressors_ = []
+        for ratings in y.T:
+            known = ~np.isnan(ratings)
+            searches = isinstance(self.regressor, GridSearchCV)
+            args = {"groups": groups[known]} if searches else {}
+            regressor = clone(self.regressor).fit(X[known], ratings[known], **args)
+            self.regressors_.append(regressor)
+        return self
+
+    def predict(self, X: npt.ArrayLike) -> np.ndarray:
+        """Return the ratings: (n_samples, n_targets)."""
+        X = np.asarray(X)
+        return np.column_stack([model.predict(X) for model in self.regressors_])
+
+
+RECALL = make_scorer(unweighted_average_recall)
+SVR = LinearSVR(loss="squared_epsilon_insensitive", dual=False, random_state=0)
+CLASSIFIERS = {
+    **{name: AdversarialSER(adversary) for name, adversary in ADVERSARIES.items()},
+    "autoencoder": AutoencoderSER(),
+    "siamese": SiameseSER(),
+    "svm": GridSearchCV(
+        SVC(kernel="linear", class_weight="balanced", random_state=0), C, scoring=RECALL
+    ),
+    "logistic": GridSearchCV(
+        LogisticRegression(class_weight="balanced", max_iter=2000, random_state=0),
+        C,
+        scoring=RECALL,
+    ),
+    "mlp": MLPClassifier(hidden_layer_sizes=(128, 64), max_iter=1000),
+}
+REGRESSORS = {
+    **{name: AdversarialSERRegressor(value) for name, value in ADVERSARIES.items()},
+    "autoencoder": AutoencoderSERRegressor(),
+    "ridge": PerTarget(GridSearchCV(Ridge(random_state=0), ALPHA, scoring="r2")),
+    "svr": PerTarget(GridSearchCV(SVR, C, scoring="r2")),
+    "mlp": PerTarget(MLPRegressor(hidden_layer_sizes=(128, 64), max_iter=1000)),
+    "dummy": PerTarget(DummyRegressor()),
+}
+
+
+def make_estimators(
+    methods: Sequence[str],
+    n_speakers: int,
+    models: Mapping[str, BaseEstimator] = CLASSIFIERS,
+) -> dict[str, Pipeline]:
+    """Return the pipeline of each method and normalisation, by name.
+
+    Parameters
+    ----------
+    methods : sequence of str
+        Keys of `models`.
+
+    n_speakers : int
+        Number of speakers of the corpus; searches have at most one fold less.
+
+    models : dict of str to estimator
+        `CLASSIFIERS` or `REGRESSORS`.
+
+    Returns
+    -------
+    estimators : dict of str to Pipeline
+    """
+    scalers = {"global": StandardScaler(), "speaker": SpeakerScaler(unknown="batch")}
+    estimators = {}
+    for (normalisation, suffix), method in product(NORMALISATIONS.items(), methods):
+        model = clone(models[method])
+        folds = [key for key in model.get_params() if key.rpartition("__")[2] == "cv"]
+        model.set_params(**dict.fromkeys(folds, GroupKFold(min(5, n_speakers - 1))))
+        name = METHODS[method] + suffix
+        estimators[name] = make_pipeline(scalers[normalisation], model)
+    return estimators

@@ -1,0 +1,370 @@
+"""The folder of a benchmark: its comparison, tables and figures."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from sklearn.model_selection import LeaveOneGroupOut, train_test_split
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from .._routing import call, seeded
+from ..evaluation import Comparison, compare
+from ..evaluation._probes import MIN_ROWS
+from ..evaluation._store import installed, write_json
+from ..plots import (
+    ComparisonDisplay,
+    EmbeddingDisplay,
+    LeakageDisplay,
+    RatingDisplay,
+)
+from ..plots._base import draw_confusion_matrix, new_figure, require_matplotlib
+from ._methods import (
+    ADVERSARIES,
+    CLASSIFIERS,
+    METHODS,
+    NORMALISATIONS,
+    REGRESSORS,
+    make_estimators,
+)
+from ._sources import Recordings
+
+__all__ = [
+    "NOTES",
+    "RATING_NOTES",
+    "benchmark",
+    "format_table",
+    "save_figures",
+]
+
+PACKAGES = [
+    *("advser", "audresample", "joblib", "matplotlib", "numpy", "opensmile", "pandas"),
+    *("scikit-learn", "scipy", "skorch", "soundfile", "torch"),
+]
+SCORES = {
+    "uar": {"uar": "UAR", "weighted_accuracy": "WA"},
+    "ccc": {"ccc": "CCC", "pearson": "r", "mae": "MAE"},
+}  # columns of the table by measure, the first with its interval
+BASELINES = {"uar": "svm", "ccc": "ridge"}  # methods to test the others against
+COMMON_NOTES = """\
+mean ± standard deviation over the seeds (none if the method has no randomness). 95 %:
+confidence interval by bootstrap over the speakers. Leakage: balanced accuracy with
+which an independent probe predicts the speaker from the embedding (of the baselines:
+their scaled features) of utterances held out from training; it needs two speakers with
+four utterances. Fit: CPU seconds.
+Transductive results use the test speaker's unlabelled utterances, which are also the
+scored ones: compare them with each other only. The linear models choose their penalty
+by speaker-disjoint cross-validation within the training rows; the networks run with
+their defaults, which were chosen on EmoDB and may favour them there."""
+NOTES = f"""\
+UAR: unweighted average recall of all test utterances, leaving one speaker out at a
+time. WA: weighted accuracy, the share of utterances classified correctly. Both are the
+{COMMON_NOTES}"""
+RATING_NOTES = f"""\
+CCC: concordance correlation coefficient of all test ratings, leaving one speaker (or
+session) out at a time. r: Pearson's correlation. MAE: mean absolute error. All are the
+{COMMON_NOTES}"""
+
+
+class WithoutTheirSpeakers(LeaveOneGroupOut):
+    """Leave one group out at a time, and with it all rows of the speakers in it.
+
+    Parameters
+    ----------
+    speakers : ndarray of shape (n_samples,)
+        Speaker of each row.
+    """
+
+    def __init__(self, speakers):
+        self.speakers = speakers
+
+    def split(self, X, y=None, groups=None):
+        """Yield the training and the test rows of each fold."""
+        for train, test in super().split(X, y, groups):
+            apart = ~np.isin(self.speakers[train], self.speakers[test])
+            yield train[apart], test
+
+    def __repr__(self):
+        """Name it without the speakers."""
+        return f"{type(self).__name__}()"
+
+
+def benchmark(
+    recordings: Recordings,
+    folder: Path,
+    *,
+    methods: Sequence[str] | None = None,
+    seeds: int = 5,
+    probes: Sequence[str] = ("logistic", "mlp"),
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> Comparison:
+    """Compare the methods on a corpus and write the results to a folder.
+
+    Parameters
+    ----------
+    recordings : Recordings
+        The corpus. Its `y` are emotions, or ratings: a DataFrame, a column per target.
+
+    folder : Path
+        Folder for the results: those of :meth:`Comparison.save`, `summary.csv`,
+        `pairwise.csv`, `table.md`, `settings.json`, and `failures.csv` if recordings
+        were left out. An interrupted benchmark goes on from there.
+
+    methods : sequence of str, default=None
+        Keys of `CLASSIFIERS` or `REGRESSORS`; None for all.
+
+    seeds : int, default=5
+        Number of seeds of the methods that depend on one.
+
+    probes : sequence of {"logistic", "mlp", "knn"}
+        Probes of the leakage.
+
+    n_jobs : int, default=None
+        Number of parallel fits.
+
+    verbose : int, default=0
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    comparison : Comparison
+
+    Raises
+    ------
+    FileExistsError
+        If the folder has the results of other data, settings or versions.
+    """
+    speakers, sessions = recordings.speakers, recordings.sessions
+    is_rated = recordings.y.ndim == 2
+    models = REGRESSORS if is_rated else CLASSIFIERS
+    labels = list(recordings.y) if is_rated else sorted(set(recordings.y))
+    groups = speakers if sessions is None else sessions
+    most_left_out = max(len(set(speakers[groups == name])) for name in set(groups))
+    n_speakers = len(set(speakers)) - most_left_out + 1
+    estimators = make_estimators(methods or list(models), n_speakers, models)
+    if len(speakers_to_probe(speakers)) < 2:
+        probes = ()
+    baseline = METHODS[BASELINES["ccc" if is_rated else "uar"]]
+    settings = {
+        "corpus": recordings.name,
+        "n_samples": len(recordings.X),
+        "n_failed_files": len(recordings.failures),
+        "speakers": sorted(set(speakers)),
+        "targets" if is_rated else "emotions": labels,
+        "protocol": f"leave one {'speaker' if sessions is None else 'session'} out",
+        "seeds": list(range(seeds)),
+        "baselines": baselines(baseline, estimators),
+        "n_jobs": n_jobs,
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {name: installed(name) for name in PACKAGES},
+        "seconds": None,
+    }
+    if not (folder / "settings.json").exists():  # it may be that of another benchmark
+        write_json(folder / "settings.json", settings)
+    if len(recordings.failures):
+        recordings.failures.to_csv(folder / "failures.csv", index=False)
+    start = perf_counter()
+    comparison = compare(
+        estimators,
+        recordings.X,
+        recordings.y,
+        speakers,
+        cv="loso" if sessions is None else WithoutTheirSpeakers(speakers),
+        groups=sessions,
+        seeds=seeds,
+        probes=probes,
+        folder=folder,
+        n_jobs=n_jobs,
+        verbose=verbose,
+    )
+    settings["seconds"] = round(perf_counter() - start, 1)
+    write_json(folder / "settings.json", settings)
+    comparison.summary().to_csv(folder / "summary.csv")
+    finished = comparison.by_speaker().columns
+    tests = comparison.pairwise(baselines(baseline, finished))
+    tests.to_csv(folder / "pairwise.csv", index=False)
+    table = format_table(comparison)
+    (folder / "table.md").write_text(table + "\n", encoding="utf-8")
+    return comparison
+
+
+def speakers_to_probe(speakers):
+    """Return the speakers with enough utterances to hold half of them out."""
+    names, counts = np.unique(speakers, return_counts=True)
+    return names[counts >= MIN_ROWS]
+
+
+def baselines(baseline, names):
+    """Return the estimators to test the others against; None to test all pairs."""
+    baselines = [baseline + suffix for suffix in NORMALISATIONS.values()]
+    return [name for name in baselines if name in names] or None
+
+
+def format_table(comparison: Comparison) -> str:
+    """Return the summary of a benchmark as a Markdown table."""
+    measure = comparison.measure
+    summary, by_seed = comparison.summary(), comparison.by_seed()
+    scores = score_columns(comparison)
+    probes = [name for name in summary if name.startswith("leakage_")]
+    header = ["method", "normalisation", *scores.values(), f"{measure.upper()}, 95 %"]
+    header += ["worst speaker", *(name.replace("_", ", ") for name in probes), "fit, s"]
+    rows = []
+    for name, row in summary.iterrows():
+        cells = ["failed", *[""] * (len(scores) + 1)]
+        if row["seeds"]:
+            ends = row[[f"{measure}_low", f"{measure}_high"]]
+            worst = row[f"worst_speaker_{measure}"], row["worst_speaker"]
+            cells = [spread(by_seed.loc[name, column]) for column in scores]
+            cells += ["{:.2f} – {:.2f}".format(*ends), "{:.3f} ({})".format(*worst)]
+        rows.append(
+            [
+                name.removesuffix(NORMALISATIONS["speaker"]),
+                "per speaker (transductive)" if row["transductive"] else "global",
+                *cells,
+                *(
+                    "" if np.isnan(value) else f"{value:.2f}"
+                    for value in row[[*probes, "fit_seconds"]]
+                ),
+            ]
+        )
+    if probes:
+        chance = [f"{summary['chance'].iloc[0]:.2f}"] * len(probes)
+        rows.append(["chance", *[""] * (len(scores) + 3), *chance, ""])
+    widths = [max(map(len, column)) for column in zip(header, *rows)]
+    lines = [header, ["-" * width for width in widths], *rows]
+    return "\n".join(
+        "| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines
+    )
+
+
+def score_columns(comparison):
+    """Return the columns of the scores in a comparison, with their names in the table.
+
+    Those of ratings are by target: `ccc_arousal`, or `ccc` if there is one target.
+    """
+    scores = SCORES[comparison.measure]
+    targets = comparison.settings["data"].get("targets")
+    if targets is None:
+        return scores
+    return {
+        f"{score}_{target}" if len(targets) > 1 else score: f"{name}, {target}"
+        for score, name in scores.items()
+        for target in targets
+    }
+
+
+def spread(values):
+    """Return mean and standard deviation, the latter if there are several values."""
+    deviation = f" ± {values.std():.3f}" if len(values) > 1 else ""
+    return f"{values.mean():.3f}{deviation}"
+
+
+def save_figures(comparison: Comparison, recordings: Recordings, folder: Path) -> None:
+    """Draw the figures of a benchmark as PNG files in its folder.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Result of :func:`benchmark`.
+
+    recordings : Recordings
+        The corpus of the benchmark.
+
+    folder : Path
+        Folder for `uar.png` and `confusion.png`, or `ccc.png` and `rated.png` of
+        ratings. If the leakage was measured, also for `leakage.png` and, of emotions,
+        `embedding.png`. The confusion matrices, the predicted ratings and the embedding
+        are of one method, an adversary if there is one.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    require_matplotlib("A figure")
+    is_rated = comparison.measure == "ccc"
+    shown = next(one for one in METHODS if predictions_of(comparison, one))
+    names = comparison.scores["estimator"].unique()
+    rows = {name: name.removesuffix(NORMALISATIONS["speaker"]) for name in names}
+    scores, leakage = new_figure(7, 4.2), new_figure(7, 4.2)
+    ComparisonDisplay.from_comparison(comparison, rows=rows, ax=scores.add_subplot())
+    figures = {comparison.measure: scores}
+    if is_rated:
+        figures["rated"] = draw_ratings(comparison, shown)
+    else:
+        figures["confusion"] = draw_confusion(comparison, shown)
+    if len(comparison.leakage):
+        LeakageDisplay.from_comparison(comparison, rows=rows, ax=leakage.add_subplot())
+        figures["leakage"] = leakage
+        if not is_rated:
+            figures["embedding"] = draw_embeddings(
+                recordings, shown if shown in ADVERSARIES else None
+            )
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png", dpi=200)
+
+
+def predictions_of(comparison, method):
+    """Return the predictions of a method by normalisation, unless it has failed."""
+    found = dict(iter(comparison.predictions.groupby("estimator")))
+    names = [METHODS[method] + suffix for suffix in NORMALISATIONS.values()]
+    return {name: found[name] for name in names if name in found}
+
+
+def draw_confusion(comparison, method):
+    """Return a figure of the confusion matrix of a method with each normalisation."""
+    found, uar = predictions_of(comparison, method), comparison.summary()["uar"]
+    n_emotions = len(comparison.settings["data"]["emotions"])
+    figure = new_figure(3.4 + 1.25 * n_emotions, 2.6 + 0.5 * n_emotions, "compressed")
+    for number, (name, rows) in enumerate(found.items(), start=1):
+        ax = figure.add_subplot(1, len(found), number)
+        title = f"{name}\nUAR {uar[name]:.2f}"
+        draw_confusion_matrix(rows["y_true"], rows["y_pred"], title, ax)
+    return figure
+
+
+def draw_ratings(comparison, method):
+    """Return a figure of true and predicted ratings of a method, the first seed."""
+    found = predictions_of(comparison, method)
+    targets = comparison.settings["data"]["targets"]
+    figure = new_figure(3.6 * len(targets), 0.2 + 3.6 * len(found))
+    halves = figure.subfigures(len(found), 1, squeeze=False).ravel()
+    for half, (name, rows) in zip(halves, found.items()):
+        half.suptitle(name, x=0.01, ha="left", fontsize="medium")
+        rows = rows[rows["seed"] == rows["seed"].iloc[0]]
+        axes = half.subplots(1, len(targets), squeeze=False)[0]
+        for ax, target in zip(axes, targets):
+            y_true, y_pred = rows[f"y_true_{target}"], rows[f"y_pred_{target}"]
+            RatingDisplay.from_predictions(y_true, y_pred, name=target, ax=ax)
+    return figure
+
+
+def draw_embeddings(recordings, method=None):
+    """Return a figure of held-out utterances: their features, and by a network."""
+    X, y, speakers = recordings.X, recordings.y, recordings.speakers
+    rows = np.flatnonzero(np.isin(speakers, speakers_to_probe(speakers)))
+    halves = train_test_split(
+        rows, stratify=speakers[rows], test_size=0.5, random_state=0
+    )
+    test = np.sort(halves[1])
+    train = np.setdiff1d(np.arange(len(X)), test)
+    estimators = {"scaled features": StandardScaler()}
+    if method is not None:
+        estimators |= make_estimators([method], len(set(speakers)))
+    figure = new_figure(9, 3.4 * len(estimators))
+    grid = figure.subplots(len(estimators), 2, squeeze=False)
+    for axes, (name, estimator) in zip(grid, estimators.items()):
+        model = seeded(estimator, 0)
+        with threadpool_limits(1):
+            call(model, "fit", X.iloc[train], y[train], speakers=speakers[train])
+        EmbeddingDisplay.from_estimator(
+            model, X.iloc[test], y[test], speakers[test], axes=axes
+        )
+        axes[0].set_title(name, loc="left")
+    return figure

@@ -1,0 +1,181 @@
+"""What all figures share: the base class, colours, marks, axes and legends.
+
+The colours are those of Okabe and Ito, which colour-blind readers can distinguish;
+markers repeat the distinction for print. matplotlib is imported at the first drawing.
+"""
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Self, TypeAlias
+
+from sklearn.metrics import ConfusionMatrixDisplay
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "BLUE",
+    "GREY",
+    "MEASURES",
+    "VERMILION",
+    "Display",
+    "OptionalAxes",
+    "add_grid",
+    "despine",
+    "draw_confusion_matrix",
+    "knowledge_handles",
+    "label_rows",
+    "mark_style",
+    "new_axes",
+    "new_figure",
+    "readable",
+    "require_matplotlib",
+    "small_if_many",
+    "styles",
+]
+
+OptionalAxes: TypeAlias = "Axes | None"
+BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "0.55"
+COLORS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v")
+MOST_TICKS = 50  # names beside each other that remain readable
+MEASURES = {
+    "uar": "Unweighted average recall (UAR)",
+    "ccc": "Concordance correlation coefficient (CCC)",
+}  # by `advser.evaluation.Comparison.measure`
+KNOWLEDGE = {
+    False: "uses no data of the test speaker",
+    True: "transductive: uses the test speaker's unlabelled utterances",
+}
+
+
+class Display:
+    """Base class of the displays that draw on one pair of axes."""
+
+    def plot(self, ax: OptionalAxes = None) -> Self:
+        """Draw the figure.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : object
+            This display. Its `ax_` are the axes and its `figure_` is the figure.
+        """
+        ax = new_axes(type(self).__name__, size=self._size()) if ax is None else ax
+        self._draw(ax)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    def _size(self):
+        """Return width and height of a new figure in inches; None for the usual."""
+
+    def _draw(self, ax):
+        raise NotImplementedError
+
+
+def require_matplotlib(caller):
+    """Raise an ImportError that says what to install, if matplotlib is missing."""
+    if find_spec("matplotlib") is None:
+        raise ImportError(
+            f"{caller} needs matplotlib, which is not installed; add it by "
+            "`pip install 'advser[plots]'`."
+        )
+
+
+def new_axes(caller, n_axes=1, size=None):
+    """Return the axes of a new pyplot figure, of a size in inches."""
+    require_matplotlib(caller)
+    from matplotlib import pyplot
+
+    size = size or (4.6 * n_axes + 2.4, 4.2)
+    return pyplot.subplots(1, n_axes, figsize=size, layout="constrained")[1]
+
+
+def new_figure(width, height, layout="constrained"):
+    """Return an empty figure, of a size in inches, that pyplot does not manage."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout=layout)
+
+
+def styles(names):
+    """Return a colour and a marker for each name; 35 names differ in one of them."""
+    return {
+        name: {
+            "color": COLORS[number % len(COLORS)],
+            "marker": MARKERS[number % len(MARKERS)],
+        }
+        for number, name in enumerate(names)
+    }
+
+
+def mark_style(transductive, color=None, marker=None):
+    """Return the style of a mark, hollow for a transductive score."""
+    color = color or (VERMILION if transductive else BLUE)
+    return {
+        "color": color,
+        "marker": marker or ("D" if transductive else "o"),
+        "markerfacecolor": "white" if transductive else color,
+        "markersize": 7,
+        "markeredgewidth": 1.5,
+        "linestyle": "none",
+    }
+
+
+def knowledge_handles(ax, transductive, **style):
+    """Return a legend entry for each kind of mark: full, hollow, as far as used."""
+    return [
+        ax.plot([], [], **mark_style(value, **style), label=KNOWLEDGE[value])[0]
+        for value in sorted(set(transductive))
+    ]
+
+
+def despine(ax):
+    """Remove the upper and the right edge of a plot."""
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def add_grid(ax, axis="both"):
+    """Draw grid lines behind the data, and no upper and right edge."""
+    ax.grid(axis=axis, color="0.9")
+    ax.set_axisbelow(True)
+    despine(ax)
+
+
+def readable(n_names):
+    """Return the positions of the names to write, so that they do not overlap."""
+    return range(0, n_names, -(-n_names // MOST_TICKS))
+
+
+def small_if_many(n_names):
+    """Return the font size of so many names beside each other."""
+    return 8 if n_names > 20 else None
+
+
+def label_rows(ax, names):
+    """Write the name of each row beside it, the first on top."""
+    shown = readable(len(names))
+    texts = [names[i] for i in shown]
+    ax.set_yticks(shown, texts, fontsize=small_if_many(len(names)))
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+    add_grid(ax, "x")
+
+
+def draw_confusion_matrix(y_true, y_pred, title, ax):
+    """Draw the confusion matrix of emotions, each row as shares of it."""
+    ConfusionMatrixDisplay.from_predictions(
+        y_true,
+        y_pred,
+        normalize="true",
+        values_format=".2f",
+        xticks_rotation=45,
+        cmap="Blues",
+        colorbar=False,
+        ax=ax,
+    )
+    ax.set(xlabel="Predicted emotion", ylabel="True emotion (rows sum to 1)")
+    ax.set_title(title, fontsize="medium")

@@ -1,0 +1,313 @@
+"""Figures of the speaker leakage against the score."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import pandas as pd
+
+from ..evaluation import Comparison
+from ._base import (
+    GREY,
+    MEASURES,
+    Display,
+    OptionalAxes,
+    add_grid,
+    knowledge_handles,
+    mark_style,
+    styles,
+)
+from ._scores import by_row
+
+__all__ = ["LeakageDisplay", "WeightDisplay"]
+
+
+@dataclass(eq=False, repr=False)
+class ProbedDisplay(Display):
+    """Base class of the displays whose axes are the leakage and the score."""
+
+    results: pd.DataFrame
+    chance: float
+    probe: str
+    asked: str = "speaker"
+    raw: float | None = None
+    measure: str = "uar"
+
+    def _finish(self, ax, note):
+        """Draw chance and the raw features, and label the axes."""
+        ax.axvline(self.chance, color=GREY, linestyle="--", linewidth=1)
+        levels = f"dashed: chance, {self.chance:.2f}"
+        if self.raw is not None:
+            ax.axvline(self.raw, color=GREY, linestyle=":", linewidth=1.5)
+            levels += f"; dotted: raw features, {self.raw:.2f}"
+        ax.set_xlim(left=0)
+        kind = "Gender leakage" if self.asked == "gender" else "Speaker leakage"
+        within = " within each emotion" if "within" in self.asked else ""
+        ax.set_xlabel(
+            f"{kind}{within}\n(balanced accuracy of the {self.probe} probe;\n"
+            f"{levels};\n{note}bars: standard deviation over seeds)"
+        )
+        ax.set_ylabel(MEASURES[self.measure].replace(" (", "\n("))
+        add_grid(ax)
+        ax.figure.legend(loc="outside right center", frameon=False)
+
+
+@dataclass(eq=False, repr=False)
+class LeakageDisplay(ProbedDisplay):
+    """Leakage of the speaker against the score, a mark per estimator.
+
+    The bars are one standard deviation over seeds. Use :meth:`from_comparison` to make
+    one.
+
+    Parameters
+    ----------
+    results : DataFrame
+        One row per estimator and seed: `estimator`, `row`, `transductive`, `leakage`
+        and the score.
+
+    chance : float
+        Leakage of an embedding without any information on the speaker.
+
+    probe : str
+        Name of the probe.
+
+    asked : str, default="speaker"
+        What the probe predicts.
+
+    raw : float, default=None
+        Leakage of the raw features, if known.
+
+    measure : {"uar", "ccc"}, default="uar"
+        The score, and its column: recall of emotions or concordance of ratings.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from advser.datasets import load_emodb
+    >>> from advser.evaluation import compare
+    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> models = {"Bayes": GaussianNB()}
+    >>> comparison = compare(models, X, y, speakers, probes=["logistic"])
+    >>> from advser.plots import LeakageDisplay
+    >>> ax = Figure().add_subplot()
+    >>> display = LeakageDisplay.from_comparison(comparison, ax=ax)
+    >>> display.figure_.savefig("leakage.png")  # doctest: +SKIP
+    """
+
+    @classmethod
+    def from_comparison(
+        cls,
+        comparison: Comparison,
+        *,
+        probe: str = "logistic",
+        asked: str = "speaker",
+        rows: Mapping[str, str] | None = None,
+        ax: OptionalAxes = None,
+    ) -> Self:
+        """Draw the leakage of each estimator against its score.
+
+        Parameters
+        ----------
+        comparison : Comparison
+            Result of :func:`advser.evaluation.compare`.
+
+        probe : str, default="logistic"
+            The probe.
+
+        asked : str, default="speaker"
+            What it predicts: "speaker", "speaker within emotion" or "gender".
+
+        rows : dict of str to str, default=None
+            Name that an estimator shares with others, and so their colour. By default
+            each has its own.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : LeakageDisplay
+
+        Raises
+        ------
+        ValueError
+            If the comparison has no results of this probe for this question.
+        """
+        leakage, chance, raw = leakage_of(comparison, probe, asked)
+        results = by_row(comparison, rows).join(leakage, on=["estimator", "seed"])
+        return cls(results, chance, probe, asked, raw, comparison.measure).plot(ax)
+
+    def _draw(self, ax):
+        style = styles(dict.fromkeys(self.results["row"]))
+        groups = self.results.groupby(["row", "transductive", "estimator"], sort=False)
+        for (row, transductive, _), seeds in groups:
+            leakage, score = seeds["leakage"], seeds[self.measure]
+            ax.errorbar(
+                leakage.mean(),
+                score.mean(),
+                xerr=leakage.std() if len(seeds) > 1 else None,
+                yerr=score.std() if len(seeds) > 1 else None,
+                **mark_style(transductive, **style[row]),
+                elinewidth=1,
+            )
+        for row in style:
+            ax.plot([], [], **mark_style(False, **style[row]), label=row)
+        self._finish(ax, "")
+        transductive = self.results["transductive"]
+        handles = knowledge_handles(ax, transductive, color=GREY, marker="o")
+        ax.figure.legend(handles=handles, loc="outside upper left", frameon=False)
+
+
+@dataclass(eq=False, repr=False)
+class WeightDisplay(ProbedDisplay):
+    """Leakage against the score along the weight of an objective.
+
+    There is a line per objective, whose largest weight is written beside it; an
+    objective with a single weight is a mark. Use :meth:`from_comparison` to make one.
+
+    Parameters
+    ----------
+    results : DataFrame
+        One row per objective and weight: `objective`, `weight`, `score`, `leakage`, and
+        `score_std` and `leakage_std` over seeds.
+
+    chance : float
+        Leakage of an embedding without any information on the speaker.
+
+    probe : str
+        Name of the probe.
+
+    asked : str, default="speaker"
+        What the probe predicts.
+
+    raw : float, default=None
+        Leakage of the raw features, if known.
+
+    measure : {"uar", "ccc"}, default="uar"
+        The score: recall of emotions or concordance of ratings.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from advser import AdversarialSER
+    >>> from advser.datasets import load_emodb
+    >>> from advser.evaluation import compare
+    >>> from advser.objectives import GradientReversal
+    >>> from advser.plots import WeightDisplay
+    >>> models = {
+    ...     f"grl {weight}": AdversarialSER(GradientReversal(weight), max_epochs=1)
+    ...     for weight in (0.1, 1.0)
+    ... }
+    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> comparison = compare(models, X, y, speakers, seeds=1, probes=["logistic"])
+    >>> display = WeightDisplay.from_comparison(
+    ...     comparison,
+    ...     {"gradient reversal": {weight: f"grl {weight}" for weight in (0.1, 1.0)}},
+    ...     ax=Figure().add_subplot(),
+    ... )
+    >>> display.figure_.savefig("weights.png")  # doctest: +SKIP
+    """
+
+    @classmethod
+    def from_comparison(
+        cls,
+        comparison: Comparison,
+        objectives: Mapping[str, Mapping[float, str]],
+        *,
+        probe: str = "logistic",
+        asked: str = "speaker",
+        ax: OptionalAxes = None,
+    ) -> Self:
+        """Draw the estimators of a comparison that differ in their weight.
+
+        Parameters
+        ----------
+        comparison : Comparison
+            Result of :func:`advser.evaluation.compare`.
+
+        objectives : dict of str to dict of float to str
+            For each objective the name of its estimator by weight; for a single one,
+            such as the network without adversary, ``{0: name}``.
+
+        probe : str, default="logistic"
+            The probe.
+
+        asked : str, default="speaker"
+            What it predicts: "speaker", "speaker within emotion" or "gender".
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, those of a new figure.
+
+        Returns
+        -------
+        display : WeightDisplay
+
+        Raises
+        ------
+        ValueError
+            If the comparison has no such estimator, or no results of the probe.
+        """
+        leakage, chance, raw = leakage_of(comparison, probe, asked)
+        table, measure = comparison.by_seed().join(leakage), comparison.measure
+        known = table.index.unique("estimator")
+        rows = []
+        for objective, estimators in objectives.items():
+            for weight, name in estimators.items():
+                if name not in known:
+                    raise ValueError(
+                        f"`objectives` names {name!r}, and the comparison has results "
+                        f"of {list(known)}."
+                    )
+                found = table.loc[name, [measure, "leakage"]]
+                rows.append((objective, weight, *found.mean(), *found.std()))
+        columns = ["objective", "weight", "score", "leakage"]
+        results = pd.DataFrame(rows, columns=[*columns, "score_std", "leakage_std"])
+        return cls(results, chance, probe, asked, raw, measure).plot(ax)
+
+    def _draw(self, ax):
+        from matplotlib.patheffects import withStroke
+
+        lines = self.results.groupby("objective", sort=False)
+        for (objective, line), style in zip(lines, styles(lines.groups).values()):
+            line = line.sort_values("weight")
+            ax.errorbar(
+                line["leakage"].to_numpy(),
+                line["score"].to_numpy(),
+                xerr=line["leakage_std"].fillna(0),
+                yerr=line["score_std"].fillna(0),
+                **style,
+                label=objective,
+                markersize=7,
+                elinewidth=0.6,
+                zorder=2 if len(line) > 1 else 3,
+            )
+            if len(line) > 1:
+                end = line.iloc[-1]
+                ax.annotate(
+                    f"{end['weight']:g}",
+                    (end["leakage"], end["score"]),
+                    xytext=(-5, 5),
+                    textcoords="offset points",
+                    horizontalalignment="right",
+                    color=style["color"],
+                    path_effects=[withStroke(linewidth=3, foreground="white")],
+                    zorder=5,
+                )
+        self._finish(ax, "number: largest weight; ")
+
+
+def leakage_of(comparison, probe, asked):
+    """Return the leakage by estimator and seed, chance, and that of raw features."""
+    found = comparison.leakage
+    rows = found[(found["probe"] == probe) & (found["asked"] == asked)]
+    if rows.empty:
+        probes, questions = (list(found[name].unique()) for name in ("probe", "asked"))
+        raise ValueError(
+            f"`probe` is {probe!r} and `asked` {asked!r}; the comparison has "
+            f"{probes} for {questions}."
+        )
+    leakage = rows.set_index(["estimator", "seed"])["accuracy"].rename("leakage")
+    is_raw = ~rows["estimator"].isin(comparison.settings["estimators"])
+    raw = rows["accuracy"][is_raw]
+    return leakage, rows["chance"].iloc[0], raw.mean() if len(raw) else None
