@@ -1,8 +1,8 @@
-"""The comparison that `speaker_independent.py` and `leakage.py` tell of.
+"""The comparison behind `speaker_independent.py` and `leakage.py`.
 
 The methods and normalisations of `advser benchmark`, on the bundled corpus, leaving one
-speaker out at a time. What one of the two scripts has found, the other need not fit
-again: give both the same new folder.
+speaker out at a time. Give both scripts the same new folder, so that the second one
+does not fit again what the first one has fitted.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def arguments(description, name):
         "--methods", nargs="+", choices=CLASSIFIERS, default=[*CLASSIFIERS]
     )
     parser.add_argument("--n-jobs", type=int, default=2, help="processes")
-    parser.add_argument("--folder", type=Path, help="tables, to go on with")
+    parser.add_argument("--folder", type=Path, help="of the tables, to continue a run")
     parser.add_argument(
         "--out", type=Path, default=RESULTS / f"{name}.json", help="JSON to write"
     )
@@ -52,12 +52,12 @@ def compared(args):
 
 
 def write(args, comparison, tables):
-    """Write the tables, and what they were found by."""
+    """Write the tables and the settings of the comparison."""
     settings = comparison.settings
     report = {
         "corpus": "EmoDB",
-        "protocol": "leave one speaker out; settings of networks as by default, of "
-        "linear models by speaker-disjoint cross-validation of the training rows",
+        "protocol": "leave one speaker out; networks with their defaults, "
+        "linear models chosen by speaker-disjoint folds of the training rows",
         "data": settings["data"],
         "settings": {
             "seeds": list(range(args.seeds)),

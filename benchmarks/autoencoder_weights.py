@@ -1,9 +1,9 @@
-"""Which weights the autoencoder should have, by speakers that it is not tested on.
+"""Which weight of the prior the autoencoder should have.
 
-Five folds of EmoDB by speaker. In each, and for each seed, the weights are chosen by
-five speaker-disjoint folds of its training rows; the grid holds every default that was
-considered. Then the network with each prior weight, all else by default, is tested on
-the folds, and on another corpus that had no say in the choice.
+Five folds of EmoDB by speaker. In each, and for each seed, the weight is chosen by five
+speaker-disjoint folds of its training rows; the grid holds every default that was
+considered. Then the network with each weight, otherwise with its defaults, is tested on
+the folds, and on another corpus that was not used for the choice.
 
     python benchmarks/autoencoder_weights.py
     python benchmarks/autoencoder_weights.py --other urdu.csv
@@ -50,9 +50,7 @@ def choices(X, y, speakers, seeds):
 
 def recalls(corpus, X, y, speakers, seeds):
     """Return the recall of each prior weight, and of the plain network, as a table."""
-    # Regularised as the autoencoder is.
-    plain = AdversarialSER(None, clip=None, alpha=0.0, dropout=0.3)
-    estimators = {"network": plain}
+    estimators = {"network": AdversarialSER(None)}
     for weight in GRID["prior_weight"]:
         estimators[f"prior_weight={weight}"] = AutoencoderSER(prior_weight=weight)
     found = compare(

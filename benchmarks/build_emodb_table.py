@@ -1,7 +1,7 @@
 """Rebuild the bundled EmoDB table from the recordings.
 
-The file names tell all but the speaker's gender: ``03a01Fa.wav`` is speaker 03,
-sentence a01, emotion F (Freude), take a.
+``03a01Fa.wav`` is speaker 03, sentence a01, emotion F (Freude), take a. The gender is
+not in the file name.
 
 Usage: python benchmarks/build_emodb_table.py FOLDER_OF_WAVS [TABLE.csv]
 """
@@ -19,12 +19,12 @@ MALE = {"03", "10", "11", "12", "15"}
 
 
 def build_table(folder):
-    """Return one row per recording: what its name tells, and 88 functionals."""
+    """Return one row per recording: the labels in its name, and 88 functionals."""
     files = sorted(
         file for file in Path(folder).glob("*.wav") if file.name[5] in EMOTIONS
     )
     names = pd.Series([file.name for file in files])
-    facts = pd.DataFrame(
+    labels = pd.DataFrame(
         {
             "file": names,
             "speaker": names.str[:2],
@@ -34,13 +34,13 @@ def build_table(folder):
         }
     )
     extractor = EGeMAPS(n_jobs=-1, verbose=1).set_output(transform="pandas")
-    return facts.join(extractor.transform(files))
+    return labels.join(extractor.transform(files))
 
 
 if __name__ == "__main__":
     if len(sys.argv) not in {2, 3}:
         sys.exit(__doc__)
-    # nine digits give every float32 back
+    # nine digits restore every float32
     build_table(sys.argv[1]).to_csv(
         sys.argv[2] if len(sys.argv) == 3 else TABLE, index=False, float_format="%.9g"
     )

@@ -1,11 +1,11 @@
-"""What hiding the speaker costs where the speaker tells the emotion.
+"""What it costs to hide the speaker where the speaker determines the emotion.
 
-GroupKFold by speaker: the network without adversary, and both games, played over all
-emotions and within each, along the adversary weight. Nothing is chosen: every setting
+GroupKFold by speaker: the network without adversary, and each objective, over all
+emotions and conditional on them, with several weights. Nothing is chosen: every setting
 has its row. URDU, with one emotion from 26 of its 29 speakers, is the test case.
 
     python benchmarks/confounding.py urdu.csv     # writes the JSON
-    python benchmarks/confounding.py urdu.csv --only entropy    # renews its rows
+    python benchmarks/confounding.py urdu.csv --only entropy    # replaces its rows
 
 The table has the columns "speaker" and "emotion"; its numeric columns are the features.
 """
@@ -15,20 +15,23 @@ import json
 import platform
 import warnings
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
+from sklearn.base import clone
 from sklearn.model_selection import GroupKFold
 
 from advser import AdversarialSER, ConfoundedSpeakersWarning
 from advser.evaluation import compare
+from advser.objectives import ClosedForm, GradientReversal, MaxEntropy
 from advser.speakers import speaker_confounding
 
-GAMES = {
-    "grl": {"adversary": "grl", "bounded": False},
-    "grl, bounded": {"adversary": "grl", "bounded": True},
-    "entropy": {"adversary": "entropy"},
-    "ridge": {"adversary": "ridge"},
+OBJECTIVES = {
+    "grl": GradientReversal(bounded=False),
+    "grl, bounded": GradientReversal(),
+    "entropy": MaxEntropy(),
+    "closed_form": ClosedForm(),
 }
 WEIGHTS = [0.01, 0.03, 0.1, 0.3, 1.0]
 N_FOLDS = 10
@@ -40,7 +43,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("table", type=Path, help="CSV of features")
     parser.add_argument("--corpus", default="URDU", help="its name")
-    parser.add_argument("--only", choices=GAMES, nargs="+", default=list(GAMES))
+    parser.add_argument("--only", choices=OBJECTIVES, nargs="+", default=[*OBJECTIVES])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=RESULTS, help="JSON to write")
     args = parser.parse_args()
@@ -51,14 +54,13 @@ def main():
 
     settings = {"none": (None, False, 0.0)}
     estimators = {"none": AdversarialSER(None)}
-    for game in args.only:
-        for conditional in (False, True):
-            for weight in WEIGHTS:
-                name = f"{game} {conditional} {weight}"
-                settings[name] = game, conditional, weight
-                estimators[name] = AdversarialSER(
-                    **GAMES[game], conditional=conditional, adversary_weight=weight
-                )
+    for setting in product(args.only, (False, True), WEIGHTS):
+        objective, conditional, weight = setting
+        adversary = clone(OBJECTIVES[objective])
+        adversary.set_params(conditional=conditional, weight=weight)
+        name = " ".join(map(str, setting))
+        settings[name] = setting
+        estimators[name] = AdversarialSER(adversary)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConfoundedSpeakersWarning)
         comparison = compare(
@@ -92,8 +94,8 @@ def main():
     results = pd.DataFrame(results).round(4)
     print(results.to_string(index=False))
     results = json.loads(results.to_json(orient="records"))
-    if set(args.only) != set(GAMES):
-        results = renewed(json.loads(args.out.read_text("utf-8"))["results"], results)
+    if set(args.only) != set(OBJECTIVES):
+        results = replaced(json.loads(args.out.read_text("utf-8"))["results"], results)
     report = {
         "corpus": args.corpus,
         "protocol": f"GroupKFold({N_FOLDS}) by speaker; UAR of the predictions of all "
@@ -107,7 +109,7 @@ def main():
         },
         "settings": {
             "seeds": list(range(args.seeds)),
-            "estimator": "AdversarialSER, all else as by default",
+            "estimator": "AdversarialSER, otherwise with its defaults",
             "threads": 1,
         },
         "chance": {
@@ -122,15 +124,15 @@ def main():
     print(f"written to {args.out}")
 
 
-def renewed(before, now):
-    """Return the rows of an earlier run, with those of the games of this one."""
+def replaced(before, now):
+    """Return the rows of an earlier run, those of this one in place of its own."""
     if before[0] != now[0]:
         raise SystemExit(
             f"Without adversary, the earlier run has {before[0]} and this one has "
-            f"{now[0]}: they cannot be joined. Run all games."
+            f"{now[0]}: they cannot be joined. Run all objectives."
         )
-    games = {row["adversary"] for row in now}
-    return [row for row in before if row["adversary"] not in games] + now
+    renewed = {row["adversary"] for row in now}
+    return [row for row in before if row["adversary"] not in renewed] + now
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What the defaults of the networks are worth, and what other settings would be.
+"""Results of the network with its defaults and with other settings.
 
 EmoDB, leaving one speaker out, with features standardised over all speakers and by
 speaker (transductive). The linear SVM and the network choose among equally many
-settings by speaker-disjoint inner folds; beside them the network runs with its
-defaults and with one of them changed at a time. URDU, GroupKFold by speaker, is the
-check that nothing was tuned on.
+settings by speaker-disjoint inner folds. The network also runs with its defaults and
+with one of them changed at a time. URDU, GroupKFold by speaker, is a check: nothing was
+tuned on it.
 
     python benchmarks/defaults.py urdu.csv     # writes the JSON
 
@@ -55,7 +55,7 @@ def main():
     parser.add_argument("urdu", type=Path, nargs="?", help="CSV of features")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--n-jobs", type=int, default=None)
-    parser.add_argument("--folder", type=Path, help="keeps what was done, to go on")
+    parser.add_argument("--folder", type=Path, help="of the tables, to continue a run")
     parser.add_argument("--out", type=Path, default=RESULTS, help="JSON to write")
     args = parser.parse_args()
     settings = {"probes": [], "seeds": args.seeds, "n_jobs": args.n_jobs, "verbose": 1}
@@ -85,7 +85,7 @@ def main():
         "results": [],
     }
     for corpus, ((X, y, speakers), cv) in corpora.items():
-        # URDU's speakers tell the emotion: their statistics would take it away.
+        # A speaker of URDU has one emotion: their statistics would remove it.
         for normalisation in ["global", "per speaker"][: 2 if corpus == "EmoDB" else 1]:
             name = f"{corpus}, {normalisation}"
             print(name)
@@ -114,7 +114,7 @@ def main():
 
 
 def estimators(normalisation):
-    """Return the SVMs and the networks behind their scalers, by name."""
+    """Return the pipelines of SVMs and networks with their scalers, by name."""
     svm = SVC(kernel="linear", class_weight="balanced", random_state=0)
     plain, bounded = (scalers(normalisation, clip) for clip in (None, BOUND))
     return {
@@ -129,7 +129,7 @@ def estimators(normalisation):
 
 
 def scalers(normalisation, clip):
-    """Return the steps that scale the features, and bound them if asked to."""
+    """Return the steps that scale the features, and bound them unless clip is None."""
     if normalisation == "per speaker":
         return [SpeakerScaler(unknown="batch", clip=clip)]
     if clip is None:

@@ -2,11 +2,11 @@
 
 One search, four folds x some weights of the gradient reversal on the task of
 `_reference.py`, is run by scikit-learn's `GridSearchCV` and by `StackedGridSearchCV`,
-each in one process and on a dask cluster of two workers on this machine. Every fit, and
-every part of a stack, has one thread.
+each in one process and on a dask cluster of two workers on this machine. Every process
+has one thread.
 
-All sizes and ways take turns in every round, so that any two times of a round can be
-compared.
+All sizes and searches take turns in every round, so that any two times of a round can
+be compared.
 
 Usage: python benchmarks/distributed_scaling.py [--rounds N] [--quick]
 """
@@ -38,12 +38,11 @@ PACKAGES = ["advser", "torch", "scikit-learn", "numpy", "joblib", "dask", "distr
 def run(search, epochs, weights, task):
     """Return the mean score of each weight."""
     X, y, speakers = task
-    ser = AdversarialSER(
-        "grl", lr=LR, batch_size=BATCH_SIZE, max_epochs=epochs, random_state=0
-    )
+    settings = {"lr": LR, "batch_size": BATCH_SIZE, "max_epochs": epochs}
+    ser = AdversarialSER("grl", random_state=0, **settings)
     search = search(
         make_pipeline(StandardScaler(), ser),
-        {"adversarialser__adversary_weight": weights},
+        {"adversarialser__adversary__weight": weights},
         cv=GroupKFold(N_FOLDS),
         scoring="neg_log_loss",
         refit=False,

@@ -1,10 +1,9 @@
-"""How fast `EGeMAPS` extracts, and what a second thread brings.
+"""How fast `EGeMAPS` extracts, and how much a second thread saves.
 
 Recordings of three seconds, as files and as signals in memory, with one and with two
-threads; two threads are the 1.00 of the ratios. That the features are the same to the
-bit is checked. The last case leaves openSMILE out, and shows whether soundfile and
-audresample make threads wait for each other; the one before reads the cache, where
-threads have nothing to do.
+threads; the ratios are to two threads. The script checks that the features are the same
+to the bit. The last case leaves openSMILE out, and shows whether soundfile and
+audresample make threads wait for each other. The case before it reads the cache.
 
 Usage: python benchmarks/extraction_speed.py [--rounds N] [--quick]
 """

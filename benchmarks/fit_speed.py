@@ -1,20 +1,20 @@
-"""How long one fit takes, beside a hand-written loop and beside other libraries.
+"""How long one fit takes, compared with a hand-written loop and with other libraries.
 
 The reference task: 5000 rows, 88 features, 4 emotions, 50 speakers; a network of
 88 - 128 - 64 units with linear heads; Adam, 20 epochs, one thread. The hand-written
-loop (`_reference.py`, `_hand_written.py`), which knows nothing but this task, plays the
-same game with the same moves, and is the 1.00 of every ratio. Ours validates its input,
-standardises inside, weights, records a history and serves callbacks on top.
+loop (`_reference.py`, `_hand_written.py`) works on this task only. It minimises the
+same objective with the same update steps, and every ratio is to its time. This package
+also validates its input, standardises, weights the rows, records a history and calls
+callbacks.
 
-Other libraries are timed where they are installed, beside the loop of gradient
-reversal. They compute related things, not the same: scikit-learn's network has no
-adversary, skada's has two domains for 50 speakers (half of them each), and fairlearn's
-adversary sees the output instead of the embedding.
+Other libraries are timed where they are installed; the ratio is to the loop of gradient
+reversal. Their networks are related, not the same: scikit-learn's has no adversary,
+skada's has two domains, each of half of the speakers, and fairlearn's adversary uses
+the output instead of the embedding.
 
 Usage: python benchmarks/fit_speed.py [--rounds N] [--quick]
 """
 
-import warnings
 from functools import partial
 from importlib.util import find_spec
 
@@ -30,57 +30,44 @@ from _reference import (
     RIDGE,
     STEEPNESS,
     WEIGHT,
+    fairlearn_fit,
     hand_written_fit,
     reference_task,
+    sklearn_fit,
     skorch_data,
     skorch_net,
 )
 from _timing import argument_parser, compare, show, take_turns, write_report
 from sklearn.base import clone
 from sklearn.metrics import balanced_accuracy_score
-from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 from advser import AdversarialSER, AutoencoderSER, SiameseSER
+from advser.objectives import ClosedForm, Confusion, GradientReversal, MaxEntropy
 
 EPOCHS = 20
 BATCH_SIZES = (64, 128)
 DROPOUT = 0.3
 CONDITIONAL = ", conditional"
 PACKAGES = ["advser", "torch", "skorch", "scikit-learn", "skada", "fairlearn", "numpy"]
+OBJECTIVES = {
+    None: None,
+    "closed_form": ClosedForm(WEIGHT, penalty=RIDGE, ramp=STEEPNESS),
+    "grl": GradientReversal(WEIGHT, steps=1, bounded=False, ramp=STEEPNESS),
+    "entropy": MaxEntropy(WEIGHT, steps=2, ramp=STEEPNESS),
+    "confusion": Confusion(WEIGHT, steps=2, ramp=STEEPNESS),
+}
+HAS_CONDITIONAL_CASE = ["closed form", "grl", "entropy"]
 
 
-def our_fit(task, game, *, epochs, batch_size, dropout=0.0, conditional=False):
-    """Fit the estimator with the moves and the updates of the hand-written loop."""
+def our_fit(task, model, *, epochs, batch_size, dropout=0.0):
+    """Fit an estimator with layers and update steps as in the hand-written loop."""
     X, y, speakers = task
-    return AdversarialSER(
-        game,
-        adversary_weight=WEIGHT,
-        adversary_steps=1 if game == "grl" else 2,
-        adversary_alpha=RIDGE,
-        ramp=STEEPNESS,
-        bounded=False,
+    model = clone(model).set_params(
+        hidden_layer_sizes=(HIDDEN,),
+        embedding_dim=EMBEDDING,
         clip=None,
-        conditional=conditional,
-        hidden_layer_sizes=(HIDDEN,),
-        embedding_dim=EMBEDDING,
         dropout=dropout,
-        alpha=0.0,
-        lr=LR,
-        max_epochs=epochs,
-        batch_size=batch_size,
-        class_weight=None,
-        random_state=0,
-    ).fit(X, y, speakers=speakers)
-
-
-def method_fit(task, method, *, epochs, batch_size):
-    """Fit an estimator of another method with layers of the same widths."""
-    X, y, speakers = task
-    model = clone(method).set_params(
-        hidden_layer_sizes=(HIDDEN,),
-        embedding_dim=EMBEDDING,
-        dropout=0.0,
         alpha=0.0,
         lr=LR,
         max_epochs=epochs,
@@ -95,16 +82,6 @@ def skorch_fit(task, *, epochs, batch_size):
     X, y, speakers = task
     net = skorch_net(epochs=epochs, batch_size=batch_size)
     net.fit(skorch_data(X, speakers), y)
-
-
-def sklearn_fit(task, *, epochs, batch_size):
-    X, y, _ = task
-    network = MLPClassifier(
-        (HIDDEN, EMBEDDING), batch_size=batch_size, max_iter=epochs, random_state=0
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of epochs that end before convergence
-        network.fit(X, y)
 
 
 def skada_fit(task, *, epochs, batch_size):
@@ -126,29 +103,12 @@ def skada_fit(task, *, epochs, batch_size):
         optimizer=torch.optim.Adam,
         lr=LR,
         max_epochs=epochs,
-        batch_size=batch_size // 2,  # of either domain
+        batch_size=batch_size // 2,  # rows of each domain
         train_split=None,
         verbose=0,
     )
-    labels = np.where(is_target, -1, y)  # its mark of a row of the target domain
+    labels = np.where(is_target, -1, y)  # -1 marks rows of the target domain
     net.fit(X, labels, sample_domain=np.where(is_target, -2, 1))
-
-
-def fairlearn_fit(task, *, epochs, batch_size):
-    from fairlearn.adversarial import AdversarialFairnessClassifier
-
-    X, y, speakers = task
-    AdversarialFairnessClassifier(
-        backend="torch",
-        predictor_model=[HIDDEN, "relu", EMBEDDING, "relu"],
-        adversary_model=[],
-        learning_rate=LR,
-        alpha=WEIGHT,
-        epochs=epochs,
-        batch_size=batch_size,
-        shuffle=True,
-        random_state=0,
-    ).fit(X, y, sensitive_features=speakers)
 
 
 METHODS = {
@@ -157,14 +117,22 @@ METHODS = {
 }
 PEERS = {
     "skorch, defaults": (skorch_fit, "skorch"),
-    "scikit-learn, no adversary": (sklearn_fit, "sklearn"),
+    "scikit-learn, no adversary": (
+        lambda task, *, epochs, batch_size: sklearn_fit(
+            task, max_iter=epochs, batch_size=batch_size
+        ),
+        "sklearn",
+    ),
     "skada, two domains": (skada_fit, "skada"),
-    "fairlearn": (fairlearn_fit, "fairlearn"),
+    "fairlearn": (
+        partial(fairlearn_fit, learning_rate=LR, alpha=WEIGHT, shuffle=True),
+        "fairlearn",
+    ),
 }
 
 
 def cases_of(batch_size):
-    """Return what is timed at a batch size, and what each is compared with.
+    """Return what is timed at a batch size, and the baseline of each case.
 
     Returns
     -------
@@ -174,36 +142,40 @@ def cases_of(batch_size):
     baselines : dict of str
     """
     cases, baselines = {}, {}
-    settings = {"batch_size": batch_size}
-    games = [(None, 0), ("ridge", 0), ("grl", 0), ("entropy", 0), ("confusion", 0)]
-    games += [("grl", DROPOUT), ("entropy", DROPOUT)]
-    for game, dropout in games:
-        name = f"{game or 'no adversary'}{', dropout' if dropout else ''}"
-        moves = {**settings, "game": game, "dropout": dropout}
-        hand = f"hand-written: {name}"
-        cases[hand] = partial(hand_written_fit, **moves)
-        ours = {f"advser: {name}": partial(our_fit, **moves)}
-        if game in ("ridge", "grl", "entropy") and not dropout:
-            conditional = partial(our_fit, **moves, conditional=True)
-            ours[f"advser: {name}{CONDITIONAL}"] = conditional
-        cases.update(ours)
-        baselines.update(dict.fromkeys([hand, *ours], hand))
-    for name, (by_hand, method) in METHODS.items():
+
+    def add(name, by_hand, model, **settings):
+        settings |= {"batch_size": batch_size}
         hand, ours = f"hand-written: {name}", f"advser: {name}"
         cases[hand] = partial(by_hand, **settings)
-        cases[ours] = partial(method_fit, method=method, **settings)
-        baselines |= {hand: hand, ours: hand}
+        cases[ours] = partial(our_fit, model=model, **settings)
+        baselines.update({hand: hand, ours: hand})
+        objective = getattr(model, "adversary", None)
+        if name in HAS_CONDITIONAL_CASE:
+            model = AdversarialSER(clone(objective).set_params(conditional=True))
+            cases[ours + CONDITIONAL] = partial(our_fit, model=model, **settings)
+            baselines[ours + CONDITIONAL] = hand
+
+    for objective, adversary in OBJECTIVES.items():
+        by_hand = partial(hand_written_fit, objective=objective)
+        name = (objective or "no adversary").replace("_", " ")
+        add(name, by_hand, AdversarialSER(adversary))
+    for objective in ("grl", "entropy"):
+        by_hand = partial(hand_written_fit, objective=objective)
+        model = AdversarialSER(OBJECTIVES[objective])
+        add(f"{objective}, dropout", by_hand, model, dropout=DROPOUT)
+    for name, (by_hand, model) in METHODS.items():
+        add(name, by_hand, model)
     for name, (fit, package) in PEERS.items():
         if find_spec(package) is None:
             print(f"{name}: skipped, as {package} is not installed")
             continue
-        cases[name] = partial(fit, **settings)
+        cases[name] = partial(fit, batch_size=batch_size)
         baselines[name] = "hand-written: grl"
     return cases, baselines
 
 
 def check(cases, task):
-    """Return what both sides recall of new rows; raise unless they are alike."""
+    """Return the recall of both sides on new rows; raise if they differ."""
     X, y, _ = reference_task(2000, seed=1)
     recalls = {}
     for case, fit in cases.items():

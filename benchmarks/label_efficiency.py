@@ -1,4 +1,4 @@
-"""How far a few labels go, and what utterances without labels add to them.
+"""The recall with few labels, and what utterances without labels add.
 
 Leave one speaker out of EmoDB. Of the utterances of the others, only a share keeps its
 emotion, drawn anew for each seed; the rest come without, or not at all. The
@@ -8,28 +8,24 @@ predictions for all speakers are pooled into one UAR per seed.
     python benchmarks/label_efficiency.py --other my.csv   # with another corpus' speech
 
 A table has the features in columns of the names that EmoDB's have, and, where they are
-known, the columns "speaker" and "gender". Its emotions are not looked at.
+known, the columns "speaker" and "gender". Its emotions are not used.
 
 The other corpus comes raw, and scaled: with mean and deviation of each feature as those
 of the EmoDB utterances trained on.
 
 Nothing is chosen: all estimators run with their defaults, but for C = 0.1 in the
-logistic regression, as in `enrolment.py`, for the prior, which has its full weight, and
-for the network, which is regularised as the autoencoder is.
-Self-training of sure answers is scikit-learn's.
+logistic regression and a weight of 1 of the prior. Self-training is scikit-learn's.
 """
 
 import argparse
 import copy
 import json
 import platform
+from importlib.metadata import version
 from pathlib import Path
-from time import process_time
 
 import numpy as np
 import pandas as pd
-import sklearn
-import torch
 from joblib import Parallel, delayed
 from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
@@ -40,15 +36,13 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-import advser
 from advser import AdversarialSER, AutoencoderSER
 from advser.datasets import load_emodb
 from advser.metrics import unweighted_average_recall
-from advser.model_selection import stacked_fits
 
 SHARES = [0.1, 0.25, 0.5, 1.0]
 RESULTS = Path(__file__).parent / "results" / "label_efficiency.json"
-MAX_STACK = 64  # networks trained together
+PACKAGES = ["advser", "numpy", "pandas", "scikit-learn", "torch"]
 
 
 def logistic(seed):
@@ -59,15 +53,15 @@ def logistic(seed):
 
 
 def network(seed):
-    """Return the network without a decoder, regularised as the autoencoder is."""
-    return AdversarialSER(None, clip=None, alpha=0.0, dropout=0.3, random_state=seed)
+    """Return the network without a decoder."""
+    return AdversarialSER(None, random_state=seed)
 
 
 def autoencoder(seed):
     return AutoencoderSER(prior_weight=1.0, random_state=seed)
 
 
-# What each method is, and which utterances without a label it gets.
+# The estimator of each method, and the utterances without a label that it gets.
 METHODS = {
     "network": (network, ()),
     "logistic regression": (logistic, ()),
@@ -106,7 +100,7 @@ class Corpus:
 
 
 def drawn(corpus, rows, share, seed):
-    """Part rows into those that keep their emotion and the rest, alike by emotion.
+    """Split rows into those that keep their emotion and the rest, by emotion.
 
     A larger share keeps the emotions that a smaller one keeps.
     """
@@ -125,7 +119,7 @@ def fit(model, corpus, kept, unlabeled):
     unlabeled = [(source, rows) for source, rows in unlabeled if len(rows)]
     if isinstance(model, SelfTrainingClassifier):
         if not unlabeled:
-            return model.estimator.fit(X, y)  # there is nothing to teach itself
+            return model.estimator.fit(X, y)
         emotions, codes = np.unique(y, return_inverse=True)
         others = np.concatenate([source.X[rows] for source, rows in unlabeled])
         model.fit(np.concatenate([X, others]), np.r_[codes, [-1] * len(others)])
@@ -148,7 +142,7 @@ def fit(model, corpus, kept, unlabeled):
 
 
 class Renamed:
-    """A classifier of codes that answers with names: -1 must stand for no label."""
+    """Returns names for the codes that a classifier predicts; -1 is for no label."""
 
     def __init__(self, model, names):
         self.model, self.names = model, names
@@ -169,10 +163,14 @@ def folds(corpus):
     ]
 
 
-def together(function, tasks):
-    """Return what a function makes of each task, all networks trained together."""
-    with stacked_fits(MAX_STACK):
-        return Parallel()(delayed(function)(*task) for task in tasks)
+def run(function, tasks, n_jobs):
+    """Return the results of a function for all tasks, each on one thread."""
+    return Parallel(n_jobs)(delayed(on_one_thread)(function, *task) for task in tasks)
+
+
+def on_one_thread(function, *arguments):
+    with threadpool_limits(1):
+        return function(*arguments)
 
 
 def predict(method, corpus, other, share, seed, train, test):
@@ -189,7 +187,7 @@ def predict(method, corpus, other, share, seed, train, test):
     return fit(make(seed), corpus, kept, unlabeled).predict(corpus.X[test])
 
 
-def score(method, corpus, other, share, seeds):
+def score(method, corpus, other, share, seeds, n_jobs):
     """Return the UAR of each seed."""
     splits = folds(corpus)
     tasks = [
@@ -197,18 +195,18 @@ def score(method, corpus, other, share, seeds):
         for seed in range(seeds)
         for split in splits
     ]
-    answers = iter(together(predict, tasks))
+    predictions = iter(run(predict, tasks, n_jobs))
     truth = np.concatenate([corpus.y[test] for _, test in splits])
     return [
         unweighted_average_recall(
-            truth, np.concatenate([next(answers) for _ in splits])
+            truth, np.concatenate([next(predictions) for _ in splits])
         )
         for _ in range(seeds)
     ]
 
 
-def warned(corpus, other, seed, train, test):
-    """Return how well the reconstruction error tells corpora apart, as an AUC."""
+def corpus_auc(corpus, other, seed, train, test):
+    """Return how well the reconstruction error separates two corpora, as an AUC."""
     model = fit(autoencoder(seed), corpus, train, [])
     errors = [model.reconstruction_error(X) for X in (corpus.X[test], other.X)]
     is_other = np.repeat([0, 1], [len(error) for error in errors])
@@ -258,9 +256,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--other", type=Path, help="CSV of another corpus' features")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--n-jobs", type=int, default=2, help="processes")
     parser.add_argument("--out", type=Path, default=RESULTS, help="JSON; PNG beside it")
     args = parser.parse_args()
-    start = process_time()
     emodb = load_emodb(as_frame=True)
     corpus = Corpus(emodb.frame, emodb.feature_names)
     other, described = None, None
@@ -278,7 +276,7 @@ def main():
     rows = []
     parts = [(method, share) for method in methods for share in SHARES]
     for method, share in tqdm(parts, desc="methods and shares"):
-        uars = score(method, corpus, other, share, args.seeds)
+        uars = score(method, corpus, other, share, args.seeds, args.n_jobs)
         row = {
             "method": method,
             "share": share,
@@ -293,36 +291,24 @@ def main():
         .loc[methods]
         .to_string()
     )
-    warning = None
+    error = None
     if other is not None:
         tasks = [
             (corpus, other, seed, *fold)
             for seed in range(args.seeds)
             for fold in folds(corpus)
         ]
-        found = together(warned, tasks)
-        warning = {
+        found = run(corpus_auc, tasks, args.n_jobs)
+        error = {
             "auc": round(float(np.mean(found)), 4),
             "smallest": round(float(np.min(found)), 4),
             "fits": len(found),
         }
-        print("AUC of the reconstruction error, another corpus:", warning)
-    sizes = {
-        share: round(
-            float(
-                np.mean(
-                    [
-                        len(drawn(corpus, train, share, 0)[0])
-                        for train, _ in folds(corpus)
-                    ]
-                )
-            ),
-            1,
-        )
-        for share in SHARES
-    }
-    versions = {"advser": advser.__version__, "python": platform.python_version()}
-    versions |= {lib.__name__: lib.__version__ for lib in (np, pd, sklearn, torch)}
+        print("AUC of the reconstruction error, another corpus:", error)
+    sizes = {}
+    for share in SHARES:
+        kept = [len(drawn(corpus, train, share, 0)[0]) for train, _ in folds(corpus)]
+        sizes[str(share)] = round(float(np.mean(kept)), 1)
     report = {
         "corpus": "EmoDB",
         "other": described,
@@ -331,21 +317,19 @@ def main():
         "settings": {
             "defaults": "all, but LogisticRegression(C=0.1, class_weight='balanced')",
             "seeds": list(range(args.seeds)),
-            "labelled_utterances": {str(share): n for share, n in sizes.items()},
+            "labelled_utterances": sizes,
             "threads": 1,
         },
-        "cpu_seconds": round(process_time() - start, 1),
         "platform": platform.platform(),
-        "versions": versions,
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in PACKAGES},
         "curve": rows,
-        "reconstruction_error": warning,
+        "reconstruction_error": error,
     }
-    args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     draw(rows, args.out.with_suffix(".png"))
     print(f"\nwritten to {args.out} and {args.out.with_suffix('.png')}")
 
 
 if __name__ == "__main__":
-    with threadpool_limits(1):
-        main()
+    main()

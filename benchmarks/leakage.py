@@ -1,8 +1,8 @@
-"""What the methods keep of the speaker, asked of three probes.
+"""How much of the speaker three probes find in the embeddings of the methods.
 
-Who is speaking, who is speaking within an emotion, and whether it is a woman or a man,
-of the embedding of utterances held out from training, beside the raw features and
-chance. A method that learns nothing leaks nothing: its recall stands beside.
+The probes predict the speaker, the speaker within an emotion, and the gender, from the
+embedding of utterances held out from training, and from the raw features. A method that
+learns nothing leaks nothing: the recall is in the table too.
 
     python benchmarks/leakage.py        # writes the JSON
 """

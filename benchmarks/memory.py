@@ -1,10 +1,10 @@
-"""How much memory a fit and a prediction take, beside the features themselves.
+"""How much memory a fit and a prediction take, compared with the features.
 
 A million rows of 88 features in float32, 352 MB, as an array in memory, as a read-only
 memory map of a file, and as float64. Each case runs in a process of its own, which
-tells the peak of its resident memory in multiples of the features: of the process as a
-whole, and without what the libraries take. The features, pages of the mapped file
-included, count in both.
+reports the peak of its resident memory as a multiple of the features: of the whole
+process, and without the libraries. Both include the features and the pages of the
+mapped file.
 
 Usage: python benchmarks/memory.py [--rounds N] [--quick]
 """
@@ -41,7 +41,7 @@ def resident(field):
 
 
 def write_features(path, n):
-    """Write features a piece at a time, so that the process stays small."""
+    """Write features a piece at a time, so that this process needs little memory."""
     rng = np.random.default_rng(0)
     X = np.lib.format.open_memmap(path, "w+", "float32", (n, N_FEATURES))
     for rows in np.array_split(np.arange(n), 20):
@@ -53,7 +53,7 @@ def measure(path, dtype, is_mapped, call):
     """Print the memory of a call as JSON."""
     estimator = AdversarialSER("grl", max_epochs=1, batch_size=1024, random_state=0)
     X, y, speakers = reference_task(1000)
-    estimator.fit(X, y, speakers=speakers).predict_proba(X)  # loads what torch needs
+    estimator.fit(X, y, speakers=speakers).predict_proba(X)  # loads all libraries
     libraries = resident("VmRSS")
     X = np.load(path, mmap_mode="r" if is_mapped else None).astype(dtype, copy=False)
     n = len(X)

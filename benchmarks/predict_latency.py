@@ -1,30 +1,27 @@
 """How long a prediction takes, for one row, a thousand, and a million.
 
-`predict_proba` of ours, of scikit-learn's network of the same size, of the network in
-skorch and, where it is installed, of fairlearn's, beside the forward pass of the bare
-torch module, which is the 1.00 of every ratio. All but that check their input. One
-thread, except where a case says otherwise: with two torch threads, a prediction of a
-few rows must not become slower.
+`predict_proba` of this package, of scikit-learn's network of the same size, of the
+network in skorch and, where it is installed, of fairlearn's. Every ratio is to the
+forward pass of the torch module, which alone does not check its input. One thread,
+except where a case has two: these must not make a prediction of a few rows slower.
 
 Usage: python benchmarks/predict_latency.py [--rounds N] [--quick]
 """
 
-import warnings
 from functools import partial
 from importlib.util import find_spec
 
 import numpy as np
 import torch
 from _reference import (
-    EMBEDDING,
-    HIDDEN,
+    fairlearn_fit,
     hand_written_fit,
     reference_task,
+    sklearn_fit,
     skorch_data,
     skorch_net,
 )
 from _timing import argument_parser, compare, show, take_turns, write_report
-from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 from advser import AdversarialSER
@@ -40,10 +37,7 @@ def fitted_models(task):
     module = hand_written_fit(task, "grl", epochs=1, batch_size=64)
     ours = AdversarialSER("grl", max_epochs=1, random_state=0)
     ours.fit(X, y, speakers=speakers)
-    mlp = MLPClassifier((HIDDEN, EMBEDDING), max_iter=1, random_state=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of epochs that end before convergence
-        mlp.fit(X, y)
+    mlp = sklearn_fit(task, max_iter=1)
     net = skorch_net(epochs=1, batch_size=128).fit(skorch_data(X, speakers), y)
 
     def forward(X):
@@ -63,31 +57,17 @@ def fitted_models(task):
     if find_spec("fairlearn") is None:
         print("fairlearn: skipped, as it is not installed")
     else:
-        models["fairlearn"] = fairlearn_model(task).predict
+        models["fairlearn"] = fairlearn_fit(task, epochs=1, batch_size=64).predict
     return models
 
 
 def on_two_threads(predict, X):
-    """Predict with two threads of torch, as a process that sets none may do."""
+    """Predict with two torch threads."""
     torch.set_num_threads(2)
     try:
         return predict(X)
     finally:
         torch.set_num_threads(1)
-
-
-def fairlearn_model(task):
-    from fairlearn.adversarial import AdversarialFairnessClassifier
-
-    X, y, speakers = task
-    return AdversarialFairnessClassifier(
-        backend="torch",
-        predictor_model=[HIDDEN, "relu", EMBEDDING, "relu"],
-        adversary_model=[],
-        epochs=1,
-        batch_size=64,
-        random_state=0,
-    ).fit(X, y, sensitive_features=speakers)
 
 
 def repeat(predict, X, n):

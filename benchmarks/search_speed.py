@@ -1,4 +1,4 @@
-"""How long a search takes per model, beside what users run today.
+"""How long a search takes per model, compared with a search over a network in skorch.
 
 Two searches for the weight of the gradient reversal:
 
@@ -7,9 +7,9 @@ emodb
 reference
     8 weights x 4 seeds on the task of `_reference.py`, one fold: 32 models.
 
-Each is run by scikit-learn's `GridSearchCV(n_jobs=2)` over the network in skorch, all
-else as skorch sets it; by the same over our estimator; and by `StackedGridSearchCV`,
-which trains many models as one, in one process and in two.
+Each runs in scikit-learn's `GridSearchCV(n_jobs=2)` over a network in skorch with the
+defaults of skorch, in the same over `AdversarialSER`, and in `StackedGridSearchCV`,
+which trains many models as one batch, in one process and in two.
 
 Usage: python benchmarks/search_speed.py [--rounds N] [--quick] [--task emodb|reference]
 """
@@ -23,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from advser import AdversarialSER
 from advser.datasets import load_emodb
 from advser.model_selection import StackedGridSearchCV
+from advser.objectives import GradientReversal
 
 BASELINE = "skorch, GridSearchCV(n_jobs=2)"
 PACKAGES = ["advser", "torch", "skorch", "scikit-learn", "numpy", "joblib"]
@@ -40,7 +41,7 @@ def emodb_search(quick=False):
 
 
 def reference_search(quick=False):
-    """Return rows, folds, epochs, weights and seeds of the search on the made task."""
+    """Return the same of the search on the reference task."""
     X, y, speakers = reference_task(400 if quick else 6000)
     everything = np.arange(len(X))
     folds = [(everything[: -len(X) // 6], everything[-len(X) // 6 :])]
@@ -54,9 +55,7 @@ def searches(task, folds, epochs, weights, seeds):
     X, y, speakers = task
     settings = {"cv": folds, "scoring": "balanced_accuracy", "refit": False}
     ours = AdversarialSER(
-        "grl",
-        adversary_steps=1,
-        bounded=False,
+        GradientReversal(steps=1, bounded=False),
         clip=None,
         alpha=0.0,
         dropout=0.0,
@@ -65,7 +64,7 @@ def searches(task, folds, epochs, weights, seeds):
         max_epochs=epochs,
         batch_size=64,
     )
-    grid = {"adversary_weight": weights, "random_state": list(seeds)}
+    grid = {"adversary__weight": weights, "random_state": list(seeds)}
     plain = skorch_net(
         epochs=epochs, batch_size=64, n_speakers=len(np.unique(speakers))
     )

@@ -1,8 +1,8 @@
-"""What the methods reach on speakers they have not heard, and which difference is real.
+"""Results of the methods on unseen speakers, and which differences are significant.
 
-Two questions were asked before looking: is a method better than the linear SVM, and is
-it better than the network without adversary? Each is a family of tests of its own, with
-one correction; all pairs would be too many for ten speakers.
+Two questions were fixed before the first run: is a method better than the linear SVM,
+and is it better than the network without adversary? Each is a family of tests with its
+own correction; all pairs would be too many for ten speakers.
 
     python benchmarks/speaker_independent.py        # writes the JSON
 """

@@ -5,7 +5,7 @@ All compute in float64, where finite differences are exact enough.
 
 import torch
 from skorch.callbacks import Callback
-from torch import nn
+from tensors import identity, tensor
 
 from advser._engine import Labels
 from advser.methods._adversarial_network import AdversarialNetwork
@@ -14,10 +14,6 @@ from advser.nn import linear, mlp
 from advser.objectives import SpeakerHead
 
 SUPPORT = torch.tensor([[1.0, 1, 0, 0], [0, 1, 1, 0], [1, 0, 1, 1]])
-
-
-def tensor(values):
-    return torch.tensor(values, dtype=torch.float64)
 
 
 def labels(emotion=None, speaker=None, **weights):
@@ -30,13 +26,6 @@ def labels(emotion=None, speaker=None, **weights):
             found[name] = codes
             found[f"{name}_weight"] = (codes >= 0).double()
     return Labels(**{**found, **{k: torch.as_tensor(v) for k, v in weights.items()}})
-
-
-def identity(n):
-    """Return a linear layer that changes nothing."""
-    layer = nn.Linear(n, n, bias=False, dtype=torch.float64)
-    nn.init.eye_(layer.weight)
-    return layer
 
 
 def with_unknown(support):
@@ -116,35 +105,6 @@ def random_batch(n=7):
 def terms_of(network, step, x, y, progress=1.0):
     """Return the terms of an update step on a batch."""
     return network.loss(step, network.shared(x), y, progress)
-
-
-def gradients(losses, parameters):
-    """Return the gradients of the sum of losses, 0 where there is none."""
-    return torch.autograd.grad(
-        sum(losses).sum(),
-        list(parameters),
-        retain_graph=True,
-        allow_unused=True,
-        materialize_grads=True,
-    )
-
-
-def numeric_gradients(function, parameters, step=1e-6):
-    """Return the central finite differences of a function of no arguments."""
-    found = []
-    with torch.no_grad():
-        for parameter in parameters:
-            gradient = torch.zeros_like(parameter)
-            flat, out = parameter.view(-1), gradient.view(-1)
-            for i in range(len(flat)):
-                start = flat[i].item()
-                flat[i] = start + step
-                above = function().item()
-                flat[i] = start - step
-                out[i] = (above - function().item()) / (2 * step)
-                flat[i] = start
-            found.append(gradient)
-    return found
 
 
 class Interrupt(Callback):

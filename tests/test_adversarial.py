@@ -18,7 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 from skorch.callbacks import Callback, Checkpoint, GradientNormClipping, LRScheduler
-from small_networks import Interrupt, tensor
+from small_networks import Interrupt
+from tensors import tensor
 from torch import nn
 
 from advser import AdversarialSER

@@ -65,7 +65,8 @@ def test_variants_are_chosen_among_and_recorded(tmp_path):
             assert row[column]["inner"] > 0.3
 
 
-def test_inner_recall_is_of_the_others_without_the_speaker_left_out():
+def test_inner_recall_is_of_the_others_without_the_speaker_left_out(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
     variants = runpy.run_path(BENCHMARKS / "variants.py")
     folds = [("a", 0), ("b", 1), ("c", 2), ("ab", 3), ("ac", 4), ("bc", 5)]
     rows = pd.DataFrame(
@@ -83,7 +84,8 @@ def test_inner_recall_is_of_the_others_without_the_speaker_left_out():
     assert inner[0].to_dict() == {"a": 0.75, "b": 1.0, "c": 1.0}
 
 
-def test_nested_choice_is_scored_on_the_speaker_who_had_no_say():
+def test_nested_choice_is_scored_on_a_speaker_without_influence(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
     variants = runpy.run_path(BENCHMARKS / "variants.py")
     columns = ("EmoDB, global", "EmoDB, per speaker")
 

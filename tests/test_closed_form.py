@@ -4,17 +4,8 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LinearRegression, Ridge
-from small_networks import (
-    gradients,
-    identity,
-    labels,
-    numeric_gradients,
-    random_batch,
-    random_network,
-    ready,
-    tensor,
-    terms_of,
-)
+from small_networks import labels, random_batch, random_network, ready, terms_of
+from tensors import gradients, identity, numeric_gradients, tensor
 from torch.autograd import gradcheck
 
 from advser import AdversarialSER

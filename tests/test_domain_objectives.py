@@ -5,16 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from small_networks import (
-    gradients,
-    labels,
-    numeric_gradients,
-    random_batch,
-    random_network,
-    ready,
-    tensor,
-    terms_of,
-)
+from small_networks import labels, random_batch, random_network, ready, terms_of
+from tensors import gradients, numeric_gradients, tensor
 from torch.autograd import gradcheck
 
 from advser.objectives import (

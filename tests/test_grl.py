@@ -5,15 +5,13 @@ import math
 import pytest
 import torch
 from small_networks import (
-    gradients,
     labels,
-    numeric_gradients,
     random_batch,
     random_network,
-    tensor,
     terms_of,
     worked_by_hand,
 )
+from tensors import gradients, numeric_gradients, tensor
 
 from advser.objectives import GradientReversal, lead_over_chance
 

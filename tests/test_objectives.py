@@ -11,7 +11,8 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
-from small_networks import gradients, random_batch, random_network, terms_of
+from small_networks import random_batch, random_network, terms_of
+from tensors import gradients
 from torch import nn
 
 import advser.objectives

@@ -6,18 +6,15 @@ from itertools import pairwise
 import pytest
 import torch
 from small_networks import (
-    gradients,
-    identity,
     labels,
-    numeric_gradients,
     random_batch,
     random_network,
     ready,
     speaker_head_of,
-    tensor,
     terms_of,
     worked_by_hand,
 )
+from tensors import gradients, identity, numeric_gradients, tensor
 from torch.autograd import gradcheck
 
 from advser.methods._adversarial_network import AdversarialNetwork

@@ -4,7 +4,8 @@ import audmetric
 import numpy as np
 import pytest
 import torch
-from small_networks import gradients, labels, numeric_gradients, random_batch, tensor
+from small_networks import labels, random_batch
+from tensors import gradients, numeric_gradients, tensor
 from torch.autograd import gradcheck
 
 from advser._engine import Labels

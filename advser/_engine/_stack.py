@@ -342,9 +342,7 @@ class Stack:
                     noise[f"{name}.noise"] = buffer.new_zeros(n_steps, *buffer.shape)
                 if n_steps:
                     drawn = modules[name].draw(n_steps, job.net.noise_generator)
-                    noise[f"{name}.noise"][:n_steps, i] = (
-                        drawn.mT if drawn.dim() == 3 else drawn  # see `_turned`
-                    )
+                    noise[f"{name}.noise"][:n_steps, i] = drawn
         return noise
 
 

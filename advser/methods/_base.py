@@ -450,13 +450,13 @@ class BaseSER(
                 f"from {weight.min()} to {weight.max()}."
             )
         name = "groups" if speakers is None and groups is not None else "speakers"
-        given = groups if speakers is None else speakers
+        speakers = groups if speakers is None else speakers
         return Utterances(
-            X,
-            targets,
-            weight,
-            check_optional_labels(given, name, len(X), "X"),
-            check_optional_labels(genders, "genders", len(X), "X"),
+            X=X,
+            targets=targets,
+            sample_weight=weight,
+            speakers=check_optional_labels(speakers, name, len(X), "X"),
+            genders=check_optional_labels(genders, "genders", len(X), "X"),
         )
 
     def _check_unlabeled(self, X_unlabeled, speakers, genders):
@@ -487,11 +487,17 @@ class BaseSER(
                 f"`X_unlabeled` has {n_features} features and `X` has "
                 f"{self.n_features_in_}; extract both with the same feature set."
             )
-        labels = [
-            check_optional_labels(values, name, n, "X_unlabeled")
-            for name, values in given.items()
-        ]
-        return Utterances(X_unlabeled, self._missing_targets(n), np.ones(n), *labels)
+        return Utterances(
+            X=X_unlabeled,
+            targets=self._missing_targets(n),
+            sample_weight=np.ones(n),
+            speakers=check_optional_labels(
+                speakers, "speakers_unlabeled", n, "X_unlabeled"
+            ),
+            genders=check_optional_labels(
+                genders, "genders_unlabeled", n, "X_unlabeled"
+            ),
+        )
 
     def _split(self, utterances):
         """Return the positions of the training and of the validation rows.
