@@ -86,8 +86,8 @@ class CrossCorpusDisplay:
             Probability that an interval covers the recall on other speakers of the
             test corpus.
 
-        figure : matplotlib Figure or SubFigure, default=None
-            Empty figure to draw on. If None, a new one.
+        figure : matplotlib Figure or SubFigure, default: a new figure
+            An empty figure to draw on.
 
         Returns
         -------
@@ -115,8 +115,8 @@ class CrossCorpusDisplay:
 
         Parameters
         ----------
-        figure : matplotlib Figure or SubFigure, default=None
-            Empty figure to draw on. If None, a new one.
+        figure : matplotlib Figure or SubFigure, default: a new figure
+            An empty figure to draw on.
 
         Returns
         -------

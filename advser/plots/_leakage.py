@@ -122,8 +122,7 @@ class LeakageDisplay(ProbedDisplay):
             Name that an estimator shares with others, and so their colour. By default
             each has its own.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------
@@ -236,8 +235,7 @@ class WeightDisplay(ProbedDisplay):
         asked : str, default="speaker"
             What it predicts: "speaker", "speaker within emotion" or "gender".
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------

@@ -69,8 +69,7 @@ class TrainingDisplay(Display):
         estimator : estimator or Pipeline
             Fitted estimator of this package, or a pipeline that ends with one.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------
@@ -321,8 +320,7 @@ class ExplanationDisplay(Display):
         n_features : int, default=10
             Number of the features to show.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------

@@ -67,8 +67,7 @@ class RatingDisplay(Display):
         name : str, default="rating"
             Name of the rating.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------

@@ -79,8 +79,7 @@ class ComparisonDisplay(Display):
             Name of the row of each estimator, if several share one, such as a
             classifier with and without a normalisation. By default each has its own.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------
@@ -172,8 +171,7 @@ class IntervalDisplay(Display):
         confidence_level : float, default=0.95
             Probability that an interval covers the score on other speakers.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------
@@ -246,8 +244,7 @@ class DifferenceDisplay(Display):
         confidence_level : float, default=0.95
             Probability that an interval covers the difference on other speakers.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------

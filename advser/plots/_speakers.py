@@ -84,8 +84,7 @@ class SpeakerRecallDisplay(Display):
         speakers : array-like of shape (n_samples,)
             Speaker of each row.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------
@@ -122,8 +121,7 @@ class SpeakerRecallDisplay(Display):
         speakers : array-like of shape (n_samples,)
             Speaker of each row, passed on to the estimator if it requests them.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------
@@ -187,8 +185,7 @@ class ConfoundingDisplay(Display):
         speakers : array-like of shape (n_samples,)
             Speaker of each row.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------
@@ -282,8 +279,7 @@ class EnrollmentDisplay(Display):
         curves : DataFrame or dict of str to DataFrame
             Table of :func:`advser.evaluation.enrollment_curve`, or several by name.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------
@@ -318,8 +314,7 @@ class EnrollmentDisplay(Display):
         speakers : array-like of shape (n_samples,)
             Speaker of each row.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         **options : object
             Passed on to :func:`advser.evaluation.enrollment_curve`: `k`, `neutral`,
