@@ -71,6 +71,7 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         emotion logits, which are then predicted from the last hidden layer and not from
         z. This part has a discriminator of its own, which knows the shares of the
         emotions. The decoder gets both parts, so that z need not hold the emotion.
+        `transform` returns z and then this part, in the order of `classes_`.
 
     categorical_weight : float, default=1.0
         Learning rate of the step that draws this part of the code to one-hot classes,
@@ -291,21 +292,6 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         self.callbacks = callbacks
         self.verbose = verbose
         self.random_state = random_state
-
-    def transform(self, X: npt.ArrayLike) -> np.ndarray:
-        """Return the code of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        code : ndarray of shape (n_samples, embedding_dim)
-            z. With `categorical_code`, the probabilities of the emotions are further
-            columns, in the order of `classes_`.
-        """
-        return super().transform(X)
 
     def sample(
         self, n_samples: int = 1, emotion=None, *, random_state=None

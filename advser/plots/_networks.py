@@ -45,14 +45,12 @@ class TrainingDisplay(Display):
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
     >>> from advser import AdversarialSER
     >>> from advser.datasets import load_emodb
     >>> from advser.plots import TrainingDisplay
     >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
     >>> ser = AdversarialSER(max_epochs=5).fit(X, y, speakers=speakers)
-    >>> ax = Figure().add_subplot()
-    >>> display = TrainingDisplay.from_estimator(ser, ax=ax)
+    >>> display = TrainingDisplay.from_estimator(ser)
     >>> display.figure_.savefig("training.png")  # doctest: +SKIP
     """
 
@@ -121,14 +119,10 @@ class EmbeddingDisplay:
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
     >>> from advser.datasets import load_emodb
     >>> from advser.plots import EmbeddingDisplay
     >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
-    >>> axes = Figure().subplots(1, 2)
-    >>> display = EmbeddingDisplay.from_embedding(
-    ...     X, y, speakers, method="pca", axes=axes
-    ... )
+    >>> display = EmbeddingDisplay.from_embedding(X, y, speakers, method="pca")
     >>> display.points.shape
     (339, 2)
     """
@@ -290,14 +284,12 @@ class ExplanationDisplay(Display):
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
     >>> from advser import SiameseSER
     >>> from advser.datasets import load_emodb
     >>> from advser.plots import ExplanationDisplay
     >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
     >>> ser = SiameseSER(max_epochs=10, random_state=0).fit(X, y, speakers=speakers)
-    >>> ax = Figure().add_subplot()
-    >>> display = ExplanationDisplay.from_estimator(ser, X, ax=ax)
+    >>> display = ExplanationDisplay.from_estimator(ser, X)
     >>> display.attributions.shape
     (10, 2)
     """

@@ -31,12 +31,8 @@ class RatingDisplay(Display):
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
     >>> from advser.plots import RatingDisplay
-    >>> ax = Figure().add_subplot()
-    >>> display = RatingDisplay.from_predictions(
-    ...     [1, 2, 3], [1.5, 2, 2.5], name="arousal", ax=ax
-    ... )
+    >>> display = RatingDisplay.from_predictions([1, 2, 3], [1.5, 2, 2.5])
     >>> display.ax_.get_title()
     'CCC 0.80'
     """

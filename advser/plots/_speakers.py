@@ -47,13 +47,11 @@ class SpeakerRecallDisplay(Display):
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
     >>> from advser.plots import SpeakerRecallDisplay
     >>> display = SpeakerRecallDisplay.from_predictions(
     ...     ["joy", "joy", "fear", "joy"],
     ...     ["joy", "fear", "fear", "joy"],
     ...     ["ann", "ann", "ann", "bob"],
-    ...     ax=Figure().add_subplot(),
     ... )
     >>> display.recall.to_dict()
     {'ann': 0.75, 'bob': 1.0}
@@ -75,14 +73,8 @@ class SpeakerRecallDisplay(Display):
 
         Parameters
         ----------
-        y_true : array-like of shape (n_samples,)
-            True emotions.
-
-        y_pred : array-like of shape (n_samples,)
-            Predicted emotions.
-
-        speakers : array-like of shape (n_samples,)
-            Speaker of each row.
+        y_true, y_pred, speakers : array-like of shape (n_samples,)
+            True emotion, predicted emotion and speaker of each row.
 
         ax : matplotlib Axes, default: those of a new figure
 
@@ -160,12 +152,10 @@ class ConfoundingDisplay(Display):
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
     >>> from advser.datasets import load_emodb
     >>> from advser.plots import ConfoundingDisplay
     >>> _, y, speakers = load_emodb(return_X_y_speakers=True)
-    >>> ax = Figure().add_subplot()
-    >>> display = ConfoundingDisplay.from_labels(y, speakers, ax=ax)
+    >>> display = ConfoundingDisplay.from_labels(y, speakers)
     >>> display.figure_.savefig("confounding.png")  # doctest: +SKIP
     """
 
@@ -179,11 +169,8 @@ class ConfoundingDisplay(Display):
 
         Parameters
         ----------
-        y : array-like of shape (n_samples,)
-            Emotions.
-
-        speakers : array-like of shape (n_samples,)
-            Speaker of each row.
+        y, speakers : array-like of shape (n_samples,)
+            Emotion and speaker of each row.
 
         ax : matplotlib Axes, default: those of a new figure
 
@@ -247,7 +234,6 @@ class EnrollmentDisplay(Display):
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
     >>> from sklearn.naive_bayes import GaussianNB
     >>> from sklearn.pipeline import make_pipeline
     >>> from advser import SpeakerScaler
@@ -255,10 +241,7 @@ class EnrollmentDisplay(Display):
     >>> from advser.plots import EnrollmentDisplay
     >>> model = make_pipeline(SpeakerScaler(), GaussianNB())
     >>> display = EnrollmentDisplay.from_estimator(
-    ...     model,
-    ...     *load_emodb(return_X_y_speakers=True),
-    ...     k=[0, 5, "all"],
-    ...     ax=Figure().add_subplot(),
+    ...     model, *load_emodb(return_X_y_speakers=True), k=[0, 5, "all"]
     ... )
     >>> display.figure_.savefig("enrolment.png")  # doctest: +SKIP
     """
@@ -303,16 +286,13 @@ class EnrollmentDisplay(Display):
         Parameters
         ----------
         estimator : Pipeline, search over one, or dict of str to these
-            Several are given by name, and enroll the same utterances.
+            Several are given by name, and enrol the same utterances.
 
         X : array-like of shape (n_samples, n_features)
             Features.
 
-        y : array-like of shape (n_samples,)
-            Emotions.
-
-        speakers : array-like of shape (n_samples,)
-            Speaker of each row.
+        y, speakers : array-like of shape (n_samples,)
+            Emotion and speaker of each row.
 
         ax : matplotlib Axes, default: those of a new figure
 
