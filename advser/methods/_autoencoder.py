@@ -71,7 +71,8 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         emotion logits, which are then predicted from the last hidden layer and not from
         z. This part has a discriminator of its own, which knows the shares of the
         emotions. The decoder gets both parts, so that z need not hold the emotion.
-        `transform` returns z and then this part, in the order of `classes_`.
+        `transform` returns the columns of z and then those of this part, in the order
+        of `classes_`.
 
     categorical_weight : float, default=1.0
         Learning rate of the step that draws this part of the code to one-hot classes,
@@ -308,7 +309,7 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
             with their shares of the training rows.
 
         random_state : int, RandomState instance or None, default=None
-            Source of the samples.
+            Source of samples and emotions.
 
         Returns
         -------

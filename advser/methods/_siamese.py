@@ -52,7 +52,8 @@ class SiameseSER(BaseSERClassifier):
     The calibration :math:`L_\mathrm{sim}` draws i to the neutral speech of the speaker,
     the orthogonality :math:`L_\mathrm{diff}` separates i and r, the decoder D makes
     them keep the information of h, and a speaker head A makes i hold the speaker s.
-    Predictions need no reference. :meth:`explain` returns how much of an utterance, and
+    Predictions need no reference. `transform` returns r, and :meth:`disentangle` both
+    codes. :meth:`explain` returns how much of an utterance, and
     which of its features, each code holds.
 
     Features may be raw: the network standardises them by the training rows.
@@ -314,18 +315,7 @@ class SiameseSER(BaseSERClassifier):
             X, y, speakers=speakers, groups=groups, sample_weight=sample_weight
         )
 
-    def transform(self, X: npt.ArrayLike) -> np.ndarray:
-        """Return the emotion-relevant code of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        emotion_code : ndarray of shape (n_samples, embedding_dim)
-        """
-        return self._apply("emotion_code", X)
+    _representation = "emotion_code"
 
     def disentangle(self, X: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Return both codes of each row.
@@ -336,10 +326,8 @@ class SiameseSER(BaseSERClassifier):
 
         Returns
         -------
-        emotion_code : ndarray of shape (n_samples, embedding_dim)
-            The emotion-relevant code.
-        speaker_code : ndarray of shape (n_samples, embedding_dim)
-            The emotion-irrelevant code.
+        emotion_code, speaker_code : ndarray of shape (n_samples, embedding_dim)
+            The emotion-relevant and the emotion-irrelevant code.
         """
         codes = self._apply("codes", X)
         return codes[:, : self.embedding_dim], codes[:, self.embedding_dim :]

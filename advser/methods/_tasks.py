@@ -98,7 +98,7 @@ class Ratings(nn.Module):
         Where Huber's loss turns from square to linear, in standard deviations.
 
     edges : ndarray of shape (n_targets, n_bins - 1)
-        Bounds of the bins, whose combinations are the conditions of a conditional objective.
+        Bounds of the bins, for a conditional objective.
     """
 
     monitored = "valid_ccc"

@@ -45,12 +45,10 @@ class TrainingDisplay(Display):
 
     Examples
     --------
-    >>> from advser import AdversarialSER
-    >>> from advser.datasets import load_emodb
-    >>> from advser.plots import TrainingDisplay
-    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> from advser import AdversarialSER, datasets, plots
+    >>> X, y, speakers = datasets.load_emodb(return_X_y_speakers=True)
     >>> ser = AdversarialSER(max_epochs=5).fit(X, y, speakers=speakers)
-    >>> display = TrainingDisplay.from_estimator(ser)
+    >>> display = plots.TrainingDisplay.from_estimator(ser)
     >>> display.figure_.savefig("training.png")  # doctest: +SKIP
     """
 
@@ -119,10 +117,9 @@ class EmbeddingDisplay:
 
     Examples
     --------
-    >>> from advser.datasets import load_emodb
-    >>> from advser.plots import EmbeddingDisplay
-    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
-    >>> display = EmbeddingDisplay.from_embedding(X, y, speakers, method="pca")
+    >>> from advser import datasets, plots
+    >>> X, y, speakers = datasets.load_emodb(return_X_y_speakers=True)
+    >>> display = plots.EmbeddingDisplay.from_embedding(X, y, speakers, method="pca")
     >>> display.points.shape
     (339, 2)
     """
@@ -284,12 +281,10 @@ class ExplanationDisplay(Display):
 
     Examples
     --------
-    >>> from advser import SiameseSER
-    >>> from advser.datasets import load_emodb
-    >>> from advser.plots import ExplanationDisplay
-    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> from advser import SiameseSER, datasets, plots
+    >>> X, y, speakers = datasets.load_emodb(return_X_y_speakers=True)
     >>> ser = SiameseSER(max_epochs=10, random_state=0).fit(X, y, speakers=speakers)
-    >>> display = ExplanationDisplay.from_estimator(ser, X)
+    >>> display = plots.ExplanationDisplay.from_estimator(ser, X)
     >>> display.attributions.shape
     (10, 2)
     """

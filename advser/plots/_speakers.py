@@ -152,10 +152,9 @@ class ConfoundingDisplay(Display):
 
     Examples
     --------
-    >>> from advser.datasets import load_emodb
-    >>> from advser.plots import ConfoundingDisplay
-    >>> _, y, speakers = load_emodb(return_X_y_speakers=True)
-    >>> display = ConfoundingDisplay.from_labels(y, speakers)
+    >>> from advser import datasets, plots
+    >>> _, y, speakers = datasets.load_emodb(return_X_y_speakers=True)
+    >>> display = plots.ConfoundingDisplay.from_labels(y, speakers)
     >>> display.figure_.savefig("confounding.png")  # doctest: +SKIP
     """
 
@@ -236,13 +235,10 @@ class EnrollmentDisplay(Display):
     --------
     >>> from sklearn.naive_bayes import GaussianNB
     >>> from sklearn.pipeline import make_pipeline
-    >>> from advser import SpeakerScaler
-    >>> from advser.datasets import load_emodb
-    >>> from advser.plots import EnrollmentDisplay
+    >>> from advser import SpeakerScaler, datasets, plots
     >>> model = make_pipeline(SpeakerScaler(), GaussianNB())
-    >>> display = EnrollmentDisplay.from_estimator(
-    ...     model, *load_emodb(return_X_y_speakers=True), k=[0, 5, "all"]
-    ... )
+    >>> emodb = datasets.load_emodb(return_X_y_speakers=True)
+    >>> display = plots.EnrollmentDisplay.from_estimator(model, *emodb, k=[0, 5, "all"])
     >>> display.figure_.savefig("enrolment.png")  # doctest: +SKIP
     """
 
