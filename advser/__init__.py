@@ -1,4 +1,4 @@
-"""Speech emotion recognition that works on speakers it has never heard."""
+"""Speech emotion recognition on unseen speakers."""
 
 from .audio import EGeMAPS
 from .evaluation import speaker_leakage

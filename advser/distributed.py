@@ -33,12 +33,12 @@ class DurableClient(Client):
 
     Examples
     --------
-    >>> from joblib import parallel_config
     >>> from distributed import LocalCluster
+    >>> from joblib import parallel_config
+    >>> from sklearn.model_selection import GridSearchCV, GroupKFold
     >>> from advser import AdversarialSER
     >>> from advser.datasets import load_emodb
     >>> from advser.distributed import DurableClient
-    >>> from sklearn.model_selection import GridSearchCV, GroupKFold
     >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
     >>> search = GridSearchCV(
     ...     AdversarialSER(max_epochs=5, random_state=0),

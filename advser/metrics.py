@@ -241,10 +241,9 @@ def rating_scorers(targets: Sequence[str] | None = None) -> dict[str, Callable]:
 
     Examples
     --------
-    >>> from advser import AdversarialSERRegressor
-    >>> from advser.datasets import load_emodb
-    >>> from advser.metrics import rating_scorers
     >>> from sklearn.model_selection import GroupKFold, cross_validate
+    >>> from advser import AdversarialSERRegressor, metrics
+    >>> from advser.datasets import load_emodb
     >>> X, _, speakers = load_emodb(return_X_y_speakers=True)
     >>> scores = cross_validate(
     ...     AdversarialSERRegressor(None, max_epochs=5),
@@ -252,7 +251,7 @@ def rating_scorers(targets: Sequence[str] | None = None) -> dict[str, Callable]:
     ...     X[:, 0],
     ...     groups=speakers,
     ...     cv=GroupKFold(3),
-    ...     scoring=rating_scorers(),
+    ...     scoring=metrics.rating_scorers(),
     ... )
     >>> sorted(name for name in scores if name.startswith("test"))
     ['test_ccc', 'test_neg_mae', 'test_pearson']

@@ -38,40 +38,47 @@ def renamed(name):
 
 def main(arguments):
     pages = {}
-    for path, name, render in (
-        ("README.md", "benchmark", benchmark_markdown),
-        ("docs/benchmark.rst", "benchmark", benchmark_rst),
-        ("docs/benchmark.rst", "speaker_independent", speaker_independent_rst),
-        ("docs/guide/leakage.rst", "leakage", leakage_rst),
-        ("docs/guide/confounding.rst", "confounding", confounding_rst),
-        ("docs/guide/cross_corpus.rst", "cross_corpus", cross_corpus_rst),
-        (
-            "docs/guide/cross_corpus.rst",
-            "cross_corpus_confusions",
-            cross_corpus_confusions_rst,
-        ),
-        ("docs/guide/defaults.rst", "defaults", defaults_rst),
-        ("docs/guide/defaults.rst", "variants", variants_rst),
-        ("docs/guide/defaults.rst", "variants_nested", variants_nested_rst),
-        ("docs/guide/defaults.rst", "closed_form", closed_form_rst),
-        ("docs/guide/distributed.rst", "distributed_scaling", distributed_scaling_rst),
-        ("docs/guide/speaker_scaling.rst", "enrolment", enrolment_rst),
-        (
-            "docs/guide/speaker_scaling.rst",
-            "enrolment_variants",
-            enrolment_variants_rst,
-        ),
-        ("docs/speed.rst", "fit_speed", fit_speed_rst),
-        ("docs/speed.rst", "search_speed", search_speed_rst),
-        ("docs/speed.rst", "predict_latency", predict_latency_rst),
-        ("docs/speed.rst", "memory", memory_rst),
-        ("docs/speed.rst", "extraction_speed", extraction_speed_rst),
-        ("docs/guide/siamese.rst", "calibration", calibration_rst),
-        ("docs/guide/autoencoder.rst", "label_efficiency", label_efficiency_rst),
-        ("docs/guide/autoencoder.rst", "prior_weight", prior_weight_rst),
-    ):
-        text = pages.get(path) or (ROOT / path).read_text(encoding="utf-8")
-        pages[path] = replace(text, name, render(), path)
+    tables = {
+        "README.md": {"benchmark": benchmark_markdown},
+        "docs/benchmark.rst": {
+            "benchmark": benchmark_rst,
+            "speaker_independent": speaker_independent_rst,
+        },
+        "docs/guide/leakage.rst": {"leakage": leakage_rst},
+        "docs/guide/confounding.rst": {"confounding": confounding_rst},
+        "docs/guide/cross_corpus.rst": {
+            "cross_corpus": cross_corpus_rst,
+            "cross_corpus_confusions": cross_corpus_confusions_rst,
+        },
+        "docs/guide/defaults.rst": {
+            "defaults": defaults_rst,
+            "variants": variants_rst,
+            "variants_nested": variants_nested_rst,
+            "closed_form": closed_form_rst,
+        },
+        "docs/guide/distributed.rst": {"distributed_scaling": distributed_scaling_rst},
+        "docs/guide/speaker_scaling.rst": {
+            "enrolment": enrolment_rst,
+            "enrolment_variants": enrolment_variants_rst,
+        },
+        "docs/speed.rst": {
+            "fit_speed": fit_speed_rst,
+            "search_speed": search_speed_rst,
+            "predict_latency": predict_latency_rst,
+            "memory": memory_rst,
+            "extraction_speed": extraction_speed_rst,
+        },
+        "docs/guide/siamese.rst": {"calibration": calibration_rst},
+        "docs/guide/autoencoder.rst": {
+            "label_efficiency": label_efficiency_rst,
+            "prior_weight": prior_weight_rst,
+        },
+    }
+    for path, renders in tables.items():
+        text = (ROOT / path).read_text(encoding="utf-8")
+        for name, render in renders.items():
+            text = replace(text, name, render(), path)
+        pages[path] = text
     stale = [
         path
         for path, text in pages.items()

@@ -49,3 +49,13 @@ def numeric_gradients(function, parameters, step=1e-6):
                 flat[i] = start
             found.append(gradient)
     return found
+
+
+def assert_gradients(function, parameters, *, rtol=1e-5, atol=1e-8):
+    """Check autograd by finite differences; return the gradients."""
+    found = gradients([function()], parameters)
+    for ours, numeric in zip(
+        found, numeric_gradients(function, parameters), strict=True
+    ):
+        torch.testing.assert_close(ours, numeric, rtol=rtol, atol=atol)
+    return found

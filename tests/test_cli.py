@@ -224,19 +224,13 @@ def test_extract_of_a_partial_copy_lists_missing_files(tmp_path, capsys):
     assert read_features(output)[1]["label"].tolist()[:3] == ["neu", "fru", "xxx"]
 
 
-def test_extract_after_ctrl_c_goes_on_where_it_stopped(tmp_path):
-    for file in write_corpus(tmp_path, n_speakers=4, seconds=0.4)["file"]:
-        for copy in range(15):
-            os.link(file, f"{file[:-4]}-{copy}.wav")
-    output = tmp_path / "features.parquet"
-    command = [sys.executable, "-m", "advser", "extract", str(tmp_path)]
-    command += ["-o", str(output), "--n-jobs", "1"]
+def interrupt(command, has_begun):
+    """Send Ctrl-C to a command once it has begun, and check how it ends."""
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    parts = tmp_path / "features.parquet.parts"
     try:
-        while not list(parts.rglob("output.pkl")):
+        while not has_begun():
             assert process.poll() is None
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGINT)
@@ -246,6 +240,17 @@ def test_extract_after_ctrl_c_goes_on_where_it_stopped(tmp_path):
     assert process.returncode == 130
     assert "what was finished is kept" in error
     assert "Traceback" not in error
+
+
+def test_extract_after_ctrl_c_goes_on_where_it_stopped(tmp_path):
+    for file in write_corpus(tmp_path, n_speakers=4, seconds=0.4)["file"]:
+        for copy in range(15):
+            os.link(file, f"{file[:-4]}-{copy}.wav")
+    output = tmp_path / "features.parquet"
+    command = [sys.executable, "-m", "advser", "extract", str(tmp_path)]
+    command += ["-o", str(output), "--n-jobs", "1"]
+    parts = tmp_path / "features.parquet.parts"
+    interrupt(command, lambda: list(parts.rglob("output.pkl")))
     n_done = len(list(parts.rglob("output.pkl")))
     assert 0 < n_done < 256
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -258,26 +263,9 @@ def test_extract_after_ctrl_c_goes_on_where_it_stopped(tmp_path):
 
 def test_ctrl_c_keeps_what_was_finished_and_scores_no_half_trained_network(tmp_path):
     folder = tmp_path / "results"
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "advser", "benchmark", "--methods", "none"),
-            *("--n-jobs", "1", "--seeds", "50", "--out", str(folder)),
-        ],
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        while not (folder / "scores.csv").exists():
-            assert process.poll() is None
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGINT)
-        error = process.communicate(timeout=30)[1]
-    finally:
-        process.kill()
-    assert process.returncode == 130
-    assert "what was finished is kept" in error
-    assert "Traceback" not in error
+    command = [sys.executable, "-m", "advser", "benchmark", "--methods", "none"]
+    command += ["--n-jobs", "1", "--seeds", "50", "--out", str(folder)]
+    interrupt(command, (folder / "scores.csv").exists)
     n_scored = pd.read_csv(folder / "scores.csv")["n_samples"].sum()
     assert 0 < n_scored == len(pd.read_csv(folder / "predictions.csv"))
     assert json.loads((folder / "settings.json").read_text())["seconds"] is None

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.linear_model import LinearRegression, Ridge
 from small_networks import labels, random_batch, random_network, ready, terms_of
-from tensors import gradients, identity, numeric_gradients, tensor
+from tensors import assert_gradients, gradients, identity, tensor
 from torch.autograd import gradcheck
 
 from advser import AdversarialSER
@@ -178,13 +178,7 @@ def test_objective_has_the_gradient_of_finite_differences(conditional):
     def loss():
         return terms_of(network, "train", x, y, 0.7)["explained"]
 
-    for ours, numeric in zip(
-        gradients([loss()], parameters),
-        numeric_gradients(loss, parameters),
-        strict=True,
-    ):
-        torch.testing.assert_close(ours, numeric, rtol=1e-5, atol=1e-8)
-    assert ours.any()
+    assert assert_gradients(loss, parameters)[-1].any()
 
 
 def test_penalty_reaches_the_training(toy):

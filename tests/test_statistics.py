@@ -1,5 +1,6 @@
 """Intervals and tests over speakers."""
 
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -32,6 +33,19 @@ def corpus(rng, n_speakers=10, n_rows=12):
     return y_true, speakers, predict
 
 
+def check_by_exchanges(found, score, one, other, speakers):
+    """Check a difference by all exchanges between two methods for six speakers."""
+    differences = []
+    for exchanged in product([False, True], repeat=6):
+        swap = np.array(exchanged)[speakers]
+        pairs = np.where(swap, other, one), np.where(swap, one, other)
+        differences.append(np.subtract(*map(score, pairs)))
+    as_large = np.abs(differences) >= abs(differences[0]) - 1e-12
+    assert found.difference == pytest.approx(differences[0])
+    assert found.p_value == pytest.approx(np.mean(as_large))
+    assert 0 < np.mean(as_large) < 0.5
+
+
 def test_difference_of_three_speakers_is_that_worked_out_by_hand():
     # The other method misses one anger with each speaker, of six: recalls 1/2 and 1.
     other = Y_TRUE.copy()
@@ -62,17 +76,8 @@ def test_p_value_is_that_of_exchanging_whole_speakers():
     one, other = predict(), predict()
     other[speakers < 4] = (y_true[speakers < 4] + 1) % 3
     found = uar_difference(y_true, one, other, speakers=speakers)
-    differences = []
-    for exchanged in product([False, True], repeat=6):
-        swap = np.array(exchanged)[speakers]
-        differences.append(
-            unweighted_average_recall(y_true, np.where(swap, other, one))
-            - unweighted_average_recall(y_true, np.where(swap, one, other))
-        )
-    as_large = np.abs(differences) >= abs(differences[0]) - 1e-12
-    assert found.difference == pytest.approx(differences[0])
-    assert found.p_value == pytest.approx(np.mean(as_large))
-    assert 0 < np.mean(as_large) < 0.5
+    score = partial(unweighted_average_recall, y_true)
+    check_by_exchanges(found, score, one, other, speakers)
 
 
 def test_seeds_are_averaged_and_no_new_speakers():
@@ -213,18 +218,9 @@ def test_p_value_of_concordance_is_that_of_exchanging_whole_speakers():
     rated, speakers, predict = rated_corpus(np.random.default_rng(1))
     one, other = predict(0.5), predict(1.0)
     found = ccc_difference(rated, one, other, speakers=speakers)
-    differences = []
-    for exchanged in product([False, True], repeat=6):
-        swap = np.array(exchanged)[speakers, None]
-        differences.append(
-            concordance_correlation(rated, np.where(swap, other, one))
-            - concordance_correlation(rated, np.where(swap, one, other))
-        )
-    as_large = np.abs(differences) >= abs(differences[0]) - 1e-12
-    assert found.difference == pytest.approx(differences[0])
-    assert found.p_value == pytest.approx(np.mean(as_large))
+    score = partial(concordance_correlation, rated)
+    check_by_exchanges(found, score, one, other, speakers[:, None])
     assert found.low < found.difference < found.high
-    assert 0 < np.mean(as_large) < 0.5
 
 
 def test_concordance_is_averaged_over_seeds_which_are_no_new_speakers():

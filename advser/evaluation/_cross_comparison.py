@@ -64,7 +64,7 @@ class CrossCorpusComparison:
 
     @classmethod
     def load(cls, folder: str | PathLike) -> Self:
-        """Read the comparison in a folder, even if it was interrupted.
+        """Read the comparison in a folder, as :meth:`Comparison.load` does.
 
         Parameters
         ----------
@@ -74,12 +74,6 @@ class CrossCorpusComparison:
         Returns
         -------
         comparison : CrossCorpusComparison
-            Emotions and names of samples are strings, whatever they were.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such comparison in the folder.
         """
         settings, tables = load(folder, kind="CrossCorpusComparison")
         return cls._of(tables, settings)

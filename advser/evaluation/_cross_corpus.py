@@ -108,23 +108,8 @@ def cross_corpus(
         within each corpus, on the emotions that it shares with any other. The speakers
         are then the domains, whatever `domain` is. None leaves it out.
 
-    seeds : int or sequence of int, default=5
-        The seeds, or the number of seeds 0, 1, 2 and so on. A seed replaces every
-        ``random_state`` that is None. An estimator without one runs once: set
-        ``random_state=0`` where it changes nothing.
-
-    folder : str or path-like, default=None
-        Folder for the tables, created if missing. Rows are written as they come: after
-        an interrupt, the same call continues with the fits that are left. Fits that
-        failed are tried again.
-
-    n_jobs : int, default=None
-        Number of processes, each on one thread; -1 for one per core. None means 1
-        unless in a :obj:`joblib.parallel_config` context. Networks of this package are
-        trained in stacks, see ``advser.model_selection``.
-
-    verbose : int, default=0
-        Whether to show a progress bar.
+    seeds, folder, n_jobs, verbose : object
+        As in :func:`compare`.
 
     Returns
     -------

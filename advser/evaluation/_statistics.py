@@ -217,7 +217,7 @@ def ccc_interval(
         Predicted ratings, for each seed. The coefficient is averaged over the seeds
         within each draw: the same speakers tested again are not new speakers.
 
-    speakers, confidence_level, n_resamples, random_state
+    speakers, confidence_level, n_resamples, random_state : object
         As in :func:`uar_interval`.
 
     Returns
@@ -280,7 +280,7 @@ def ccc_difference(
         differ: each method's coefficient is averaged over its own, and an exchange
         pairs them in turn.
 
-    speakers, confidence_level, n_resamples, random_state
+    speakers, confidence_level, n_resamples, random_state : object
         As in :func:`uar_difference`.
 
     Returns

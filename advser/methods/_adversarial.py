@@ -277,7 +277,7 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
         as it was. The ramp starts again.
 
     device : str or torch.device, default="cpu"
-        Where the network and its training rows live.
+        Device of the network and of its training rows.
 
     callbacks : list of skorch callbacks or None, default=None
         Further callbacks of the training; copies are used. Networks with callbacks are
@@ -459,29 +459,15 @@ class AdversarialSERRegressor(_WithObjective, BaseSERRegressor):
     n_outputs_ : int
         Number of targets.
 
-    speakers_ : ndarray of shape (n_speakers,)
-        The speakers of the training rows, in order of appearance.
-
     net_ : StepwiseNet
         The trained skorch net; ``net_.module_`` is the torch module, which returns
         ratings on the scales of the raters.
 
-    history_ : DataFrame of shape (n_epochs, n_records)
-        Every term of the loss by epoch, and the validation scores where there are
-        any.
+    speakers_, history_, n_iter_ : object
+        As in `AdversarialSER`.
 
-    n_iter_ : int
-        Number of epochs trained.
-
-    n_features_in_ : int
-        Number of features seen in `fit`.
-
-    feature_names_in_ : ndarray of shape (n_features,)
-        Their names, where X was a DataFrame with string columns.
-
-    feature_origin_ : dict or None
-        How the features were made, where X tells it
-        (:func:`advser.audio.read_features`).
+    n_features_in_, feature_names_in_, feature_origin_ : object
+        As in `AdversarialSER`.
 
     See Also
     --------

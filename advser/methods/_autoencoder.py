@@ -71,6 +71,8 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         emotion logits, which are then predicted from the last hidden layer and not from
         z. This part has a discriminator of its own, which knows the shares of the
         emotions. The decoder gets both parts, so that z need not hold the emotion.
+        `transform` returns the columns of z and then those of this part, in the order
+        of `classes_`.
 
     categorical_weight : float, default=1.0
         Learning rate of the step that draws this part of the code to one-hot classes,
@@ -107,8 +109,8 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         Width of z.
 
     clip : float or None, default=2.0
-        Bound of the standardised features: values beyond ±`clip` standard deviations
-        are set to it. The decoder reconstructs the bounded values. None for no bound.
+        Bound of the standardised features, as in `AdversarialSER`. The decoder
+        reconstructs the bounded values.
 
     dropout : float, default=0.0
         Probability that a hidden unit of the encoder is left out of a training step.
@@ -127,33 +129,16 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
     batch_size : int, default=64
         Rows per training step, and samples of the prior.
 
-    class_weight : "balanced", dict {label: weight} or None, default="balanced"
-        Weights of the emotions in their cross-entropy, as in `AdversarialSER`.
-
-    early_stopping : bool, default=False
-        Whether to set some speakers aside, stop when their UAR has not risen for
-        `n_iter_no_change` epochs, and keep the weights of the best epoch.
-
-    validation_fraction : float, default=0.2
-        Share of the speakers set aside for early stopping.
-
-    n_iter_no_change : int, default=20
-        Epochs without a better validation UAR before the training stops.
+    class_weight, early_stopping, validation_fraction, n_iter_no_change : object
+        As in `AdversarialSER`.
 
     warm_start : bool, default=False
         Whether a further `fit` goes on from the last, with the same emotions, speakers
         and genders. It takes up a change of `lr` and `max_epochs`; what else is set
         stays as it was.
 
-    device : str or torch.device, default="cpu"
-        Where the network and its training rows live.
-
-    callbacks : list of skorch callbacks or None, default=None
-        Further callbacks of the training; copies are used. Networks with callbacks are
-        not trained in stacks.
-
-    verbose : int, default=0
-        Whether to print a line per epoch.
+    device, callbacks, verbose : object
+        As in `AdversarialSER`.
 
     random_state : int, RandomState instance or None, default=None
         Source of the initial weights, the order of the rows, the dropout masks and the
@@ -161,34 +146,14 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
-        The emotions, sorted.
-
-    speakers_ : ndarray of shape (n_speakers,)
-        The speakers of the training rows, in order of appearance.
-
     genders_ : ndarray of shape (n_genders,)
-        Their genders, in order of appearance.
+        The genders of the training rows, in order of appearance.
 
-    net_ : StepwiseNet
-        The trained skorch net; ``net_.module_`` is the torch module.
+    classes_, speakers_, net_, history_, n_iter_ : object
+        As in `AdversarialSER`.
 
-    history_ : DataFrame of shape (n_epochs, n_records)
-        Every term of the loss by epoch, and the validation scores where there are
-        any.
-
-    n_iter_ : int
-        Number of epochs trained.
-
-    n_features_in_ : int
-        Number of features seen in `fit`.
-
-    feature_names_in_ : ndarray of shape (n_features,)
-        Their names, where X was a DataFrame with string columns.
-
-    feature_origin_ : dict or None
-        How the features were made, where X tells it
-        (:func:`advser.audio.read_features`).
+    n_features_in_, feature_names_in_, feature_origin_ : object
+        As in `AdversarialSER`.
 
     See Also
     --------
@@ -329,21 +294,6 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         self.verbose = verbose
         self.random_state = random_state
 
-    def transform(self, X: npt.ArrayLike) -> np.ndarray:
-        """Return the code of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        code : ndarray of shape (n_samples, embedding_dim)
-            z. With `categorical_code`, the probabilities of the emotions are further
-            columns, in the order of `classes_`.
-        """
-        return super().transform(X)
-
     def sample(
         self, n_samples: int = 1, emotion=None, *, random_state=None
     ) -> np.ndarray:
@@ -359,7 +309,7 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
             with their shares of the training rows.
 
         random_state : int, RandomState instance or None, default=None
-            Source of the samples.
+            Source of samples and emotions.
 
         Returns
         -------
@@ -454,11 +404,8 @@ class AutoencoderSERRegressor(WithAutoencoder, BaseSERRegressor):
     loss : {"ccc", "mse", "huber"}, default="ccc"
         What is minimised for each target, as in `AdversarialSERRegressor`.
 
-    huber_delta : float, default=1.0
-        Where Huber's loss turns from square to linear, in standard deviations.
-
-    target_weights : array-like of shape (n_outputs,) or None, default=None
-        Weights of the targets in the loss; None for equal ones.
+    huber_delta, target_weights : object
+        As in `AdversarialSERRegressor`.
 
     prior_weight, reconstruction_weight, speaker_task, speaker_weight : object
         As in `AutoencoderSER`.
@@ -473,46 +420,24 @@ class AutoencoderSERRegressor(WithAutoencoder, BaseSERRegressor):
         As in `AutoencoderSER`.
 
     early_stopping : bool, default=False
-        Whether to set some speakers aside, stop when the concordance of their ratings
-        has not risen for `n_iter_no_change` epochs, and keep the weights of the best
-        epoch.
+        Whether to stop early, as in `AdversarialSERRegressor`.
 
-    validation_fraction, n_iter_no_change, warm_start : object
+    validation_fraction, n_iter_no_change : object
         As in `AutoencoderSER`.
 
-    device, callbacks, verbose, random_state : object
+    warm_start, device, callbacks, verbose, random_state : object
         As in `AutoencoderSER`.
 
     Attributes
     ----------
-    n_outputs_ : int
-        Number of targets.
-
-    speakers_ : ndarray of shape (n_speakers,)
-        The speakers of the training rows, in order of appearance.
-
     genders_ : ndarray of shape (n_genders,)
-        Their genders, in order of appearance.
+        The genders of the training rows, in order of appearance.
 
-    net_ : StepwiseNet
-        The trained skorch net; ``net_.module_`` is the torch module.
+    n_outputs_, speakers_, net_, history_, n_iter_ : object
+        As in `AdversarialSERRegressor`.
 
-    history_ : DataFrame of shape (n_epochs, n_records)
-        Every term of the loss by epoch, and the validation scores where there are
-        any.
-
-    n_iter_ : int
-        Number of epochs trained.
-
-    n_features_in_ : int
-        Number of features seen in `fit`.
-
-    feature_names_in_ : ndarray of shape (n_features,)
-        Their names, where X was a DataFrame with string columns.
-
-    feature_origin_ : dict or None
-        How the features were made, where X tells it
-        (:func:`advser.audio.read_features`).
+    n_features_in_, feature_names_in_, feature_origin_ : object
+        As in `AdversarialSER`.
 
     See Also
     --------

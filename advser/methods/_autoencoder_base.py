@@ -62,20 +62,8 @@ class WithAutoencoder:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Features, one row per utterance, raw or scaled.
-
-        y : array-like of shape (n_samples,)
-            Emotions. A regressor takes ratings, also of shape (n_samples, n_outputs),
-            with NaN for a missing one; a row without any is like one of X_unlabeled.
-
-        speakers : array-like of shape (n_samples,), default=None
-            Speaker of each row: strings, integers, a pandas column. None or NaN stands
-            for an unknown speaker.
-
-        groups : array-like of shape (n_samples,), default=None
-            The speakers under scikit-learn's name for them, so that one array drives
-            both the splitter and the network. Ignored where `speakers` is given.
+        X, y, speakers, groups : object
+            As in :meth:`AdversarialSER.fit`.
 
         genders : array-like of shape (n_samples,), default=None
             Gender of each speaker. None or NaN stands for an unknown gender.

@@ -144,7 +144,7 @@ class BaseSER(
         return tags
 
     def transform(self, X: npt.ArrayLike) -> np.ndarray:
-        """Return the embedding of each row.
+        """Return the representation of each row from which the emotion is predicted.
 
         Parameters
         ----------
@@ -154,7 +154,9 @@ class BaseSER(
         -------
         embedding : ndarray of shape (n_samples, embedding_dim)
         """
-        return self._apply("encoder", X)
+        return self._apply(self._representation, X)
+
+    _representation = "encoder"  # the part of the network that `transform` applies
 
     @property
     def _n_features_out(self):
@@ -185,9 +187,7 @@ class BaseSER(
                 output = output.cpu()
                 if len(output) == len(X):
                     return output.numpy()
-                if (
-                    outputs is None
-                ):  # all at once, since pieces would fragment the memory
+                if outputs is None:  # allocate once: pieces would fragment the memory
                     outputs = output.new_empty(len(X), *output.shape[1:])
                 outputs[start : start + CHUNK] = output
         return outputs.numpy()

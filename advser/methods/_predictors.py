@@ -59,16 +59,11 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
         return self._apply("forward", X, torch.softmax)
 
     def predict_log_proba(self, X: npt.ArrayLike) -> np.ndarray:
-        """Return the logarithm of the probability of each emotion.
+        """Return the logarithms of what `predict_proba` returns.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        log_probability : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`.
         """
         return self._apply("forward", X, torch.log_softmax)
 

@@ -52,7 +52,8 @@ class SiameseSER(BaseSERClassifier):
     The calibration :math:`L_\mathrm{sim}` draws i to the neutral speech of the speaker,
     the orthogonality :math:`L_\mathrm{diff}` separates i and r, the decoder D makes
     them keep the information of h, and a speaker head A makes i hold the speaker s.
-    Predictions need no reference. :meth:`explain` returns how much of an utterance, and
+    Predictions need no reference. `transform` returns r, and :meth:`disentangle` both
+    codes. :meth:`explain` returns how much of an utterance, and
     which of its features, each code holds.
 
     Features may be raw: the network standardises them by the training rows.
@@ -103,8 +104,7 @@ class SiameseSER(BaseSERClassifier):
         times as much.
 
     clip : float or None, default=2.0
-        Bound of the standardised features: values beyond ±`clip` standard deviations
-        are set to it. None for no bound.
+        Bound of the standardised features, as in `AdversarialSER`.
 
     dropout : float, default=0.0
         Probability that a unit of the encoder's hidden layers is left out of a training
@@ -125,33 +125,16 @@ class SiameseSER(BaseSERClassifier):
     batch_size : int, default=64
         Rows per training step.
 
-    class_weight : "balanced", dict {label: weight} or None, default="balanced"
-        Weights of the emotions in their term of the loss, as in `AdversarialSER`.
-
-    early_stopping : bool, default=False
-        Whether to set some speakers aside, stop when their UAR has not risen for
-        `n_iter_no_change` epochs, and keep the weights of the best epoch.
-
-    validation_fraction : float, default=0.2
-        Share of the speakers set aside for early stopping.
-
-    n_iter_no_change : int, default=20
-        Epochs without a better validation UAR before the training stops.
+    class_weight, early_stopping, validation_fraction, n_iter_no_change : object
+        As in `AdversarialSER`.
 
     warm_start : bool, default=False
         Whether a further `fit` goes on from the last, with the same emotions and
         speakers. It takes up a change of `lr` and `max_epochs`; what else is set, and
         the neutral references, stay as they were.
 
-    device : str or torch.device, default="cpu"
-        Where the network and its training rows live.
-
-    callbacks : list of skorch callbacks or None, default=None
-        Further callbacks of the training; copies are used. Networks with callbacks are
-        not trained in stacks.
-
-    verbose : int, default=0
-        Whether to print a line per epoch.
+    device, callbacks, verbose : object
+        As in `AdversarialSER`.
 
     random_state : int, RandomState instance or None, default=None
         Source of the initial weights, the order of the rows, the dropout masks and the
@@ -159,31 +142,15 @@ class SiameseSER(BaseSERClassifier):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
-        The emotions, sorted.
-
-    speakers_ : ndarray of shape (n_speakers,)
-        The speakers of the training rows, in order of appearance.
-
-    net_ : StepwiseNet
-        The trained skorch net; ``net_.module_`` is the torch module.
-
     history_ : DataFrame of shape (n_epochs, n_records)
         Every term of the loss by epoch, multiplied by its weight, and the validation
         scores where there are any.
 
-    n_iter_ : int
-        Number of epochs trained.
+    classes_, speakers_, net_, n_iter_ : object
+        As in `AdversarialSER`.
 
-    n_features_in_ : int
-        Number of features seen in `fit`.
-
-    feature_names_in_ : ndarray of shape (n_features,)
-        Their names, where X was a DataFrame with string columns.
-
-    feature_origin_ : dict or None
-        How the features were made, where X tells it
-        (:func:`advser.audio.read_features`).
+    n_features_in_, feature_names_in_, feature_origin_ : object
+        As in `AdversarialSER`.
 
     See Also
     --------
@@ -322,19 +289,8 @@ class SiameseSER(BaseSERClassifier):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Features, one row per utterance, raw or scaled.
-
-        y : array-like of shape (n_samples,)
-            Emotions.
-
-        speakers : array-like of shape (n_samples,), default=None
-            Speaker of each row: strings, integers, a pandas column. None or NaN stands
-            for an unknown speaker.
-
-        groups : array-like of shape (n_samples,), default=None
-            The speakers under scikit-learn's name for them, so that one array drives
-            both the splitter and the network. Ignored where `speakers` is given.
+        X, y, speakers, groups : object
+            As in :meth:`AdversarialSER.fit`.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows in every term of the loss. A row of weight 0 is no
@@ -359,18 +315,7 @@ class SiameseSER(BaseSERClassifier):
             X, y, speakers=speakers, groups=groups, sample_weight=sample_weight
         )
 
-    def transform(self, X: npt.ArrayLike) -> np.ndarray:
-        """Return the emotion-relevant code of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        emotion_code : ndarray of shape (n_samples, embedding_dim)
-        """
-        return self._apply("emotion_code", X)
+    _representation = "emotion_code"
 
     def disentangle(self, X: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Return both codes of each row.
@@ -381,10 +326,8 @@ class SiameseSER(BaseSERClassifier):
 
         Returns
         -------
-        emotion_code : ndarray of shape (n_samples, embedding_dim)
-            The emotion-relevant code.
-        speaker_code : ndarray of shape (n_samples, embedding_dim)
-            The emotion-irrelevant code.
+        emotion_code, speaker_code : ndarray of shape (n_samples, embedding_dim)
+            The emotion-relevant and the emotion-irrelevant code.
         """
         codes = self._apply("codes", X)
         return codes[:, : self.embedding_dim], codes[:, self.embedding_dim :]

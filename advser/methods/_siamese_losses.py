@@ -50,11 +50,8 @@ def cosine_distance(i: Tensor, h_n: Tensor) -> Tensor:
 
     Parameters
     ----------
-    i : Tensor of shape (n, d)
-        Emotion-irrelevant code.
-
-    h_n : Tensor of shape (n, d)
-        Embedding of the neutral reference of each row.
+    i, h_n : Tensor of shape (n, d)
+        As in :func:`jensen_shannon_divergence`.
 
     Returns
     -------

@@ -40,19 +40,10 @@ class Emotions(nn.Module):
     def risks(
         self, logits: Tensor, y: Labels, membership: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return the cross-entropy of each speaker's rows, and their total weight.
+        """Return the cross-entropy and the total weight of each speaker's rows.
 
-        Parameters
-        ----------
-        logits : Tensor of shape (n, n_emotions)
-
-        y : Labels
-
-        membership : Tensor of shape (n, n_speakers)
-
-        Returns
-        -------
-        risks, weights : Tensor of shape (n_speakers,)
+        `membership` is 1 where a row is of a speaker: (n, n_speakers) to twice
+        (n_speakers,).
         """
         losses = cross_entropy(logits, y.emotion)
         weight = membership * y.emotion_weight[:, None]
@@ -107,7 +98,7 @@ class Ratings(nn.Module):
         Where Huber's loss turns from square to linear, in standard deviations.
 
     edges : ndarray of shape (n_targets, n_bins - 1)
-        Bounds of the bins, whose combinations a conditional objective tells apart.
+        Bounds of the bins, for a conditional objective.
     """
 
     monitored = "valid_ccc"
@@ -143,20 +134,7 @@ class Ratings(nn.Module):
     def risks(
         self, predicted: Tensor, y: Labels, membership: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return the loss of each speaker's rows, and their total weight.
-
-        Parameters
-        ----------
-        predicted : Tensor of shape (n, n_targets)
-
-        y : Labels
-
-        membership : Tensor of shape (n, n_speakers)
-
-        Returns
-        -------
-        risks, weights : Tensor of shape (n_speakers,)
-        """
+        """Return the loss and the total weight of each speaker: twice (n_speakers,)."""
         weight = membership[:, :, None] * y.ratings_weight[:, None]  # (n, S, t)
         predicted, rated = predicted[:, None], y.ratings[:, None]
         total = weight.sum(0)  # (n_speakers, n_targets)

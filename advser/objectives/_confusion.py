@@ -29,10 +29,8 @@ def confusion_loss(speaker_logits: Tensor, candidates: Tensor) -> Tensor:
 
     Parameters
     ----------
-    speaker_logits : Tensor of shape (n, n_speakers)
-
-    candidates : Tensor of shape (n, n_speakers) or (1, n_speakers), of 0 and 1
-        The :math:`S` speakers whom a row may be of.
+    speaker_logits, candidates : Tensor of shape (n, n_speakers)
+        As in :func:`speaker_entropy`, with :math:`S` candidates.
 
     Returns
     -------

@@ -56,8 +56,7 @@ class Display:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------

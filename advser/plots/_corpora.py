@@ -48,15 +48,12 @@ class CrossCorpusDisplay:
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
     >>> from sklearn.naive_bayes import GaussianNB
-    >>> from advser.datasets import load_emodb
-    >>> from advser.evaluation import cross_corpus
-    >>> from advser.plots import CrossCorpusDisplay
-    >>> frame = load_emodb(as_frame=True).frame
+    >>> from advser import datasets, evaluation, plots
+    >>> frame = datasets.load_emodb(as_frame=True).frame
     >>> corpora = dict(iter(frame.groupby("gender")))
-    >>> found = cross_corpus(corpora, {"Bayes": GaussianNB()})
-    >>> display = CrossCorpusDisplay.from_comparison(found, figure=Figure())
+    >>> found = evaluation.cross_corpus(corpora, {"Bayes": GaussianNB()})
+    >>> display = plots.CrossCorpusDisplay.from_comparison(found)
     >>> display.figure_.savefig("matrix.png")  # doctest: +SKIP
     """
 
@@ -86,8 +83,8 @@ class CrossCorpusDisplay:
             Probability that an interval covers the recall on other speakers of the
             test corpus.
 
-        figure : matplotlib Figure or SubFigure, default=None
-            Empty figure to draw on. If None, a new one.
+        figure : matplotlib Figure or SubFigure, default: a new figure
+            An empty figure to draw on.
 
         Returns
         -------
@@ -115,8 +112,8 @@ class CrossCorpusDisplay:
 
         Parameters
         ----------
-        figure : matplotlib Figure or SubFigure, default=None
-            Empty figure to draw on. If None, a new one.
+        figure : matplotlib Figure or SubFigure, default: a new figure
+            An empty figure to draw on.
 
         Returns
         -------

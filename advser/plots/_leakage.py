@@ -82,16 +82,14 @@ class LeakageDisplay(ProbedDisplay):
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
     >>> from sklearn.naive_bayes import GaussianNB
-    >>> from advser.datasets import load_emodb
-    >>> from advser.evaluation import compare
-    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
-    >>> models = {"Bayes": GaussianNB()}
-    >>> comparison = compare(models, X, y, speakers, probes=["logistic"])
-    >>> from advser.plots import LeakageDisplay
-    >>> ax = Figure().add_subplot()
-    >>> display = LeakageDisplay.from_comparison(comparison, ax=ax)
+    >>> from advser import datasets, evaluation, plots
+    >>> comparison = evaluation.compare(
+    ...     {"Bayes": GaussianNB()},
+    ...     *datasets.load_emodb(return_X_y_speakers=True),
+    ...     probes=["logistic"],
+    ... )
+    >>> display = plots.LeakageDisplay.from_comparison(comparison)
     >>> display.figure_.savefig("leakage.png")  # doctest: +SKIP
     """
 
@@ -122,8 +120,7 @@ class LeakageDisplay(ProbedDisplay):
             Name that an estimator shares with others, and so their colour. By default
             each has its own.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------
@@ -172,39 +169,25 @@ class WeightDisplay(ProbedDisplay):
         One row per objective and weight: `objective`, `weight`, `score`, `leakage`, and
         `score_std` and `leakage_std` over seeds.
 
-    chance : float
-        Leakage of an embedding without any information on the speaker.
-
-    probe : str
-        Name of the probe.
-
-    asked : str, default="speaker"
-        What the probe predicts.
-
-    raw : float, default=None
-        Leakage of the raw features, if known.
+    chance, probe, asked, raw : object
+        As in `LeakageDisplay`.
 
     measure : {"uar", "ccc"}, default="uar"
         The score: recall of emotions or concordance of ratings.
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
-    >>> from advser import AdversarialSER
-    >>> from advser.datasets import load_emodb
-    >>> from advser.evaluation import compare
+    >>> from advser import AdversarialSER, datasets, evaluation, plots
     >>> from advser.objectives import GradientReversal
-    >>> from advser.plots import WeightDisplay
     >>> models = {
     ...     f"grl {weight}": AdversarialSER(GradientReversal(weight), max_epochs=1)
     ...     for weight in (0.1, 1.0)
     ... }
-    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
-    >>> comparison = compare(models, X, y, speakers, seeds=1, probes=["logistic"])
-    >>> display = WeightDisplay.from_comparison(
+    >>> emodb = datasets.load_emodb(return_X_y_speakers=True)
+    >>> comparison = evaluation.compare(models, *emodb, seeds=1, probes=["logistic"])
+    >>> display = plots.WeightDisplay.from_comparison(
     ...     comparison,
     ...     {"gradient reversal": {weight: f"grl {weight}" for weight in (0.1, 1.0)}},
-    ...     ax=Figure().add_subplot(),
     ... )
     >>> display.figure_.savefig("weights.png")  # doctest: +SKIP
     """
@@ -230,14 +213,10 @@ class WeightDisplay(ProbedDisplay):
             For each objective the name of its estimator by weight; for a single one,
             such as the network without adversary, ``{0: name}``.
 
-        probe : str, default="logistic"
-            The probe.
+        probe, asked : str
+            As in :meth:`LeakageDisplay.from_comparison`.
 
-        asked : str, default="speaker"
-            What it predicts: "speaker", "speaker within emotion" or "gender".
-
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------

@@ -45,14 +45,10 @@ class TrainingDisplay(Display):
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
-    >>> from advser import AdversarialSER
-    >>> from advser.datasets import load_emodb
-    >>> from advser.plots import TrainingDisplay
-    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> from advser import AdversarialSER, datasets, plots
+    >>> X, y, speakers = datasets.load_emodb(return_X_y_speakers=True)
     >>> ser = AdversarialSER(max_epochs=5).fit(X, y, speakers=speakers)
-    >>> ax = Figure().add_subplot()
-    >>> display = TrainingDisplay.from_estimator(ser, ax=ax)
+    >>> display = plots.TrainingDisplay.from_estimator(ser)
     >>> display.figure_.savefig("training.png")  # doctest: +SKIP
     """
 
@@ -69,8 +65,7 @@ class TrainingDisplay(Display):
         estimator : estimator or Pipeline
             Fitted estimator of this package, or a pipeline that ends with one.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------
@@ -122,14 +117,9 @@ class EmbeddingDisplay:
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
-    >>> from advser.datasets import load_emodb
-    >>> from advser.plots import EmbeddingDisplay
-    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
-    >>> axes = Figure().subplots(1, 2)
-    >>> display = EmbeddingDisplay.from_embedding(
-    ...     X, y, speakers, method="pca", axes=axes
-    ... )
+    >>> from advser import datasets, plots
+    >>> X, y, speakers = datasets.load_emodb(return_X_y_speakers=True)
+    >>> display = plots.EmbeddingDisplay.from_embedding(X, y, speakers, method="pca")
     >>> display.points.shape
     (339, 2)
     """
@@ -291,14 +281,10 @@ class ExplanationDisplay(Display):
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
-    >>> from advser import SiameseSER
-    >>> from advser.datasets import load_emodb
-    >>> from advser.plots import ExplanationDisplay
-    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> from advser import SiameseSER, datasets, plots
+    >>> X, y, speakers = datasets.load_emodb(return_X_y_speakers=True)
     >>> ser = SiameseSER(max_epochs=10, random_state=0).fit(X, y, speakers=speakers)
-    >>> ax = Figure().add_subplot()
-    >>> display = ExplanationDisplay.from_estimator(ser, X, ax=ax)
+    >>> display = plots.ExplanationDisplay.from_estimator(ser, X)
     >>> display.attributions.shape
     (10, 2)
     """
@@ -321,8 +307,7 @@ class ExplanationDisplay(Display):
         n_features : int, default=10
             Number of the features to show.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------

@@ -31,12 +31,8 @@ class RatingDisplay(Display):
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
     >>> from advser.plots import RatingDisplay
-    >>> ax = Figure().add_subplot()
-    >>> display = RatingDisplay.from_predictions(
-    ...     [1, 2, 3], [1.5, 2, 2.5], name="arousal", ax=ax
-    ... )
+    >>> display = RatingDisplay.from_predictions([1, 2, 3], [1.5, 2, 2.5])
     >>> display.ax_.get_title()
     'CCC 0.80'
     """
@@ -67,8 +63,7 @@ class RatingDisplay(Display):
         name : str, default="rating"
             Name of the rating.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------

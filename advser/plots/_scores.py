@@ -44,15 +44,11 @@ class ComparisonDisplay(Display):
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
     >>> from sklearn.naive_bayes import GaussianNB
-    >>> from advser.datasets import load_emodb
-    >>> from advser.evaluation import compare
-    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
-    >>> comparison = compare({"Bayes": GaussianNB()}, X, y, speakers, probes=())
-    >>> from advser.plots import ComparisonDisplay
-    >>> ax = Figure().add_subplot()
-    >>> display = ComparisonDisplay.from_comparison(comparison, ax=ax)
+    >>> from advser import datasets, evaluation, plots
+    >>> emodb = datasets.load_emodb(return_X_y_speakers=True)
+    >>> comparison = evaluation.compare({"Bayes": GaussianNB()}, *emodb, probes=())
+    >>> display = plots.ComparisonDisplay.from_comparison(comparison)
     >>> display.figure_.savefig("uar.png")  # doctest: +SKIP
     """
 
@@ -79,8 +75,7 @@ class ComparisonDisplay(Display):
             Name of the row of each estimator, if several share one, such as a
             classifier with and without a normalisation. By default each has its own.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------
@@ -136,18 +131,9 @@ class IntervalDisplay(Display):
     measure : {"uar", "ccc"}, default="uar"
         The score: recall of emotions or concordance of ratings.
 
-    Examples
+    See Also
     --------
-    >>> from matplotlib.figure import Figure
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> from advser.datasets import load_emodb
-    >>> from advser.evaluation import compare
-    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
-    >>> comparison = compare({"Bayes": GaussianNB()}, X, y, speakers, probes=())
-    >>> from advser.plots import IntervalDisplay
-    >>> ax = Figure().add_subplot()
-    >>> display = IntervalDisplay.from_comparison(comparison, ax=ax)
-    >>> display.figure_.savefig("intervals.png")  # doctest: +SKIP
+    ComparisonDisplay : The spread over seeds and speakers, with an example of the use.
     """
 
     summary: pd.DataFrame
@@ -172,8 +158,7 @@ class IntervalDisplay(Display):
         confidence_level : float, default=0.95
             Probability that an interval covers the score on other speakers.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------
@@ -207,17 +192,13 @@ class DifferenceDisplay(Display):
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
     >>> from sklearn.dummy import DummyClassifier
     >>> from sklearn.naive_bayes import GaussianNB
-    >>> from advser.datasets import load_emodb
-    >>> from advser.evaluation import compare
-    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> from advser import datasets, evaluation, plots
     >>> models = {"Bayes": GaussianNB(), "one": DummyClassifier(random_state=0)}
-    >>> comparison = compare(models, X, y, speakers, probes=())
-    >>> from advser.plots import DifferenceDisplay
-    >>> ax = Figure().add_subplot()
-    >>> display = DifferenceDisplay.from_comparison(comparison, ax=ax)
+    >>> emodb = datasets.load_emodb(return_X_y_speakers=True)
+    >>> comparison = evaluation.compare(models, *emodb, probes=())
+    >>> display = plots.DifferenceDisplay.from_comparison(comparison)
     >>> display.figure_.savefig("differences.png")  # doctest: +SKIP
     """
 
@@ -246,8 +227,7 @@ class DifferenceDisplay(Display):
         confidence_level : float, default=0.95
             Probability that an interval covers the difference on other speakers.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------

@@ -47,13 +47,11 @@ class SpeakerRecallDisplay(Display):
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
     >>> from advser.plots import SpeakerRecallDisplay
     >>> display = SpeakerRecallDisplay.from_predictions(
     ...     ["joy", "joy", "fear", "joy"],
     ...     ["joy", "fear", "fear", "joy"],
     ...     ["ann", "ann", "ann", "bob"],
-    ...     ax=Figure().add_subplot(),
     ... )
     >>> display.recall.to_dict()
     {'ann': 0.75, 'bob': 1.0}
@@ -75,17 +73,10 @@ class SpeakerRecallDisplay(Display):
 
         Parameters
         ----------
-        y_true : array-like of shape (n_samples,)
-            True emotions.
+        y_true, y_pred, speakers : array-like of shape (n_samples,)
+            True emotion, predicted emotion and speaker of each row.
 
-        y_pred : array-like of shape (n_samples,)
-            Predicted emotions.
-
-        speakers : array-like of shape (n_samples,)
-            Speaker of each row.
-
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------
@@ -122,8 +113,7 @@ class SpeakerRecallDisplay(Display):
         speakers : array-like of shape (n_samples,)
             Speaker of each row, passed on to the estimator if it requests them.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------
@@ -162,12 +152,9 @@ class ConfoundingDisplay(Display):
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
-    >>> from advser.datasets import load_emodb
-    >>> from advser.plots import ConfoundingDisplay
-    >>> _, y, speakers = load_emodb(return_X_y_speakers=True)
-    >>> ax = Figure().add_subplot()
-    >>> display = ConfoundingDisplay.from_labels(y, speakers, ax=ax)
+    >>> from advser import datasets, plots
+    >>> _, y, speakers = datasets.load_emodb(return_X_y_speakers=True)
+    >>> display = plots.ConfoundingDisplay.from_labels(y, speakers)
     >>> display.figure_.savefig("confounding.png")  # doctest: +SKIP
     """
 
@@ -181,14 +168,10 @@ class ConfoundingDisplay(Display):
 
         Parameters
         ----------
-        y : array-like of shape (n_samples,)
-            Emotions.
+        y, speakers : array-like of shape (n_samples,)
+            Emotion and speaker of each row.
 
-        speakers : array-like of shape (n_samples,)
-            Speaker of each row.
-
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------
@@ -250,19 +233,12 @@ class EnrollmentDisplay(Display):
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
     >>> from sklearn.naive_bayes import GaussianNB
     >>> from sklearn.pipeline import make_pipeline
-    >>> from advser import SpeakerScaler
-    >>> from advser.datasets import load_emodb
-    >>> from advser.plots import EnrollmentDisplay
+    >>> from advser import SpeakerScaler, datasets, plots
     >>> model = make_pipeline(SpeakerScaler(), GaussianNB())
-    >>> display = EnrollmentDisplay.from_estimator(
-    ...     model,
-    ...     *load_emodb(return_X_y_speakers=True),
-    ...     k=[0, 5, "all"],
-    ...     ax=Figure().add_subplot(),
-    ... )
+    >>> emodb = datasets.load_emodb(return_X_y_speakers=True)
+    >>> display = plots.EnrollmentDisplay.from_estimator(model, *emodb, k=[0, 5, "all"])
     >>> display.figure_.savefig("enrolment.png")  # doctest: +SKIP
     """
 
@@ -282,8 +258,7 @@ class EnrollmentDisplay(Display):
         curves : DataFrame or dict of str to DataFrame
             Table of :func:`advser.evaluation.enrollment_curve`, or several by name.
 
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------
@@ -307,19 +282,15 @@ class EnrollmentDisplay(Display):
         Parameters
         ----------
         estimator : Pipeline, search over one, or dict of str to these
-            Several are given by name, and enroll the same utterances.
+            Several are given by name, and enrol the same utterances.
 
         X : array-like of shape (n_samples, n_features)
             Features.
 
-        y : array-like of shape (n_samples,)
-            Emotions.
+        y, speakers : array-like of shape (n_samples,)
+            Emotion and speaker of each row.
 
-        speakers : array-like of shape (n_samples,)
-            Speaker of each row.
-
-        ax : matplotlib Axes, default=None
-            Axes to draw on. If None, those of a new figure.
+        ax : matplotlib Axes, default: those of a new figure
 
         **options : object
             Passed on to :func:`advser.evaluation.enrollment_curve`: `k`, `neutral`,
