@@ -187,7 +187,7 @@ class _Evaluation:
             result["estimator"] = None
 
 
-class _StackedSearch:
+class _StackedSearch(BaseEstimator):
     """What makes a search of scikit-learn a stacked one.
 
     The methods of `BaseSearchCV` that are called here have private names. They are

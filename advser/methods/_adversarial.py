@@ -24,6 +24,7 @@ from ..nn import Dropout, linear
 from ..objectives import EmpiricalRisk, Objective
 from ..speakers._confounding import warn_if_confounded
 from ._adversarial_network import AdversarialNetwork
+from ._base import BaseSER
 from ._predictors import BaseSERClassifier, BaseSERRegressor
 
 __all__ = ["AdversarialSER", "AdversarialSERRegressor"]
@@ -40,7 +41,7 @@ OBJECTIVES = {
 }
 
 
-class _WithObjective:
+class _WithObjective(BaseSER):
     """What the classifier and the regressor share."""
 
     _parameter_constraints: dict = {

@@ -92,6 +92,10 @@ class Objective(BaseEstimator, nn.Module):
     3
     """
 
+    task: Any
+    n_speakers: int
+    support: Tensor
+    weight: Any  # a parameter of most objectives
     n_adversary_steps = 0
     trains_own_modules = True
     needs_speakers = True
@@ -177,7 +181,7 @@ class Objective(BaseEstimator, nn.Module):
         Rows of unknown speakers are 0 throughout.
         """
         one_hot = F.one_hot(y.speaker.clamp(min=0), self.n_speakers)
-        return one_hot * (y.speaker_weight > 0).to(y.speaker_weight)[:, None]
+        return one_hot * y.speaker_weight.gt(0).to(y.speaker_weight)[:, None]
 
     def speaker_risks(self, output: Tensor, y: Labels) -> tuple[Tensor, Tensor]:
         """Return the loss of the emotion for each speaker of the batch.

@@ -107,7 +107,7 @@ class MaxEntropy(LearningAdversary):
         self.conditional = conditional
 
     @property
-    def n_adversary_steps(self) -> int:
+    def n_adversary_steps(self) -> int:  # type: ignore[override]  # from a parameter
         """Update steps of the speaker head before that of the encoder."""
         return self.steps
 

@@ -141,7 +141,7 @@ class GradientReversal(LearningAdversary):
         self.conditional = conditional
 
     @property
-    def n_adversary_steps(self) -> int:
+    def n_adversary_steps(self) -> int:  # type: ignore[override]  # from a parameter
         """Update steps of the speaker head before the joint one."""
         return self.steps - 1
 

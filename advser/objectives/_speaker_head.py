@@ -43,6 +43,8 @@ class SpeakerHead(nn.Module):
         unknown emotion. None for an unconditional head.
     """
 
+    support: Tensor
+
     def __init__(
         self,
         embedding_dim: int,
@@ -53,7 +55,7 @@ class SpeakerHead(nn.Module):
     ):
         super().__init__()
         self.conditional = support is not None
-        n_conditions = len(support) - 1 if self.conditional else 1
+        n_conditions = 1 if support is None else len(support) - 1
         sizes = (embedding_dim * n_conditions, *hidden_layer_sizes)
         self.layers = nn.Sequential(
             *mlp(sizes, generator), linear(sizes[-1], n_speakers, None)
@@ -89,7 +91,7 @@ class SpeakerHead(nn.Module):
         condition : Tensor of shape (n,)
             Codes of the emotions, -1 where unknown.
         """
-        if not self.conditional:
+        if q is None or not self.conditional:
             return self.layers(h)
         logits = self.layers((q[:, :, None] * h[:, None, :]).flatten(1))
         return logits + (1 - self.candidates(condition)) * EXCLUDED
