@@ -40,7 +40,7 @@ class Standardize(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, mean: npt.ArrayLike, scale: npt.ArrayLike):
+    def __init__(self, mean: npt.ArrayLike, scale: npt.ArrayLike) -> None:
         super().__init__()
         scale = np.where(np.asarray(scale) > 0, scale, 1.0)
         self.register_buffer("mean", torch.as_tensor(mean))
@@ -65,7 +65,7 @@ class Clip(nn.Module):
 
     bound: Tensor
 
-    def __init__(self, bound: float):
+    def __init__(self, bound: float) -> None:
         super().__init__()
         self.register_buffer("bound", torch.tensor(float(bound)), persistent=False)
 
@@ -89,7 +89,7 @@ class Noise(nn.Module):
 
     noise: Tensor
 
-    def __init__(self, noise: Tensor):
+    def __init__(self, noise: Tensor) -> None:
         super().__init__()
         self.register_buffer("noise", noise, persistent=False)
 
@@ -115,7 +115,7 @@ class Dropout(Noise):
 
     p: Tensor
 
-    def __init__(self, n_units: int, p: float):
+    def __init__(self, n_units: int, p: float) -> None:
         super().__init__(torch.ones(n_units))
         self.register_buffer("p", torch.tensor(float(p)), persistent=False)
 

@@ -183,7 +183,7 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
         memory: str | os.PathLike | joblib.Memory | None = None,
         verbose: int = 0,
         on_error: Literal["raise", "nan"] = "raise",
-    ):
+    ) -> None:
         self.level = level
         self.channel = channel
         self.sampling_rate = sampling_rate

@@ -215,7 +215,12 @@ class WithAutoencoder(BaseSER):
             )
         return self.genders_[self._apply("gender_logits", X).argmax(axis=1)]
 
-    def sample(self, n_samples: int = 1, *, random_state=None) -> np.ndarray:
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> np.ndarray:
         """Return features that the decoder makes from random samples of the prior.
 
         Parameters

@@ -1,5 +1,6 @@
 """The speaker head: an adversary that learns, and objectives that train one."""
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 
 import torch
@@ -50,9 +51,9 @@ class SpeakerHead(nn.Module):
         embedding_dim: int,
         n_speakers: int,
         generator: torch.Generator,
-        hidden_layer_sizes=(),
+        hidden_layer_sizes: Sequence[int] = (),
         support: Tensor | None = None,
-    ):
+    ) -> None:
         super().__init__()
         self.conditional = support is not None
         n_conditions = 1 if support is None else len(support) - 1
@@ -109,8 +110,11 @@ class LearningAdversary(Objective):
     }
 
     tensor_params = ("weight",)
+    hidden_layer_sizes: Sequence[int]
 
-    def build(self, embedding_dim, n_speakers, generator):
+    def build(
+        self, embedding_dim: int, n_speakers: int, generator: torch.Generator
+    ) -> None:
         """Make the speaker head."""
         check_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
         self.speaker_head = SpeakerHead(
@@ -131,7 +135,7 @@ class LearningAdversary(Objective):
         logits = self.speaker_head(h, q, condition)
         return logits, self.speaker_head.candidates(condition)
 
-    def adversary_loss(self, h, output, y):
+    def adversary_loss(self, h: Tensor, output: Tensor, y: Labels) -> dict[str, Tensor]:
         """Return the cross-entropy of the speaker head."""
         logits, _ = self.speaker_logits(h, output, y)
         return {"speaker": classification_loss(logits, y.speaker, y.speaker_weight)}
