@@ -17,7 +17,7 @@ SMALL = 2**25  # multiplications: about a millisecond in one thread
 
 _lock = threading.Lock()
 _n_inside = 0
-_threads_outside = None
+_threads_outside = 1
 _here = threading.local()
 
 

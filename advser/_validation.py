@@ -61,9 +61,9 @@ def check_labels(
             f"`{name}` must be one-dimensional, with one label per row of "
             f"`{rows_of}`; got shape {shape}."
         )
-    if len(labels) != n_rows:
+    if shape[0] != n_rows:
         raise ValueError(
-            f"`{name}` has {len(labels)} entries and `{rows_of}` has {n_rows} rows; "
+            f"`{name}` has {shape[0]} entries and `{rows_of}` has {n_rows} rows; "
             f"pass one label per row of `{rows_of}`."
         )
     if isinstance(labels, np.ndarray) and labels.dtype.kind in "biu":
@@ -122,7 +122,7 @@ def encode(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def check_layer_sizes(sizes: Iterable, name: str) -> None:
     """Raise a ValueError if a layer size is no positive integer."""
-    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+    if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
         raise ValueError(f"`{name}` must hold integers of at least 1; got {sizes!r}.")
 
 

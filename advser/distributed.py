@@ -55,7 +55,7 @@ class DurableClient(Client):
     (2,)
     """
 
-    def scatter(
+    def scatter(  # type: ignore[override]  # other parameters go into `ignored`
         self,
         data: Any,
         *,

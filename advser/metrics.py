@@ -101,7 +101,7 @@ def speaker_uar(
     >>> speaker_uar(y_true, y_pred, speakers=["a", "a", "a", "b", "b"]).to_dict()
     {'a': 0.75, 'b': 1.0}
     """
-    n_rows = len(y_true)
+    n_rows = np.shape(y_true)[0]
     labels = {"y_true": y_true, "y_pred": y_pred, "speakers": speakers}
     rows = pd.DataFrame(
         {

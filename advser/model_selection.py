@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -187,7 +187,7 @@ class _Evaluation:
             result["estimator"] = None
 
 
-class _StackedSearch:
+class _StackedSearch(BaseEstimator):
     """What makes a search of scikit-learn a stacked one.
 
     The methods of `BaseSearchCV` that are called here have private names. They are
@@ -199,7 +199,7 @@ class _StackedSearch:
         "max_stack": [Interval(Integral, 1, None, closed="left")]
     }
 
-    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike | None = None, **params):
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike | None = None, **params) -> Self:
         """Run the search.
 
         Parameters
@@ -366,19 +366,19 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
 
     def __init__(
         self,
-        estimator,
-        param_grid,
+        estimator: BaseEstimator,
+        param_grid: dict | list[dict],
         *,
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        cv=None,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        error_score=np.nan,
-        return_train_score=False,
-        max_stack=MAX_STACK,
-    ):
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        refit: bool | str | Callable = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        error_score: float | str = np.nan,
+        return_train_score: bool = False,
+        max_stack: int = MAX_STACK,
+    ) -> None:
         super().__init__(
             estimator,
             param_grid,
@@ -434,21 +434,21 @@ return_train_score
 
     def __init__(
         self,
-        estimator,
-        param_distributions,
+        estimator: BaseEstimator,
+        param_distributions: dict | list[dict],
         *,
-        n_iter=10,
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        cv=None,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        random_state=None,
-        error_score=np.nan,
-        return_train_score=False,
-        max_stack=MAX_STACK,
-    ):
+        n_iter: int = 10,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        refit: bool | str | Callable = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        random_state: int | np.random.RandomState | None = None,
+        error_score: float | str = np.nan,
+        return_train_score: bool = False,
+        max_stack: int = MAX_STACK,
+    ) -> None:
         super().__init__(
             estimator,
             param_distributions,
@@ -472,23 +472,23 @@ return_train_score
 
 
 def stacked_cross_validate(
-    estimator,
-    X,
-    y=None,
+    estimator: BaseEstimator,
+    X: npt.ArrayLike,
+    y: npt.ArrayLike | None = None,
     *,
-    groups=None,
-    scoring=None,
-    cv=None,
-    n_jobs=None,
-    verbose=0,
-    params=None,
-    pre_dispatch="2*n_jobs",
-    return_train_score=False,
-    return_estimator=False,
-    return_indices=False,
-    error_score=np.nan,
-    max_stack=MAX_STACK,
-):
+    groups: npt.ArrayLike | None = None,
+    scoring: Any = None,
+    cv: Any = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+    params: dict | None = None,
+    pre_dispatch: int | str = "2*n_jobs",
+    return_train_score: bool = False,
+    return_estimator: bool = False,
+    return_indices: bool = False,
+    error_score: float | str = np.nan,
+    max_stack: int = MAX_STACK,
+) -> dict:
     """Cross-validate an estimator, training the networks of all folds together.
 
     Its parameters and results are those of
@@ -559,7 +559,7 @@ return_indices, error_score
     if not get_config()["enable_metadata_routing"]:
         evaluation.score_params = {}  # unlike the searches of scikit-learn
     found = evaluation.run(estimator, [{}], splits, n_jobs, max_stack)
-    scores = {
+    scores: dict[str, Any] = {
         name: np.array([result[name] for result in found])
         for name in ("fit_time", "score_time")
     }

@@ -1,10 +1,11 @@
 """Parts of networks that every method shares; none belongs to one paper."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -36,7 +37,10 @@ class Standardize(nn.Module):
         feature has, counts as 1.
     """
 
-    def __init__(self, mean, scale):
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, mean: npt.ArrayLike, scale: npt.ArrayLike) -> None:
         super().__init__()
         scale = np.where(np.asarray(scale) > 0, scale, 1.0)
         self.register_buffer("mean", torch.as_tensor(mean))
@@ -59,7 +63,9 @@ class Clip(nn.Module):
     bound : float
     """
 
-    def __init__(self, bound: float):
+    bound: Tensor
+
+    def __init__(self, bound: float) -> None:
         super().__init__()
         self.register_buffer("bound", torch.tensor(float(bound)), persistent=False)
 
@@ -81,7 +87,9 @@ class Noise(nn.Module):
         Shape of the numbers of one step, and their values between fits.
     """
 
-    def __init__(self, noise: Tensor):
+    noise: Tensor
+
+    def __init__(self, noise: Tensor) -> None:
         super().__init__()
         self.register_buffer("noise", noise, persistent=False)
 
@@ -105,7 +113,9 @@ class Dropout(Noise):
         Probability that a unit is left out; those kept are scaled by 1 / (1 - p).
     """
 
-    def __init__(self, n_units: int, p: float):
+    p: Tensor
+
+    def __init__(self, n_units: int, p: float) -> None:
         super().__init__(torch.ones(n_units))
         self.register_buffer("p", torch.tensor(float(p)), persistent=False)
 
@@ -212,7 +222,7 @@ def ramp(progress: float | Tensor, steepness: float) -> float | Tensor:
     """
     if not steepness:
         return 1.0
-    tanh = torch.tanh if isinstance(progress, Tensor) else math.tanh
+    tanh: Callable = torch.tanh if isinstance(progress, Tensor) else math.tanh
     return tanh(steepness * progress / 2)
 
 

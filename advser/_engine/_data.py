@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -50,16 +50,17 @@ class Labels:
         Codes of the kinds of ratings, for conditional objectives.
     """
 
-    row_weight: Tensor | None = None
-    speaker: Tensor | None = None
-    speaker_weight: Tensor | None = None
-    emotion: Tensor | None = None
-    emotion_weight: Tensor | None = None
-    gender: Tensor | None = None
-    gender_weight: Tensor | None = None
-    ratings: Tensor | None = None
-    ratings_weight: Tensor | None = None
-    bin: Tensor | None = None
+    # Any is for None: what a method has labels for is known when it is fitted.
+    row_weight: Tensor | Any = None
+    speaker: Tensor | Any = None
+    speaker_weight: Tensor | Any = None
+    emotion: Tensor | Any = None
+    emotion_weight: Tensor | Any = None
+    gender: Tensor | Any = None
+    gender_weight: Tensor | Any = None
+    ratings: Tensor | Any = None
+    ratings_weight: Tensor | Any = None
+    bin: Tensor | Any = None
 
     def by_name(self) -> dict[str, Tensor]:
         """Return what is known, by name."""

@@ -105,8 +105,8 @@ def _fit(entries):
             if hasattr(network, "_finish_fit"):
                 network._defers_training = True
             entry.fit.function()
-        except Exception as error:
-            entry.error = error
+        except Exception as raised:
+            entry.error = raised
         else:
             job = vars(network).pop("_pending_job", None)
             if job is not None:
@@ -132,8 +132,8 @@ def fit_together(jobs: list[Job]) -> list[Exception | None]:
     If the training of a batch fails, its nets are fitted one after another, so that
     each has the error that is its own.
     """
-    errors = [None] * len(jobs)
-    groups = {}
+    errors: list[Exception | None] = [None] * len(jobs)
+    groups: dict[Any, list[int]] = {}
     for number, job in enumerate(jobs):
         key = stacking_key(job)
         groups.setdefault(number if key is None else key, []).append(number)

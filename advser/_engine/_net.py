@@ -167,7 +167,7 @@ class StepwiseNet(skorch.NeuralNet):
         batch_size = min(self.batch_size, len(rows))
         n = n_batches(len(rows), batch_size)
         self._calls_back = any(map(_has_batch_hook, self.callbacks_))
-        sums = {}
+        sums: dict[str, Tensor] = {}
         with _training_mode(self.module_, n, self.noise_generator) as next_noise:
             for i, batch in enumerate(rows.batches(batch_size, self.order_generator)):
                 next_noise()

@@ -33,7 +33,7 @@ def structure(module: nn.Module) -> object:
         If an attribute is a tensor that is no buffer, a module that is no submodule,
         or something that cannot be pickled.
     """
-    numbers = {}
+    numbers: dict[int, int] = {}
     shared = tuple(
         numbers.setdefault(id(tensor), len(numbers))
         for listing in (module.named_parameters, module.named_buffers)

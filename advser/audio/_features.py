@@ -183,7 +183,7 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
         memory: str | os.PathLike | joblib.Memory | None = None,
         verbose: int = 0,
         on_error: Literal["raise", "nan"] = "raise",
-    ):
+    ) -> None:
         self.level = level
         self.channel = channel
         self.sampling_rate = sampling_rate
@@ -239,9 +239,9 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
         self._validate_params()
         recordings = list_recordings(X)
         recipe = self.recipe
-        is_path = isinstance(self.memory, os.PathLike)
-        memory = check_memory(os.fspath(self.memory) if is_path else self.memory)
-        extract = memory.cache(_extract)
+        memory = self.memory
+        memory = os.fspath(memory) if isinstance(memory, os.PathLike) else memory
+        extract = check_memory(memory).cache(_extract)
         parallel = joblib.Parallel(
             n_jobs=self.n_jobs,
             prefer="threads",

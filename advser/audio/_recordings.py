@@ -48,7 +48,7 @@ class Recording(NamedTuple):
     state: tuple[int, int] | None = None  # size and modification time of the file
     start: float = 0.0  # seconds
     end: float | None = None  # seconds; None for the end of the file
-    signal: np.ndarray | None = None
+    signal: Any = None  # array
     sampling_rate: Any = None  # of the signal; not checked yet
 
 
@@ -123,7 +123,7 @@ def parse_recording(item: Any) -> Recording:
     )
 
 
-def check_times(start: float | None, end: float | None) -> tuple[float, float | None]:
+def check_times(start: Any, end: Any) -> tuple[float, float | None]:
     """Return start and end in seconds; the end is None for the end of the file."""
     start = 0.0 if pd.isna(start) else float(start)
     end = None if pd.isna(end) else float(end)
@@ -148,7 +148,8 @@ def read_recording(
         signal, rate = read_file(recording.file, recording.start, recording.end)
     if not signal.size:
         raise ValueError("holds no samples.")
-    if not (isinstance(rate, Real) and MIN_RATE <= rate <= MAX_RATE and rate % 1 == 0):
+    is_number = isinstance(rate, Real)
+    if not (is_number and MIN_RATE <= rate <= MAX_RATE and rate % 1 == 0):
         raise ValueError(
             f"has the sampling rate {rate!r:.60}; it must be a whole number of Hz from "
             f"{MIN_RATE} to {MAX_RATE}."
@@ -233,7 +234,7 @@ def scale(signal: np.ndarray) -> np.ndarray:
 
 def pick_channel(signal: np.ndarray, channel: int | str) -> np.ndarray:
     """Return one channel, or the mean of all: (n_samples,)."""
-    if channel == "mix":
+    if isinstance(channel, str):  # "mix"
         # Decoders interleave the channels; a sum over those takes ten times as long.
         return np.ascontiguousarray(signal).mean(axis=0)
     if channel < len(signal):

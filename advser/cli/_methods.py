@@ -92,7 +92,7 @@ class PerTarget(RegressorMixin, BaseEstimator):
         for ratings in y.T:
             known = ~np.isnan(ratings)
             searches = isinstance(self.regressor, GridSearchCV)
-            args = {"groups": groups[known]} if searches else {}
+            args = {"groups": np.asarray(groups)[known]} if searches else {}
             regressor = clone(self.regressor).fit(X[known], ratings[known], **args)
             self.regressors_.append(regressor)
         return self

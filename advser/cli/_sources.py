@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -40,7 +40,7 @@ __all__ = [
     "usage_errors",
 ]
 
-READERS = {
+READERS: dict[str, Callable] = {
     "cmu-mosei": corpora.read_cmu_mosei,
     "cremad": corpora.read_cremad,
     "emodb": corpora.read_emodb,

@@ -75,7 +75,7 @@ def read_cremad(root: str | os.PathLike) -> pd.DataFrame:
     """
     copy = Copy(root, "CREMA-D")
     rows = parse_names(copy, _NAME, _MAPPING, suffixes={".wav"})
-    genders = {}
+    genders: dict[str, str] = {}
     for file in copy.list_files({".csv"}):
         if file.endswith(_DEMOGRAPHICS):
             actors = pd.read_csv(copy.root / file, dtype=str)

@@ -62,7 +62,8 @@ def read_iemocap(
        database", Language Resources and Evaluation 42, 2008.
     """
     copy = Copy(root, "IEMOCAP")
-    turns, texts, files = [], {}, []
+    turns, files = [], []
+    texts: dict[str, str] = {}
     sessions = [*copy.root.glob("Session[1-5]")] or copy.root.glob("*/Session[1-5]")
     for session in sorted(sessions):
         for file in sorted(session.glob("dialog/EmoEvaluation/Ses*.txt")):

@@ -65,8 +65,8 @@ def from_audformat(
     to_audformat : The other direction.
     load : Load a public database.
     """
-    names = [name for names in _SCHEMES.values() for name in names]
-    found = db.get(emotion, names, tables=tables)
+    wanted = [name for names in _SCHEMES.values() for name in names]
+    found = db.get(emotion, wanted, tables=tables)
     if not len(found):
         raise ValueError(
             f"`emotion` is {emotion!r}, and the database {db.name!r} has no values for "

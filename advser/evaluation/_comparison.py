@@ -400,7 +400,10 @@ class Comparison:
             others = [name for name in names if name not in baselines]
             pairs = [(name, base) for base, name in product(baselines, others)]
         uses = self.transductive()
-        options = {"confidence_level": confidence_level, "random_state": random_state}
+        options: dict = {
+            "confidence_level": confidence_level,
+            "random_state": random_state,
+        }
         rows = []
         for name, other in pairs:
             if uses[name] == uses[other]:

@@ -218,11 +218,11 @@ def cross_corpus(
     }
     jobs = []
     for name, estimator in estimators.items():
-        uses = _uses(estimator)
+        by_speaker, takes_unlabeled = _uses(estimator)
         wanted = [
             (number, one)
             for number, one in enumerate(runs)
-            if _is_wanted(one, *uses, domains, transductive)
+            if _is_wanted(one, by_speaker, takes_unlabeled, domains, transductive)
         ]
         if all(one.pair.is_within for _, one in wanted):
             raise ValueError(

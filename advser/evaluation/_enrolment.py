@@ -238,7 +238,7 @@ class EnrollmentScorer:
         neutral: bool = False,
         repeats: int = 3,
         random_state: int = 0,
-    ):
+    ) -> None:
         self.k = k
         self.neutral = neutral
         self.repeats = repeats

@@ -96,7 +96,7 @@ class SpeakerLeakage:
         -------
         leakage : SpeakerLeakage
         """
-        n_rows = len(predicted)
+        n_rows = np.shape(predicted)[0]
         speakers = check_labels(speakers, "speakers", n_rows, rows_of="predicted")
         if within is None:
             within = np.zeros(n_rows, dtype=int)

@@ -8,11 +8,12 @@ Adversarial objectives hide the speaker s in the embedding h. Without one, the o
 is the loss of the emotion e alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Self
 from warnings import warn
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -24,6 +25,7 @@ from ..nn import Dropout, linear
 from ..objectives import EmpiricalRisk, Objective
 from ..speakers._confounding import warn_if_confounded
 from ._adversarial_network import AdversarialNetwork
+from ._base import BaseSER
 from ._predictors import BaseSERClassifier, BaseSERRegressor
 
 __all__ = ["AdversarialSER", "AdversarialSERRegressor"]
@@ -40,7 +42,7 @@ OBJECTIVES = {
 }
 
 
-class _WithObjective:
+class _WithObjective(BaseSER):
     """What the classifier and the regressor share."""
 
     _parameter_constraints: dict = {
@@ -362,7 +364,7 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
         adversary: str | Objective | None = "closed_form",
         *,
         encoder: nn.Module | Callable | None = None,
-        hidden_layer_sizes=(128,),
+        hidden_layer_sizes: Sequence[int] = (128,),
         embedding_dim: int = 64,
         clip: float | None = 2.0,
         dropout: float = 0.0,
@@ -378,8 +380,8 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
         device: str | torch.device = "cpu",
         callbacks: list | None = None,
         verbose: int = 0,
-        random_state=None,
-    ):
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.adversary = adversary
         self.encoder = encoder
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -526,7 +528,7 @@ class AdversarialSERRegressor(_WithObjective, BaseSERRegressor):
         target_weights: npt.ArrayLike | None = None,
         n_bins: int = 3,
         encoder: nn.Module | Callable | None = None,
-        hidden_layer_sizes=(128,),
+        hidden_layer_sizes: Sequence[int] = (128,),
         embedding_dim: int = 64,
         clip: float | None = 2.0,
         dropout: float = 0.0,
@@ -541,8 +543,8 @@ class AdversarialSERRegressor(_WithObjective, BaseSERRegressor):
         device: str | torch.device = "cpu",
         callbacks: list | None = None,
         verbose: int = 0,
-        random_state=None,
-    ):
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.adversary = adversary
         self.loss = loss
         self.huber_delta = huber_delta

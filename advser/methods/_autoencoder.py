@@ -3,8 +3,9 @@
 The network and its losses are in `_autoencoder_network`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -243,10 +244,10 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         speaker_task: str | None = "auxiliary",
         speaker_weight: float = 0.1,
         gender_weight: float = 0.1,
-        discriminator_hidden_layer_sizes=(64, 64),
+        discriminator_hidden_layer_sizes: Sequence[int] = (64, 64),
         discriminator_lr_scale: float = 0.2,
         encoder: nn.Module | Callable | None = None,
-        hidden_layer_sizes=(128,),
+        hidden_layer_sizes: Sequence[int] = (128,),
         embedding_dim: int = 32,
         clip: float | None = 2.0,
         dropout: float = 0.0,
@@ -262,8 +263,8 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         device: str | torch.device = "cpu",
         callbacks: list | None = None,
         verbose: int = 0,
-        random_state=None,
-    ):
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.prior = prior
         self.prior_weight = prior_weight
         self.prior_radius = prior_radius
@@ -295,7 +296,11 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         self.random_state = random_state
 
     def sample(
-        self, n_samples: int = 1, emotion=None, *, random_state=None
+        self,
+        n_samples: int = 1,
+        emotion: Any = None,
+        *,
+        random_state: int | np.random.RandomState | None = None,
     ) -> np.ndarray:
         """Return features that the decoder makes from random samples of the prior.
 
@@ -477,10 +482,10 @@ class AutoencoderSERRegressor(WithAutoencoder, BaseSERRegressor):
         speaker_task: str | None = "auxiliary",
         speaker_weight: float = 0.1,
         gender_weight: float = 0.1,
-        discriminator_hidden_layer_sizes=(64, 64),
+        discriminator_hidden_layer_sizes: Sequence[int] = (64, 64),
         discriminator_lr_scale: float = 0.2,
         encoder: nn.Module | Callable | None = None,
-        hidden_layer_sizes=(128,),
+        hidden_layer_sizes: Sequence[int] = (128,),
         embedding_dim: int = 32,
         clip: float | None = 2.0,
         dropout: float = 0.0,
@@ -495,8 +500,8 @@ class AutoencoderSERRegressor(WithAutoencoder, BaseSERRegressor):
         device: str | torch.device = "cpu",
         callbacks: list | None = None,
         verbose: int = 0,
-        random_state=None,
-    ):
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.loss = loss
         self.huber_delta = huber_delta
         self.target_weights = target_weights

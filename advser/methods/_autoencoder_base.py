@@ -19,6 +19,7 @@ from ..nn import linear, mlp
 from ..objectives import SpeakerHead
 from ..speakers._confounding import warn_if_confounded
 from ._autoencoder_network import AutoencoderNetwork, Prior
+from ._base import BaseSER
 
 __all__ = ["WithAutoencoder"]
 
@@ -27,7 +28,7 @@ CERTAIN = 0.05  # with this share of that loss a discriminator is almost always 
 CONSTANT = 0.05  # codes with this share of the prior's deviation are nearly constant
 
 
-class WithAutoencoder:
+class WithAutoencoder(BaseSER):
     """The autoencoder and its training, for emotions and for ratings."""
 
     # With metadata routing on, these reach `fit` without a call of set_fit_request.
@@ -202,7 +203,12 @@ class WithAutoencoder:
             )
         return self.genders_[self._apply("gender_logits", X).argmax(axis=1)]
 
-    def sample(self, n_samples: int = 1, *, random_state=None) -> np.ndarray:
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> np.ndarray:
         """Return features that the decoder makes from random samples of the prior.
 
         Parameters
@@ -225,7 +231,7 @@ class WithAutoencoder:
         return self._run("decode", z.astype(self._dtype))
 
     @property
-    def _unknown_is_a_speaker(self):
+    def _unknown_is_a_speaker(self):  # type: ignore[override]  # depends on a parameter
         """An adversary alone separates unlabelled rows of unknown speakers."""
         return self.speaker_task == "adversarial"
 

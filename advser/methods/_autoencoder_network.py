@@ -26,6 +26,8 @@ Only the last step needs labels. Each of its terms is a mean over the rows that 
 label.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -124,6 +126,11 @@ class Prior(Noise):
         Share of the samples whose component D gets as input: the share of the rows
         with a label.
     """
+
+    centers: Tensor
+    means: Tensor
+    conditions: Tensor
+    sample_conditions: Tensor
 
     def __init__(
         self,
@@ -235,6 +242,10 @@ class AutoencoderNetwork(Network):
         makes the head an adversary.
     """
 
+    inputs: Any  # a Sequential, whose first layer has `inverse`
+    speaker_head: Any  # a Module or None
+    gender_head: Any
+
     def __init__(
         self,
         inputs: nn.Sequential,
@@ -275,8 +286,8 @@ class AutoencoderNetwork(Network):
         for step in self.steps:
             numbers[f"{step}_lr_scale"] = (lr_scales or {}).get(step, 1.0)
         for name, number in numbers.items():
-            number = torch.tensor(float(number), dtype=torch.float64)
-            self.register_buffer(name, number, persistent=False)
+            value = torch.tensor(float(number), dtype=torch.float64)
+            self.register_buffer(name, value, persistent=False)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return code and emotion output: (n, code_dim) and (n, n_outputs)."""

@@ -394,7 +394,7 @@ class BaseSER(
             labels["gender_weight"] = weights(weight, gender >= 0, dtype)
         return Labels(**labels)
 
-    _label_names = ("speakers",)
+    _label_names: tuple[str, ...] = ("speakers",)
 
     def _encode_names(self, kind, names, again):
         """Return codes by order of first appearance, -1 where unknown: (n,).

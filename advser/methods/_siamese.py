@@ -3,7 +3,7 @@
 The network is in `_siamese_network`, its losses in `_siamese_losses`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
 from typing import Self
@@ -230,7 +230,7 @@ class SiameseSER(BaseSERClassifier):
         reconstruction_weight: float = 1.0,
         speaker_weight: float = 1.0,
         encoder: nn.Module | Callable | None = None,
-        hidden_layer_sizes=(128,),
+        hidden_layer_sizes: Sequence[int] = (128,),
         embedding_dim: int = 16,
         clip: float | None = 2.0,
         dropout: float = 0.0,
@@ -246,8 +246,8 @@ class SiameseSER(BaseSERClassifier):
         device: str | torch.device = "cpu",
         callbacks: list | None = None,
         verbose: int = 0,
-        random_state=None,
-    ):
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.neutral = neutral
         self.neutral_reference = neutral_reference
         self.calibration = calibration

@@ -45,6 +45,10 @@ class NeutralReferences(Noise):
         Weight of each speaker's rows in the calibration term, 0 without neutral speech.
     """
 
+    rows: Tensor
+    n_choices: Tensor
+    weight: Tensor
+
     def __init__(self, rows: Tensor, n_choices: Tensor, weight: Tensor):
         super().__init__(torch.zeros(len(rows)))
         self.register_buffer("rows", rows)

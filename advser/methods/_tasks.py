@@ -102,6 +102,12 @@ class Ratings(nn.Module):
     """
 
     monitored = "valid_ccc"
+    mean: Tensor
+    scale: Tensor
+    low: Tensor
+    high: Tensor
+    weights: Tensor
+    delta: Tensor
 
     def __init__(self, mean, scale, low, high, *, loss, weights, delta, edges):
         super().__init__()

@@ -1,6 +1,6 @@
 """The base class of objectives, and the plain objective without an adversary."""
 
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -92,6 +92,10 @@ class Objective(BaseEstimator, nn.Module):
     3
     """
 
+    task: Any
+    n_speakers: int
+    support: Tensor
+    weight: Any  # a parameter of most objectives
     n_adversary_steps = 0
     trains_own_modules = True
     needs_speakers = True
@@ -105,10 +109,12 @@ class Objective(BaseEstimator, nn.Module):
         nn.Module.__init__(objective)
         return objective
 
-    def __init__(self):
+    def __init__(self) -> None:
         """Do nothing: a subclass assigns its parameters."""
 
-    def build(self, embedding_dim: int, n_speakers: int, generator: torch.Generator):
+    def build(
+        self, embedding_dim: int, n_speakers: int, generator: torch.Generator
+    ) -> None:
         """Make the modules that the objective needs, as attributes of itself.
 
         Parameters
@@ -124,7 +130,9 @@ class Objective(BaseEstimator, nn.Module):
             theirs from the global generator, which is seeded here.
         """
 
-    def loss(self, h: Tensor, output: Tensor, y: Labels, progress) -> dict[str, Tensor]:
+    def loss(
+        self, h: Tensor, output: Tensor, y: Labels, progress: float | Tensor
+    ) -> dict[str, Tensor]:
         """Return the named terms of the loss, whose sum is minimised.
 
         Parameters
@@ -167,7 +175,7 @@ class Objective(BaseEstimator, nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} has no `adversary_loss`.")
 
-    def weight_at(self, progress) -> float | Tensor:
+    def weight_at(self, progress: float | Tensor) -> float | Tensor:
         """Return `weight`, ramped up if the objective has a parameter `ramp`."""
         return self.weight * ramp(progress, getattr(self, "ramp", 0.0))
 
@@ -177,7 +185,7 @@ class Objective(BaseEstimator, nn.Module):
         Rows of unknown speakers are 0 throughout.
         """
         one_hot = F.one_hot(y.speaker.clamp(min=0), self.n_speakers)
-        return one_hot * (y.speaker_weight > 0).to(y.speaker_weight)[:, None]
+        return one_hot * y.speaker_weight.gt(0).to(y.speaker_weight)[:, None]
 
     def speaker_risks(self, output: Tensor, y: Labels) -> tuple[Tensor, Tensor]:
         """Return the loss of the emotion for each speaker of the batch.
@@ -192,7 +200,13 @@ class Objective(BaseEstimator, nn.Module):
         """
         return self.task.risks(output, y, self.membership(y))
 
-    def set_up(self, task, embedding_dim, support, generator):
+    def set_up(
+        self,
+        task: nn.Module,
+        embedding_dim: int,
+        support: Tensor,
+        generator: torch.Generator,
+    ) -> Self:
         """Return a copy that is ready to train; the estimator calls this.
 
         Parameters
@@ -206,7 +220,7 @@ class Objective(BaseEstimator, nn.Module):
         generator : torch.Generator
         """
         if hasattr(self, "_parameter_constraints"):
-            self._validate_params()
+            BaseEstimator._validate_params(self)
         ready = clone(self)
         for name in self.tensor_params:
             value = torch.tensor(float(getattr(ready, name)))
@@ -229,6 +243,8 @@ class EmpiricalRisk(Objective):
 
     needs_speakers = False
 
-    def loss(self, h, output, y, progress):
+    def loss(
+        self, h: Tensor, output: Tensor, y: Labels, progress: float | Tensor
+    ) -> dict[str, Tensor]:
         """Return the loss of the emotion."""
         return {"emotion": self.task.loss(output, y)}

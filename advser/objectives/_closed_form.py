@@ -17,6 +17,7 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
+from .._engine import Labels
 from ._base import Objective
 
 __all__ = ["ClosedForm", "speakers_explained"]
@@ -152,13 +153,15 @@ class ClosedForm(Objective):
         penalty: float = 0.01,
         ramp: float = 10.0,
         conditional: bool = False,
-    ):
+    ) -> None:
         self.weight = weight
         self.penalty = penalty
         self.ramp = ramp
         self.conditional = conditional
 
-    def loss(self, h, output, y, progress):
+    def loss(
+        self, h: Tensor, output: Tensor, y: Labels, progress: float | Tensor
+    ) -> dict[str, Tensor]:
         """Return the loss of the emotion and the weighted share that is explained."""
         given = self.task.condition(output, y)[0] if self.conditional else None
         explained = speakers_explained(

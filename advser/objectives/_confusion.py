@@ -13,6 +13,7 @@ distribution to the predicted one:
 
 from torch import Tensor
 
+from .._engine import Labels
 from ..nn import weighted_mean
 from ._entropy import MaxEntropy
 
@@ -66,7 +67,9 @@ class Confusion(MaxEntropy):
     domains and tasks", ICCV 2015, arXiv 1510.02192.
     """
 
-    def loss(self, h, output, y, progress):
+    def loss(
+        self, h: Tensor, output: Tensor, y: Labels, progress: float | Tensor
+    ) -> dict[str, Tensor]:
         """Return the loss of the emotion and the weighted confusion loss."""
         losses = confusion_loss(*self.speaker_logits(h, output, y))
         confusion = weighted_mean(losses, y.speaker_weight)

@@ -13,6 +13,7 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
+from .._engine import Labels
 from ._base import Objective
 from ._pairs import mean_over_pairs
 
@@ -78,10 +79,12 @@ class CORAL(Objective):
 
     tensor_params = ("weight",)
 
-    def __init__(self, weight: float = 1.0):
+    def __init__(self, weight: float = 1.0) -> None:
         self.weight = weight
 
-    def loss(self, h, output, y, progress):
+    def loss(
+        self, h: Tensor, output: Tensor, y: Labels, progress: float | Tensor
+    ) -> dict[str, Tensor]:
         """Return the loss of the emotion and the weighted distance."""
         distance = covariance_distance(h, self.membership(y))
         return {

@@ -15,8 +15,11 @@ A:
 In the second step the weights of A are fixed, and the gradient passes through A into E.
 """
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
+from .._engine import Labels
 from ..nn import weighted_mean
 from ._speaker_head import LearningAdversary
 
@@ -96,10 +99,10 @@ class MaxEntropy(LearningAdversary):
         weight: float = 0.2,
         *,
         steps: int = 2,
-        hidden_layer_sizes=(),
+        hidden_layer_sizes: Sequence[int] = (),
         ramp: float = 10.0,
         conditional: bool = False,
-    ):
+    ) -> None:
         self.weight = weight
         self.steps = steps
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -107,11 +110,13 @@ class MaxEntropy(LearningAdversary):
         self.conditional = conditional
 
     @property
-    def n_adversary_steps(self) -> int:
+    def n_adversary_steps(self) -> int:  # type: ignore[override]  # from a parameter
         """Update steps of the speaker head before that of the encoder."""
         return self.steps
 
-    def loss(self, h, output, y, progress):
+    def loss(
+        self, h: Tensor, output: Tensor, y: Labels, progress: float | Tensor
+    ) -> dict[str, Tensor]:
         """Return the loss of the emotion and the weighted entropy, negated."""
         entropy = speaker_entropy(*self.speaker_logits(h, output, y))
         entropy = weighted_mean(entropy, y.speaker_weight)

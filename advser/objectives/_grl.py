@@ -15,9 +15,12 @@ This loss has no lower bound for E: the gradient continues where A is no better 
 chance. In the bounded form each row has a :math:`\lambda` of its own, which is 0 there.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from .._engine import Labels
 from ..nn import classification_loss, reverse_gradient
 from ._speaker_head import LearningAdversary
 
@@ -129,10 +132,10 @@ class GradientReversal(LearningAdversary):
         *,
         steps: int = 2,
         bounded: bool = True,
-        hidden_layer_sizes=(),
+        hidden_layer_sizes: Sequence[int] = (),
         ramp: float = 10.0,
         conditional: bool = False,
-    ):
+    ) -> None:
         self.weight = weight
         self.steps = steps
         self.bounded = bounded
@@ -141,11 +144,13 @@ class GradientReversal(LearningAdversary):
         self.conditional = conditional
 
     @property
-    def n_adversary_steps(self) -> int:
+    def n_adversary_steps(self) -> int:  # type: ignore[override]  # from a parameter
         """Update steps of the speaker head before the joint one."""
         return self.steps - 1
 
-    def loss(self, h, output, y, progress):
+    def loss(
+        self, h: Tensor, output: Tensor, y: Labels, progress: float | Tensor
+    ) -> dict[str, Tensor]:
         """Return the losses of the emotion and of the speaker head."""
         weight = self.weight_at(progress)
         if self.bounded:

@@ -9,7 +9,9 @@ from numbers import Real
 
 import torch
 from sklearn.utils._param_validation import Interval
+from torch import Tensor
 
+from .._engine import Labels
 from ._base import Objective
 
 __all__ = ["GroupDRO"]
@@ -48,15 +50,20 @@ class GroupDRO(Objective):
     }
 
     tensor_params = ("step_size",)
+    q: Tensor
 
-    def __init__(self, step_size: float = 0.01):
+    def __init__(self, step_size: float = 0.01) -> None:
         self.step_size = step_size
 
-    def build(self, embedding_dim, n_speakers, generator):
+    def build(
+        self, embedding_dim: int, n_speakers: int, generator: torch.Generator
+    ) -> None:
         """Start with equal weights of the speakers."""
         self.register_buffer("q", torch.full((n_speakers,), 1 / n_speakers))
 
-    def loss(self, h, output, y, progress):
+    def loss(
+        self, h: Tensor, output: Tensor, y: Labels, progress: float | Tensor
+    ) -> dict[str, Tensor]:
         """Return the loss of the emotion, weighted by speaker."""
         risks, weights = self.speaker_risks(output, y)
         with torch.no_grad():

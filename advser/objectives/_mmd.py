@@ -7,19 +7,23 @@ with the speakers as domains:
     + \lambda \operatorname{mean}_{s < t} \mathrm{MMD}^2(s, t)
 """
 
+from collections.abc import Sequence
 from numbers import Real
 
 import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
+from .._engine import Labels
 from ._base import Objective
 from ._pairs import mean_over_pairs
 
 __all__ = ["MMD", "mean_discrepancy"]
 
 
-def mean_discrepancy(h: Tensor, membership: Tensor, bandwidths) -> Tensor:
+def mean_discrepancy(
+    h: Tensor, membership: Tensor, bandwidths: Sequence[float]
+) -> Tensor:
     r"""Return the mean squared discrepancy between two speakers.
 
     .. math:: \mathrm{MMD}^2(s, t) = \overline{k(h_s, h_s')} + \overline{k(h_t, h_t')}
@@ -98,11 +102,17 @@ class MMD(Objective):
 
     tensor_params = ("weight",)
 
-    def __init__(self, weight: float = 1.0, bandwidths=(0.25, 0.5, 1.0, 2.0, 4.0)):
+    def __init__(
+        self,
+        weight: float = 1.0,
+        bandwidths: Sequence[float] = (0.25, 0.5, 1.0, 2.0, 4.0),
+    ) -> None:
         self.weight = weight
         self.bandwidths = bandwidths
 
-    def loss(self, h, output, y, progress):
+    def loss(
+        self, h: Tensor, output: Tensor, y: Labels, progress: float | Tensor
+    ) -> dict[str, Tensor]:
         """Return the loss of the emotion and the weighted discrepancy."""
         discrepancy = mean_discrepancy(h, self.membership(y), self.bandwidths)
         return {

@@ -1,5 +1,6 @@
 """The speaker head: an adversary that learns, and objectives that train one."""
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 
 import torch
@@ -43,17 +44,19 @@ class SpeakerHead(nn.Module):
         unknown emotion. None for an unconditional head.
     """
 
+    support: Tensor
+
     def __init__(
         self,
         embedding_dim: int,
         n_speakers: int,
         generator: torch.Generator,
-        hidden_layer_sizes=(),
+        hidden_layer_sizes: Sequence[int] = (),
         support: Tensor | None = None,
-    ):
+    ) -> None:
         super().__init__()
         self.conditional = support is not None
-        n_conditions = len(support) - 1 if self.conditional else 1
+        n_conditions = 1 if support is None else len(support) - 1
         sizes = (embedding_dim * n_conditions, *hidden_layer_sizes)
         self.layers = nn.Sequential(
             *mlp(sizes, generator), linear(sizes[-1], n_speakers, None)
@@ -89,7 +92,7 @@ class SpeakerHead(nn.Module):
         condition : Tensor of shape (n,)
             Codes of the emotions, -1 where unknown.
         """
-        if not self.conditional:
+        if q is None or not self.conditional:
             return self.layers(h)
         logits = self.layers((q[:, :, None] * h[:, None, :]).flatten(1))
         return logits + (1 - self.candidates(condition)) * EXCLUDED
@@ -107,8 +110,11 @@ class LearningAdversary(Objective):
     }
 
     tensor_params = ("weight",)
+    hidden_layer_sizes: Sequence[int]
 
-    def build(self, embedding_dim, n_speakers, generator):
+    def build(
+        self, embedding_dim: int, n_speakers: int, generator: torch.Generator
+    ) -> None:
         """Make the speaker head."""
         check_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
         self.speaker_head = SpeakerHead(
@@ -129,7 +135,7 @@ class LearningAdversary(Objective):
         logits = self.speaker_head(h, q, condition)
         return logits, self.speaker_head.candidates(condition)
 
-    def adversary_loss(self, h, output, y):
+    def adversary_loss(self, h: Tensor, output: Tensor, y: Labels) -> dict[str, Tensor]:
         """Return the cross-entropy of the speaker head."""
         logits, _ = self.speaker_logits(h, output, y)
         return {"speaker": classification_loss(logits, y.speaker, y.speaker_weight)}

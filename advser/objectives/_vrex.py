@@ -8,7 +8,9 @@ Krueger et al. (2021), arXiv 2003.00688, with the speakers as environments:
 from numbers import Real
 
 from sklearn.utils._param_validation import Interval
+from torch import Tensor
 
+from .._engine import Labels
 from ._base import Objective
 
 __all__ = ["VREx"]
@@ -44,10 +46,12 @@ class VREx(Objective):
 
     tensor_params = ("weight",)
 
-    def __init__(self, weight: float = 1.0):
+    def __init__(self, weight: float = 1.0) -> None:
         self.weight = weight
 
-    def loss(self, h, output, y, progress):
+    def loss(
+        self, h: Tensor, output: Tensor, y: Labels, progress: float | Tensor
+    ) -> dict[str, Tensor]:
         """Return the mean and the weighted variance of the speakers' losses."""
         risks, weights = self.speaker_risks(output, y)
         share = (weights > 0).to(risks)

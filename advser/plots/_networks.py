@@ -127,7 +127,7 @@ class EmbeddingDisplay:
     points: np.ndarray
     y: np.ndarray
     speakers: np.ndarray
-    axis_names: tuple[str, str]
+    axis_names: tuple[str, ...]
 
     @classmethod
     def from_embedding(

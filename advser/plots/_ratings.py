@@ -107,7 +107,7 @@ class RatingDisplay(Display):
         display : RatingDisplay
         """
         y_true, y_pred = (
-            np.asarray(values, float).reshape(len(values), -1)[:, column]
+            np.atleast_2d(np.asarray(values, float).T)[column]
             for values in (y, estimator.predict(X))
         )
         return cls.from_predictions(y_true, y_pred, **options)

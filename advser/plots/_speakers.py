@@ -83,7 +83,8 @@ class SpeakerRecallDisplay(Display):
         display : SpeakerRecallDisplay
         """
         recall = speaker_uar(y_true, y_pred, speakers=speakers)
-        speakers = check_labels(speakers, "speakers", len(y_true), rows_of="y_true")
+        n_rows = np.shape(y_true)[0]
+        speakers = check_labels(speakers, "speakers", n_rows, rows_of="y_true")
         n_samples = pd.Series(speakers).value_counts().loc[recall.index]
         return cls(recall, n_samples).plot(ax)
 

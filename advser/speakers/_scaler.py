@@ -213,7 +213,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         unknown: str = "population",
         clip: float | None = None,
         neutral: str | int | None = "neutral",
-    ):
+    ) -> None:
         self.shrinkage = shrinkage
         self.balance = balance
         self.unknown = unknown
