@@ -1,0 +1,175 @@
+"""The regressor on the code of a multi-task semi-supervised adversarial autoencoder.
+
+The network and its losses are in `_autoencoder_network`.
+"""
+
+from collections.abc import Callable
+
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from ._autoencoder_base import WithAutoencoder
+from ._predictors import BaseSERRegressor
+
+__all__ = ["AutoencoderSERRegressor"]
+
+
+class AutoencoderSERRegressor(WithAutoencoder, BaseSERRegressor):
+    r"""Regressor of dimensional emotion on the code of an adversarial autoencoder.
+
+    It is `AutoencoderSER` for ratings on continuous scales, such as arousal, valence
+    and dominance, several of them at once: the loss of the ratings takes the place of
+    :math:`\mathrm{CE}_\text{emotion}`. A missing rating is NaN; a row without any is
+    like an unlabelled one. The prior is :math:`N(0, I)`.
+
+    Parameters
+    ----------
+    loss : {"ccc", "mse", "huber"}, default="ccc"
+        What is minimised for each target, as in `AdversarialSERRegressor`.
+
+    huber_delta : float, default=1.0
+        Where Huber's loss turns from square to linear, in standard deviations.
+
+    target_weights : array-like of shape (n_outputs,) or None, default=None
+        Weights of the targets in the loss; None for equal ones.
+
+    prior_weight, reconstruction_weight, speaker_task, speaker_weight : object
+        As in `AutoencoderSER`.
+
+    gender_weight, discriminator_hidden_layer_sizes, discriminator_lr_scale : object
+        As in `AutoencoderSER`.
+
+    encoder, hidden_layer_sizes, embedding_dim, clip, dropout, alpha : object
+        As in `AutoencoderSER`.
+
+    lr, max_epochs, batch_size : object
+        As in `AutoencoderSER`.
+
+    early_stopping : bool, default=False
+        Whether to set some speakers aside, stop when the concordance of their ratings
+        has not risen for `n_iter_no_change` epochs, and keep the weights of the best
+        epoch.
+
+    validation_fraction, n_iter_no_change, warm_start : object
+        As in `AutoencoderSER`.
+
+    device, callbacks, verbose, random_state : object
+        As in `AutoencoderSER`.
+
+    Attributes
+    ----------
+    n_outputs_ : int
+        Number of targets.
+
+    speakers_ : ndarray of shape (n_speakers,)
+        The speakers of the training rows, in order of appearance.
+
+    genders_ : ndarray of shape (n_genders,)
+        Their genders, in order of appearance.
+
+    net_ : StepwiseNet
+        The trained skorch net; ``net_.module_`` is the torch module.
+
+    history_ : DataFrame of shape (n_epochs, n_records)
+        Every term of the loss by epoch, and the validation scores where there are
+        any.
+
+    n_iter_ : int
+        Number of epochs trained.
+
+    n_features_in_ : int
+        Number of features seen in `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features,)
+        Their names, where X was a DataFrame with string columns.
+
+    feature_origin_ : dict or None
+        How the features were made, where X tells it
+        (:func:`advser.audio.read_features`).
+
+    See Also
+    --------
+    AutoencoderSER : The same for categories of emotion, with the references.
+    AdversarialSERRegressor : The speaker as an adversary.
+
+    Notes
+    -----
+    **Differences from the paper.** Those of `AutoencoderSER`. Its authors predict
+    activation and valence as classes, in bins of the ratings; here they are ratings.
+
+    Examples
+    --------
+    >>> from advser import AutoencoderSERRegressor
+    >>> from advser.datasets import load_emodb
+    >>> X, _, speakers = load_emodb(return_X_y_speakers=True)
+    >>> seen = speakers != "03"
+    >>> ser = AutoencoderSERRegressor(max_epochs=20, random_state=0)
+    >>> ser = ser.fit(X[seen], X[seen, 10], speakers=speakers[seen])
+    >>> ser.predict(X[~seen]).shape == X[~seen, 10].shape
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **BaseSERRegressor._parameter_constraints,
+        **WithAutoencoder._parameter_constraints,
+    }
+
+    def __init__(
+        self,
+        loss: str = "ccc",
+        *,
+        huber_delta: float = 1.0,
+        target_weights: npt.ArrayLike | None = None,
+        prior_weight: float = 0.3,
+        reconstruction_weight: float = 1.0,
+        speaker_task: str | None = "auxiliary",
+        speaker_weight: float = 0.1,
+        gender_weight: float = 0.1,
+        discriminator_hidden_layer_sizes=(64, 64),
+        discriminator_lr_scale: float = 0.2,
+        encoder: nn.Module | Callable | None = None,
+        hidden_layer_sizes=(128,),
+        embedding_dim: int = 32,
+        clip: float | None = 2.0,
+        dropout: float = 0.0,
+        alpha: float = 0.04,
+        lr: float = 0.001,
+        max_epochs: int = 60,
+        batch_size: int = 64,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.2,
+        n_iter_no_change: int = 20,
+        warm_start: bool = False,
+        device: str | torch.device = "cpu",
+        callbacks: list | None = None,
+        verbose: int = 0,
+        random_state=None,
+    ):
+        self.loss = loss
+        self.huber_delta = huber_delta
+        self.target_weights = target_weights
+        self.prior_weight = prior_weight
+        self.reconstruction_weight = reconstruction_weight
+        self.speaker_task = speaker_task
+        self.speaker_weight = speaker_weight
+        self.gender_weight = gender_weight
+        self.discriminator_hidden_layer_sizes = discriminator_hidden_layer_sizes
+        self.discriminator_lr_scale = discriminator_lr_scale
+        self.encoder = encoder
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.embedding_dim = embedding_dim
+        self.clip = clip
+        self.dropout = dropout
+        self.alpha = alpha
+        self.lr = lr
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.device = device
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.random_state = random_state
