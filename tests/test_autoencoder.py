@@ -447,9 +447,8 @@ def test_history_holds_every_term(toy):
 
 
 def test_speaker_and_gender_are_learned_as_tasks_and_hidden_from_an_adversary(toy):
-    settings = {"max_epochs": 80, "lr": 0.005}
-    settings |= {"speaker_weight": 1.0, "gender_weight": 1.0}
-    helped = fitted(toy, **settings)
+    settings = {"max_epochs": 80, "lr": 0.005, "speaker_weight": 1.0}
+    helped = fitted(toy, gender_weight=1.0, **settings)
     hindered = fitted(toy, speaker_task="adversarial", **settings)
     losses = [ser.history_["train_speaker_loss"].iloc[-1] for ser in (helped, hindered)]
     assert losses[0] < 0.85
