@@ -2,8 +2,9 @@
 
 from ._adversarial import AdversarialSER, AdversarialSERRegressor
 from ._attribution import integrated_gradients
-from ._autoencoder import AutoencoderSER, AutoencoderSERRegressor
+from ._autoencoder import AutoencoderSER
 from ._autoencoder_network import discriminator_loss, regularization_loss
+from ._autoencoder_regressor import AutoencoderSERRegressor
 from ._siamese import SiameseSER
 from ._siamese_losses import (
     cosine_distance,

@@ -129,7 +129,7 @@ class _WithObjective(BaseSER):
             :func:`~advser.speakers.speaker_confounding`) and the objective is not
             conditional.
         """
-        return self._fit(
+        return self._fit_network(
             X,
             y,
             speakers=speakers,

@@ -99,7 +99,7 @@ class WithAutoencoder(BaseSER):
         CollapseWarning
             If the codes are nearly the same for all rows, or nothing like the prior.
         """
-        return self._fit(
+        return self._fit_network(
             X,
             y,
             speakers=speakers,

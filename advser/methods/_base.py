@@ -211,7 +211,7 @@ class BaseSER(
         with np.errstate(all="ignore"):
             return np.isfinite(X.sum())
 
-    def _fit(
+    def _fit_network(
         self,
         X,
         y,

@@ -311,7 +311,7 @@ class SiameseSER(BaseSERClassifier):
             If fewer than two speakers are known: the network is then trained without
             the speaker head, and without calibration if no speaker is known.
         """
-        return self._fit(
+        return self._fit_network(
             X, y, speakers=speakers, groups=groups, sample_weight=sample_weight
         )
 
