@@ -29,7 +29,7 @@ class CrossCorpusComparison(StoredComparison):
         Whether it is trained with unlabelled rows of the test corpus.
 
     `target` is what is known of the test corpus: "nothing", "utterances", or
-    "utterances, speakers". An estimator that knows something is *transductive*.
+    "utterances, speakers". An estimator with any such knowledge is *transductive*.
 
     Attributes
     ----------
@@ -153,7 +153,7 @@ class CrossCorpusComparison(StoredComparison):
         ----------
         baseline : str
             Name of an estimator. If it was trained in several ways, the first one is
-            the baseline: the one that knows least of the test corpus.
+            the baseline: the one that uses the least of the test corpus.
 
         confidence_level : float, default=0.95
             Probability that an interval covers the difference on other speakers of the

@@ -23,16 +23,9 @@ import pandas as pd
 from ..speakers._scaler import is_transductive
 
 __all__ = [
-    *(
-        "StoredComparison",
-        "Store",
-        "as_json",
-        "described",
-        "environment",
-        "fingerprint",
-        "installed",
-    ),
-    *("load", "planned", "save", "write_json", "write_text"),
+    *("Store", "StoredComparison", "as_json", "described", "environment"),
+    *("fingerprint", "installed", "load", "planned", "save", "write_json"),
+    "write_text",
 ]
 
 SETTINGS = "comparison.json"
