@@ -344,10 +344,9 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     Examples
     --------
     >>> from sklearn.model_selection import GroupKFold
-    >>> from advser import AdversarialSER
-    >>> from advser.datasets import load_emodb
+    >>> from advser import AdversarialSER, datasets
     >>> from advser.model_selection import StackedGridSearchCV
-    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> X, y, speakers = datasets.load_emodb(return_X_y_speakers=True)
     >>> search = StackedGridSearchCV(
     ...     AdversarialSER(max_epochs=5, random_state=0),
     ...     {"adversary__weight": [0, 0.1, 1]},

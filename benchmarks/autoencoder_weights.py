@@ -14,11 +14,10 @@ features.
 
 import argparse
 import json
-import platform
-from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
+from _report import environment, write
 from sklearn.model_selection import GroupKFold
 
 from advser import AdversarialSER, AutoencoderSER
@@ -85,8 +84,7 @@ def main():
         "grid": GRID,
         "chosen": choices(*emodb, args.seeds),
         "recalls": {"EmoDB": recalls("EmoDB", *emodb, args.seeds)},
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in PACKAGES},
+        **environment(PACKAGES),
     }
     print(pd.DataFrame(report["chosen"]))
     if args.other is None:
@@ -95,8 +93,7 @@ def main():
         frame = pd.read_csv(args.other, dtype={"speaker": str, "emotion": str})
         other = frame.select_dtypes("number"), frame["emotion"], frame["speaker"]
         report["recalls"]["URDU"] = recalls("URDU", *other, args.seeds)
-    args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(f"written to {args.out}")
+    write(args.out, report)
 
 
 if __name__ == "__main__":

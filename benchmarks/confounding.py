@@ -12,13 +12,12 @@ The table has the columns "speaker" and "emotion"; its numeric columns are the f
 
 import argparse
 import json
-import platform
 import warnings
-from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 
 import pandas as pd
+from _report import environment, write
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold
 
@@ -116,12 +115,10 @@ def main():
             "uar": 1 / y.nunique(),
             "leakage": float(comparison.leakage["chance"].iloc[0]),
         },
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in PACKAGES},
+        **environment(PACKAGES),
         "results": results,
     }
-    args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(f"written to {args.out}")
+    write(args.out, report)
 
 
 def replaced(before, now):

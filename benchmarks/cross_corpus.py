@@ -15,10 +15,10 @@ import argparse
 import json
 import platform
 import warnings
-from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
+from _report import environment, write
 from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix
@@ -148,18 +148,16 @@ def main():
             "networks": "AdversarialSER with its defaults",
             "threads": 1,
         },
-        "python": platform.python_version(),
         "platform": platform.platform(),
-        "versions": {name: version(name) for name in PACKAGES},
+        **environment(PACKAGES),
         "results": records(summary.reset_index()),
         "differences": records(differences),
         "confusions": confusions(comparison),
     }
-    args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write(args.out, report)
     figure = Figure(figsize=(13, 11), layout="constrained")
     CrossCorpusDisplay.from_comparison(comparison, figure=figure)
     figure.savefig(args.out.with_suffix(".png"), dpi=150)
-    print(f"written to {args.out}")
 
 
 def records(table):

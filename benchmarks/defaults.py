@@ -13,13 +13,11 @@ Without it, the check is left out.
 """
 
 import argparse
-import json
-import platform
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from _report import environment, write
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -80,8 +78,7 @@ def main():
             "grids": {"linear SVM": C_GRID, SEARCHED: GRID},
             "defaults": AdversarialSER().get_params(),
         },
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in PACKAGES},
+        **environment(PACKAGES),
         "results": [],
     }
     for corpus, ((X, y, speakers), cv) in corpora.items():
@@ -109,8 +106,7 @@ def main():
             print(pd.DataFrame(found).to_string(index=False))
             report["selection"] = comparison.settings["selection"]
             report["results"] += found
-            args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(f"written to {args.out}")
+            write(args.out, report)
 
 
 def estimators(normalisation):

@@ -13,12 +13,11 @@ A table has the columns "speaker" and "emotion"; its numeric columns are the fea
 
 import argparse
 import json
-import platform
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from _report import environment, write
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from sklearn.pipeline import make_pipeline
@@ -124,12 +123,10 @@ def main():
             "repeats": args.repeats,
             "threads": 1,
         },
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in PACKAGES},
+        **environment(PACKAGES),
         "results": json.loads(results.to_json(orient="records")),
     }
-    args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(f"written to {args.out}")
+    write(args.out, report)
 
 
 if __name__ == "__main__":

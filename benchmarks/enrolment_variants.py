@@ -9,12 +9,11 @@ in the scaler only.
 
 import argparse
 import json
-import platform
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from _report import environment, write
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -229,12 +228,10 @@ def main():
             "clip": "3 unless said otherwise",
             "repeats": args.repeats,
         },
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in PACKAGES},
+        **environment(PACKAGES),
         "results": json.loads(results.to_json(orient="records")),
     }
-    args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(f"written to {args.out}")
+    write(args.out, report)
 
 
 if __name__ == "__main__":

@@ -19,13 +19,12 @@ logistic regression and a weight of 1 of the prior. Self-training is scikit-lear
 
 import argparse
 import copy
-import json
 import platform
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from _report import environment, write
 from joblib import Parallel, delayed
 from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
@@ -321,14 +320,12 @@ def main():
             "threads": 1,
         },
         "platform": platform.platform(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in PACKAGES},
+        **environment(PACKAGES),
         "curve": rows,
         "reconstruction_error": error,
     }
-    args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write(args.out, report)
     draw(rows, args.out.with_suffix(".png"))
-    print(f"\nwritten to {args.out} and {args.out.with_suffix('.png')}")
 
 
 if __name__ == "__main__":

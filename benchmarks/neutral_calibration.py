@@ -12,13 +12,12 @@ cross-validation within the training rows. `SpeakerScaler` has its default shrin
 """
 
 import argparse
-import json
 import platform
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from _report import environment, write
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV, GroupKFold
@@ -102,13 +101,11 @@ def main():
             "networks": "defaults",
             "threads": 1,
         },
-        "python": platform.python_version(),
         "platform": platform.platform(),
-        "versions": {name: version(name) for name in PACKAGES},
+        **environment(PACKAGES),
         "results": results,
     }
-    args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(f"written to {args.out}")
+    write(args.out, report)
 
 
 if __name__ == "__main__":

@@ -19,12 +19,12 @@ import json
 import os
 import platform
 import re
-from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from _report import environment, write
 from _variants import ADVERSARY, N_COPIES, N_MEMBERS, QUICK, SVM, TAKEN, VARIANTS
 from joblib import Parallel, delayed
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, LeavePGroupsOut
@@ -83,8 +83,7 @@ def main():
             "members": N_MEMBERS,
         },
         "machine": {"platform": platform.platform(), "cpus": os.cpu_count()},
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in PACKAGES},
+        **environment(PACKAGES),
         "results": [],
     }
     networks = {}  # the candidates of the nested choice
@@ -95,11 +94,10 @@ def main():
         if variants[group][name][-1] is not SVM:
             networks[f"{group}: {name}"] = scores
             report["nested"] = nested(networks)
-        args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write(args.out, report)
     table = pd.json_normalize(report["results"]).drop(columns="steps")
     print(table.to_string(index=False))
     print(json.dumps(report["nested"], indent=1))
-    print(f"written to {args.out}")
 
 
 def places(folder, names):

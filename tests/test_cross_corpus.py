@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from baselines import GUESS, LR
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict
@@ -22,9 +22,6 @@ from advser.evaluation import (
     uar_interval,
 )
 from advser.exceptions import CorpusWarning
-
-LR = make_pipeline(StandardScaler(), LogisticRegression(random_state=0))
-GUESS = DummyClassifier(strategy="stratified")
 
 
 @pytest.fixture(scope="module")

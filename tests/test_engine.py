@@ -11,6 +11,7 @@ from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
 from small_networks import Interrupt, random_batch, random_network, ready, terms_of
 from torch import nn
 
+from advser import objectives
 from advser._engine import (
     Adam,
     Labels,
@@ -23,15 +24,7 @@ from advser._engine import (
 from advser._engine._data import batch_order
 from advser.methods._adversarial_network import AdversarialNetwork
 from advser.nn import Dropout, linear, mlp
-from advser.objectives import (
-    MMD,
-    ClosedForm,
-    Confusion,
-    EmpiricalRisk,
-    GradientReversal,
-    GroupDRO,
-    MaxEntropy,
-)
+from advser.objectives import EmpiricalRisk
 
 
 class Duel(Network):
@@ -233,12 +226,12 @@ def test_training_is_that_of_one_optimizer_per_step():
     "objective",
     [
         EmpiricalRisk(),
-        GradientReversal(steps=3),
-        MaxEntropy(),
-        Confusion(conditional=True),
-        ClosedForm(conditional=True),
-        MMD(),
-        GroupDRO(),
+        objectives.GradientReversal(steps=3),
+        objectives.MaxEntropy(),
+        objectives.Confusion(conditional=True),
+        objectives.ClosedForm(conditional=True),
+        objectives.MMD(),
+        objectives.GroupDRO(),
     ],
     ids=repr,
 )

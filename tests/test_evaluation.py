@@ -7,6 +7,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from baselines import GUESS, LR
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import FitFailedWarning
@@ -35,8 +36,6 @@ from advser.evaluation import (
 from advser.metrics import concordance_correlation, speaker_uar
 from advser.speakers import SpeakerScaler
 
-LR = make_pipeline(StandardScaler(), LogisticRegression(random_state=0))
-GUESS = DummyClassifier(strategy="stratified")
 TABLES = ["scores", "predictions", "leakage", "errors"]
 RIDGE = make_pipeline(StandardScaler(), Ridge(random_state=0))
 GRID = {"logisticregression__C": [1e-6, 1.0]}

@@ -800,15 +800,9 @@ def test_code_feeds_the_next_step_of_a_pipeline(toy, routed):
 
 
 def test_routing_off_cross_validation_and_grid_search(toy):
-    scores = cross_val_score(
-        small(),
-        toy.X,
-        toy.y,
-        groups=toy.speakers,
-        cv=GroupKFold(4),
-        params={"speakers": toy.speakers},
-        error_score="raise",
-    )
+    settings = {"groups": toy.speakers, "params": {"speakers": toy.speakers}}
+    settings |= {"cv": GroupKFold(4), "error_score": "raise"}
+    scores = cross_val_score(small(), toy.X, toy.y, **settings)
     assert scores.shape == (4,)
     grid = {"siameseser__calibration": ["js", "cosine"]}
     search = GridSearchCV(

@@ -1,4 +1,4 @@
-"""The training engine: nets, batches and stacks of networks. It knows no paper."""
+"""The training engine of all methods: nets, batches and stacks of networks."""
 
 from ._data import Labels, Rows, as_tensor
 from ._jobs import Fit, fit_together, last_step, run_alone, run_together

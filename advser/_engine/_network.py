@@ -1,4 +1,4 @@
-"""What the engine asks of a network: its update steps and their losses."""
+"""The interface of a network to the engine: its update steps and their losses."""
 
 from torch import Tensor, nn
 

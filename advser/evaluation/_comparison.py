@@ -6,12 +6,11 @@ from functools import cached_property
 from itertools import combinations, product
 from os import PathLike
 from pathlib import Path
-from typing import Self
 
 import pandas as pd
 
 from ._statistics import Difference, holm
-from ._store import COLUMNS, load, save, write_json
+from ._store import COLUMNS, StoredComparison, save, write_json
 from ._tasks import RatingTask, task_of
 
 __all__ = ["GENDER", "RAW_FEATURES", "SPEAKER", "WITHIN", "Comparison"]
@@ -22,7 +21,7 @@ PREFIXES = {SPEAKER: "leakage_", WITHIN: "within_emotion_", GENDER: "gender_"}
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(StoredComparison):
     """The results of :func:`compare`, as tidy tables.
 
     Attributes
@@ -62,28 +61,6 @@ class Comparison:
     leakage: pd.DataFrame
     errors: pd.DataFrame
     settings: dict
-
-    @classmethod
-    def load(cls, folder: str | PathLike) -> Self:
-        """Read the comparison in a folder, even if it was interrupted.
-
-        Parameters
-        ----------
-        folder : str or path-like
-            The `folder` of :func:`compare`.
-
-        Returns
-        -------
-        comparison : Comparison
-            Speakers, emotions and names of samples are strings, whatever they were.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no comparison in the folder.
-        """
-        settings, tables = load(folder, kind="Comparison")
-        return cls(**tables, settings=settings)
 
     def save(self, folder: str | PathLike) -> None:
         """Write the tables and the settings; files of the same names are replaced.

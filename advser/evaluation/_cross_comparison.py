@@ -1,13 +1,11 @@
 """The results of a comparison across corpora, and their summaries."""
 
 from dataclasses import dataclass
-from os import PathLike
-from typing import Self
 
 import pandas as pd
 
 from ._statistics import holm
-from ._store import load
+from ._store import StoredComparison
 from ._tasks import EmotionTask
 
 __all__ = ["CrossCorpusComparison"]
@@ -17,7 +15,7 @@ TASK = EmotionTask(())  # the emotions differ between pairs, and the statistics 
 
 
 @dataclass(frozen=True, eq=False)
-class CrossCorpusComparison:
+class CrossCorpusComparison(StoredComparison):
     """The results of :func:`cross_corpus`, as tidy tables.
 
     Three columns identify the way of training:
@@ -31,7 +29,7 @@ class CrossCorpusComparison:
         Whether it is trained with unlabelled rows of the test corpus.
 
     `target` is what is known of the test corpus: "nothing", "utterances", or
-    "utterances, speakers". An estimator that knows something is *transductive*.
+    "utterances, speakers". An estimator with any such knowledge is *transductive*.
 
     Attributes
     ----------
@@ -63,23 +61,7 @@ class CrossCorpusComparison:
     settings: dict
 
     @classmethod
-    def load(cls, folder: str | PathLike) -> Self:
-        """Read the comparison in a folder, as :meth:`Comparison.load` does.
-
-        Parameters
-        ----------
-        folder : str or path-like
-            The `folder` of :func:`cross_corpus`.
-
-        Returns
-        -------
-        comparison : CrossCorpusComparison
-        """
-        settings, tables = load(folder, kind="CrossCorpusComparison")
-        return cls._of(tables, settings)
-
-    @classmethod
-    def _of(cls, tables, settings):
+    def _from_tables(cls, tables, settings):
         """Return the comparison of tables in which a number stands for each run."""
         del tables["leakage"]
         errors = tables["errors"]
@@ -88,7 +70,7 @@ class CrossCorpusComparison:
         errors = errors.join(pd.DataFrame(runs, errors.index, columns))
         tables["errors"] = errors[[*CELL, *errors.columns.difference(CELL, sort=False)]]
         tables = {name: table.drop(columns="fold") for name, table in tables.items()}
-        return cls(**tables, settings=settings)
+        return super()._from_tables(tables, settings)
 
     @property
     def pairs(self) -> pd.DataFrame:
@@ -171,7 +153,7 @@ class CrossCorpusComparison:
         ----------
         baseline : str
             Name of an estimator. If it was trained in several ways, the first one is
-            the baseline: the one that knows least of the test corpus.
+            the baseline: the one that uses the least of the test corpus.
 
         confidence_level : float, default=0.95
             Probability that an interval covers the difference on other speakers of the

@@ -236,7 +236,7 @@ def cross_corpus(
             for (number, one), seed in product(wanted, seeds[name])
         ]
     tables = run(jobs, utterances, task, settings, folder, n_jobs, verbose)
-    return CrossCorpusComparison._of(tables, settings)
+    return CrossCorpusComparison._from_tables(tables, settings)
 
 
 def _check_domains(domain):

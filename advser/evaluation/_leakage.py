@@ -158,8 +158,7 @@ def check_several(n_speakers):
     """Raise an error unless there are two speakers."""
     if n_speakers < 2:
         raise ValueError(
-            f"`speakers` names {n_speakers} speaker; a probe needs two or more to "
-            "tell apart."
+            f"`speakers` names {n_speakers} speaker; a probe needs two or more."
         )
 
 

@@ -176,11 +176,14 @@ def gender_leakage(
     speakers : array-like of shape (n_samples,)
         Speaker of each row.
 
-    probe, confidence_level, random_state
+    probe : object
         As in :func:`speaker_leakage`.
 
     n_splits : int, default=5
         Number of folds, which have equally many speakers of each gender where possible.
+
+    confidence_level, random_state : object
+        As in :func:`speaker_leakage`.
 
     Returns
     -------
@@ -261,15 +264,21 @@ def cross_val_leakage(
         Speaker of each row. The network trains on speakers with fewer than four rows,
         but the probe leaves them out.
 
+    probe : object
+        As in :func:`speaker_leakage`.
+
     genders : array-like of shape (n_samples,), default=None
         Gender of each row's speaker: the probe then predicts it, as in
         :func:`gender_leakage`, instead of the speaker.
 
-    probe, within_emotion, confidence_level
+    within_emotion : bool, default=False
         As in :func:`speaker_leakage`.
 
     n_splits : int, default=5
         Number of folds of the probe within each half.
+
+    confidence_level : float, default=0.95
+        As in :func:`speaker_leakage`.
 
     random_state : int or None, default=0
         Seed of the halves, the folds, the probe, and of every ``random_state`` of the

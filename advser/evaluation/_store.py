@@ -12,7 +12,9 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from io import StringIO
+from os import PathLike
 from pathlib import Path
+from typing import Self
 
 import joblib
 import numpy as np
@@ -21,8 +23,9 @@ import pandas as pd
 from ..speakers._scaler import is_transductive
 
 __all__ = [
-    *("Store", "as_json", "described", "environment", "fingerprint", "installed"),
-    *("load", "planned", "save", "write_json", "write_text"),
+    *("Store", "StoredComparison", "as_json", "described", "environment"),
+    *("fingerprint", "installed", "load", "planned", "save", "write_json"),
+    "write_text",
 ]
 
 SETTINGS = "comparison.json"
@@ -251,6 +254,37 @@ def typed(column):
         return column == "True"
     is_whole = column.str.fullmatch(r"-?\d+").all()
     return column.astype(int) if is_whole else column.replace("", "nan").astype(float)
+
+
+class StoredComparison:
+    """A comparison of tables and settings that can be read from a folder."""
+
+    @classmethod
+    def load(cls, folder: str | PathLike) -> Self:
+        """Read the comparison in a folder, even if it was interrupted.
+
+        Parameters
+        ----------
+        folder : str or path-like
+            The `folder` of the function that made it.
+
+        Returns
+        -------
+        comparison : object
+            Speakers, emotions and names of samples are strings, whatever they were.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such comparison in the folder.
+        """
+        settings, tables = load(folder, kind=cls.__name__)
+        return cls._from_tables(tables, settings)
+
+    @classmethod
+    def _from_tables(cls, tables, settings):
+        """Return the comparison of tables by name."""
+        return cls(**tables, settings=settings)
 
 
 def save(folder, tables):

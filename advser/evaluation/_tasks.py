@@ -1,6 +1,6 @@
 """The two tasks of a comparison, with their scores: to recognise emotions, or to rate.
 
-A task knows the columns of the predictions, the scores and the statistics.
+A task has the columns of the predictions, the scores and the statistics.
 """
 
 import numpy as np

@@ -317,8 +317,8 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
         Their names, where X was a DataFrame with string columns.
 
     feature_origin_ : dict or None
-        How the features were made, where X tells it
-        (:func:`advser.audio.read_features`).
+        How the features were extracted, if X comes from
+        :func:`advser.audio.read_features`.
 
     See Also
     --------

@@ -69,8 +69,8 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
     categorical_code : bool, default=False
         Whether the predicted emotion is a part of the code [2]_: the softmax of the
         emotion logits, which are then predicted from the last hidden layer and not from
-        z. This part has a discriminator of its own, which knows the shares of the
-        emotions. The decoder gets both parts, so that z need not hold the emotion.
+        z. This part has a discriminator of its own, with the shares of the emotions as
+        its prior. The decoder gets both parts, so that z need not hold the emotion.
         `transform` returns the columns of z and then those of this part, in the order
         of `classes_`.
 

@@ -1,7 +1,7 @@
 """What is predicted for an utterance: one of several emotions, or ratings on scales.
 
-A task knows its loss, how validation rows are scored, and what a conditional objective
-is conditioned on. All else of a method is the same for both tasks.
+A task has a loss, scores of validation rows, and the condition of a conditional
+objective. Everything else of a method is the same for both tasks.
 """
 
 import numpy as np
@@ -76,8 +76,8 @@ class Ratings(nn.Module):
     r"""Ratings on continuous scales, such as arousal, valence and dominance.
 
     The emotion head returns standardised ratings. The network returns them on the
-    scales of the raters, within the range of the training ratings: an utterance unlike
-    all others is not rated beyond any scale. Each rating has a weight, 0 where it is
+    scales of the raters, within the range of the training ratings, so that an unusual
+    utterance is not rated beyond the scale. Each rating has a weight, 0 where it is
     missing.
 
     Parameters

@@ -76,7 +76,7 @@ class Display:
 
 
 def require_matplotlib(caller):
-    """Raise an ImportError that says what to install, if matplotlib is missing."""
+    """Raise an ImportError that names what to install, if matplotlib is missing."""
     if find_spec("matplotlib") is None:
         raise ImportError(
             f"{caller} needs matplotlib, which is not installed; add it by "
@@ -125,7 +125,7 @@ def mark_style(transductive, color=None, marker=None):
 
 
 def knowledge_handles(ax, transductive, **style):
-    """Return a legend entry for each kind of mark: full, hollow, as far as used."""
+    """Return a legend entry for each kind of mark: full or hollow, if it is used."""
     return [
         ax.plot([], [], **mark_style(value, **style), label=KNOWLEDGE[value])[0]
         for value in sorted(set(transductive))
@@ -165,7 +165,7 @@ def label_rows(ax, names):
 
 
 def draw_confusion_matrix(y_true, y_pred, title, ax):
-    """Draw the confusion matrix of emotions, each row as shares of it."""
+    """Draw the confusion matrix of emotions, each row as shares."""
     ConfusionMatrixDisplay.from_predictions(
         y_true,
         y_pred,

@@ -54,7 +54,6 @@ class CrossCorpusDisplay:
     >>> corpora = dict(iter(frame.groupby("gender")))
     >>> found = evaluation.cross_corpus(corpora, {"Bayes": GaussianNB()})
     >>> display = plots.CrossCorpusDisplay.from_comparison(found)
-    >>> display.figure_.savefig("matrix.png")  # doctest: +SKIP
     """
 
     summary: pd.DataFrame

@@ -90,7 +90,6 @@ class LeakageDisplay(ProbedDisplay):
     ...     probes=["logistic"],
     ... )
     >>> display = plots.LeakageDisplay.from_comparison(comparison)
-    >>> display.figure_.savefig("leakage.png")  # doctest: +SKIP
     """
 
     @classmethod
@@ -189,7 +188,6 @@ class WeightDisplay(ProbedDisplay):
     ...     comparison,
     ...     {"gradient reversal": {weight: f"grl {weight}" for weight in (0.1, 1.0)}},
     ... )
-    >>> display.figure_.savefig("weights.png")  # doctest: +SKIP
     """
 
     @classmethod

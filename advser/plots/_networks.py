@@ -49,7 +49,6 @@ class TrainingDisplay(Display):
     >>> X, y, speakers = datasets.load_emodb(return_X_y_speakers=True)
     >>> ser = AdversarialSER(max_epochs=5).fit(X, y, speakers=speakers)
     >>> display = plots.TrainingDisplay.from_estimator(ser)
-    >>> display.figure_.savefig("training.png")  # doctest: +SKIP
     """
 
     history: pd.DataFrame

@@ -199,7 +199,6 @@ class DifferenceDisplay(Display):
     >>> emodb = datasets.load_emodb(return_X_y_speakers=True)
     >>> comparison = evaluation.compare(models, *emodb, probes=())
     >>> display = plots.DifferenceDisplay.from_comparison(comparison)
-    >>> display.figure_.savefig("differences.png")  # doctest: +SKIP
     """
 
     differences: pd.DataFrame

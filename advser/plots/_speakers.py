@@ -156,7 +156,6 @@ class ConfoundingDisplay(Display):
     >>> from advser import datasets, plots
     >>> _, y, speakers = datasets.load_emodb(return_X_y_speakers=True)
     >>> display = plots.ConfoundingDisplay.from_labels(y, speakers)
-    >>> display.figure_.savefig("confounding.png")  # doctest: +SKIP
     """
 
     confounding: SpeakerConfounding
@@ -240,7 +239,6 @@ class EnrollmentDisplay(Display):
     >>> model = make_pipeline(SpeakerScaler(), GaussianNB())
     >>> emodb = datasets.load_emodb(return_X_y_speakers=True)
     >>> display = plots.EnrollmentDisplay.from_estimator(model, *emodb, k=[0, 5, "all"])
-    >>> display.figure_.savefig("enrolment.png")  # doctest: +SKIP
     """
 
     curves: Mapping[str, pd.DataFrame]
