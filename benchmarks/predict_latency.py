@@ -11,16 +11,9 @@ Usage: python benchmarks/predict_latency.py [--rounds N] [--quick]
 from functools import partial
 from importlib.util import find_spec
 
+import _reference as reference
 import numpy as np
 import torch
-from _reference import (
-    fairlearn_fit,
-    hand_written_fit,
-    reference_task,
-    sklearn_fit,
-    skorch_data,
-    skorch_net,
-)
 from _timing import argument_parser, compare, show, take_turns, write_report
 from threadpoolctl import threadpool_limits
 
@@ -34,18 +27,22 @@ PACKAGES = ["advser", "torch", "skorch", "scikit-learn", "fairlearn", "numpy"]
 def fitted_models(task):
     """Return functions of the features that predict, by name."""
     X, y, speakers = task
-    module = hand_written_fit(task, "grl", epochs=1, batch_size=64)
+    module = reference.hand_written_fit(task, "grl", epochs=1, batch_size=64)
     ours = AdversarialSER("grl", max_epochs=1, random_state=0)
     ours.fit(X, y, speakers=speakers)
-    mlp = sklearn_fit(task, max_iter=1)
-    net = skorch_net(epochs=1, batch_size=128).fit(skorch_data(X, speakers), y)
+    mlp = reference.sklearn_fit(task, max_iter=1)
+    net = reference.skorch_net(epochs=1, batch_size=128).fit(
+        reference.skorch_data(X, speakers), y
+    )
 
     def forward(X):
         with torch.inference_mode():
             return module(torch.from_numpy(X)).softmax(1).numpy()
 
     def skorch_predict(X):
-        return net.predict_proba(skorch_data(X, np.zeros(len(X), dtype=np.int64)))
+        return net.predict_proba(
+            reference.skorch_data(X, np.zeros(len(X), dtype=np.int64))
+        )
 
     models = {
         BASELINE: forward,
@@ -57,7 +54,9 @@ def fitted_models(task):
     if find_spec("fairlearn") is None:
         print("fairlearn: skipped, as it is not installed")
     else:
-        models["fairlearn"] = fairlearn_fit(task, epochs=1, batch_size=64).predict
+        models["fairlearn"] = reference.fairlearn_fit(
+            task, epochs=1, batch_size=64
+        ).predict
     return models
 
 
@@ -81,9 +80,9 @@ def main():
     sizes = {1: 2, 1000: 2} if options.quick else SIZES
     results = {}
     with threadpool_limits(1):
-        models = fitted_models(reference_task(500))
+        models = fitted_models(reference.reference_task(500))
         for n_rows, n_calls in sizes.items():
-            X, _, _ = reference_task(n_rows, seed=1)
+            X, _, _ = reference.reference_task(n_rows, seed=1)
             times = take_turns(
                 {
                     name: partial(repeat, predict, X, n_calls)

@@ -184,11 +184,11 @@ def test_adversary_removes_the_speaker_and_not_the_signal(kind):
             adversary,
             hidden_layer_sizes=(32,),
             embedding_dim=16,
-            clip=None,
             alpha=0.0,
+            batch_size=60,
+            clip=None,
             lr=0.005,
             max_epochs=60,
-            batch_size=60,
         )
         model.fit(X[train], y[train], speakers=speakers[train])
         probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))

@@ -23,13 +23,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVR
 
-from ..methods import (
-    AdversarialSER,
-    AdversarialSERRegressor,
-    AutoencoderSER,
-    AutoencoderSERRegressor,
-    SiameseSER,
-)
+from .. import methods as networks
 from ..metrics import unweighted_average_recall
 from ..speakers import SpeakerScaler
 
@@ -106,9 +100,12 @@ class PerTarget(RegressorMixin, BaseEstimator):
 RECALL = make_scorer(unweighted_average_recall)
 SVR = LinearSVR(loss="squared_epsilon_insensitive", dual=False, random_state=0)
 CLASSIFIERS = {
-    **{name: AdversarialSER(adversary) for name, adversary in ADVERSARIES.items()},
-    "autoencoder": AutoencoderSER(),
-    "siamese": SiameseSER(),
+    **{
+        name: networks.AdversarialSER(adversary)
+        for name, adversary in ADVERSARIES.items()
+    },
+    "autoencoder": networks.AutoencoderSER(),
+    "siamese": networks.SiameseSER(),
     "svm": GridSearchCV(
         SVC(kernel="linear", class_weight="balanced", random_state=0), C, scoring=RECALL
     ),
@@ -120,8 +117,11 @@ CLASSIFIERS = {
     "mlp": MLPClassifier(hidden_layer_sizes=(128, 64), max_iter=1000),
 }
 REGRESSORS = {
-    **{name: AdversarialSERRegressor(value) for name, value in ADVERSARIES.items()},
-    "autoencoder": AutoencoderSERRegressor(),
+    **{
+        name: networks.AdversarialSERRegressor(value)
+        for name, value in ADVERSARIES.items()
+    },
+    "autoencoder": networks.AutoencoderSERRegressor(),
     "ridge": PerTarget(GridSearchCV(Ridge(random_state=0), ALPHA, scoring="r2")),
     "svr": PerTarget(GridSearchCV(SVR, C, scoring="r2")),
     "mlp": PerTarget(MLPRegressor(hidden_layer_sizes=(128, 64), max_iter=1000)),

@@ -209,7 +209,7 @@ class WithAutoencoder(BaseSER):
         *,
         random_state: int | np.random.RandomState | None = None,
     ) -> np.ndarray:
-        """Return features that the decoder makes from random samples of the prior.
+        """Return features that the decoder makes from samples of the prior.
 
         Parameters
         ----------
