@@ -213,16 +213,12 @@ class WithAutoencoder(BaseSER):
 
         Parameters
         ----------
-        n_samples : int, default=1
-            Number of utterances.
-
-        random_state : int, RandomState instance or None, default=None
-            Source of the samples.
+        n_samples, random_state : object
+            Number of utterances, and source of the samples.
 
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
-            In the units of the features.
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
