@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from time import process_time
 from typing import Any, NamedTuple
 
+import torch
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
@@ -152,23 +153,23 @@ def fit_together(jobs: list[Job]) -> list[Exception | None]:
 
 def _is_fitted_as_one(jobs):
     """Fit nets as one batch; return whether that worked, else leave them as before."""
-    generators = [
-        generator
-        for job in jobs
-        for generator in (job.net.order_generator, job.net.noise_generator)
+    nets = [job.net for job in jobs]
+    generators = [g for net in nets for g in (net.order_generator, net.noise_generator)]
+    tensors = [
+        tensor
+        for net in nets
+        for tensor in (*net.module.parameters(), *net.module.buffers())
     ]
     states = [generator.get_state() for generator in generators]
-    modules = [
-        {name: value.clone() for name, value in job.net.module.state_dict().items()}
-        for job in jobs
-    ]
+    values = [tensor.detach().clone() for tensor in tensors]
     try:
         fit_stacked(jobs)
     except Exception as error:
         for generator, state in zip(generators, states):
             generator.set_state(state)
-        for job, state in zip(jobs, modules):
-            job.net.module.load_state_dict(state)
+        with torch.no_grad():
+            for tensor, value in zip(tensors, values):
+                tensor.copy_(value)
         warnings.warn(
             f"{len(jobs)} networks cannot be trained as one batch and are trained one "
             f"by one: {error}",
