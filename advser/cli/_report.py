@@ -13,7 +13,7 @@ DESCRIPTION = """\
 Write one HTML page, with all tables and figures in it, of the results of `advser
 benchmark` or `advser.evaluation.compare` in a folder. The page loads nothing from the
 network."""
-EPILOG = None
+EPILOG = ""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
