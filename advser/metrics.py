@@ -126,7 +126,13 @@ def worst_speaker_uar(
     To select models by it with scikit-learn, enable metadata routing and use
     ``make_scorer(worst_speaker_uar).set_score_request(speakers=True)``.
 
-    The parameters are those of :func:`speaker_uar`.
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_samples,)
+        True and predicted emotions.
+
+    speakers : array-like of shape (n_samples,)
+        Speaker of each row.
 
     Returns
     -------
@@ -148,7 +154,13 @@ def speaker_gap(
 ) -> float:
     """Return the difference between the highest and the lowest recall of a speaker.
 
-    The parameters are those of :func:`speaker_uar`.
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_samples,)
+        True and predicted emotions.
+
+    speakers : array-like of shape (n_samples,)
+        Speaker of each row.
 
     Returns
     -------

@@ -94,7 +94,7 @@ class Noise(nn.Module):
         self.register_buffer("noise", noise, persistent=False)
 
     def draw(self, n_steps: int, generator: torch.Generator) -> Tensor:
-        """Return the numbers of some training steps: (n_steps, *noise.shape)."""
+        """Return the numbers of some training steps: (n_steps, ...)."""
         raise NotImplementedError
 
 
@@ -139,8 +139,18 @@ class _Linear(nn.Linear):
 def linear(n_in: int, n_out: int, generator: torch.Generator | None) -> nn.Linear:
     """Return a linear layer, He-initialised from `generator`, with a bias of 0.
 
-    With `generator=None` the weight is 0 as well, for output layers: they start with
-    equal probabilities, whatever the order of the classes.
+    Parameters
+    ----------
+    n_in, n_out : int
+        Width of the input and of the output.
+
+    generator : torch.Generator or None
+        Source of the initial weights. With None they are 0, for output layers: these
+        start with equal probabilities, whatever the order of the classes.
+
+    Returns
+    -------
+    layer : nn.Linear
     """
     layer = _Linear(n_in, n_out)
     if generator is None:
@@ -227,10 +237,19 @@ def ramp(progress: float | Tensor, steepness: float) -> float | Tensor:
 
 
 def weighted_mean(losses: Tensor, weight: Tensor) -> Tensor:
-    """Return the mean of weighted losses: twice (n,) to ().
+    """Return the mean of weighted losses.
 
-    The weights have a mean of 1 over all training rows, not over a batch. The mean over
-    a batch then is an unbiased estimate of the full loss.
+    Parameters
+    ----------
+    losses : Tensor of shape (n,)
+
+    weight : Tensor of shape (n,)
+        They have a mean of 1 over all training rows, not over a batch. The mean over a
+        batch then is an unbiased estimate of the full loss.
+
+    Returns
+    -------
+    loss : Tensor of shape ()
     """
     return (weight * losses).mean()
 

@@ -18,6 +18,7 @@ author = "the advser developers"
 copyright = f"2026, {author}"
 version = release = advser.__version__
 
+autodoc_typehints = "none"  # the docstrings have the types
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
@@ -62,6 +63,11 @@ numpydoc_validation_exclude = {
     r"\.model_selection\.",
     # Its constructor is dask's.
     r"\.DurableClient$",
+    # Methods of torch modules; those of objectives are documented in the base class.
+    r"\.nn\.\w+\.\w+$",
+    r"\.objectives\.(?!Objective\.)\w+\.\w+$",
+    # The base class only assigns parameters of its subclasses.
+    r"\.objectives\.(Objective|EmpiricalRisk)$",
     # Dataclasses, whose attributes are what they are made from.
     r"\.Comparison$",
     r"\.CrossCorpusComparison$",

@@ -22,7 +22,7 @@ PREFIXES = {SPEAKER: "leakage_", WITHIN: "within_emotion_", GENDER: "gender_"}
 
 @dataclass(frozen=True, eq=False)
 class Comparison(StoredComparison):
-    """The results of :func:`compare`, as tidy tables.
+    """The results of :func:`~advser.evaluation.compare`, as tidy tables.
 
     Attributes
     ----------

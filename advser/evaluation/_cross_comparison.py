@@ -16,7 +16,7 @@ TASK = EmotionTask(())  # the emotions differ between pairs, and the statistics 
 
 @dataclass(frozen=True, eq=False)
 class CrossCorpusComparison(StoredComparison):
-    """The results of :func:`cross_corpus`, as tidy tables.
+    """The results of :func:`~advser.evaluation.cross_corpus`, as tidy tables.
 
     Three columns identify the way of training:
 
@@ -147,7 +147,7 @@ class CrossCorpusComparison(StoredComparison):
     ) -> pd.DataFrame:
         """Compare every way of training with a baseline, by permutation over speakers.
 
-        Only across corpora; see :func:`compare` for one corpus.
+        Only across corpora; see :func:`~advser.evaluation.compare` for one corpus.
 
         Parameters
         ----------

@@ -109,7 +109,7 @@ def cross_corpus(
         are then the domains, whatever `domain` is. None leaves it out.
 
     seeds, folder, n_jobs, verbose : object
-        As in :func:`compare`.
+        As in :func:`~advser.evaluation.compare`.
 
     Returns
     -------

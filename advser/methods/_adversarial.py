@@ -199,7 +199,7 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
     adversary fail, so that what it learns carries over to unseen speakers.
 
     The choice of the `adversary` is a choice of the objective, see
-    :mod:`advser.objectives`. Each name stands for an objective with its defaults:
+    `advser.objectives`. Each name stands for an objective with its defaults:
 
     - ``"closed_form"``, :class:`~advser.objectives.ClosedForm`: a ridge regression of
       the speaker, solved on every batch.

@@ -68,10 +68,6 @@ class Objective(BaseEstimator, nn.Module):
     a known emotion have a weight of 0 in ``y.emotion_weight``. Weights have a mean of 1
     over all training rows.
 
-    See Also
-    --------
-    advser.nn : Layers and losses to build objectives from.
-
     Examples
     --------
     The variance of the embedding as a penalty:
@@ -176,19 +172,42 @@ class Objective(BaseEstimator, nn.Module):
         raise NotImplementedError(f"{type(self).__name__} has no `adversary_loss`.")
 
     def weight_at(self, progress: float | Tensor) -> float | Tensor:
-        """Return `weight`, ramped up if the objective has a parameter `ramp`."""
+        """Return `weight`, ramped up if the objective has a parameter `ramp`.
+
+        Parameters
+        ----------
+        progress : float or Tensor of shape ()
+            Share of the training that is over.
+
+        Returns
+        -------
+        weight : float or Tensor of shape ()
+        """
         return self.weight * ramp(progress, getattr(self, "ramp", 0.0))
 
     def membership(self, y: Labels) -> Tensor:
-        """Return 1 in the column of each row's speaker: (n, n_speakers).
+        """Return 1 in the column of each row's speaker, 0 in the others.
 
-        Rows of unknown speakers are 0 throughout.
+        Parameters
+        ----------
+        y : Labels
+
+        Returns
+        -------
+        membership : Tensor of shape (n, n_speakers)
+            0 throughout in rows of unknown speakers.
         """
         one_hot = F.one_hot(y.speaker.clamp(min=0), self.n_speakers)
         return one_hot * y.speaker_weight.gt(0).to(y.speaker_weight)[:, None]
 
     def speaker_risks(self, output: Tensor, y: Labels) -> tuple[Tensor, Tensor]:
         """Return the loss of the emotion for each speaker of the batch.
+
+        Parameters
+        ----------
+        output : Tensor of shape (n, n_outputs)
+
+        y : Labels
 
         Returns
         -------
