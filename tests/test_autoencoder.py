@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from checks import assert_passes_all_checks
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -19,7 +18,7 @@ from skorch.callbacks import Callback
 from tensors import assert_gradients, gradients, identity, linear_of, tensor
 from torch import nn
 
-from advser import AdversarialSER, AutoencoderSER, AutoencoderSERRegressor
+from advser import AdversarialSER, AutoencoderSER
 from advser._engine import Labels
 from advser.datasets import load_emodb
 from advser.exceptions import CollapseWarning, NoSpeakersWarning
@@ -968,13 +967,6 @@ def test_stacked_heads_of_different_numbers_of_speakers(toy):
     ).fit(*toy[:2], groups=toy.speakers, speakers=toy.speakers)
     predicted = search.best_estimator_.predict_speaker(toy.X)
     assert (predicted == toy.speakers).mean() > 0.6
-
-
-@pytest.mark.filterwarnings("ignore::advser.exceptions.NoSpeakersWarning")
-@pytest.mark.filterwarnings("ignore::advser.exceptions.CollapseWarning")
-@pytest.mark.parametrize("estimator", [AutoencoderSER(), AutoencoderSERRegressor()])
-def test_estimator_passes_all_checks(estimator):
-    assert_passes_all_checks(estimator)
 
 
 # Errors

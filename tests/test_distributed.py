@@ -209,7 +209,7 @@ def test_stacked_search(any_client, corpus):
 def test_killed_worker_loses_nothing_of_a_stacked_search(any_client, corpus):
     settings = {"max_epochs": 40, "refit": False}
     with (
-        one_worker_killed(any_client, task="do_together"),
+        one_worker_killed(any_client, task="run_bundle"),
         parallel_config("dask", client=any_client),
     ):
         there = run(make_search(StackedGridSearchCV, **settings), corpus)

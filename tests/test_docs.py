@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import sklearn
+from matplotlib import pyplot
 from speech import write_corpus
 
 import advser
@@ -69,6 +70,7 @@ def test_pages_have_examples():
 @pytest.mark.parametrize("module", MODULES)
 def test_docstrings_show_what_comes_out(module):
     failed, _ = doctest.testmod(importlib.import_module(module))
+    pyplot.close("all")
     assert not failed
 
 

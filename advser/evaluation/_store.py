@@ -288,10 +288,10 @@ class StoredComparison:
 
 
 def save(folder, tables):
-    """Write tables to a folder, each whole or not at all; an empty one has no file."""
+    """Write tables to a folder, each whole or not at all; no errors have no file."""
     for name, table in tables.items():
         file = Path(folder) / f"{name}.csv"
-        if len(table):
+        if len(table) or name != "errors":
             write_text(file, table.to_csv(index=False))
         else:
             file.unlink(missing_ok=True)
