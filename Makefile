@@ -11,7 +11,7 @@ ARGS ?=
 bin := $(VENV)/bin
 
 help:
-	@echo "make benchmark   compare the methods on the bundled corpus (about 2 minutes)"
+	@echo "make benchmark   compare the methods on the bundled corpus (some minutes)"
 	@echo "make test        run the tests"
 	@echo "make docs        build the documentation in docs/_build/html"
 	@echo "make lint        check style, spelling, types and the generated tables"
