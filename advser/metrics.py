@@ -156,11 +156,8 @@ def speaker_gap(
 
     Parameters
     ----------
-    y_true, y_pred : array-like of shape (n_samples,)
-        True and predicted emotions.
-
-    speakers : array-like of shape (n_samples,)
-        Speaker of each row.
+    y_true, y_pred, speakers : array-like of shape (n_samples,)
+        As in :func:`speaker_uar`.
 
     Returns
     -------
