@@ -30,7 +30,7 @@ from sklearn.model_selection import (
     cross_validate,
 )
 
-# How scikit-learn takes rows of anything: arrays, frames, lists, sparse matrices.
+# Private: they take rows of all that scikit-learn accepts, which nothing public does.
 from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.parallel import Parallel, delayed

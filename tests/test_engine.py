@@ -2,11 +2,14 @@
 
 import copy
 import pickle
+from functools import partial
 from itertools import chain
 
 import numpy as np
 import pytest
 import torch
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
 from small_networks import Interrupt, random_batch, random_network, ready, terms_of
 from torch import nn
@@ -14,12 +17,14 @@ from torch import nn
 from advser import objectives
 from advser._engine import (
     Adam,
+    Fit,
     Labels,
     Network,
     Rows,
     StepwiseNet,
     ValidationScores,
     as_tensor,
+    run_together,
 )
 from advser._engine._data import batch_order
 from advser.methods._adversarial_network import AdversarialNetwork
@@ -566,3 +571,15 @@ def test_rows_of_a_writeable_array_share_its_memory():
     tensor = as_tensor(array)
     array[0, 0] = 5
     assert tensor[0, 0].item() == 5
+
+
+def test_a_pipeline_whose_last_step_is_no_estimator_is_fitted():
+    X = np.arange(6.0).reshape(3, 2)
+    pipeline = make_pipeline(StandardScaler(), "passthrough")
+
+    def job():
+        yield Fit(pipeline, partial(pipeline.fit, X))
+        return pipeline.transform(X)
+
+    (scaled,) = run_together([job()])
+    np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-12)

@@ -101,19 +101,19 @@ def _fit(entries):
     pending = []
     for entry in entries:
         network = last_step(entry.fit.estimator)
+        is_network = hasattr(network, "_finish_fit")  # a `BaseSER`, which can wait
         start = process_time()
         try:
-            if hasattr(network, "_finish_fit"):
+            if is_network:
                 network._defers_training = True
             entry.fit.function()
+            if is_network and hasattr(network, "_pending_job"):
+                pending.append((entry, network, vars(network).pop("_pending_job")))
         except Exception as raised:
             entry.error = raised
-        else:
-            job = vars(network).pop("_pending_job", None)
-            if job is not None:
-                pending.append((entry, network, job))
         finally:
-            vars(network).pop("_defers_training", None)
+            if is_network:
+                vars(network).pop("_defers_training", None)
         entry.seconds = process_time() - start
     start = process_time()
     errors = fit_together([job for _, _, job in pending])
