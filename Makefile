@@ -3,6 +3,7 @@
 #
 #   make benchmark ARGS="--quick"      further arguments of `advser benchmark`
 #   make test ARGS="-k scaling"        further arguments of pytest
+#   make test ARGS="-n 0"              in one process
 #   make test PYTHON=python3.13 VENV=.venv313
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ bin := $(VENV)/bin
 
 help:
 	@echo "make benchmark   compare the methods on the bundled corpus (some minutes)"
-	@echo "make test        run the tests"
+	@echo "make test        run the tests on all cores"
 	@echo "make docs        build the documentation in docs/_build/html"
 	@echo "make lint        check style, spelling, types and the generated tables"
 	@echo "make tables      copy the committed results into README.md and docs/"
@@ -22,7 +23,7 @@ benchmark: $(VENV)/.installed-plots
 	$(bin)/advser benchmark $(ARGS)
 
 test: $(VENV)/.installed-test
-	$(bin)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(bin)/python -m pytest -n logical --maxprocesses 8 --dist worksteal $(ARGS)
 
 docs: $(VENV)/.installed-docs
 	$(bin)/python -m sphinx -W --keep-going -n -b html docs docs/_build/html

@@ -2,9 +2,14 @@
 
 from typing import NamedTuple
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
+
+# The same examples in each run; how long one takes depends on what else is running.
+hypothesis.settings.register_profile("tests", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,8 +26,8 @@ class Toy(NamedTuple):
     speakers: np.ndarray
 
 
-@pytest.fixture
-def toy():
+@pytest.fixture(scope="session")
+def shared_toy():
     """Three emotions of four speakers, each with a direction of its own in X."""
     rng = np.random.default_rng(0)
     emotion = rng.permutation(np.arange(120) % 3)
@@ -35,3 +40,9 @@ def toy():
         np.array(["sadness", "anger", "neutral"])[emotion],
         np.array(["s3", "s10", "s1", "s2"])[speaker],
     )
+
+
+@pytest.fixture
+def toy(shared_toy):
+    """Return a copy of the corpus in miniature, which a test may change."""
+    return Toy(*(values.copy() for values in shared_toy))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 from layouts import write_iemocap
 from matplotlib.image import imread
+from sklearn.base import clone
 from speech import EMOTIONS, write_corpus
 
 import advser
@@ -170,10 +172,12 @@ def test_help_names_the_options(arguments, capsys):
     assert ("--output" in printed) == (arguments[0] == "extract")
 
 
-def test_version_by_python_m():
-    command = [sys.executable, "-m", "advser", "--version"]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert printed == f"advser {advser.__version__}\n"
+def test_version_by_python_m(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["advser", "--version"])
+    with pytest.raises(SystemExit) as exit_:
+        runpy.run_module("advser", run_name="__main__")
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out == f"advser {advser.__version__}\n"
 
 
 def extract(*arguments):
@@ -293,6 +297,17 @@ def rated(tmp_path_factory):
     return features
 
 
+@pytest.fixture
+def few_epochs(monkeypatch):
+    """Let the networks that the command trains have three epochs."""
+    for models in (CLASSIFIERS, REGRESSORS):
+        for name, model in models.items():
+            if "max_epochs" in model.get_params():
+                model = clone(model).set_params(max_epochs=3)
+                monkeypatch.setitem(models, name, model)
+
+
+@pytest.mark.usefixtures("few_epochs")
 def test_benchmark_of_ratings_fills_the_folder(rated, tmp_path, capsys):
     folder = tmp_path / "results"
     options = ["--target", "arousal,valence", "--quick", "--out", folder]

@@ -87,17 +87,8 @@ def test_every_public_name_of_a_package_is_listed(room):
     assert found == set(module.__all__)
 
 
-def run(code):
-    """Run code in a fresh interpreter and return what it prints as JSON."""
-    command = [sys.executable, "-W", "error", "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def test_import_is_lazy_and_changes_no_global_state():
-    found = run(
-        """
+# What a fresh interpreter has loaded after each step.
+STEPS = """
 import json, random, sys, warnings
 import numpy, sklearn, skorch, torch
 
@@ -113,23 +104,41 @@ def state():
 random.seed(0), numpy.random.seed(0)
 before = state()
 import advser
-heavy = {"opensmile", "audresample", "distributed", "matplotlib", "IPython", "pytest"}
-print(json.dumps([state() == before, sorted(heavy & set(sys.modules))]))
-"""
-    )
-    assert found == [True, []]
-
-
-def test_fit_and_predict_load_no_compiler():
-    found = run(
-        """
-import json, sys
-import numpy
-from advser import AdversarialSER
+found = {"state is as before": state() == before, "advser": [*sys.modules]}
+import advser.plots
+found["advser.plots"] = [*sys.modules]
+import advser.audio._features
+found["advser.audio._features"] = [*sys.modules]
 X = numpy.random.default_rng(0).normal(size=(40, 3)).astype("float32")
 y, speakers = numpy.arange(40) % 2, numpy.arange(40) // 2 % 4
-AdversarialSER(max_epochs=2).fit(X, y, speakers=speakers).predict(X)
-print(json.dumps(sorted({"torch._dynamo", "sympy"} & set(sys.modules))))
+advser.AdversarialSER(max_epochs=2).fit(X, y, speakers=speakers).predict(X)
+found["fit and predict"] = [*sys.modules]
+print(json.dumps(found))
 """
-    )
-    assert found == []
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    """Return what a fresh interpreter has loaded after each step."""
+    command = [sys.executable, "-W", "error", "-c", STEPS]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_import_changes_no_global_state(loaded):
+    assert loaded["state is as before"]
+
+
+@pytest.mark.parametrize(
+    ("step", "heavy"),
+    [
+        ("advser", {"audresample", "opensmile", "soundfile"}),
+        ("advser", {"distributed", "matplotlib", "IPython", "pytest"}),
+        ("advser.plots", {"matplotlib"}),
+        ("advser.audio._features", {"audresample", "opensmile", "soundfile"}),
+        ("fit and predict", {"sympy", "torch._dynamo"}),
+    ],
+)
+def test_step_loads_nothing_heavy(step, heavy, loaded):
+    assert not heavy & set(loaded[step])

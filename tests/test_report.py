@@ -1,6 +1,7 @@
 """The report: complete, correct, and without any request to the network."""
 
 import re
+import shutil
 from base64 import b64decode
 from html.parser import HTMLParser
 from xml.etree import ElementTree
@@ -47,9 +48,10 @@ class Page(HTMLParser):
         return [attributes for found, attributes in self.tags if found == tag]
 
 
-@pytest.fixture
-def folder(toy, tmp_path):
+@pytest.fixture(scope="module")
+def comparison_folder(shared_toy, tmp_path_factory):
     """Write a comparison with a search, transductive and failed estimators."""
+    folder = tmp_path_factory.mktemp("comparison")
     model = LogisticRegression(random_state=0)
     estimators = {
         "guess": DummyClassifier(strategy="stratified"),
@@ -60,13 +62,19 @@ def folder(toy, tmp_path):
     with pytest.warns(FitFailedWarning):
         compare(
             estimators,
-            *toy,
+            *shared_toy,
             seeds=2,
             probes=["logistic"],
             search={"LR": {"logisticregression__C": [0.1, 1.0]}},
-            folder=tmp_path / "results",
+            folder=folder,
         )
-    return tmp_path / "results"
+    return folder
+
+
+@pytest.fixture
+def folder(comparison_folder, tmp_path):
+    """Return a copy of the comparison, which a test may change."""
+    return shutil.copytree(comparison_folder, tmp_path / "results")
 
 
 def test_report_is_one_page_that_loads_nothing(folder):

@@ -832,7 +832,6 @@ def best_of_second(results):
         {"refit": best_of_second},
         {"refit": False},
     ],
-    ids=str,
 )
 def test_scoring_and_refit_are_those_of_scikit_learn(corpus, settings):
     expected, stacked = both_searches(corpus, **settings)
