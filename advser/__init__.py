@@ -3,11 +3,13 @@
 from .audio import EGeMAPS
 from .evaluation import speaker_leakage
 from .exceptions import (
+    AdaptationWarning,
     CollapseWarning,
     ConfoundedSpeakersWarning,
     NoNeutralWarning,
     NoSpeakersWarning,
     NotStackedWarning,
+    UnknownSpeakerWarning,
 )
 from .methods import (
     AdversarialSER,
@@ -16,9 +18,10 @@ from .methods import (
     AutoencoderSERRegressor,
     SiameseSER,
 )
-from .speakers import SpeakerScaler, enroll
+from .speakers import Session, SpeakerScaler, enroll
 
 __all__ = [
+    "AdaptationWarning",
     "AdversarialSER",
     "AdversarialSERRegressor",
     "AutoencoderSER",
@@ -29,8 +32,10 @@ __all__ = [
     "NoNeutralWarning",
     "NoSpeakersWarning",
     "NotStackedWarning",
+    "Session",
     "SiameseSER",
     "SpeakerScaler",
+    "UnknownSpeakerWarning",
     "enroll",
     "speaker_leakage",
 ]

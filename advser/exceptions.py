@@ -1,13 +1,19 @@
 """The warnings of advser."""
 
 __all__ = [
+    "AdaptationWarning",
     "CollapseWarning",
     "ConfoundedSpeakersWarning",
     "CorpusWarning",
     "NoNeutralWarning",
     "NoSpeakersWarning",
     "NotStackedWarning",
+    "UnknownSpeakerWarning",
 ]
+
+
+class AdaptationWarning(UserWarning):
+    """Adaptation to new speakers would reduce the recall, so the fit leaves it out."""
 
 
 class ConfoundedSpeakersWarning(UserWarning):
@@ -32,3 +38,7 @@ class NoSpeakersWarning(UserWarning):
 
 class NotStackedWarning(UserWarning):
     """Networks are trained one by one instead of as one batch."""
+
+
+class UnknownSpeakerWarning(UserWarning):
+    """An unknown speaker has nearly the name of a known one, as 3 and "03"."""

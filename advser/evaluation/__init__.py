@@ -1,5 +1,6 @@
 """Comparisons on unseen speakers, and the statistics and probes behind them."""
 
+from ._adaptation import adaptation_curve
 from ._compare import compare
 from ._comparison import Comparison
 from ._cross_comparison import CrossCorpusComparison
@@ -22,6 +23,7 @@ __all__ = [
     "Difference",
     "EnrollmentScorer",
     "SpeakerLeakage",
+    "adaptation_curve",
     "ccc_difference",
     "ccc_interval",
     "compare",

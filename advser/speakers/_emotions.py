@@ -1,15 +1,17 @@
 """What each emotion adds to the features of a speaker."""
 
 import numpy as np
-from scipy.special import softmax
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
 from sklearn.covariance import ledoit_wolf
 from sklearn.utils.multiclass import check_classification_targets
 
 from .._validation import check_labels, encode
-from ._moments import best_shrinkage, moments, pool
+from ._moments import Moments, best_shrinkage, moments, pool
 
 __all__ = ["EmotionEffects", "move_neutral", "neutral_offset"]
 
+N_FOLDS = 5  # of speakers, to calibrate the temperature
 N_ESTIMATES = 5  # of the emotions of a speaker, each with the mean of the one before
 
 
@@ -18,7 +20,9 @@ class EmotionEffects:
 
     The model is :math:`x = m_s + \delta_e + \epsilon` for an utterance of speaker s and
     emotion e. The effects :math:`\delta` sum to 0 and are estimated by least squares.
-    A linear discriminant of :math:`x - m_s` estimates the emotion.
+    A linear discriminant of :math:`x - m_s` estimates the emotion. Its scores are
+    multiplied by a temperature that makes the probabilities of speakers left out as
+    likely as possible: a discriminant of many features is too sure otherwise.
 
     Parameters
     ----------
@@ -44,6 +48,9 @@ class EmotionEffects:
 
     shrinkage : ndarray of shape (n_features,)
         `best_shrinkage` of the speakers, without the effects.
+
+    temperature : float
+        1 if there are fewer than two speakers.
     """
 
     def __init__(self, X, y, speakers, clip):
@@ -59,7 +66,11 @@ class EmotionEffects:
         check_classification_targets(labels[known])
         X, emotions = X[known], emotions[known]
         speakers = np.unique(speakers[known], return_inverse=True)[1]
+        self._clip = np.inf if clip is None else clip
+        self.temperature = self._calibrate(X, emotions, speakers)
+        self._learn(X, emotions, speakers)
 
+    def _learn(self, X, emotions, speakers):
         indicators = np.eye(len(self.names))[emotions]
         centred = (
             rows - moments(rows, speakers).means[speakers] for rows in (indicators, X)
@@ -70,7 +81,6 @@ class EmotionEffects:
         self.mean = of_speakers.means.mean(axis=0)
         self.shrinkage, within = best_shrinkage(of_speakers, len(self.effects) - 1)
         self._scale = np.where(within > 0, np.sqrt(within), 1.0)
-        self._clip = np.inf if clip is None else clip
         residuals = self._standardize(residuals, of_speakers.means[speakers])
         covariance, _ = ledoit_wolf(residuals, assume_centered=True)
         covariance += np.finfo(float).eps * np.eye(len(covariance))  # if all are 0
@@ -78,8 +88,40 @@ class EmotionEffects:
         self._weights = np.linalg.solve(covariance, centres.T)
         self._bias = -0.5 * (centres.T * self._weights).sum(axis=0)
 
+    def _calibrate(self, X, emotions, speakers):
+        """Return the temperature that suits speakers left out."""
+        n_folds = min(N_FOLDS, speakers.max() + 1)
+        if n_folds < 2:
+            return 1.0
+        scores = np.empty((len(X), len(self.names)))
+        for fold in range(n_folds):
+            test = speakers % n_folds == fold
+            self._learn(
+                X[~test],
+                emotions[~test],
+                np.unique(speakers[~test], return_inverse=True)[1],
+            )
+            codes = np.unique(speakers[test], return_inverse=True)[1]
+            average = Moments(self.shrinkage, self.mean, self._scale**2)
+            means = pool(average, moments(X[test], codes)).means[codes]
+            scores[test] = self._scores(X[test], means)
+        right = np.arange(len(X)), emotions
+
+        def loss(log_temperature):
+            return -log_softmax(np.exp(log_temperature) * scores, axis=1)[right].mean()
+
+        bounds = np.log(1e-3), np.log(10.0)
+        return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+
     def _standardize(self, X, means):
         return np.clip((X - means) / self._scale, -self._clip, self._clip)
+
+    def _scores(self, X, means):
+        return self._standardize(X, means) @ self._weights + self._bias
+
+    def probabilities(self, X, means):
+        """Return the probability of each emotion, given the mean of its speaker."""
+        return softmax(self.temperature * self._scores(X, means), axis=1)
 
     def balance(self, X, codes, own, before=None, *, average, has_effect=True):
         """Subtract from the means of speakers what the emotions of their rows add.
@@ -111,8 +153,7 @@ class EmotionEffects:
         for _ in range(N_ESTIMATES):
             known = balanced if before is None else pool(before, balanced)
             expected = pool(average, known).means
-            rows = self._standardize(X, expected[codes])
-            probabilities = softmax(rows @ self._weights + self._bias, axis=1)
+            probabilities = self.probabilities(X, expected[codes])
             probabilities *= np.reshape(has_effect, (-1, 1))
             share = moments(probabilities, codes).means  # of each emotion, by code
             balanced = own._replace(means=own.means - share @ self.effects)

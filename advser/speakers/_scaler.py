@@ -19,10 +19,16 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._validation import check_labels, check_origin, check_speakers, encode
-from ..exceptions import NoSpeakersWarning
+from ..exceptions import (
+    AdaptationWarning,
+    NoSpeakersWarning,
+    UnknownSpeakerWarning,
+)
+from ._adaptation import adaptation_scores, running
 from ._emotions import EmotionEffects, move_neutral, neutral_offset
 from ._moments import Moments, best_shrinkage, moments, pool
 
@@ -54,24 +60,30 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     ----------
     shrinkage : float or "auto", default=5.0
         :math:`\kappa`: the number of a speaker's own utterances that weigh as much as
-        the average speaker. 0 gives the plain z-score per speaker. The best value is
+        the average speaker. 0 gives the plain z-score per speaker, and inf scales all
+        speakers alike. The best value is
         the variance within speakers divided by that between them; "auto" estimates it
         for each feature from the training speakers. The default was chosen by
         speaker-disjoint inner folds of EmoDB.
 
-    balance : bool, default=False
+    balance : bool or "auto", default="auto"
         Whether to compare speakers as if they spoke in all emotions equally often. The
         scaler then subtracts what the emotions add to :math:`\bar x_s`: `fit` learns
         from y what each emotion adds, the same for every speaker, and the scaler
-        estimates the emotions of the utterances (see Notes). Together with
-        ``shrinkage="auto"`` it is the best choice for few utterances.
+        estimates the emotions of the utterances (see Notes). With "auto", `fit` chooses
+        for ``unknown="adapt"`` (see there); otherwise "auto" is False.
 
-    unknown : {"population", "batch", "error"}, default="population"
+    unknown : {"population", "adapt", "batch", "error"}, default="population"
         Statistics for a speaker who is neither in the training data nor enrolled, and
         for rows without a speaker (see Notes):
 
         - "population": the average training speaker, :math:`\mu` and
           :math:`\sigma`;
+        - "adapt": the statistics of that speaker's rows up to and including each, in
+          the order given. All rows without a speaker are those of one speaker. With
+          ``balance="auto"``, `fit` leaves training speakers out and chooses what
+          recognises their emotions best: adaptation with or without `balance`, or none
+          (see Notes). Without emotions in y it adapts without `balance`;
         - "batch": the statistics of the rows passed to `transform`, separate for each
           unknown speaker, and pooled for all rows without a speaker;
         - "error": raise an error.
@@ -105,6 +117,17 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         :math:`\mu` and :math:`\sigma`, of the training speakers alone. The scale of a
         column that is constant within every speaker is 1.
 
+    balance_ : bool
+        Whether the statistics are balanced.
+
+    adaptation_scores_ : DataFrame of shape (3, 3) or None
+        What ``unknown="adapt"`` and ``balance="auto"`` chose from: the unweighted
+        average recall of a linear discriminant on training speakers left out, for
+        "none" (no adaptation), "moments" (without `balance`) and "emotions" (with
+        `balance`), with the utterances of a speaker in three orders
+        (:func:`~advser.speakers.utterance_order`). The highest mean wins. If that is
+        "none", `shrinkage_` is inf: the scaler scales all rows alike.
+
     neutral_offset_ : ndarray of shape (n_features,) or None
         A speaker's mean less the mean of their neutral utterances, averaged over the
         training speakers who have neutral and other utterances. None if there was no
@@ -121,10 +144,18 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     -----
     NoSpeakersWarning
         If you pass no speakers to `fit`: the scaler then does what
-        :class:`~sklearn.preprocessing.StandardScaler` does.
+        :class:`~sklearn.preprocessing.StandardScaler` does. If ``unknown="adapt"``, and
+        you pass rows but no speakers to `transform`.
+
+    AdaptationWarning
+        If ``unknown="adapt"`` chooses not to adapt.
+
+    UnknownSpeakerWarning
+        If an unknown speaker has nearly the name of a known one, as 3 and "03".
 
     See Also
     --------
+    Session : Adapts a fitted pipeline to speakers, utterance by utterance.
     enroll : Enrols speakers in a pipeline with a scaler.
     AdversarialSER : Learns an embedding that hides the speaker.
     sklearn.preprocessing.StandardScaler : One mean and deviation for all rows.
@@ -134,6 +165,9 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     **What a result may claim** depends on what is known of the test speakers:
 
     - *inductive*: nothing. They are unknown, and `unknown="population"`.
+    - *adaptive*: their utterances up to and including the one that is scored, without
+      the emotion, with ``unknown="adapt"``. A system in use has these. The result
+      depends on the order of the utterances, so a score needs it as well.
     - *enrolled*: some of their utterances, without the emotion. Pass these to
       :meth:`enroll`, and do not score them.
     - *transductive*: the utterances that are scored. You use `unknown="batch"`, or
@@ -155,9 +189,9 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     scale the training rows by speaker. The scored rows are scaled by speaker only with
     ``scoring=None`` and routing on: other scorers call ``predict(X)`` without speakers.
     All their rows, training rows too, are then those of one unknown speaker:
-    "population" gives the right result for new speakers, "batch" does with
-    :class:`~sklearn.model_selection.LeaveOneGroupOut` alone, and "error" makes the
-    scores NaN, or raises an error with ``error_score="raise"``.
+    "population" gives the right result for new speakers, "batch" and "adapt" do with
+    :class:`~sklearn.model_selection.LeaveOneGroupOut` alone ("adapt" warns), and
+    "error" makes the scores NaN, or raises an error with ``error_score="raise"``.
 
     **Balance.** The model is :math:`x = m_s + \delta_e + \epsilon` for an utterance of
     speaker s and emotion e. `fit` estimates the effects :math:`\delta` by least
@@ -167,12 +201,20 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     :math:`m_s`; the scaler subtracts their mean effect from :math:`\bar x_s`. It
     repeats both steps five times. It estimates the emotions of the training speakers
     too, so that the classifier trains on rows like those of the test. Later enrolments
-    do not change earlier estimates.
+    do not change earlier estimates. The scores of the discriminant are multiplied by a
+    temperature [2]_ that suits training speakers left out.
+
+    **Adaptation.** With ``unknown="adapt"``, utterance t of a new speaker is scaled by
+    the formula above with n = t: utterances 1 to t of that speaker and nothing else.
+    With `balance`, the scaler subtracts from each utterance what its emotion is
+    expected to add, given the mean before it, and does not change this later.
 
     References
     ----------
     .. [1] O. Ledoit, M. Wolf: A well-conditioned estimator for large-dimensional
        covariance matrices. Journal of Multivariate Analysis 88(2), 2004.
+    .. [2] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger: On calibration of modern neural
+       networks. ICML 2017, arXiv 1706.04599.
 
     Examples
     --------
@@ -198,9 +240,9 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     __metadata_request__inverse_transform = __metadata_request__fit
 
     _parameter_constraints: dict = {
-        "shrinkage": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
-        "balance": ["boolean"],
-        "unknown": [StrOptions({"population", "batch", "error"})],
+        "shrinkage": [Interval(Real, 0, np.inf, closed="both"), StrOptions({"auto"})],
+        "balance": ["boolean", StrOptions({"auto"})],
+        "unknown": [StrOptions({"population", "adapt", "batch", "error"})],
         "clip": [Interval(Real, 0, None, closed="neither"), None],
         "neutral": "no_validation",
     }
@@ -209,7 +251,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self,
         *,
         shrinkage: float | str = 5.0,
-        balance: bool = False,
+        balance: bool | str = "auto",
         unknown: str = "population",
         clip: float | None = None,
         neutral: str | int | None = "neutral",
@@ -237,8 +279,8 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Features.
 
         y : array-like of shape (n_samples,), default=None
-            Emotions, None or NaN where not known. Without `balance`, only the class
-            `neutral` is used.
+            Emotions, None or NaN where not known. They serve `balance`, and the choice
+            of ``unknown="adapt"``; otherwise only the class `neutral` is used.
 
         speakers, groups : array-like of shape (n_samples,), default=None
             Speaker of each row, by either name; `speakers` wins.
@@ -271,12 +313,15 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         scale = np.sqrt((own.counts * own.variances).sum(axis=0) / len(X))
         self.population_scale_ = np.where(scale > 0, scale, 1.0)
         self.neutral_offset_ = neutral_offset(X, y, codes, own, self.neutral)
-        if self.shrinkage == "auto":
+        self.balance_, adapts = self._choose(X, y, codes)
+        if not adapts:
+            self.shrinkage_ = np.full(X.shape[1], np.inf)
+        elif self.shrinkage == "auto":
             self.shrinkage_, _ = best_shrinkage(own)
         else:
             self.shrinkage_ = np.full(X.shape[1], float(self.shrinkage))
         self._emotions = None
-        if self.balance:
+        if self.balance_:
             self._emotions = emotions = EmotionEffects(X, y, codes, self.clip)
             self.population_mean_ = emotions.mean
             if self.shrinkage == "auto":
@@ -343,12 +388,9 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             `unknown="error"`.
         """
         X, mean, scale = self._statistics(
-            X, speakers, groups, fallbacks=["population", "batch"]
+            X, speakers, groups, fallbacks=["population", "adapt", "batch"]
         )
-        scaled = (X - mean) / scale
-        if self.clip is not None:
-            np.clip(scaled, -self.clip, self.clip, out=scaled)
-        return scaled.astype(X.dtype, copy=False)
+        return self._scale(X, mean, scale)
 
     def inverse_transform(
         self,
@@ -440,6 +482,38 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self._store(whole)
         return self
 
+    def _choose(self, X, y, codes):
+        """Return whether to balance the speakers, and whether to adapt at all."""
+        self.adaptation_scores_ = None
+        if self.balance != "auto":
+            return bool(self.balance), True
+        if self.unknown != "adapt" or np.asarray(y).ndim != 1 or codes.max() < 1:
+            return False, True
+        labels = check_labels(y, "y", len(X), allow_missing=True)
+        known = ~pd.isna(labels)
+        kind = type_of_target(np.array(labels[known].tolist())) if known.any() else ""
+        if kind not in ("binary", "multiclass"):
+            return False, True
+        self.adaptation_scores_ = scores = adaptation_scores(
+            self, X[known], labels[known], codes[known]
+        )
+        means = scores.mean(axis=1)
+        if means.isna().any():  # one emotion, or one per speaker
+            return False, True
+        best = means.idxmax()
+        if best == "none":
+            other = means.drop("none").max()
+            warn(
+                "SpeakerScaler does not adapt to new speakers: on training speakers "
+                f"left out, the recall is {means['none']:.3f} without adaptation and "
+                f"{other:.3f} with it. Speakers may differ in their mix of emotions; "
+                "check with `advser.speakers.speaker_confounding`. Set `balance` to "
+                "True or False to adapt nevertheless.",
+                AdaptationWarning,
+                stacklevel=4,
+            )
+        return best == "emotions", best != "none"
+
     @property
     def _known(self):
         return Moments(self.counts_[:, None], self.means_, self.variances_)
@@ -501,26 +575,92 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 "scale by; pass `speakers`, introduce new ones with `enroll`, or set "
                 f"`unknown` to {' or '.join(map(repr, fallbacks))}."
             )
+        if is_new.any():
+            warn_of_similar(names[is_new], self.speakers_)
         if self.unknown == "batch" and is_new.any():
             pairs = zip(self._moments(X, codes), known)
             known = Moments(*(np.where(is_new[:, None], *pair) for pair in pairs))
-        # An unknown speaker with a count of 0 has the statistics of the average one.
+        if self.unknown == "adapt" and is_new.any():
+            if len(X) > 1 and speakers is None and groups is None:
+                warn(
+                    f"SpeakerScaler got {len(X)} rows without `speakers` (or `groups`) "
+                    "and adapts to them as to one speaker; pass the speaker of each.",
+                    NoSpeakersWarning,
+                    stacklevel=4,
+                )
+            after = self._running(X[is_new[codes]], codes[is_new[codes]], known)
+            known = Moments(*(part[codes] for part in known))
+            for part, rows in zip(known, after):
+                part[is_new[codes]] = rows
+            codes = np.arange(len(X))
+        mean, scale = self._shrink(known)
+        return X, mean[codes], scale[codes]
+
+    def _running(self, X, codes, known):
+        """Return the statistics after each row, starting from the known ones."""
+        return running(X, codes, known, self._average, self._emotions)
+
+    def _shrink(self, known):
+        """Return mean and scale to use for speakers of whom these moments are known.
+
+        An unknown speaker with a count of 0 has the statistics of the average one.
+        """
         _, mean, variance = pool(self._average, known)
         scale = np.sqrt(variance)
-        scale = np.where(scale > 0, scale, self.population_scale_)
-        return X, mean[codes], scale[codes]
+        return mean, np.where(scale > 0, scale, self.population_scale_)
+
+    def _scale(self, X, mean, scale):
+        scaled = (X - mean) / scale
+        if self.clip is not None:
+            np.clip(scaled, -self.clip, self.clip, out=scaled)
+        return scaled.astype(X.dtype, copy=False)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        tags.target_tags.required = self.balance
+        tags.target_tags.required = self.balance is True
         return tags
+
+
+def warn_of_similar(names, known):
+    """Warn of an unknown name that differs from a known one in its writing alone."""
+    plain = {_plain(name): name for name in known}
+    for name in names:
+        if not pd.isna(name) and _plain(name) in plain:
+            warn(
+                f"The speaker {name!r} is unknown, and {plain[_plain(name)]!r} is "
+                "known; if they are one speaker, use one name.",
+                UnknownSpeakerWarning,
+                stacklevel=5,
+            )
+
+
+def _plain(name):
+    """Return a name without case, blanks and leading zeros."""
+    return str(name).strip().lower().lstrip("0")
 
 
 def is_transductive(estimator):
     """Whether the prediction for a row depends on the other rows of its batch."""
+    return "batch" in _unknown(estimator)
+
+
+def refuse_adaptive(estimator):
+    """Raise if predictions depend on the order of the rows, which is not recorded."""
+    if "adapt" in _unknown(estimator):
+        raise ValueError(
+            "An estimator in `estimators` has `SpeakerScaler(unknown='adapt')`, so its "
+            "score depends on the order of the utterances; score it with "
+            "`advser.evaluation.adaptation_curve`, or set `unknown` of its "
+            "SpeakerScaler to 'population'."
+        )
+
+
+def _unknown(estimator):
+    """Return the parameter `unknown` of every scaler in an estimator."""
     fitted = getattr(estimator, "best_estimator_", estimator)
-    return any(
-        isinstance(part, SpeakerScaler) and part.unknown == "batch"
+    return [
+        part.unknown
         for part in [fitted, *fitted.get_params().values()]
-    )
+        if isinstance(part, SpeakerScaler)
+    ]

@@ -1,0 +1,168 @@
+"""The recall on new speakers while the model adapts to them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import LeaveOneGroupOut
+from tqdm import tqdm
+
+from .._routing import call, seeded
+from .._validation import check_labels
+from ..metrics import unweighted_average_recall
+from ..speakers import SpeakerScaler, utterance_order
+
+__all__ = ["adaptation_curve"]
+
+BOUNDS = (1, 2, 5, 10, 20, 50, np.inf)  # of the number of utterances in a row
+COLUMNS = ["kind", "order", "repeat", "first", "last", "n_samples", "uar"]
+
+
+def adaptation_curve(
+    estimator: BaseEstimator,
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
+    speakers: npt.ArrayLike,
+    *,
+    orders: Sequence[str] = ("random", "blocks", "emotions"),
+    repeats: int = 5,
+    cv: BaseEstimator | None = None,
+    random_state: int = 0,
+    verbose: int = 0,
+) -> pd.DataFrame:
+    """Score an estimator that adapts to speakers by the utterances it has seen.
+
+    The function leaves speakers out and fits the estimator on the others. The
+    utterances of a speaker left out come in several orders, and the prediction for each
+    uses those up to it. It pools the predictions for all speakers into one score.
+
+    Parameters
+    ----------
+    estimator : Pipeline
+        Unfitted, with ``SpeakerScaler(unknown="adapt")``.
+
+    X : array-like of shape (n_samples, n_features)
+        Features.
+
+    y : array-like of shape (n_samples,)
+        Emotions.
+
+    speakers : array-like of shape (n_samples,)
+        Speaker of each row.
+
+    orders : sequence of str, default=("random", "blocks", "emotions")
+        Orders of the utterances of a speaker, see
+        :func:`~advser.speakers.utterance_order`. A random order is the easiest.
+
+    repeats : int, default=5
+        Number of draws of each order.
+
+    cv : splitter, default=None
+        Splits by speaker, with `speakers` as the groups; None leaves one speaker out.
+
+    random_state : int, default=0
+        Seed of the orders, and of every ``random_state`` of the estimator that is None.
+
+    verbose : int, default=0
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    curve : DataFrame
+        `kind`, `order`, `repeat`, `first`, `last`, `n_samples` and `uar`. The rows of
+        kind "adaptive" hold the unweighted average recall of the utterances number
+        `first` to `last` of each speaker, and of all of them, 1 to inf. The row of kind
+        "inductive" holds that of the same estimator without speakers: it scales all
+        rows alike. Do not rank one kind against the other.
+
+    Raises
+    ------
+    ValueError
+        If the estimator has no adapting scaler, an array has the wrong length, `orders`
+        has an unknown order, or `repeats` is less than 1.
+
+    See Also
+    --------
+    advser.Session : Adapts in use, with the same numbers.
+    enrollment_curve : The recall by the utterances enrolled.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import GroupKFold
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from advser import SpeakerScaler
+    >>> from advser.datasets import load_emodb
+    >>> from advser.evaluation import adaptation_curve
+    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> model = make_pipeline(
+    ...     SpeakerScaler(unknown="adapt", balance=True, clip=3),
+    ...     LogisticRegression(C=0.05),
+    ... )
+    >>> curve = adaptation_curve(
+    ...     model, X, y, speakers, orders=["random"], repeats=1, cv=GroupKFold(2)
+    ... )
+    >>> whole = curve[curve["last"] == float("inf")].query("first == 1")
+    >>> whole.set_index("kind")["uar"].round(1).to_dict()
+    {'inductive': 0.8, 'adaptive': 0.8}
+    """
+    scalers = [
+        name
+        for name, value in estimator.get_params().items()
+        if isinstance(value, SpeakerScaler) and value.unknown == "adapt"
+    ]
+    if not scalers:
+        raise ValueError(
+            f"`estimator` is a {type(estimator).__name__} without a "
+            "`SpeakerScaler(unknown='adapt')`, so it does not adapt; put one before "
+            "the classifier."
+        )
+    if repeats < 1:
+        raise ValueError(f"`repeats` is {repeats}; it must be at least 1.")
+    X = np.asarray(X)
+    y = check_labels(y, "y", len(X))
+    speakers = check_labels(speakers, "speakers", len(X))
+    alike = {"unknown": "population", "shrinkage": np.inf, "balance": False}
+    inductive = {f"{scalers[0]}__{name}": value for name, value in alike.items()}
+    splits = list((cv or LeaveOneGroupOut()).split(X, y, speakers))
+    without = np.empty(len(X), dtype=y.dtype)
+    found = []
+    for train, test in tqdm(splits, disable=not verbose):
+        fitted = [
+            call(
+                seeded(estimator, random_state).set_params(**changed),
+                "fit",
+                X[train],
+                y[train],
+                speakers=speakers[train],
+            )
+            for changed in ({}, inductive)
+        ]
+        without[test] = call(fitted[1], "predict", X[test], speakers=speakers[test])
+        for order in orders:
+            for repeat in range(repeats):
+                seed = random_state + repeat
+                rows = test[
+                    utterance_order(y[test], speakers[test], order, random_state=seed)
+                ]
+                table = pd.DataFrame({"speaker": speakers[rows], "y": y[rows]})
+                table["predicted"] = call(
+                    fitted[0], "predict", X[rows], speakers=speakers[rows]
+                )
+                table["number"] = table.groupby("speaker").cumcount() + 1
+                found.append(table.assign(order=order, repeat=repeat))
+    uar = unweighted_average_recall(y, without)
+    curve = [("inductive", "any", 0, 1, np.inf, len(y), uar)]
+    for (order, repeat), table in pd.concat(found).groupby(
+        ["order", "repeat"], sort=False
+    ):
+        firsts = [1, *(bound + 1 for bound in BOUNDS[:-1])]
+        for first, last in [*zip(firsts, BOUNDS), (1, np.inf)]:
+            part = table[table["number"].between(first, last)]
+            if len(part):
+                uar = unweighted_average_recall(part["y"], part["predicted"])
+                row = "adaptive", order, repeat, first, last, len(part), uar
+                curve.append(row)
+    return pd.DataFrame(curve, columns=COLUMNS)

@@ -1,0 +1,180 @@
+"""Adaptation: the statistics of a speaker grow with each utterance.
+
+What a row contributes depends on it and on earlier rows of the same speaker alone.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import clone
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.model_selection import GroupKFold
+from sklearn.preprocessing import StandardScaler
+
+from .._validation import check_labels, encode
+from ..metrics import unweighted_average_recall
+from ._moments import Moments, pool
+
+__all__ = ["ORDERS", "adaptation_scores", "running", "utterance_order"]
+
+ORDERS = ("random", "blocks", "emotions")
+BLOCK = 10  # utterances of one emotion in a row, in the order "blocks"
+N_FOLDS = 5  # of training speakers, to choose what to adapt
+
+
+def running(X, codes, known, average, effects=None):
+    """Return the statistics of the speaker of each row, up to and including that row.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows of a speaker in the order of time.
+
+    codes : ndarray of shape (n_samples,)
+        Speaker of each row.
+
+    known : Moments
+        Of the earlier rows of each speaker.
+
+    average : Moments
+        Of the average speaker, whose count is the shrinkage.
+
+    effects : EmotionEffects, default=None
+        Subtracts what the emotion of a row is expected to add to it.
+
+    Returns
+    -------
+    after : Moments
+        One entry per row.
+    """
+    state = Moments(*(part.copy() for part in known))
+    after = Moments(*(np.empty((len(X), part.shape[1])) for part in state))
+    for number, (row, code) in enumerate(zip(X.astype(np.float64), codes)):
+        at = [code]  # keeps the parts two-dimensional
+        before = Moments(*(part[at] for part in state))
+        if effects is not None:
+            expected = pool(average, before).means
+            row = row - effects.probabilities(row, expected)[0] @ effects.effects
+        now = pool(before, Moments(np.ones((1, 1)), row[None], np.zeros((1, len(row)))))
+        for whole, per_row, part in zip(state, after, now):
+            whole[at] = part
+            per_row[number] = part[0]
+    return after
+
+
+def utterance_order(
+    y: npt.ArrayLike,
+    speakers: npt.ArrayLike,
+    order: str = "random",
+    *,
+    random_state: int | None = None,
+) -> np.ndarray:
+    """Return the rows in an order in which the speakers may have spoken.
+
+    The order matters for a model that adapts to the speaker. A random one is the
+    easiest: people keep to one emotion for some time.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Emotions.
+
+    speakers : array-like of shape (n_samples,)
+        Speaker of each row.
+
+    order : {"random", "blocks", "emotions"}, default="random"
+        The utterances of a speaker follow each other
+
+        - "random": in random order;
+        - "blocks": in blocks of ten of one emotion;
+        - "emotions": in one block per emotion.
+
+        The order of the emotions, and of the utterances of one, is random.
+
+    random_state : int, default=None
+        Seed.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_samples,)
+        Positions, one speaker after the other.
+
+    Raises
+    ------
+    ValueError
+        If `order` is no such order, or an array has the wrong length.
+
+    Examples
+    --------
+    >>> from advser.speakers import utterance_order
+    >>> y = ["sad", "angry", "sad", "angry"]
+    >>> rows = utterance_order(y, ["a"] * 4, "emotions", random_state=0)
+    >>> [y[row] for row in rows]
+    ['sad', 'sad', 'angry', 'angry']
+    """
+    if order not in ORDERS:
+        raise ValueError(f"`order` is {order!r}; it must be one of {ORDERS}.")
+    emotion, emotions = encode(check_labels(y, "y", len(y)))
+    speaker, names = encode(check_labels(speakers, "speakers", len(y)))
+    rng = np.random.default_rng(random_state)
+    rows = rng.permutation(len(y))
+    speaker, emotion = speaker[rows], emotion[rows]
+    if order == "random":
+        return rows[np.argsort(speaker, kind="stable")]
+    start = rng.random((len(names), len(emotions)))  # when an emotion first comes
+    number = pd.DataFrame({"speaker": speaker, "emotion": emotion})
+    number = number.groupby(["speaker", "emotion"]).cumcount().to_numpy()
+    block = number // BLOCK if order == "blocks" else np.zeros_like(number)
+    return rows[np.lexsort((number, start[speaker, emotion], block, speaker))]
+
+
+def adaptation_scores(scaler, X, y, speakers):
+    """Score no adaptation and both kinds of it, on training speakers left out.
+
+    Parameters
+    ----------
+    scaler : SpeakerScaler
+    X : ndarray of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,)
+        Emotions.
+    speakers : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    scores : DataFrame of shape (3, 3)
+        The unweighted average recall of a linear discriminant, for "none", "moments"
+        and "emotions", by the order of the utterances.
+    """
+    candidates = {
+        "none": StandardScaler(),
+        "moments": clone(scaler).set_params(balance=False),
+        "emotions": clone(scaler).set_params(balance=True),
+    }
+    found = {(name, order): [] for name in candidates for order in ORDERS}
+    n_folds = min(N_FOLDS, len(pd.unique(speakers)))
+    for train, test in GroupKFold(n_folds).split(X, y, speakers):
+        classes = pd.unique(y[train])
+        if len(classes) < 2:
+            continue
+        rows = {
+            order: test[utterance_order(y[test], speakers[test], order, random_state=0)]
+            for order in ORDERS
+        }
+        for name, candidate in candidates.items():
+            known = {} if name == "none" else {"speakers": speakers[train]}
+            inputs = clone(candidate).fit(X[train], y[train], **known)
+            judge = LinearDiscriminantAnalysis(
+                solver="lsqr",
+                shrinkage="auto",
+                priors=np.full(len(classes), 1 / len(classes)),
+            ).fit(inputs.transform(X[train], **known), y[train])
+            for order, test_rows in rows.items():
+                new = {} if name == "none" else {"speakers": speakers[test_rows]}
+                predicted = judge.predict(inputs.transform(X[test_rows], **new))
+                found[name, order].append((y[test_rows], predicted))
+    scores = pd.DataFrame(np.nan, index=list(candidates), columns=list(ORDERS))
+    for (name, order), pairs in found.items():
+        if pairs:
+            true, predicted = map(np.concatenate, zip(*pairs))
+            scores.loc[name, order] = unweighted_average_recall(true, predicted)
+    return scores

@@ -1,0 +1,332 @@
+"""Adaptation to speakers while predicting."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from sklearn import config_context
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import check_estimator
+
+import advser
+from advser import (
+    AdaptationWarning,
+    NoSpeakersWarning,
+    Session,
+    SpeakerScaler,
+    UnknownSpeakerWarning,
+)
+from advser.evaluation import adaptation_curve, compare
+from advser.speakers import utterance_order
+
+
+def corpus(n_speakers=6, n_rows=24, n_features=4, spread=3.0, seed=0):
+    """Return speakers with an offset each, and three emotions that all of them have."""
+    rng = np.random.default_rng(seed)
+    speakers = np.repeat([f"s{number}" for number in range(n_speakers)], n_rows)
+    emotions = np.tile(np.arange(3), n_speakers * n_rows // 3)
+    offsets = rng.normal(0, spread, (n_speakers, n_features)).repeat(n_rows, axis=0)
+    effects = np.array([[-2, 0, 0, 1], [0, 2, 0, 0], [2, 0, -2, 0]])[emotions]
+    X = offsets + effects + rng.normal(0, 1, (len(speakers), n_features))
+    return X, np.array(["angry", "neutral", "sad"])[emotions], speakers
+
+
+@pytest.fixture(scope="module")
+def data():
+    return corpus()
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["moments", "emotions"])
+def scaler(request, data):
+    X, y, speakers = data
+    scaler = SpeakerScaler(unknown="adapt", balance=request.param)
+    return scaler.fit(X[48:], y[48:], speakers[48:])
+
+
+def test_running_statistics_worked_out_by_hand():
+    X = np.array([[0.0], [2.0], [4.0], [6.0]])  # means 1 and 5, variance 1 within
+    scaler = SpeakerScaler(unknown="adapt", shrinkage=1, balance=False)
+    scaler.fit(X, speakers=["a", "a", "b", "b"])
+    # Mean 3 and variance 1 of the average speaker, as one pseudo-utterance.
+    # After 5: mean 4, variance 1/2 + 1. After 5 and 8, whose own variance is 9/4:
+    scaled = scaler.transform([[5.0], [8.0]], speakers=["c", "c"]).ravel()
+    mean = (3 + 5 + 8) / 3
+    variance = 1 / 3 + 2 / 3 * 9 / 4 + 2 / 9 * 3.5**2
+    expected = [1 / np.sqrt(1 / 2 + 1), (8 - mean) / np.sqrt(variance)]
+    np.testing.assert_allclose(scaled, expected, rtol=1e-12)
+
+
+def test_a_later_utterance_changes_no_earlier_one(scaler, data):
+    X, _, speakers = data
+    before = scaler.transform(X[:24], speakers[:24])
+    changed = X[:24].copy()
+    changed[10] += 100
+    after = scaler.transform(changed, speakers[:24])
+    np.testing.assert_array_equal(after[:10], before[:10])
+    assert (after[11:] != before[11:]).all()
+
+
+def test_other_speakers_change_nothing(scaler, data):
+    X, _, speakers = data
+    alone = scaler.transform(X[:24], speakers[:24])
+    order = np.ravel(
+        [np.arange(24), np.random.default_rng(0).permutation(24) + 24], "F"
+    )
+    mixed = scaler.transform(X[order], speakers[order])
+    np.testing.assert_array_equal(mixed[order < 24], alone)
+
+
+def test_known_speakers_keep_their_statistics(scaler, data):
+    X, _, speakers = data
+    whole = scaler.transform(X[48:72], speakers[48:72])
+    np.testing.assert_array_equal(
+        scaler.transform(X[60:61], speakers[60:61]), whole[12:13]
+    )
+
+
+def test_constant_features_and_one_utterance_stay_finite():
+    X, y, speakers = corpus()
+    X[:, 0] = 7.0
+    scaler = SpeakerScaler(unknown="adapt", balance=True).fit(X, y, speakers)
+    scaled = scaler.transform(X[:1], ["new"])
+    assert np.isfinite(scaled).all()
+    assert scaled[0, 0] == 0
+
+
+def test_missing_values_are_refused(scaler):
+    with pytest.raises(ValueError, match="NaN"):
+        scaler.transform([[np.nan, 0, 0, 0]], ["new"])
+
+
+def test_moments_do_not_drift(data):
+    X, y, speakers = data
+    scaler = SpeakerScaler(unknown="adapt", balance=False, shrinkage=0)
+    scaler.fit(X, y, speakers)
+    rows = 1e6 + np.random.default_rng(0).normal(size=(20_000, 4))
+    last = scaler.transform(rows, ["new"] * len(rows))[-1]
+    expected = (rows[-1] - rows.mean(axis=0)) / rows.std(axis=0)
+    np.testing.assert_allclose(last, expected, rtol=1e-6)
+
+
+def test_fit_adapts_where_speakers_differ_in_offset(data):
+    scaler = SpeakerScaler(unknown="adapt").fit(*data)
+    scores = scaler.adaptation_scores_
+    assert list(scores.index) == ["none", "moments", "emotions"]
+    assert (scores.drop("none") > scores.loc["none"] + 0.1).all(axis=None)
+    assert scaler.balance_ == (scores.mean(axis=1).idxmax() == "emotions")
+
+
+def test_fit_does_not_adapt_where_the_speaker_is_the_emotion():
+    X, y, speakers = corpus(n_speakers=9, spread=0.1)
+    for number, emotion in enumerate(["angry", "neutral", "sad"] * 3):
+        wrong = (speakers == f"s{number}") & (y != emotion)
+        right = np.flatnonzero((y == emotion) & ~np.isin(speakers, [f"s{number}"]))
+        X[wrong] = X[right[: wrong.sum()]]
+        y[wrong] = emotion
+    with pytest.warns(AdaptationWarning, match="does not adapt"):
+        scaler = SpeakerScaler(unknown="adapt").fit(X, y, speakers)
+    assert np.isinf(scaler.shrinkage_).all()
+    known = scaler.transform(X[:3], speakers[:3])
+    np.testing.assert_array_equal(known, scaler.transform(X[:3], ["new"] * 3))
+    np.testing.assert_allclose(
+        known, (X[:3] - scaler.population_mean_) / scaler.population_scale_
+    )
+
+
+def test_ratings_adapt_without_balance(data):
+    X, _, speakers = data
+    scaler = SpeakerScaler(unknown="adapt").fit(X, X[:, 0] * 1.5, speakers)
+    assert not scaler.balance_
+    assert scaler.adaptation_scores_ is None
+
+
+def test_rows_without_speakers_warn(scaler, data):
+    with pytest.warns(NoSpeakersWarning, match="as to one speaker"):
+        pooled = scaler.transform(data[0][:5])
+    one = scaler.transform(data[0][:5], ["new"] * 5)
+    np.testing.assert_array_equal(pooled, one)
+
+
+@pytest.mark.parametrize("name", [3, "3", " 03", "S03"])
+def test_a_name_like_a_known_one_warns(data, name):
+    X, y, _ = data
+    known = np.repeat(["03", "s03"], 72)
+    scaler = SpeakerScaler(unknown="adapt", balance=False).fit(X, y, known)
+    with pytest.warns(UnknownSpeakerWarning, match="is unknown"):
+        scaler.transform(X[:1], np.array([name], dtype=object))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("balance", ["auto", False])
+def test_passes_the_checks_of_scikit_learn(balance):
+    order = "the statistics of a row come from the rows before it"
+    check_estimator(
+        SpeakerScaler(unknown="adapt", balance=balance),
+        expected_failed_checks={
+            "check_methods_subset_invariance": order,
+            "check_methods_sample_order_invariance": order,
+        },
+    )
+
+
+# In pipelines
+
+
+def pipeline():
+    return make_pipeline(
+        SpeakerScaler(unknown="adapt", balance=True, clip=3), LogisticRegression()
+    )
+
+
+def fitted(data):
+    X, y, speakers = data
+    with config_context(enable_metadata_routing=True):
+        return pipeline().fit(X[48:], y[48:], speakers=speakers[48:])
+
+
+def test_session_agrees_with_the_batch_row_by_row(data):
+    X, _, speakers = data
+    model = fitted(data)
+    with config_context(enable_metadata_routing=True):
+        batch = model.predict_proba(X[:48], speakers=speakers[:48])
+    session = Session(model)
+    rows = [
+        session.predict_proba(row[None], speaker=name)
+        for row, name in zip(X[:48], speakers[:48])
+    ]
+    np.testing.assert_allclose(np.concatenate(rows), batch, rtol=1e-12)
+    assert session.speakers_ == ["s0", "s1"]
+
+
+def test_session_goes_on_from_a_file(data, tmp_path):
+    X, _, _ = data
+    model = fitted(data)
+    whole, first = Session(model), Session(model)
+    whole.predict(X[:20], speaker="s0")
+    first.predict(X[:20], speaker="s0")
+    first.save(tmp_path / "state.npz")
+    second = Session(model).load(tmp_path / "state.npz")
+    np.testing.assert_array_equal(
+        second.predict_proba(X[20:24], "s0"), whole.predict_proba(X[20:24], "s0")
+    )
+    other = corpus(seed=1)
+    with pytest.raises(ValueError, match="another model"):
+        Session(fitted(other)).load(tmp_path / "state.npz")
+    (tmp_path / "text.npz").write_text("no arrays")
+    with pytest.raises(ValueError, match=r"text\.npz is no file of a session"):
+        Session(model).load(tmp_path / "text.npz")
+
+
+def test_session_forgets(data):
+    X, _, _ = data
+    session = Session(fitted(data))
+    first = session.predict_proba(X[:1], speaker="s0")
+    session.predict(X[1:24], speaker="s0")
+    again = session.forget("s0").predict_proba(X[:1], speaker="s0")
+    np.testing.assert_array_equal(again, first)
+    with pytest.raises(KeyError, match="'s5'"):
+        session.forget("s5")
+
+
+def test_wrong_rows_do_not_count(data):
+    session = Session(fitted(data))
+    with pytest.raises(ValueError, match="NaN"):
+        session.predict([[0.0, 0, 0, 0], [np.nan, 0, 0, 0]], speaker="s0")
+    assert session.speakers_ == []
+
+
+def test_enrolled_speakers_go_on_adapting(data):
+    X, _, speakers = data
+    model = advser.enroll(fitted(data), X[:10], speakers[:10])
+    adapted = Session(model).predict_proba(X[10:24], "s0")
+    with config_context(enable_metadata_routing=True):
+        fixed = model.predict_proba(X[10:24], speakers=speakers[10:24])
+    assert not np.allclose(adapted[-1], fixed[-1])
+
+
+def test_threads_share_a_session(data):
+    X, _, _ = data
+    session = Session(fitted(data))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda row: session.predict(row[None], "s0"), X[:24]))
+    assert session._states["s0"].counts.item() == 24
+
+
+def test_session_with_a_regressor(data):
+    X = data[0]
+    scaler = SpeakerScaler(unknown="adapt")
+    with config_context(enable_metadata_routing=True):
+        model = make_pipeline(scaler, Ridge())
+        model.fit(X[48:], X[48:, 0] * 1.5, speakers=data[2][48:])
+    assert Session(model).predict(X[:3]).shape == (3,)
+
+
+def test_session_needs_a_scaler_that_adapts(data):
+    X, y, speakers = data
+    model = make_pipeline(SpeakerScaler(), LogisticRegression())
+    with config_context(enable_metadata_routing=True):
+        model.fit(X, y, speakers=speakers)
+    with pytest.raises(ValueError, match="unknown='adapt'"):
+        Session(model)
+
+
+def test_cross_validate_adapts_by_speaker(data):
+    X, y, speakers = data
+    with config_context(enable_metadata_routing=True):
+        scores = cross_validate(
+            pipeline(), X, y, params={"groups": speakers}, cv=GroupKFold(3)
+        )["test_score"]
+    expected = []
+    for train, test in GroupKFold(3).split(X, y, speakers):
+        scaler, classifier = pipeline()
+        rows = scaler.fit(X[train], y[train], speakers[train]).transform(
+            X[train], speakers[train]
+        )
+        classifier.fit(rows, y[train])
+        test_rows = scaler.transform(X[test], speakers[test])
+        expected.append(classifier.score(test_rows, y[test]))
+    np.testing.assert_allclose(scores, expected)
+
+
+# Orders and scores
+
+
+def test_orders_of_utterances():
+    y = np.tile(["a", "b"], 30)
+    speakers = np.repeat(["x", "y"], 30)
+    for order, longest in [("random", None), ("blocks", 10), ("emotions", 15)]:
+        rows = utterance_order(y, speakers, order, random_state=0)
+        assert sorted(rows) == list(range(60))
+        assert len(set(speakers[rows[:30]])) == 1
+        if longest:
+            assert len(set(y[rows[:longest]])) == 1
+            assert y[rows[longest]] != y[rows[0]]
+    with pytest.raises(ValueError, match="`order` is 'sorted'"):
+        utterance_order(y, speakers, "sorted")
+
+
+def test_adaptation_curve_scores_what_a_session_predicts(data):
+    X, y, speakers = data
+    curve = adaptation_curve(
+        pipeline(), X, y, speakers, orders=["blocks"], repeats=1, cv=LeaveOneGroupOut()
+    )
+    right = []
+    for train, test in LeaveOneGroupOut().split(X, y, speakers):
+        with config_context(enable_metadata_routing=True):
+            model = pipeline().fit(X[train], y[train], speakers=speakers[train])
+        rows = test[utterance_order(y[test], speakers[test], "blocks", random_state=0)]
+        right.append(Session(model).predict(X[rows], "new") == y[rows])
+    whole = curve.query("kind == 'adaptive' and first == 1 and last == inf")
+    np.testing.assert_allclose(whole["uar"], np.mean(right))
+    bins = curve.query("kind == 'adaptive' and not (first == 1 and last == inf)")
+    assert bins["n_samples"].sum() == len(X)
+    assert whole["uar"].item() > curve.query("kind == 'inductive'")["uar"].item() + 0.1
+
+
+def test_scores_that_depend_on_the_order_are_not_compared(data):
+    with pytest.raises(ValueError, match="order of the utterances"):
+        compare({"adaptive": pipeline()}, *data)
+    with pytest.raises(ValueError, match="does not adapt"):
+        adaptation_curve(LogisticRegression(), *data)
