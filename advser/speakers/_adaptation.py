@@ -110,7 +110,7 @@ def utterance_order(
     >>> y = ["sad", "angry", "sad", "angry"]
     >>> rows = utterance_order(y, ["a"] * 4, "emotions", random_state=0)
     >>> [y[row] for row in rows]
-    ['sad', 'sad', 'angry', 'angry']
+    ['angry', 'angry', 'sad', 'sad']
     """
     if order not in ORDERS:
         raise ValueError(f"`order` is {order!r}; it must be one of {ORDERS}.")
