@@ -206,8 +206,12 @@ def test_session_goes_on_from_a_file(data, tmp_path):
     whole, first = Session(model), Session(model)
     whole.predict(X[:20], speaker="s0")
     first.predict(X[:20], speaker="s0")
+    first.predict(X[:3], speaker=np.int64(7))
     first.save(tmp_path / "state.npz")
     second = Session(model).load(tmp_path / "state.npz")
+    assert second.speakers_ == ["s0", 7]
+    Session(model).save(tmp_path / "empty.npz")
+    assert Session(model).load(tmp_path / "empty.npz").speakers_ == []
     np.testing.assert_array_equal(
         second.predict_proba(X[20:24], "s0"), whole.predict_proba(X[20:24], "s0")
     )

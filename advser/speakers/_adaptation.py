@@ -114,10 +114,11 @@ def utterance_order(
     """
     if order not in ORDERS:
         raise ValueError(f"`order` is {order!r}; it must be one of {ORDERS}.")
-    emotion, emotions = encode(check_labels(y, "y", len(y)))
-    speaker, names = encode(check_labels(speakers, "speakers", len(y)))
+    n_rows = np.shape(y)[0]
+    emotion, emotions = encode(check_labels(y, "y", n_rows))
+    speaker, names = encode(check_labels(speakers, "speakers", n_rows))
     rng = np.random.default_rng(random_state)
-    rows = rng.permutation(len(y))
+    rows = rng.permutation(n_rows)
     speaker, emotion = speaker[rows], emotion[rows]
     if order == "random":
         return rows[np.argsort(speaker, kind="stable")]

@@ -171,13 +171,18 @@ class Session:
             not end with it.
         """
         with self._lock:
-            names = json.dumps(self.speakers_)
-            parts = zip(*self._states.values()) if self._states else ([], [], [])
-            arrays = {
-                field: np.concatenate(part) if part else np.empty((0, 0))
-                for field, part in zip(Moments._fields, map(list, parts))
-            }
-        np.savez(path, speakers=np.array(names), model=self._fingerprint(), **arrays)
+            # A NumPy scalar is stored as the number that it is.
+            names = json.dumps(self.speakers_, default=lambda name: name.item())
+            states = list(self._states.values()) or [Moments(*[np.empty((0, 0))] * 3)]
+        counts, means, variances = map(np.concatenate, zip(*states))
+        np.savez(
+            path,
+            speakers=np.array(names),
+            model=self._fingerprint(),
+            counts=counts,
+            means=means,
+            variances=variances,
+        )
 
     def load(self, path: str | Path) -> Self:
         """Go on from the statistics in a file that `save` has written.
