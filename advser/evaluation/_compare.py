@@ -21,7 +21,7 @@ from sklearn.utils.validation import _num_samples
 
 from .._routing import seeded
 from .._validation import check_labels
-from ..speakers._scaler import is_transductive
+from ..speakers._knowledge import is_transductive
 from ._comparison import GENDER, RAW_FEATURES, SPEAKER, WITHIN, Comparison
 from ._jobs import Job, Utterances, fit_predict, run, seeds_of, tables_of
 from ._probes import PROBES, check_genders, held_out_embeddings, leakage_of_parts

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from .._routing import requests, seeded
-from ..speakers._scaler import is_transductive
+from ..speakers._knowledge import is_transductive
 from ._corpora import Pair, joined, pairs_of
 from ._cross_comparison import CrossCorpusComparison
 from ._jobs import Job, fit_predict, run, seeds_of, tables_of

@@ -20,7 +20,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from ..speakers._scaler import is_transductive, refuse_adaptive
+from ..speakers._knowledge import is_transductive, refuse_adaptive
 
 __all__ = [
     *("Store", "StoredComparison", "as_json", "described", "environment"),

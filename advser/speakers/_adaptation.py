@@ -3,6 +3,8 @@
 What a row contributes depends on it and on earlier rows of the same speaker alone.
 """
 
+from warnings import warn
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -10,12 +12,14 @@ from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.multiclass import type_of_target
 
 from .._validation import check_labels, encode
+from ..exceptions import AdaptationWarning
 from ..metrics import unweighted_average_recall
 from ._moments import Moments, pool
 
-__all__ = ["ORDERS", "adaptation_scores", "running", "utterance_order"]
+__all__ = ["ORDERS", "choose", "running", "utterance_order"]
 
 ORDERS = ("random", "blocks", "emotions")
 BLOCK = 10  # utterances of one emotion in a row, in the order "blocks"
@@ -129,7 +133,54 @@ def utterance_order(
     return rows[np.lexsort((number, start[speaker, emotion], block, speaker))]
 
 
-def adaptation_scores(scaler, X, y, speakers):
+def choose(scaler, X, y, codes):
+    """Choose what to adapt to new speakers by the recall on training speakers left out.
+
+    Parameters
+    ----------
+    scaler : SpeakerScaler
+    X : ndarray of shape (n_samples, n_features)
+    y : array-like or None
+        Emotions, None or NaN where not known; or ratings, which allow no choice.
+    codes : ndarray of shape (n_samples,)
+        Speaker of each row.
+
+    Returns
+    -------
+    balance : bool
+        Whether to leave out the effect of the emotions.
+    adapts : bool
+    scores : DataFrame or None
+        What the choice depends on; None if there is no choice.
+    """
+    no_choice = False, True, None
+    if np.asarray(y).ndim != 1 or codes.max() < 1:
+        return no_choice
+    labels = check_labels(y, "y", len(X), allow_missing=True)
+    known = ~pd.isna(labels)
+    kind = type_of_target(np.array(labels[known].tolist())) if known.any() else ""
+    if kind not in ("binary", "multiclass"):
+        return no_choice
+    scores = _scores(scaler, X[known], labels[known], codes[known])
+    means = scores.mean(axis=1)
+    if means.isna().any():  # one emotion in all folds
+        return no_choice
+    best = means.idxmax()
+    if best == "none":
+        other = means.drop("none").max()
+        warn(
+            "SpeakerScaler does not adapt to new speakers: on training speakers left "
+            f"out, the recall is {means['none']:.3f} without adaptation and "
+            f"{other:.3f} with it. Speakers may differ in their mix of emotions; check with "
+            "`advser.speakers.speaker_confounding`. Set `balance` to True or False to "
+            "adapt nevertheless.",
+            AdaptationWarning,
+            stacklevel=4,
+        )
+    return best == "emotions", best != "none", scores
+
+
+def _scores(scaler, X, y, speakers):
     """Score no adaptation and both kinds of it, on training speakers left out.
 
     Parameters

@@ -19,18 +19,14 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._validation import check_labels, check_origin, check_speakers, encode
-from ..exceptions import (
-    AdaptationWarning,
-    NoSpeakersWarning,
-    UnknownSpeakerWarning,
-)
-from ._adaptation import adaptation_scores, running
+from ..exceptions import NoSpeakersWarning
+from ._adaptation import choose, running
 from ._emotions import EmotionEffects, move_neutral, neutral_offset
 from ._moments import Moments, best_shrinkage, moments, pool
+from ._names import warn_of_similar
 
 __all__ = ["SpeakerScaler"]
 
@@ -313,7 +309,11 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         scale = np.sqrt((own.counts * own.variances).sum(axis=0) / len(X))
         self.population_scale_ = np.where(scale > 0, scale, 1.0)
         self.neutral_offset_ = neutral_offset(X, y, codes, own, self.neutral)
-        self.balance_, adapts = self._choose(X, y, codes)
+        self.balance_: bool = self.balance != "auto" and bool(self.balance)
+        self.adaptation_scores_: pd.DataFrame | None = None
+        adapts = True
+        if self.balance == "auto" and self.unknown == "adapt":
+            self.balance_, adapts, self.adaptation_scores_ = choose(self, X, y, codes)
         if not adapts:
             self.shrinkage_ = np.full(X.shape[1], np.inf)
         elif self.shrinkage == "auto":
@@ -482,38 +482,6 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self._store(whole)
         return self
 
-    def _choose(self, X, y, codes):
-        """Return whether to balance the speakers, and whether to adapt at all."""
-        self.adaptation_scores_ = None
-        if self.balance != "auto":
-            return bool(self.balance), True
-        if self.unknown != "adapt" or np.asarray(y).ndim != 1 or codes.max() < 1:
-            return False, True
-        labels = check_labels(y, "y", len(X), allow_missing=True)
-        known = ~pd.isna(labels)
-        kind = type_of_target(np.array(labels[known].tolist())) if known.any() else ""
-        if kind not in ("binary", "multiclass"):
-            return False, True
-        self.adaptation_scores_ = scores = adaptation_scores(
-            self, X[known], labels[known], codes[known]
-        )
-        means = scores.mean(axis=1)
-        if means.isna().any():  # one emotion, or one per speaker
-            return False, True
-        best = means.idxmax()
-        if best == "none":
-            other = means.drop("none").max()
-            warn(
-                "SpeakerScaler does not adapt to new speakers: on training speakers "
-                f"left out, the recall is {means['none']:.3f} without adaptation and "
-                f"{other:.3f} with it. Speakers may differ in their mix of emotions; "
-                "check with `advser.speakers.speaker_confounding`. Set `balance` to "
-                "True or False to adapt nevertheless.",
-                AdaptationWarning,
-                stacklevel=4,
-            )
-        return best == "emotions", best != "none"
-
     @property
     def _known(self):
         return Moments(self.counts_[:, None], self.means_, self.variances_)
@@ -620,47 +588,3 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.target_tags.required = self.balance is True
         return tags
-
-
-def warn_of_similar(names, known):
-    """Warn of an unknown name that differs from a known one in its writing alone."""
-    plain = {_plain(name): name for name in known}
-    for name in names:
-        if not pd.isna(name) and _plain(name) in plain:
-            warn(
-                f"The speaker {name!r} is unknown, and {plain[_plain(name)]!r} is "
-                "known; if they are one speaker, use one name.",
-                UnknownSpeakerWarning,
-                stacklevel=5,
-            )
-
-
-def _plain(name):
-    """Return a name without case, blanks and leading zeros."""
-    return str(name).strip().lower().lstrip("0")
-
-
-def is_transductive(estimator):
-    """Whether the prediction for a row depends on the other rows of its batch."""
-    return "batch" in _unknown(estimator)
-
-
-def refuse_adaptive(estimator):
-    """Raise if predictions depend on the order of the rows, which is not recorded."""
-    if "adapt" in _unknown(estimator):
-        raise ValueError(
-            "An estimator in `estimators` has `SpeakerScaler(unknown='adapt')`, so its "
-            "score depends on the order of the utterances; score it with "
-            "`advser.evaluation.adaptation_curve`, or set `unknown` of its "
-            "SpeakerScaler to 'population'."
-        )
-
-
-def _unknown(estimator):
-    """Return the parameter `unknown` of every scaler in an estimator."""
-    fitted = getattr(estimator, "best_estimator_", estimator)
-    return [
-        part.unknown
-        for part in [fitted, *fitted.get_params().values()]
-        if isinstance(part, SpeakerScaler)
-    ]

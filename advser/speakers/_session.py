@@ -127,8 +127,11 @@ class Session:
 
         Parameters
         ----------
-        X, speaker
+        X : array-like of shape (n_utterances, n_features)
             As in `predict`; the utterances count here, too.
+
+        speaker : str or int, default=None
+            Their speaker.
 
         Returns
         -------

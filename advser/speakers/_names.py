@@ -1,0 +1,27 @@
+"""Unknown speakers with nearly the name of a known one."""
+
+from warnings import warn
+
+import pandas as pd
+
+from ..exceptions import UnknownSpeakerWarning
+
+__all__ = ["warn_of_similar"]
+
+
+def warn_of_similar(names, known):
+    """Warn of an unknown name that differs from a known one in its writing alone."""
+    plain = {_plain(name): name for name in known}
+    for name in names:
+        if not pd.isna(name) and _plain(name) in plain:
+            warn(
+                f"The speaker {name!r} is unknown, and {plain[_plain(name)]!r} is "
+                "known; if they are one speaker, use one name.",
+                UnknownSpeakerWarning,
+                stacklevel=5,
+            )
+
+
+def _plain(name):
+    """Return a name without case, blanks and leading zeros."""
+    return str(name).strip().lower().lstrip("0")
