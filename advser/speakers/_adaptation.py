@@ -170,10 +170,10 @@ def choose(scaler, X, y, codes):
         other = means.drop("none").max()
         warn(
             "SpeakerScaler does not adapt to new speakers: on training speakers left "
-            f"out, the recall is {means['none']:.3f} without adaptation and "
-            f"{other:.3f} with it. Speakers may differ in their mix of emotions; check with "
-            "`advser.speakers.speaker_confounding`. Set `balance` to True or False to "
-            "adapt nevertheless.",
+            f"out, the recall is {means['none']:.3f} without adaptation and at most "
+            f"{other:.3f} with it. Speakers may differ in their mix of emotions; check "
+            "with `advser.speakers.speaker_confounding`. Set `balance` to True or "
+            "False to adapt nevertheless.",
             AdaptationWarning,
             stacklevel=4,
         )
