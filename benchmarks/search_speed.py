@@ -101,7 +101,7 @@ def main():
         if options.task not in (None, name):
             continue
         # Workers start and load their libraries once, however many searches follow.
-        warm_up = {} if options.quick else searches(*make(quick=True))
+        warm_up = searches(*make(quick=True))
         _, folds, _, weights, seeds = search = make(options.quick)
         n_models = len(folds) * len(weights) * len(seeds)
         cases = searches(*search)

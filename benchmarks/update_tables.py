@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from textwrap import fill
 
+import pandas as pd
+
 from advser.cli._results import NOTES
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +31,12 @@ RENAMED = {
 }
 
 
+# The kinds of adaptation, and the orders of utterances.
+ADAPTATIONS = {"moments": "moments", "emotions": "emotions", "auto": "chosen by `fit`"}
+ORDERS = ("random", "blocks", "emotions")
+CORPORA = {"emodb": "EmoDB", "korean": "Korean"}  # others are acronyms
+
+
 def renamed(name):
     """Return a recorded name with the present names of its parameters."""
     for old, new in RENAMED.items():
@@ -44,6 +52,7 @@ def main(arguments):
             "benchmark": benchmark_rst,
             "speaker_independent": speaker_independent_rst,
         },
+        "docs/guide/adaptation.rst": {"adaptation": adaptation_rst},
         "docs/guide/leakage.rst": {"leakage": leakage_rst},
         "docs/guide/confounding.rst": {"confounding": confounding_rst},
         "docs/guide/cross_corpus.rst": {
@@ -155,6 +164,32 @@ def speaker_independent_rst():
         "comparisons\nwith one method, in both normalisations."
     )
     return "\n\n".join([list_table(rows), f"{note} {seeds_of(report)}"])
+
+
+def adaptation_rst():
+    """Return the recall with adaptation, by corpus, kind and order of utterances."""
+    scores = pd.DataFrame(report_of("adaptation")["scores"])
+    recalls = scores.groupby(["corpus", "kind", "order"])["uar"].mean()
+    rows = [["Corpus (utterances)", "inductive", *ADAPTATIONS.values()]]
+    sizes = scores.groupby("corpus", sort=False)["n_samples"].first()
+    for corpus, n_samples in sizes.items():
+        rows.append(
+            [
+                f"{CORPORA.get(corpus, corpus.upper())} ({n_samples})",
+                f"{recalls[corpus, 'inductive', 'any']:.3f}",
+                *(
+                    " / ".join(f"{recalls[corpus, kind, o]:.3f}" for o in ORDERS)
+                    for kind in ADAPTATIONS
+                ),
+            ]
+        )
+    mean = recalls.groupby(["kind", "order"]).mean()
+    cells = [
+        " / ".join(f"{mean[kind, order]:.3f}" for order in ORDERS)
+        for kind in ADAPTATIONS
+    ]
+    rows.append(["mean", f"{mean['inductive', 'any']:.3f}", *cells])
+    return list_table(rows)
 
 
 def leakage_rst():

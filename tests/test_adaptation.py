@@ -3,8 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import config_context
+from sklearn.compose import ColumnTransformer
+from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, cross_validate
 from sklearn.pipeline import make_pipeline
@@ -18,7 +22,7 @@ from advser import (
     SpeakerScaler,
     UnknownSpeakerWarning,
 )
-from advser.evaluation import adaptation_curve, compare
+from advser.evaluation import adaptation_curve, compare, enrollment_curve
 from advser.speakers import utterance_order
 
 
@@ -156,6 +160,40 @@ def test_a_name_like_a_known_one_warns(data, name):
     scaler = SpeakerScaler(unknown="adapt", balance=False).fit(X, y, known)
     with pytest.warns(UnknownSpeakerWarning, match="is unknown"):
         scaler.transform(X[:1], np.array([name], dtype=object))
+    with pytest.warns(UnknownSpeakerWarning, match="is unknown"):
+        scaler.enroll(X[:1], np.array([name], dtype=object))
+
+
+def test_a_session_warns_of_a_name_like_a_known_one(data):
+    with pytest.warns(UnknownSpeakerWarning, match="'S2' is unknown, and 's2' is"):
+        Session(fitted(data)).predict(data[0][:1], speaker="S2")
+
+
+@pytest.mark.filterwarnings("ignore::advser.NoSpeakersWarning")
+def test_a_search_that_chooses_to_adapt_is_not_compared(data):
+    X, y, speakers = data
+    model = make_pipeline(SpeakerScaler(), LogisticRegression(random_state=0))
+    grid = {"speakerscaler__unknown": ["adapt"]}
+    with pytest.warns(FitFailedWarning, match="order of the utterances"):
+        compare(
+            {"other": DummyClassifier(), "chosen": model},
+            X,
+            y,
+            speakers,
+            seeds=1,
+            search={"chosen": grid},
+        )
+
+
+def test_the_curve_keeps_the_names_of_the_features(data):
+    X, y, speakers = data
+    frame = pd.DataFrame(X, columns=["pitch", "jitter", "hnr", "rate"])
+    select = ColumnTransformer([("two", "passthrough", ["pitch", "hnr"])])
+    model = make_pipeline(select, *(step for _, step in pipeline().steps))
+    settings = {"orders": ["random"], "repeats": 1, "cv": GroupKFold(2)}
+    curve = adaptation_curve(model, frame, y, speakers, **settings)
+    expected = adaptation_curve(pipeline(), X[:, [0, 2]], y, speakers, **settings)
+    pd.testing.assert_frame_equal(curve, expected)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -332,5 +370,7 @@ def test_adaptation_curve_scores_what_a_session_predicts(data):
 def test_scores_that_depend_on_the_order_are_not_compared(data):
     with pytest.raises(ValueError, match="order of the utterances"):
         compare({"adaptive": pipeline()}, *data)
+    with pytest.raises(ValueError, match="order of the utterances"):
+        enrollment_curve(pipeline(), *data, k=[0, 5])
     with pytest.raises(ValueError, match="does not adapt"):
         adaptation_curve(LogisticRegression(), *data)

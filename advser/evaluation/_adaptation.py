@@ -7,12 +7,15 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import LeaveOneGroupOut
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 from tqdm import tqdm
 
 from .._routing import call, seeded
 from .._validation import check_labels
 from ..metrics import unweighted_average_recall
-from ..speakers import SpeakerScaler, utterance_order
+from ..speakers import utterance_order
+from ..speakers._knowledge import scalers
 
 __all__ = ["adaptation_curve"]
 
@@ -44,7 +47,7 @@ def adaptation_curve(
         Unfitted, with ``SpeakerScaler(unknown="adapt")``.
 
     X : array-like of shape (n_samples, n_features)
-        Features.
+        Features, or whatever else the estimator accepts, such as a list of files.
 
     y : array-like of shape (n_samples,)
         Emotions.
@@ -108,12 +111,10 @@ def adaptation_curve(
     >>> whole.set_index("kind")["uar"].round(1).to_dict()
     {'inductive': 0.8, 'adaptive': 0.8}
     """
-    scalers = [
-        name
-        for name, value in estimator.get_params().items()
-        if isinstance(value, SpeakerScaler) and value.unknown == "adapt"
+    adapting = [
+        name for name, part in scalers(estimator).items() if part.unknown == "adapt"
     ]
-    if not scalers:
+    if not adapting:
         raise ValueError(
             f"`estimator` is a {type(estimator).__name__} without a "
             "`SpeakerScaler(unknown='adapt')`, so it does not adapt; put one before "
@@ -121,48 +122,53 @@ def adaptation_curve(
         )
     if repeats < 1:
         raise ValueError(f"`repeats` is {repeats}; it must be at least 1.")
-    X = np.asarray(X)
-    y = check_labels(y, "y", len(X))
-    speakers = check_labels(speakers, "speakers", len(X))
+    n_rows = _num_samples(X)
+    y = check_labels(y, "y", n_rows)
+    speakers = check_labels(speakers, "speakers", n_rows)
     alike = {"unknown": "population", "shrinkage": np.inf, "balance": False}
-    inductive = {f"{scalers[0]}__{name}": value for name, value in alike.items()}
-    splits = list((cv or LeaveOneGroupOut()).split(X, y, speakers))
-    without = np.empty(len(X), dtype=y.dtype)
+    inductive = {
+        f"{name}__{parameter}": value
+        for name in adapting
+        for parameter, value in alike.items()
+    }
+    splits = list((cv or LeaveOneGroupOut()).split(np.zeros(n_rows), y, speakers))
     found = []
     for train, test in tqdm(splits, disable=not verbose):
-        fitted = [
-            call(
-                seeded(estimator, random_state).set_params(**changed),
-                "fit",
-                X[train],
-                y[train],
-                speakers=speakers[train],
-            )
-            for changed in ({}, inductive)
-        ]
-        without[test] = call(fitted[1], "predict", X[test], speakers=speakers[test])
+        runs = [("inductive", "any", 0, test)]
         for order in orders:
             for repeat in range(repeats):
                 seed = random_state + repeat
-                rows = test[
-                    utterance_order(y[test], speakers[test], order, random_state=seed)
-                ]
-                table = pd.DataFrame({"speaker": speakers[rows], "y": y[rows]})
-                table["predicted"] = call(
-                    fitted[0], "predict", X[rows], speakers=speakers[rows]
+                rows = utterance_order(
+                    y[test], speakers[test], order, random_state=seed
                 )
-                table["number"] = table.groupby("speaker").cumcount() + 1
-                found.append(table.assign(order=order, repeat=repeat))
-    uar = unweighted_average_recall(y, without)
-    curve = [("inductive", "any", 0, 1, np.inf, len(y), uar)]
-    for (order, repeat), table in pd.concat(found).groupby(
-        ["order", "repeat"], sort=False
-    ):
-        firsts = [1, *(bound + 1 for bound in BOUNDS[:-1])]
-        for first, last in [*zip(firsts, BOUNDS), (1, np.inf)]:
+                runs.append(("adaptive", order, repeat, test[rows]))
+        training = _safe_indexing(X, train)
+        fitted = {
+            kind: call(
+                seeded(estimator, random_state).set_params(**changed),
+                "fit",
+                training,
+                y[train],
+                speakers=speakers[train],
+            )
+            for kind, changed in {"inductive": inductive, "adaptive": {}}.items()
+        }
+        for kind, order, repeat, rows in runs:
+            model, speaker = fitted[kind], speakers[rows]
+            table = pd.DataFrame({"speaker": speaker, "true": y[rows]})
+            table["predicted"] = call(
+                model, "predict", _safe_indexing(X, rows), speakers=speaker
+            )
+            table["number"] = table.groupby("speaker").cumcount() + 1
+            found.append(table.assign(kind=kind, order=order, repeat=repeat))
+    curve = []
+    firsts = [1, *(bound + 1 for bound in BOUNDS[:-1])]
+    whole = (1, np.inf)
+    for key, table in pd.concat(found).groupby(["kind", "order", "repeat"], sort=False):
+        parts = [whole] if key[0] == "inductive" else [*zip(firsts, BOUNDS), whole]
+        for first, last in parts:
             part = table[table["number"].between(first, last)]
             if len(part):
-                uar = unweighted_average_recall(part["y"], part["predicted"])
-                row = "adaptive", order, repeat, first, last, len(part), uar
-                curve.append(row)
+                uar = unweighted_average_recall(part["true"], part["predicted"])
+                curve.append((*key, first, last, len(part), uar))
     return pd.DataFrame(curve, columns=COLUMNS)

@@ -319,6 +319,12 @@ class EnrollmentScorer:
                 "must be at least 1."
             )
         _, scaler, _ = split_at_scaler(estimator, unfitted=True)
+        if 0 in self.k and getattr(scaler, "unknown", None) == "adapt":
+            raise ValueError(
+                "`k` holds 0, and the scaler has `unknown='adapt'`, so that the score "
+                "would depend on the order of the utterances; leave 0 out, and score "
+                "adaptation with `advser.evaluation.adaptation_curve`."
+            )
         candidates = pd.Series(self._candidates(scaler, y))
         most = candidates.groupby(speakers).sum().max()
         kind = f"{scaler.neutral!r} " if self.neutral else ""

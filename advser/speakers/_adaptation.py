@@ -11,7 +11,6 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import GroupKFold
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.multiclass import type_of_target
 
 from .._validation import check_labels, encode
@@ -197,12 +196,12 @@ def _scores(scaler, X, y, speakers):
         The unweighted average recall of a linear discriminant, for "none", "moments"
         and "emotions", by the order of the utterances.
     """
-    candidates = {
-        "none": StandardScaler(),
-        "moments": clone(scaler).set_params(balance=False),
-        "emotions": clone(scaler).set_params(balance=True),
+    settings = {
+        "none": {"unknown": "population", "shrinkage": np.inf, "balance": False},
+        "moments": {"balance": False},
+        "emotions": {"balance": True},
     }
-    found = {(name, order): [] for name in candidates for order in ORDERS}
+    found = {(name, order): [] for name in settings for order in ORDERS}
     n_folds = min(N_FOLDS, len(pd.unique(speakers)))
     for train, test in GroupKFold(n_folds).split(X, y, speakers):
         classes = pd.unique(y[train])
@@ -212,19 +211,20 @@ def _scores(scaler, X, y, speakers):
             order: test[utterance_order(y[test], speakers[test], order, random_state=0)]
             for order in ORDERS
         }
-        for name, candidate in candidates.items():
-            known = {} if name == "none" else {"speakers": speakers[train]}
-            inputs = clone(candidate).fit(X[train], y[train], **known)
-            judge = LinearDiscriminantAnalysis(
-                solver="lsqr",
-                shrinkage="auto",
-                priors=np.full(len(classes), 1 / len(classes)),
-            ).fit(inputs.transform(X[train], **known), y[train])
+        judge = LinearDiscriminantAnalysis(
+            solver="lsqr",
+            shrinkage="auto",
+            priors=np.full(len(classes), 1 / len(classes)),
+        )
+        for name, changed in settings.items():
+            inputs = clone(scaler).set_params(**changed)
+            judge.fit(
+                inputs.fit_transform(X[train], y[train], speakers[train]), y[train]
+            )
             for order, test_rows in rows.items():
-                new = {} if name == "none" else {"speakers": speakers[test_rows]}
-                predicted = judge.predict(inputs.transform(X[test_rows], **new))
-                found[name, order].append((y[test_rows], predicted))
-    scores = pd.DataFrame(np.nan, index=list(candidates), columns=list(ORDERS))
+                scaled = inputs.transform(X[test_rows], speakers[test_rows])
+                found[name, order].append((y[test_rows], judge.predict(scaled)))
+    scores = pd.DataFrame(np.nan, index=list(settings), columns=list(ORDERS))
     for (name, order), pairs in found.items():
         if pairs:
             true, predicted = map(np.concatenate, zip(*pairs))

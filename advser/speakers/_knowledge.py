@@ -1,31 +1,30 @@
-"""What a fitted or unfitted estimator uses of the speakers that it predicts."""
+"""What an estimator uses of the speakers that it predicts."""
 
 from ._scaler import SpeakerScaler
 
-__all__ = ["is_transductive", "refuse_adaptive"]
+__all__ = ["is_transductive", "scalers"]
+
+
+def scalers(estimator):
+    """Return the scalers in an estimator, by the names of their parameters."""
+    parts = {"": estimator, **estimator.get_params()}
+    return {
+        name: part for name, part in parts.items() if isinstance(part, SpeakerScaler)
+    }
 
 
 def is_transductive(estimator):
-    """Whether the prediction for a row depends on the other rows of its batch."""
-    return "batch" in _unknown(estimator)
+    """Whether the prediction for a row depends on the other rows of its batch.
 
-
-def refuse_adaptive(estimator):
-    """Raise if predictions depend on the order of the rows, which is not recorded."""
-    if "adapt" in _unknown(estimator):
+    Raise a ValueError if it depends on their order, which no result records.
+    """
+    fitted = getattr(estimator, "best_estimator_", estimator)
+    unknown = {scaler.unknown for scaler in scalers(fitted).values()}
+    if "adapt" in unknown:
         raise ValueError(
             "An estimator in `estimators` has `SpeakerScaler(unknown='adapt')`, so its "
             "score depends on the order of the utterances; score it with "
             "`advser.evaluation.adaptation_curve`, or set `unknown` of its "
             "SpeakerScaler to 'population'."
         )
-
-
-def _unknown(estimator):
-    """Return the parameter `unknown` of every scaler in an estimator."""
-    fitted = getattr(estimator, "best_estimator_", estimator)
-    return [
-        part.unknown
-        for part in [fitted, *fitted.get_params().values()]
-        if isinstance(part, SpeakerScaler)
-    ]
+    return "batch" in unknown

@@ -309,9 +309,8 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         scale = np.sqrt((own.counts * own.variances).sum(axis=0) / len(X))
         self.population_scale_ = np.where(scale > 0, scale, 1.0)
         self.neutral_offset_ = neutral_offset(X, y, codes, own, self.neutral)
-        self.balance_: bool = self.balance != "auto" and bool(self.balance)
+        self.balance_, adapts = self._must_balance, True
         self.adaptation_scores_: pd.DataFrame | None = None
-        adapts = True
         if self.balance == "auto" and self.unknown == "adapt":
             self.balance_, adapts, self.adaptation_scores_ = choose(self, X, y, codes)
         if not adapts:
@@ -483,6 +482,10 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self
 
     @property
+    def _must_balance(self) -> bool:
+        return self.balance != "auto" and bool(self.balance)
+
+    @property
     def _known(self):
         return Moments(self.counts_[:, None], self.means_, self.variances_)
 
@@ -499,7 +502,9 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Those of an unknown name are 0, with a count of 0.
         """
         known = pd.Index(self.speakers_, dtype=object)
-        position = known.get_indexer(pd.Index(names, dtype=object))
+        names = pd.Index(names, dtype=object)
+        position = known.get_indexer(names)
+        warn_of_similar(names[position < 0], known)
         # Position -1 is the row of zeros.
         padded = (np.pad(part, ((0, 1), (0, 0))) for part in self._known)
         return position, Moments(*(part[position] for part in padded))
@@ -543,8 +548,6 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 "scale by; pass `speakers`, introduce new ones with `enroll`, or set "
                 f"`unknown` to {' or '.join(map(repr, fallbacks))}."
             )
-        if is_new.any():
-            warn_of_similar(names[is_new], self.speakers_)
         if self.unknown == "batch" and is_new.any():
             pairs = zip(self._moments(X, codes), known)
             known = Moments(*(np.where(is_new[:, None], *pair) for pair in pairs))
@@ -556,11 +559,12 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                     NoSpeakersWarning,
                     stacklevel=4,
                 )
-            after = self._running(X[is_new[codes]], codes[is_new[codes]], known)
-            known = Moments(*(part[codes] for part in known))
-            for part, rows in zip(known, after):
-                part[is_new[codes]] = rows
+            adapted = is_new[codes]
+            after = self._running(X[adapted], codes[adapted], known)
+            known = Moments(*(part[codes] for part in known))  # by row from here on
             codes = np.arange(len(X))
+            for part, running_part in zip(known, after):
+                part[adapted] = running_part
         mean, scale = self._shrink(known)
         return X, mean[codes], scale[codes]
 
@@ -586,5 +590,5 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        tags.target_tags.required = self.balance is True
+        tags.target_tags.required = self._must_balance
         return tags
