@@ -13,6 +13,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+# Private: they count and select the rows of all that estimators accept, such as lists
+# of files, frames and sparse matrices, which nothing public in scikit-learn does.
+from sklearn.utils import _safe_indexing as take_rows
+from sklearn.utils.validation import _num_samples as count_rows
+
+__all__ = [
+    "check_labels",
+    "check_layer_sizes",
+    "check_origin",
+    "check_speakers",
+    "count_rows",
+    "encode",
+    "take_rows",
+]
+
 
 def check_labels(
     labels: npt.ArrayLike,

@@ -29,14 +29,12 @@ from sklearn.model_selection import (
     check_cv,
     cross_validate,
 )
-
-# Private: they take rows of all that scikit-learn accepts, which nothing public does.
-from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils import indexable
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _num_samples
 
 from ._engine import Fit, last_step, run_together
+from ._validation import count_rows, take_rows
 from .exceptions import NotStackedWarning
 from .methods._base import BaseSER
 
@@ -125,17 +123,17 @@ class _Evaluation:
 
     def _rows(self, rows, params):
         """Return X, y and parameters at some rows; what has other rows stays whole."""
-        n = _num_samples(self.X)
+        n = count_rows(self.X)
 
         def take(values):
             is_of_rows = hasattr(values, "__len__") and not isinstance(values, str)
             if is_of_rows and len(values) == n:
-                return _safe_indexing(values, rows)
+                return take_rows(values, rows)
             return values
 
-        y = None if self.y is None else _safe_indexing(self.y, rows)
+        y = None if self.y is None else take_rows(self.y, rows)
         params = {name: take(values) for name, values in params.items()}
-        return _safe_indexing(self.X, rows), y, params
+        return take_rows(self.X, rows), y, params
 
     def _score(self, estimator, rows):
         """Return the score of some rows, or a dict of scores."""

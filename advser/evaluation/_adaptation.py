@@ -7,12 +7,10 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import LeaveOneGroupOut
-from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _num_samples
 from tqdm import tqdm
 
 from .._routing import call, seeded
-from .._validation import check_labels
+from .._validation import check_labels, count_rows, take_rows
 from ..metrics import unweighted_average_recall
 from ..speakers import utterance_order
 from ..speakers._knowledge import scalers
@@ -122,7 +120,7 @@ def adaptation_curve(
         )
     if repeats < 1:
         raise ValueError(f"`repeats` is {repeats}; it must be at least 1.")
-    n_rows = _num_samples(X)
+    n_rows = count_rows(X)
     y = check_labels(y, "y", n_rows)
     speakers = check_labels(speakers, "speakers", n_rows)
     alike = {"unknown": "population", "shrinkage": np.inf, "balance": False}
@@ -142,7 +140,7 @@ def adaptation_curve(
                     y[test], speakers[test], order, random_state=seed
                 )
                 runs.append(("adaptive", order, repeat, test[rows]))
-        training = _safe_indexing(X, train)
+        training = take_rows(X, train)
         fitted = {
             kind: call(
                 seeded(estimator, random_state).set_params(**changed),
@@ -157,7 +155,7 @@ def adaptation_curve(
             model, speaker = fitted[kind], speakers[rows]
             table = pd.DataFrame({"speaker": speaker, "true": y[rows]})
             table["predicted"] = call(
-                model, "predict", _safe_indexing(X, rows), speakers=speaker
+                model, "predict", take_rows(X, rows), speakers=speaker
             )
             table["number"] = table.groupby("speaker").cumcount() + 1
             found.append(table.assign(kind=kind, order=order, repeat=repeat))

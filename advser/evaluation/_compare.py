@@ -17,10 +17,9 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
-from sklearn.utils.validation import _num_samples
 
 from .._routing import seeded
-from .._validation import check_labels
+from .._validation import check_labels, count_rows
 from ..speakers._knowledge import is_transductive
 from ._comparison import GENDER, RAW_FEATURES, SPEAKER, WITHIN, Comparison
 from ._jobs import Job, Utterances, fit_predict, run, seeds_of, tables_of
@@ -178,7 +177,7 @@ def compare(
     >>> comparison.summary()["uar"].round(1).to_dict()
     {'LR': 0.8}
     """
-    n_rows = _num_samples(X)
+    n_rows = count_rows(X)
     task, y = check_task(estimators, y, n_rows)
     speakers = check_labels(speakers, "speakers", n_rows)
     groups = None if groups is None else check_labels(groups, "groups", n_rows)

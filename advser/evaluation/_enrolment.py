@@ -12,15 +12,13 @@ import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import LeaveOneGroupOut
-from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import MetadataRequest
-from sklearn.utils.validation import _num_samples
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from .._engine._jobs import Fit, run_together
 from .._routing import call, seeded
-from .._validation import check_labels, check_speakers
+from .._validation import check_labels, check_speakers, count_rows, take_rows
 from ..metrics import unweighted_average_recall
 from ..model_selection import MAX_STACK, is_stackable
 from ..speakers._enrolment import pipeline_of, split_at_scaler
@@ -127,7 +125,7 @@ def enrollment_curve(
     >>> curve.groupby("k")["uar"].mean().round(1).to_dict()
     {0: 0.8, 10: 0.9}
     """
-    n_rows = _num_samples(X)
+    n_rows = count_rows(X)
     y = check_labels(y, "y", n_rows)
     speakers = check_labels(speakers, "speakers", n_rows)
     n_speakers = len(pd.unique(speakers))
@@ -174,7 +172,7 @@ def _leave_out(folds, scorer, *data):
 def _job(scorer, number, train, test, estimator, X, y, speakers):
     """Fit on the other speakers and return the predictions for the one left out."""
     fitted = seeded(estimator, scorer.random_state)
-    rows = _safe_indexing(X, train)
+    rows = take_rows(X, train)
     yield Fit(
         fitted, partial(call, fitted, "fit", rows, y[train], speakers=speakers[train])
     )
@@ -277,7 +275,7 @@ class EnrollmentScorer:
         ValueError
             If the speakers are missing, or as in :func:`enrollment_curve`.
         """
-        n_rows = _num_samples(X)
+        n_rows = count_rows(X)
         y = check_labels(y, "y", n_rows)
         speakers = check_speakers(speakers, groups, n_rows)
         if speakers is None:
@@ -355,7 +353,7 @@ class EnrollmentScorer:
         `rows` are those of the speaker called `name`, and `number` seeds the draws.
         """
         front, scaler, rest = split_at_scaler(fitted)
-        X, y = _safe_indexing(X, rows), y[rows]
+        X, y = take_rows(X, rows), y[rows]
         if front is not None:
             X = call(front, "transform", X, speakers=np.full(len(rows), name))
         candidates = np.flatnonzero(self._candidates(scaler, y))
@@ -374,14 +372,14 @@ class EnrollmentScorer:
             own = copy.deepcopy(scaler)
             if len(enrolled):
                 own.enroll(
-                    _safe_indexing(X, enrolled),
+                    take_rows(X, enrolled),
                     np.full(len(enrolled), name),
                     neutral=self.neutral,
                 )
             predicted = call(
                 pipeline_of([own, *rest]),
                 "predict",
-                _safe_indexing(X, scored),
+                take_rows(X, scored),
                 speakers=np.full(len(scored), name),
             )
             uses_scored = k == "all" or (k == 0 and by_batch)

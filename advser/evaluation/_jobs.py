@@ -18,12 +18,12 @@ from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 from sklearn.exceptions import FitFailedWarning
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from .._engine._jobs import Fit, run_together
 from .._routing import call, unseeded
+from .._validation import take_rows
 from ..model_selection import MAX_STACK, is_stackable
 from ._store import Store
 
@@ -233,10 +233,10 @@ def fit_predict(model, utterances, train, test, domains, unlabeled=None):
         return {"speakers": domains[rows], "groups": utterances.speakers[rows]}
 
     start = thread_time()
-    X, y = _safe_indexing(utterances.X, train), utterances.y[train]
+    X, y = take_rows(utterances.X, train), utterances.y[train]
     last, options = model, {}
     if unlabeled is not None:
-        X_unlabeled = _safe_indexing(utterances.X, unlabeled)
+        X_unlabeled = take_rows(utterances.X, unlabeled)
         if isinstance(model, Pipeline):
             last = model[-1]
             if len(model) > 1:
@@ -249,7 +249,7 @@ def fit_predict(model, utterances, train, test, domains, unlabeled=None):
     fit = partial(call, last, "fit", X, y, **labels(train), **options)
     fit_seconds += yield Fit(last, fit)
     start = thread_time()
-    X_test = _safe_indexing(utterances.X, test)
+    X_test = take_rows(utterances.X, test)
     y_pred = call(model, "predict", X_test, **labels(test))
     predict_seconds = thread_time() - start
     return y_pred, {"fit_seconds": fit_seconds, "predict_seconds": predict_seconds}

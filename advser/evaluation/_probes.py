@@ -17,12 +17,11 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import _safe_indexing, check_array
-from sklearn.utils.validation import _num_samples
+from sklearn.utils import check_array
 
 from .._engine._jobs import Fit, run_alone
 from .._routing import call, representation, seeded
-from .._validation import check_labels, encode
+from .._validation import check_labels, count_rows, encode, take_rows
 from ._leakage import SpeakerLeakage, check_several, leakage_of_genders
 
 __all__ = [
@@ -314,7 +313,7 @@ def cross_val_leakage(
     >>> cross_val_leakage(model, X, y, speakers).accuracy > 0.8
     True
     """
-    n_rows = _num_samples(X)
+    n_rows = count_rows(X)
     y = check_labels(y, "y", n_rows)
     speakers = check_labels(speakers, "speakers", n_rows)
     if genders is not None:
@@ -357,10 +356,10 @@ def held_out_embeddings(estimator, X, y, speakers, *, strata, random_state):
     for held_out in (0, 1):
         train = np.flatnonzero(half != held_out)
         rows = np.flatnonzero((half == held_out) & enough[codes])
-        embedding = _safe_indexing(X, rows)
+        embedding = take_rows(X, rows)
         if encoder is not None:
             model = seeded(encoder, random_state)
-            X_train, y_train = _safe_indexing(X, train), y[train]
+            X_train, y_train = take_rows(X, train), y[train]
             known = speakers[train]
             fit = partial(call, model, "fit", X_train, y_train, speakers=known)
             yield Fit(model, fit)

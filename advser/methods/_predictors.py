@@ -85,6 +85,7 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
 
     def _check_targets(self, y, n_rows, again):
         """Return the codes of the emotions in the order of `classes_`, and set it."""
+        # Private: scikit-learn's own errors for y, which `check_X_y` gives only with X.
         y = _check_y(y, estimator=self)
         check_consistent_length(y, range(n_rows))
         check_classification_targets(y)

@@ -16,9 +16,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import entropy
 from sklearn.metrics import adjusted_mutual_info_score
-from sklearn.utils.validation import _num_samples
 
-from .._validation import check_labels
+from .._validation import check_labels, count_rows
 from ..exceptions import ConfoundedSpeakersWarning
 
 __all__ = ["SpeakerConfounding", "speaker_confounding", "warn_if_confounded"]
@@ -110,7 +109,7 @@ def speaker_confounding(
     >>> mixed.adjusted_mutual_information < 0.1, mixed.single_emotion_share
     (True, 0.0)
     """
-    n_rows = _num_samples(y)
+    n_rows = count_rows(y)
     if not n_rows:
         raise ValueError("`y` is empty; pass the emotion of one utterance at least.")
     y = check_labels(y, "y", n_rows)
