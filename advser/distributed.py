@@ -46,7 +46,7 @@ class DurableClient(Client):
     ...     cv=GroupKFold(3),
     ... )
     >>> with (
-    ...     LocalCluster(processes=False, dashboard_address=None) as cluster,
+    ...     LocalCluster(processes=False, dashboard_address="localhost:0") as cluster,
     ...     DurableClient(cluster, set_as_default=False) as client,
     ...     parallel_config("dask", client=client),
     ... ):

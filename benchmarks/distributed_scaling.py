@@ -129,7 +129,7 @@ def main():
     with (
         threadpool_limits(1),
         LocalCluster(
-            n_workers=N_WORKERS, threads_per_worker=1, dashboard_address=None
+            n_workers=N_WORKERS, threads_per_worker=1, dashboard_address="localhost:0"
         ) as cluster,
         DurableClient(cluster, set_as_default=False) as client,
     ):

@@ -31,7 +31,10 @@ N_FOLDS = 4
 @pytest.fixture(scope="module")
 def cluster():
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address="localhost:0",
     ) as cluster:
         yield cluster
 
