@@ -245,6 +245,6 @@ class Session:
                 _, known = scaler._look_up([speaker])
             after = scaler._running(X, np.zeros(len(X), dtype=int), known)
             rows = scaler._scale(X, *scaler._shrink(after))
-            result = call(self._rest, method, rows, speakers=None)
+            result = getattr(self._rest, method)(rows)
             self._states[speaker] = Moments(*(part[-1:] for part in after))
         return result
