@@ -12,6 +12,7 @@ from torch import Tensor, nn
 __all__ = [
     "Clip",
     "Dropout",
+    "GaussianNoise",
     "Noise",
     "Standardize",
     "classification_loss",
@@ -134,6 +135,34 @@ class _Linear(nn.Linear):
 
     def reset_parameters(self):
         """Leave the parameters as they are."""
+
+
+class GaussianNoise(Noise):
+    """Add Gaussian noise to the rows of a training step, to each its own.
+
+    Parameters
+    ----------
+    batch_size, n_features : int
+        Largest number of rows of a step, and their width.
+
+    scale : float
+        Standard deviation of the noise.
+    """
+
+    scale: Tensor
+
+    def __init__(self, batch_size: int, n_features: int, scale: float) -> None:
+        super().__init__(torch.zeros(batch_size, n_features))
+        self.register_buffer("scale", torch.tensor(float(scale)), persistent=False)
+
+    def draw(self, n_steps: int, generator: torch.Generator) -> Tensor:
+        """Return the noise of some steps: (n_steps, batch_size, n_features)."""
+        normal = torch.randn((n_steps, *self.noise.shape), generator=generator)
+        return normal.to(self.noise) * self.scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the noisy rows: (n, n_features) to (n, n_features)."""
+        return x + self.noise[: len(x)] if self.training else x
 
 
 def linear(n_in: int, n_out: int, generator: torch.Generator | None) -> nn.Linear:

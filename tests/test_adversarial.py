@@ -722,6 +722,29 @@ def test_early_stopping_sets_speakers_aside(toy, adversary):
     assert not module.training
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "batch_size", "expected"),
+    [(339, 64, 200), (10, 64, 1200), (640, 64, 120), (7000, 64, 11), (10**6, 64, 1)],
+)
+def test_no_max_epochs_is_as_many_as_make_1200_updates(n_rows, batch_size, expected):
+    ser = AdversarialSER(batch_size=batch_size, max_epochs=None)
+    assert ser._n_epochs(n_rows) == expected
+    assert ser.set_params(max_epochs=7)._n_epochs(n_rows) == 7
+
+
+def test_fit_without_max_epochs_trains_for_1200_updates(toy):
+    ser = small(max_epochs=None, batch_size=16, hidden_layer_sizes=(2,)).fit(*toy)
+    n_batches = -(-len(toy.X) // 16)
+    assert ser.n_iter_ == -(-1200 // n_batches)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.5])
+def test_noise_changes_the_training_and_not_the_prediction(toy, noise):
+    plain, noisy = (small(noise=scale).fit(*toy) for scale in (0.0, noise))
+    assert np.array_equal(plain.transform(toy.X), noisy.transform(toy.X)) == (not noise)
+    assert np.array_equal(noisy.transform(toy.X), noisy.transform(toy.X))
+
+
 def test_early_stopping_restores_the_best_epoch(toy):
     ours = small(early_stopping=True, n_iter_no_change=3, max_epochs=200, lr=0.005).fit(
         *toy

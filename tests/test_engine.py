@@ -27,8 +27,9 @@ from advser._engine import (
     run_together,
 )
 from advser._engine._data import batch_order
+from advser._engine._net import BLOCK, block_length
 from advser.methods._adversarial_network import AdversarialNetwork
-from advser.nn import Dropout, linear, mlp
+from advser.nn import Dropout, GaussianNoise, linear, mlp
 from advser.objectives import EmpiricalRisk
 
 
@@ -583,3 +584,9 @@ def test_a_pipeline_whose_last_step_is_no_estimator_is_fitted():
 
     (scaled,) = run_together([job()])
     np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-12)
+
+
+def test_noise_that_needs_many_numbers_is_drawn_in_short_blocks():
+    assert block_length([]) == BLOCK
+    assert block_length([Dropout(8, 0.5), GaussianNoise(64, 88, 0.3)]) == 11
+    assert block_length([GaussianNoise(10_000, 88, 0.3)]) == 1

@@ -10,6 +10,7 @@ from torch.autograd import gradcheck
 from advser.nn import (
     Clip,
     Dropout,
+    GaussianNoise,
     Standardize,
     classification_loss,
     linear,
@@ -86,6 +87,27 @@ def test_dropout_masks_follow_the_generator():
 
 def test_dropout_of_nothing_keeps_every_unit():
     assert (Dropout(20, 0.0).draw(5, generator()) == 1).all()
+
+
+# GaussianNoise
+
+
+def test_gaussian_noise_by_hand():
+    layer = GaussianNoise(3, 2, 0.5).train()
+    layer.noise = torch.tensor([[1.0, -1.0], [0.5, 2.0], [9.0, 9.0]])
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])  # fewer rows than a full batch
+    assert layer(x).tolist() == [[2.0, 1.0], [3.5, 6.0]]
+    assert torch.equal(layer.eval()(x), x)
+
+
+def test_gaussian_noise_has_its_scale_and_follows_the_generator():
+    layer = GaussianNoise(50, 20, 0.3).double()
+    noise = layer.draw(30, generator(1))
+    assert noise.shape == (30, 50, 20)
+    assert noise.dtype == torch.float64
+    assert noise.mean().item() == pytest.approx(0, abs=0.01)
+    assert noise.std().item() == pytest.approx(0.3, abs=0.01)
+    assert torch.equal(noise, layer.draw(30, generator(1)))
 
 
 # linear and mlp

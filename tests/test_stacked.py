@@ -136,6 +136,14 @@ def test_search_agrees_with_separate_fits(corpus, stacks, adversary):
     assert stacks == [9]
 
 
+def test_noise_and_numbers_of_epochs_share_a_stack(corpus, stacks):
+    grid = {"noise": [0.2, 1.0], "max_epochs": [2, 5]}
+    searches = assert_same_search(small(), grid, corpus, GroupKFold(3))
+    scores = searches[1].cv_results_["mean_test_score"]
+    assert len(set(scores)) == 4
+    assert stacks == [12]
+
+
 @pytest.mark.parametrize("adversary", ADVERSARIES[:-1], ids=repr)
 def test_numbers_of_an_objective_share_a_stack(corpus, stacks, adversary):
     grid = {f"adversary__{name}": [0.05, 2.0] for name in adversary.tensor_params}

@@ -1,6 +1,6 @@
 """The training engine of all methods: nets, batches and stacks of networks."""
 
-from ._data import Labels, Rows, as_tensor
+from ._data import Labels, Rows, as_tensor, n_batches
 from ._jobs import Fit, fit_together, last_step, run_alone, run_together
 from ._net import Adam, StepwiseNet, ValidationScores, seeded_global_random
 from ._network import Network
@@ -18,6 +18,7 @@ __all__ = [
     "as_tensor",
     "fit_together",
     "last_step",
+    "n_batches",
     "run_alone",
     "run_together",
     "seeded_global_random",

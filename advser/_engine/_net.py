@@ -15,15 +15,16 @@ from ._data import Labels, Rows, n_batches
 from ._network import Network
 
 __all__ = [
-    "BLOCK",
     "Adam",
     "StepwiseNet",
     "ValidationScores",
+    "block_length",
     "parameter_groups",
     "seeded_global_random",
 ]
 
-BLOCK = 64  # steps whose noise is drawn by one operation
+BLOCK = 64  # steps whose noise is drawn by one operation, if they need few numbers
+BLOCK_SIZE = 2**16  # numbers that one operation draws, unless one step needs more
 
 
 class Adam(torch.optim.Adam):
@@ -325,8 +326,15 @@ def _training_mode(module, n, generator):
             layer.noise = noise
 
 
+def block_length(layers: list[Noise]) -> int:
+    """Return the number of steps whose noise is drawn by one operation."""
+    largest = max((layer.noise.numel() for layer in layers), default=1)
+    return max(1, min(BLOCK, BLOCK_SIZE // largest))
+
+
 def _draw_noise(layers, n, generator) -> Iterator[tuple[Tensor, ...]]:
     """Yield the noise of all layers, batch by batch."""
-    for start in range(0, n, BLOCK):
-        n_steps = min(BLOCK, n - start)
+    length = block_length(layers)
+    for start in range(0, n, length):
+        n_steps = min(length, n - start)
         yield from zip(*[layer.draw(n_steps, generator) for layer in layers])

@@ -21,7 +21,7 @@ from torch.func import functional_call, vmap
 
 from ..nn import Noise
 from ._data import Labels, Rows, batch_order, n_batches
-from ._net import BLOCK, StepwiseNet, ValidationScores, parameter_groups
+from ._net import StepwiseNet, ValidationScores, block_length, parameter_groups
 from ._structure import NotComparableError, structure
 
 __all__ = ["Job", "fit_stacked", "stacking_key"]
@@ -94,7 +94,6 @@ def stacking_key(job: Job) -> Hashable | None:
     labels = tuple((k, v.shape[1:], v.dtype) for k, v in job.rows.y.by_name().items())
     return (
         built,
-        net.max_epochs,
         job.batch_size,
         str(net.device),
         job.rows.x.dtype,
@@ -110,13 +109,15 @@ def fit_stacked(jobs: list[Job]) -> None:
         job.net.initialize()
         job.net.notify("on_train_begin", X=None, y=None)
     stack = Stack(jobs)
-    for epoch in range(jobs[0].net.max_epochs):
+    for epoch in range(max(job.net.max_epochs for job in jobs)):
         for job in stack.jobs:
             job.net.notify("on_epoch_begin", **job.datasets)
         for job, record in zip(stack.jobs, stack.run_epoch(epoch)):
             for name, value in record.items():
                 job.net.history.record(name, value)
-        stack.let_go([i for i, job in enumerate(stack.jobs) if stack.ends_epoch(i)])
+        ended = [stack.ends_epoch(i) for i in range(len(stack.jobs))]
+        last = [job.net.max_epochs == epoch + 1 for job in stack.jobs]
+        stack.let_go([i for i, ends in enumerate(zip(ended, last)) if any(ends)])
         if not stack.jobs:
             break
     stack.let_go(range(len(stack.jobs)))
@@ -142,7 +143,6 @@ class Stack:
         net = jobs[0].net
         self.template = _Call(copy.deepcopy(net.module_)).train()
         self.steps = net.module_.steps
-        self.n_epochs = net.max_epochs
         name_of = {id(p): name for name, p in net.module_.named_parameters()}
         self.groups = [
             (step, has_penalty, [name_of[id(parameter)] for parameter in changed])
@@ -153,24 +153,29 @@ class Stack:
             for name, stacked in self._stack("named_parameters").items()
         }
         self.buffers = self._stack("named_buffers")
-        self.noise_layers = [
-            name
+        self.noise_layers = {
+            name: layer
             for name, layer in net.module_.named_modules()
             if isinstance(layer, Noise)
-        ]
+        }
+        self.block_length = block_length([*self.noise_layers.values()])
         self.batches = StackedBatches(self.jobs)
         self.optimizer = self._make_optimizer()
 
     def run_epoch(self, epoch: int) -> list[dict[str, float]]:
         """Take every step on every batch; return what each net records."""
         n = torch.tensor([job.n_batches for job in self.jobs])
+        n_epochs = torch.tensor([job.net.max_epochs for job in self.jobs])
         sums = {}
         for i, (x, y) in enumerate(self.batches):
             n_active = len(x)
-            if i % BLOCK == 0:
+            if i % self.block_length == 0:
                 noise = self._draw_noise(i)
-            now = {name: drawn[i % BLOCK, :n_active] for name, drawn in noise.items()}
-            progress = ((epoch + i / n[:n_active]) / self.n_epochs).to(x)
+            now = {
+                name: drawn[i % self.block_length, :n_active]
+                for name, drawn in noise.items()
+            }
+            progress = ((epoch + i / n) / n_epochs)[:n_active].to(x)
             for name, losses in self._train_step(x, y, progress, now).items():
                 if name not in sums:
                     sums[name] = losses.new_zeros(len(self.jobs))
@@ -334,7 +339,7 @@ class Stack:
         if not self.noise_layers:
             return noise
         for i, job in enumerate(self.jobs):
-            n_steps = min(BLOCK, max(0, job.n_batches - start))
+            n_steps = min(self.block_length, max(0, job.n_batches - start))
             modules = dict(job.net.module_.named_modules())
             for name in self.noise_layers:
                 buffer = self.buffers[f"{name}.noise"]  # (n_nets, *shape)

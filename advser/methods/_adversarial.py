@@ -21,7 +21,7 @@ from torch import nn
 
 from .. import objectives
 from ..exceptions import NoSpeakersWarning
-from ..nn import Dropout, linear
+from ..nn import Dropout, GaussianNoise, linear
 from ..objectives import EmpiricalRisk, Objective
 from ..speakers._confounding import warn_if_confounded
 from ._adversarial_network import AdversarialNetwork
@@ -47,6 +47,7 @@ class _WithObjective(BaseSER):
 
     _parameter_constraints: dict = {
         "adversary": [StrOptions(set(OBJECTIVES)), Objective, None],
+        "noise": [Interval(Real, 0, None, closed="left")],
     }
 
     def set_params(self, **params) -> Self:
@@ -144,7 +145,11 @@ class _WithObjective(BaseSER):
         embedding = [linear(width, self.embedding_dim, generator), nn.ReLU()]
         if self.dropout and self.encoder is None:
             embedding.append(Dropout(self.embedding_dim, self.dropout))
-        encoder = nn.Sequential(*self._input_layers(standardize), *layers, *embedding)
+        inputs = self._input_layers(standardize)
+        if self.noise:
+            n_features = utterances.X.shape[1]
+            inputs.append(GaussianNoise(self.batch_size, n_features, self.noise))
+        encoder = nn.Sequential(*inputs, *layers, *embedding)
         emotion_head = linear(self.embedding_dim, task.n_outputs, None)
         objective = self._choose_objective(labels)
         support = _support(labels, task.n_conditions, self._n_speakers)
@@ -240,8 +245,12 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
         Bound of the standardised features: values beyond ±`clip` standard deviations
         are set to it. Functionals have many outliers. None for no bound.
 
+    noise : float, default=0.0
+        Standard deviation of the Gaussian noise that is added to the standardised
+        features in every update step. 0 for none.
+
     dropout : float, default=0.0
-        Probability that a unit of the encoder is left out of a training step. `alpha`
+        Probability that a unit of the encoder is left out of an update step. `alpha`
         regularises better, see :doc:`/guide/defaults`.
 
     alpha : float, default=0.04
@@ -251,8 +260,9 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
     lr : float, default=0.001
         Learning rate of Adam.
 
-    max_epochs : int, default=60
-        Passes over the training rows.
+    max_epochs : int or None, default=60
+        Passes over the training rows. None for as many as make 1,200 update steps, so
+        that a training is equally long on few rows and on many.
 
     batch_size : int, default=64
         Rows per training step. Every batch is full: the last one of an epoch is filled
@@ -289,7 +299,8 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
         Whether to print a line per epoch.
 
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, the order of the rows and the dropout masks.
+        Source of the initial weights, the order of the rows, the noise and the dropout
+        masks.
         An int gives the same network, bit for bit, on every call.
 
     Attributes
@@ -367,10 +378,11 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
         hidden_layer_sizes: Sequence[int] = (128,),
         embedding_dim: int = 64,
         clip: float | None = 2.0,
+        noise: float = 0.0,
         dropout: float = 0.0,
         alpha: float = 0.04,
         lr: float = 0.001,
-        max_epochs: int = 60,
+        max_epochs: int | None = 60,
         batch_size: int = 64,
         class_weight: str | dict | None = "balanced",
         early_stopping: bool = False,
@@ -387,6 +399,7 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.embedding_dim = embedding_dim
         self.clip = clip
+        self.noise = noise
         self.dropout = dropout
         self.alpha = alpha
         self.lr = lr
@@ -439,10 +452,10 @@ class AdversarialSERRegressor(_WithObjective, BaseSERRegressor):
         bins. The objective is conditioned on the combination of bins, of which there
         are `n_bins` to the power of the number of targets.
 
-    encoder, hidden_layer_sizes, embedding_dim, clip, dropout, alpha : object
+    encoder, hidden_layer_sizes, embedding_dim, clip, noise, dropout : object
         As in `AdversarialSER`.
 
-    lr, max_epochs, batch_size : object
+    alpha, lr, max_epochs, batch_size : object
         As in `AdversarialSER`.
 
     early_stopping : bool, default=False
@@ -531,10 +544,11 @@ class AdversarialSERRegressor(_WithObjective, BaseSERRegressor):
         hidden_layer_sizes: Sequence[int] = (128,),
         embedding_dim: int = 64,
         clip: float | None = 2.0,
+        noise: float = 0.0,
         dropout: float = 0.0,
         alpha: float = 0.04,
         lr: float = 0.001,
-        max_epochs: int = 60,
+        max_epochs: int | None = 60,
         batch_size: int = 64,
         early_stopping: bool = False,
         validation_fraction: float = 0.2,
@@ -554,6 +568,7 @@ class AdversarialSERRegressor(_WithObjective, BaseSERRegressor):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.embedding_dim = embedding_dim
         self.clip = clip
+        self.noise = noise
         self.dropout = dropout
         self.alpha = alpha
         self.lr = lr

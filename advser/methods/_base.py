@@ -39,6 +39,7 @@ from .._engine import (
     StepwiseNet,
     ValidationScores,
     as_tensor,
+    n_batches,
     seeded_global_random,
 )
 from .._threads import limited_threads
@@ -48,6 +49,8 @@ from ..nn import Clip, mlp
 from ._data import CHUNK, Utterances, check_optional_labels, standardization, weights
 
 __all__ = ["BaseSER"]
+
+N_UPDATES = 1200  # of a training whose `max_epochs` is None
 
 
 class BaseSER(
@@ -81,7 +84,7 @@ class BaseSER(
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -255,7 +258,7 @@ class BaseSER(
         rows = Rows(as_tensor(utterances.X), labels, len(labeled))
         if again:
             self.net_.set_lr(self.lr)
-            self.net_.set_params(max_epochs=self.max_epochs)
+            self.net_.set_params(max_epochs=self._n_epochs(len(rows)))
             self.net_.partial_fit((rows, valid_rows))
             return self._finish_fit(Job(self.net_, rows, valid_rows))
         generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds[1:]]
@@ -263,7 +266,7 @@ class BaseSER(
         network = self._build_network(
             utterances, labels, self._task, standardize, generators[0]
         )
-        net = self._build_net(network.to(rows.x.dtype), *generators[1:])
+        net = self._build_net(network.to(rows.x.dtype), len(rows), *generators[1:])
         job = Job(net, rows, valid_rows)
         if getattr(self, "_defers_training", False):  # see `advser._engine._jobs`
             self._pending_job = job
@@ -343,7 +346,13 @@ class BaseSER(
         """Return the first layers of the encoder: standardisation and bound."""
         return [standardize, *([] if self.clip is None else [Clip(self.clip)])]
 
-    def _build_net(self, network, order_generator, noise_generator):
+    def _n_epochs(self, n_rows):
+        """Return `max_epochs`, by default enough epochs for `N_UPDATES` batches."""
+        if self.max_epochs is not None:
+            return self.max_epochs
+        return -(-N_UPDATES // n_batches(n_rows, min(self.batch_size, n_rows)))
+
+    def _build_net(self, network, n_rows, order_generator, noise_generator):
         callbacks = copy.deepcopy(self.callbacks or [])
         if self.early_stopping:
             stop = EarlyStopping(
@@ -360,7 +369,7 @@ class BaseSER(
             optimizer__fused=True,
             alpha=self.alpha,
             lr=self.lr,
-            max_epochs=self.max_epochs,
+            max_epochs=self._n_epochs(n_rows),
             batch_size=self.batch_size,
             order_generator=order_generator,
             noise_generator=noise_generator,
