@@ -3,6 +3,7 @@
 The audio is synthetic, the labels are invented.
 """
 
+import zlib
 from pathlib import Path
 
 import soundfile
@@ -33,9 +34,11 @@ MOSEI_HEADER = (
 
 
 def write_audio(*parts, seconds=0.3, speaker=0, sampling_rate=16000):
-    """Write speech to a file, and create its folders."""
-    signal = utterance(speaker, seconds=seconds, sampling_rate=sampling_rate)
-    soundfile.write(make_path(*parts), signal, sampling_rate)
+    """Write speech to a file, another for each name, and create its folders."""
+    path = make_path(*parts)
+    take = zlib.crc32(path.name.encode())
+    signal = utterance(speaker, take=take, seconds=seconds, sampling_rate=sampling_rate)
+    soundfile.write(path, signal, sampling_rate)
 
 
 def write_text(*parts, text):
