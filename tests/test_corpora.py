@@ -1,6 +1,7 @@
 """The readers of corpora, tested on small copies in the layout of the originals."""
 
 import os
+import shutil
 import sys
 import time
 import warnings
@@ -158,22 +159,83 @@ def test_ravdess_in_a_copy_with_all_files_twice(tmp_path):
     assert len({Path(file).name for file in table.index}) == 2
 
 
-def test_cremad(tables, tmp_path):
+def test_cremad(tables):
     assert rows(
         tables["cremad"].fillna({"intensity": ""}), "emotion speaker gender"
     ) == [
         ("anger", "1001", "male"),
         ("happiness", "1001", "male"),
-        ("sadness", "1040", "female"),
+        ("sadness", "1040", "male"),
         ("sadness", "1091", "female"),
     ]
     assert list(tables["cremad"]["intensity"].dropna()) == ["high", "low"]
     assert tables["cremad"]["text"].iloc[1] == "It's eleven o'clock."
+
+
+def test_perceived_emotions_of_cremad(tmp_path):
     write("cremad", tmp_path)
-    (tmp_path / "VideoDemographics.csv").unlink()
-    with pytest.warns(CorpusWarning, match="3 speakers that are not in VideoDemog"):
-        table = corpora.read_cremad(tmp_path)
-    assert table["gender"].isna().all()
+    table = corpora.read_cremad(tmp_path, emotion="perceived")
+    assert rows(table, "emotion label") == [
+        ("anger", "A"),
+        ("neutral", "N"),
+        (None, "N:S"),
+        ("sadness", "S"),
+    ]
+    with pytest.raises(ValueError, match="`emotion` must be 'intended' or 'perceived'"):
+        corpora.read_cremad(tmp_path, emotion="heard")
+    votes = tmp_path / "processedResults" / "summaryTable.csv"
+    votes.write_text(votes.read_text().replace("1091_WSI_SAD_LO", "1091_WSI_SAD_MD"))
+    with pytest.warns(CorpusWarning, match="1 files without votes .*1091_WSI_SAD_LO"):
+        corpora.read_cremad(tmp_path, emotion="perceived")
+    votes.write_text("FileName,Vote\n")
+    with pytest.raises(ValueError, match=r"summaryTable\.csv lacks the columns"):
+        corpora.read_cremad(tmp_path, emotion="perceived")
+    votes.unlink()
+    with pytest.raises(FileNotFoundError, match=r"holds no summaryTable\.csv"):
+        corpora.read_cremad(tmp_path, emotion="perceived")
+
+
+@pytest.mark.parametrize("name", ["cremad", "emodb", "ravdess", "urdu"])
+def test_copies_of_a_corpus_in_another_folder_are_dropped_and_reported(name, tmp_path):
+    write(name, tmp_path)
+    complete = READ[name](tmp_path)
+    names = [Path(file).name for file in complete.index]
+    for file in complete.index:
+        copy = layouts.make_path(tmp_path, "zz", *Path(file).parts[-2:])
+        copy.write_bytes(Path(file).read_bytes())
+    with pytest.warns(CorpusWarning, match=rf"{len(names)} duplicate ids \(zz/"):
+        table = READ[name](tmp_path)
+    pd.testing.assert_frame_equal(table, complete)
+
+
+def test_ravdess_prefers_audio_to_video_and_names_wrong_folders(tmp_path):
+    for name in (
+        "Actor_01/01-01-05-01-01-01-01.wav",
+        "Actor_01/03-01-05-01-01-01-01.wav",
+        "Actor_01/01-01-05-01-01-02-01_16k.wav",
+        "Actor_02/03-01-05-01-01-01-03.wav",
+    ):
+        layouts.write_audio(tmp_path, name)
+    with pytest.warns(CorpusWarning):
+        table = corpora.read_ravdess(tmp_path)
+    assert [Path(file).name for file in table.index] == [
+        "01-01-05-01-01-02-01_16k.wav",
+        "03-01-05-01-01-01-01.wav",
+        "03-01-05-01-01-01-03.wav",
+    ]
+    assert list(table["speaker"]) == ["01", "01", "03"]
+    assert table.attrs["problems"] == {
+        "duplicate ids": ["Actor_01/01-01-05-01-01-01-01.wav"],
+        "files in the folder of another actor": ["Actor_02/03-01-05-01-01-01-03.wav"],
+    }
+
+
+def test_electroglottograms_of_emodb_are_left_out(tmp_path):
+    write("emodb", tmp_path)
+    complete = corpora.read_emodb(tmp_path)
+    layouts.write_audio(tmp_path, "laryngo", "03a01Fa.wav")
+    layouts.write_audio(tmp_path, "Laryngo", "03a01Fb.wav")
+    pd.testing.assert_frame_equal(corpora.read_emodb(tmp_path), complete)
 
 
 def test_urdu(tables):
@@ -279,6 +341,32 @@ def test_cmu_mosei(tables, copies):
     known = {"--qXJuDtHPw": "Ann", "-3g5yACwYnA": "Ann"}
     named = corpora.read_cmu_mosei(copies["cmu_mosei"], speakers=known)
     assert set(named["speaker"]) == {"Ann"}
+
+
+def test_cmu_mosei_with_folders_in_the_names_of_videos(tmp_path, tables):
+    write("cmu_mosei", tmp_path)
+    for folder in ("Labels", "Transcript/Segmented/Combined"):
+        for file in (tmp_path / folder).iterdir():
+            text = file.read_text()
+            file.write_text(text.replace("-3g5yACwYnA", "pom_extra/-3g5yACwYnA"))
+    table = corpora.read_cmu_mosei(tmp_path)
+    table = table.rename(index=lambda file: Path(file).name)
+    pd.testing.assert_frame_equal(table, tables["cmu_mosei"])
+
+
+def test_cmu_mosei_with_a_file_for_each_segment(tmp_path, tables):
+    write("cmu_mosei", tmp_path)
+    shutil.rmtree(tmp_path / "Audio")
+    for name in ("--qXJuDtHPw_0", "--qXJuDtHPw_1", "--qXJuDtHPw_2", "-3g5yACwYnA_4"):
+        layouts.write_audio(tmp_path, "Segmented_Audio", "test", f"{name}.wav")
+    table = corpora.read_cmu_mosei(tmp_path)
+    assert [Path(file).name for file in table.index] == [
+        *("--qXJuDtHPw_0.wav", "--qXJuDtHPw_1.wav", "--qXJuDtHPw_2.wav"),
+        "-3g5yACwYnA_4.wav",
+    ]
+    columns = "emotion label speaker text happiness"
+    assert rows(table, columns) == rows(tables["cmu_mosei"], columns)
+    assert table[["start", "end"]].isna().all(axis=None)
 
 
 def test_unreadable_lines_of_cmu_mosei_are_named(tmp_path):

@@ -66,7 +66,8 @@ class Copy:
     TWO_GENDERS = "speakers with two genders"
     IDENTICAL = "identical recordings of two speakers"
 
-    def __init__(self, root, name=None):
+    def __init__(self, root, name=None, other_folders=()):
+        self.other_folders = other_folders  # lower-case names of those to leave out
         self.root = Path(root)
         if not self.root.is_dir():
             raise FileNotFoundError(
@@ -88,7 +89,11 @@ class Copy:
                 folders.clear()
                 continue
             seen.add(real)
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            folders[:] = sorted(
+                name
+                for name in folders
+                if not name.startswith(".") and name.lower() not in self.other_folders
+            )
             folders.sort(key=lambda name: os.path.islink(os.path.join(path, name)))
             prefix = Path(path).relative_to(self.root).as_posix() + "/"
             prefix = prefix.removeprefix("./")
@@ -134,6 +139,16 @@ class Copy:
             for kind, found in self.problems.items()
             if found
         )
+
+    def drop_copies(self, rows, names=None):
+        """Return the first row of each name; the other files are problems.
+
+        Some copies of corpora contain all folders a second time, in another folder.
+        """
+        names = rows["file"].map(stem) if names is None else names
+        copies = names.duplicated()
+        self.problems[self.DUPLICATE] += list(rows["file"][copies])
+        return rows[~copies].reset_index(drop=True)
 
     def find_identical(self, rows):
         """Return the files whose content is that of a file of another speaker."""
