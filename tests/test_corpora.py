@@ -558,7 +558,7 @@ def test_root_of_a_table_is_its_folder_by_default(tmp_path):
             "1 files more than once, such as 'a.wav'",
         ),
         (b"file\nb.wav\nc.wav\n", FileNotFoundError, "None of the 2 files .*'b.wav'"),
-        (b"file\n", FileNotFoundError, "no recording"),
+        (b"file\n", ValueError, "labels.csv has no rows"),
     ],
 )
 def test_invalid_tables(content, error, message, tmp_path):
@@ -769,6 +769,26 @@ def test_load_through_audb(copies, tmp_path, monkeypatch):
         corpora.read_emodb(copies["emodb"])["emotion"]
     )
     assert EGeMAPS().transform(table.index[:1]).shape == (1, 88)
+
+
+def test_emodb_in_audformat_is_like_the_folder():
+    db = audformat.Database("emodb")
+    files = ["wav/03a01Fa.wav", "laryngo/03a01Fa.wav", "wav/08a01Na.wav"]
+    db["emotion"] = audformat.Table(audformat.filewise_index(files))
+    db.schemes["speaker"] = audformat.Scheme(labels=[3, 8], dtype="int")
+    for column, values in {
+        "emotion": ["happiness", "happiness", "no_agreement"],
+        "speaker": [3, 3, 8],
+    }.items():
+        scheme = {"scheme_id": "speaker"} if column == "speaker" else {}
+        db["emotion"][column] = audformat.Column(**scheme)
+        db["emotion"][column].set(values)
+    table = corpora.from_audformat(db)
+    assert list(table.index) == ["wav/03a01Fa.wav", "wav/08a01Na.wav"]
+    assert rows(table, "emotion label speaker") == [
+        ("happiness", "happiness", "03"),
+        (None, "no_agreement", "08"),
+    ]
 
 
 # Speed

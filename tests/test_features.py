@@ -178,6 +178,7 @@ def test_transform_of_pairs_in_any_container(hold, files, expected):
     ("X", "message"),
     [
         ([], "`X` is empty"),
+        (None, "`X` must be a list of recordings, got None"),
         (np.array([], dtype=str), "`X` is empty"),
         (pd.Series([], dtype="str"), "`X` is empty"),
         ("a.wav", r"got one path; pass \['a.wav'\]"),

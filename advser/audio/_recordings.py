@@ -44,6 +44,8 @@ def list_recordings(X: Iterable) -> list:
         raise ValueError(
             f"`X` must be a list of recordings, got one path; pass [{X!r}]."
         )
+    if not isinstance(X, Iterable):
+        raise ValueError(f"`X` must be a list of recordings, got {X!r:.60}.")
     if isinstance(X, tuple) and len(X) == 2 and isinstance(X[1], Real):
         raise ValueError(
             "`X` must be a list of recordings, got one pair (signal, sampling_rate); "

@@ -45,7 +45,14 @@ _WOMEN = [
     *(49, 52, 53, 54, 55, 56, 58, 60, 61, 63, 72, 73, 74, 75, 76, 78, 79, 82, 84, 89),
     91,
 ]
-_VOTES = {code[0]: emotion for code, emotion in _MAPPING["emotion"].items()}
+_VOTES = {
+    "A": "anger",
+    "D": "disgust",
+    "F": "fear",
+    "H": "happiness",
+    "N": "neutral",
+    "S": "sadness",
+}
 
 
 def read_cremad(

@@ -177,6 +177,8 @@ def read_table(
     """
     path = Path(path)
     rows = read_rows(path)
+    if not len(rows):
+        raise ValueError(f"{path} has no rows; it must have one for each recording.")
     copy = Copy(path.parent if root is None else root, name)
     copy.problems["columns that are not used"] += [
         f"{alias}: rename it to {column}"
@@ -195,7 +197,7 @@ def read_table(
         )
     present = {file: (copy.root / file).is_file() for file in rows["file"].unique()}
     is_present = rows["file"].map(present).astype(bool)
-    if not is_present.any() and len(rows):
+    if not is_present.any():
         raise FileNotFoundError(
             f"None of the {len(present)} files of {path} are in {copy.root}, such as "
             f"{rows['file'].iloc[0]!r}; `file` must be relative to this folder."

@@ -33,9 +33,9 @@ SPELLINGS = {
     "fear": ("fearful", "anxiety", "afraid", "fea"),
     "frustration": ("frustrated", "fru"),
     "happiness": ("happy", "joy", "hap"),
-    "neutral": ("neu",),
+    "neutral": ("neu", "neutrality"),
     "sadness": ("sad",),
-    "surprise": ("surprised", "sur"),
+    "surprise": ("surprised", "sur", "pleasant surprise", "pleasant_surprise"),
     "other": ("oth",),
 }
 EMOTIONS = tuple(SPELLINGS)
