@@ -3,6 +3,7 @@
 The audio is synthetic, the labels are invented.
 """
 
+import zlib
 from pathlib import Path
 
 import soundfile
@@ -33,9 +34,11 @@ MOSEI_HEADER = (
 
 
 def write_audio(*parts, seconds=0.3, speaker=0, sampling_rate=16000):
-    """Write speech to a file, and create its folders."""
-    signal = utterance(speaker, seconds=seconds, sampling_rate=sampling_rate)
-    soundfile.write(make_path(*parts), signal, sampling_rate)
+    """Write speech to a file, another for each name, and create its folders."""
+    path = make_path(*parts)
+    take = zlib.crc32(path.name.encode())
+    signal = utterance(speaker, take=take, seconds=seconds, sampling_rate=sampling_rate)
+    soundfile.write(path, signal, sampling_rate)
 
 
 def write_text(*parts, text):
@@ -185,11 +188,12 @@ def write_cremad(root):
     write_named(root, [f"AudioWAV/{name}.wav" for name in names])
     write_text(root, "AudioMP3", f"{names[0]}.mp3", text="the same, compressed")
     write_text(
-        *(root, "VideoDemographics.csv"),
-        text="ActorID,Age,Sex,Race,Ethnicity\n"
-        "1001,51,Male,Caucasian,Not Hispanic\n"
-        "1040,42,Female,Caucasian,Not Hispanic\n"
-        "1091,29,Female,African American,Not Hispanic\n",
+        *(root, "processedResults", "summaryTable.csv"),
+        text='"","FileName","VoiceVote","VoiceLevel","FaceVote","FaceLevel"\n'
+        '"1","1001_DFA_ANG_XX","A","60","A","56"\n'
+        '"2","1001_IEO_HAP_HI","N","50","H","61"\n'
+        '"3","1040_ITH_SAD_X","N:S","52:47","S","61"\n'
+        '"4","1091_WSI_SAD_LO","S","51.5","N","61"\n',
     )
 
 

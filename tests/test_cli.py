@@ -250,8 +250,8 @@ def test_extract_after_ctrl_c_goes_on_where_it_stopped(tmp_path):
     command = [sys.executable, "-m", "advser", "extract", str(tmp_path)]
     command += ["-o", str(output), "--n-jobs", "1"]
     parts = tmp_path / "features.parquet.parts"
-    interrupt(command, lambda: list(parts.rglob("output.pkl")))
-    n_done = len(list(parts.rglob("output.pkl")))
+    interrupt(command, lambda: list(parts.glob("*.features")))
+    n_done = len(list(parts.glob("*.features")))
     assert 0 < n_done < 256
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "256 of 256 recordings" in done.stdout

@@ -1,5 +1,8 @@
 """The readers of corpora, tested on small copies in the layout of the originals."""
 
+import os
+import shutil
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -156,22 +159,83 @@ def test_ravdess_in_a_copy_with_all_files_twice(tmp_path):
     assert len({Path(file).name for file in table.index}) == 2
 
 
-def test_cremad(tables, tmp_path):
+def test_cremad(tables):
     assert rows(
         tables["cremad"].fillna({"intensity": ""}), "emotion speaker gender"
     ) == [
         ("anger", "1001", "male"),
         ("happiness", "1001", "male"),
-        ("sadness", "1040", "female"),
+        ("sadness", "1040", "male"),
         ("sadness", "1091", "female"),
     ]
     assert list(tables["cremad"]["intensity"].dropna()) == ["high", "low"]
     assert tables["cremad"]["text"].iloc[1] == "It's eleven o'clock."
+
+
+def test_perceived_emotions_of_cremad(tmp_path):
     write("cremad", tmp_path)
-    (tmp_path / "VideoDemographics.csv").unlink()
-    with pytest.warns(CorpusWarning, match="3 speakers that are not in VideoDemog"):
-        table = corpora.read_cremad(tmp_path)
-    assert table["gender"].isna().all()
+    table = corpora.read_cremad(tmp_path, emotion="perceived")
+    assert rows(table, "emotion label") == [
+        ("anger", "A"),
+        ("neutral", "N"),
+        (None, "N:S"),
+        ("sadness", "S"),
+    ]
+    with pytest.raises(ValueError, match="`emotion` must be 'intended' or 'perceived'"):
+        corpora.read_cremad(tmp_path, emotion="heard")
+    votes = tmp_path / "processedResults" / "summaryTable.csv"
+    votes.write_text(votes.read_text().replace("1091_WSI_SAD_LO", "1091_WSI_SAD_MD"))
+    with pytest.warns(CorpusWarning, match="1 files without votes .*1091_WSI_SAD_LO"):
+        corpora.read_cremad(tmp_path, emotion="perceived")
+    votes.write_text("FileName,Vote\n")
+    with pytest.raises(ValueError, match=r"summaryTable\.csv lacks the columns"):
+        corpora.read_cremad(tmp_path, emotion="perceived")
+    votes.unlink()
+    with pytest.raises(FileNotFoundError, match=r"holds no summaryTable\.csv"):
+        corpora.read_cremad(tmp_path, emotion="perceived")
+
+
+@pytest.mark.parametrize("name", ["cremad", "emodb", "ravdess", "urdu"])
+def test_copies_of_a_corpus_in_another_folder_are_dropped_and_reported(name, tmp_path):
+    write(name, tmp_path)
+    complete = READ[name](tmp_path)
+    names = [Path(file).name for file in complete.index]
+    for file in complete.index:
+        copy = layouts.make_path(tmp_path, "zz", *Path(file).parts[-2:])
+        copy.write_bytes(Path(file).read_bytes())
+    with pytest.warns(CorpusWarning, match=rf"{len(names)} duplicate ids \(zz/"):
+        table = READ[name](tmp_path)
+    pd.testing.assert_frame_equal(table, complete)
+
+
+def test_ravdess_prefers_audio_to_video_and_names_wrong_folders(tmp_path):
+    for name in (
+        "Actor_01/01-01-05-01-01-01-01.wav",
+        "Actor_01/03-01-05-01-01-01-01.wav",
+        "Actor_01/01-01-05-01-01-02-01_16k.wav",
+        "Actor_02/03-01-05-01-01-01-03.wav",
+    ):
+        layouts.write_audio(tmp_path, name)
+    with pytest.warns(CorpusWarning):
+        table = corpora.read_ravdess(tmp_path)
+    assert [Path(file).name for file in table.index] == [
+        "01-01-05-01-01-02-01_16k.wav",
+        "03-01-05-01-01-01-01.wav",
+        "03-01-05-01-01-01-03.wav",
+    ]
+    assert list(table["speaker"]) == ["01", "01", "03"]
+    assert table.attrs["problems"] == {
+        "duplicate ids": ["Actor_01/01-01-05-01-01-01-01.wav"],
+        "files in the folder of another actor": ["Actor_02/03-01-05-01-01-01-03.wav"],
+    }
+
+
+def test_electroglottograms_of_emodb_are_left_out(tmp_path):
+    write("emodb", tmp_path)
+    complete = corpora.read_emodb(tmp_path)
+    layouts.write_audio(tmp_path, "laryngo", "03a01Fa.wav")
+    layouts.write_audio(tmp_path, "Laryngo", "03a01Fb.wav")
+    pd.testing.assert_frame_equal(corpora.read_emodb(tmp_path), complete)
 
 
 def test_urdu(tables):
@@ -277,6 +341,32 @@ def test_cmu_mosei(tables, copies):
     known = {"--qXJuDtHPw": "Ann", "-3g5yACwYnA": "Ann"}
     named = corpora.read_cmu_mosei(copies["cmu_mosei"], speakers=known)
     assert set(named["speaker"]) == {"Ann"}
+
+
+def test_cmu_mosei_with_folders_in_the_names_of_videos(tmp_path, tables):
+    write("cmu_mosei", tmp_path)
+    for folder in ("Labels", "Transcript/Segmented/Combined"):
+        for file in (tmp_path / folder).iterdir():
+            text = file.read_text()
+            file.write_text(text.replace("-3g5yACwYnA", "pom_extra/-3g5yACwYnA"))
+    table = corpora.read_cmu_mosei(tmp_path)
+    table = table.rename(index=lambda file: Path(file).name)
+    pd.testing.assert_frame_equal(table, tables["cmu_mosei"])
+
+
+def test_cmu_mosei_with_a_file_for_each_segment(tmp_path, tables):
+    write("cmu_mosei", tmp_path)
+    shutil.rmtree(tmp_path / "Audio")
+    for name in ("--qXJuDtHPw_0", "--qXJuDtHPw_1", "--qXJuDtHPw_2", "-3g5yACwYnA_4"):
+        layouts.write_audio(tmp_path, "Segmented_Audio", "test", f"{name}.wav")
+    table = corpora.read_cmu_mosei(tmp_path)
+    assert [Path(file).name for file in table.index] == [
+        *("--qXJuDtHPw_0.wav", "--qXJuDtHPw_1.wav", "--qXJuDtHPw_2.wav"),
+        "-3g5yACwYnA_4.wav",
+    ]
+    columns = "emotion label speaker text happiness"
+    assert rows(table, columns) == rows(tables["cmu_mosei"], columns)
+    assert table[["start", "end"]].isna().all(axis=None)
 
 
 def test_unreadable_lines_of_cmu_mosei_are_named(tmp_path):
@@ -403,8 +493,8 @@ def test_table_of_labels(suffix, tmp_path):
             "file": ["x/a.wav", "b.wav", "b.wav", str(tmp_path / "wavs" / "b.wav")],
             "emotion": ["Angry", "NA", None, "neutral"],
             "speaker": ["01", "02", "02", "null"],
-            "start": [None, 0.0, 0.1, None],
-            "end": [None, 0.1, 0.2, None],
+            "start": [None, 0.0, 0.15, None],
+            "end": [None, 0.15, 0.3, None],
             "valence": [1.0, 2.0, None, 4.5],
             "room": ["r1", "r2", "r2", "r2"],
         }
@@ -418,12 +508,10 @@ def test_table_of_labels(suffix, tmp_path):
         (None, None, "02", "r2"),
         ("neutral", "neutral", "null", "r2"),
     ]
-    assert list(table["end"].fillna(-1)) == [-1, 0.1, 0.2, -1]
+    assert list(table["end"].fillna(-1)) == [-1, 0.15, 0.3, -1]
     assert all(Path(file).is_file() for file in table.index)
-    assert EGeMAPS().transform(table.reset_index()[["file", "start", "end"]]).shape == (
-        4,
-        88,
-    )
+    segments = table.reset_index()[["file", "start", "end"]].iloc[[0, 3]]
+    assert EGeMAPS().transform(segments).shape == (2, 88)
 
 
 def test_root_of_a_table_is_its_folder_by_default(tmp_path):
@@ -442,7 +530,27 @@ def test_root_of_a_table_is_its_folder_by_default(tmp_path):
         (b"", ValueError, "cannot be read as a CSV table"),
         (b"\xff\xfe\x00\x01", ValueError, "cannot be read as a CSV table"),
         (b'file,emotion\n"a,b\n', ValueError, "cannot be read as a CSV table"),
-        (b"path,emotion\na.wav,b\n", ValueError, r"lacks the column file; .*'path'"),
+        ("file,text\na.wav,schön".encode("latin-1"), ValueError, "Save it .* in UTF-8"),
+        (
+            b"path,emotion\na.wav,b\n",
+            ValueError,
+            r"lacks the column file; .*'path'.* Rename the column path to file",
+        ),
+        (
+            b"file,text\na.wav,Yes, I do\n",
+            ValueError,
+            "labels.csv has 3 values in line 2 and 2 columns; .* quote values",
+        ),
+        (b"file,text\n\na.wav\n", ValueError, "has 1 values in line 3 and 2 columns"),
+        (b"file,file\na.wav,b\n", ValueError, r"the columns \['file'\] more than once"),
+        (
+            b"file,start\na.wav,0\na.wav,soon\n",
+            ValueError,
+            "labels.csv, line 3: start is 'soon', which is no time",
+        ),
+        (b"file,end\na.wav,inf\n", ValueError, "line 2: end is 'inf', which is no"),
+        (b"file,start\na.wav,-1\n", ValueError, "line 2: start is '-1', which is no"),
+        (b"file,end\na.wav,1:30\n", ValueError, "line 2: end is '1:30', which is no"),
         (b"file,emotion\na.wav,b\n ,b\n", ValueError, "1 rows .*, the first in line 3"),
         (
             b"file\na.wav\na.wav\n",
@@ -450,7 +558,7 @@ def test_root_of_a_table_is_its_folder_by_default(tmp_path):
             "1 files more than once, such as 'a.wav'",
         ),
         (b"file\nb.wav\nc.wav\n", FileNotFoundError, "None of the 2 files .*'b.wav'"),
-        (b"file\n", FileNotFoundError, "no recording"),
+        (b"file\n", ValueError, "labels.csv has no rows"),
     ],
 )
 def test_invalid_tables(content, error, message, tmp_path):
@@ -461,6 +569,129 @@ def test_invalid_tables(content, error, message, tmp_path):
     (tmp_path / "labels.parquet").write_bytes(content)
     with pytest.raises(ValueError, match="cannot be read as Parquet"):
         corpora.read_table(tmp_path / "labels.parquet")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"file,speaker,text\r\na.wav,s1,Yes\r\nb.wav,s2,No\r\n",
+        b"\xef\xbb\xbffile;speaker;text\na.wav;s1;Yes\nb.wav;s2;No\n",
+        b"file\tspeaker\ttext\na.wav\ts1\tYes\n\nb.wav\ts2\tNo",
+        b",file,speaker,text\n0,a.wav,s1,Yes\n1,b.wav,s2,No\n",  # as pandas writes
+        b"file,speaker,text,\na.wav,s1,Yes,\nb.wav,s2,No,\n",
+        b"file,speaker,text\na.wav,s1,Yes,\nb.wav,s2,No\n,,\n",
+        b'file, speaker, text\n"a.wav", "s1", "Yes"\nb.wav,s2,No\n',
+    ],
+)
+def test_table_is_read_with_any_separator_and_separators_at_the_end(content, tmp_path):
+    for name in ("a.wav", "b.wav"):
+        layouts.write_audio(tmp_path, name)
+    (tmp_path / "labels.csv").write_bytes(content)
+    table = corpora.read_table(tmp_path / "labels.csv")
+    assert [Path(file).name for file in table.index] == ["a.wav", "b.wav"]
+    assert rows(table, "speaker text") == [("s1", "Yes"), ("s2", "No")]
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        (["0", "0.5"], ["0.5", ""]),
+        (["0s", "0.5s"], ["0.5s", ""]),
+        (["0 days 00:00:00", "0 days 00:00:00.500000"], ["0 days 00:00:00.5", "NaT"]),
+        (["00:00:00", "00:00:00.5"], ["00:00:00.5", None]),
+        (["0", "500000000"], ["500000000", ""]),
+        ([0, 500_000_000], [500_000_000, np.nan]),
+        ([0.0, 0.5], [0.5, np.nan]),
+        (pd.to_timedelta([0, 0.5], "s"), pd.to_timedelta([0.5, None], "s")),
+    ],
+)
+def test_times_of_a_table_are_read_in_any_notation(start, end, tmp_path):
+    layouts.write_audio(tmp_path, "a.wav", seconds=1)
+    labels = pd.DataFrame({"file": ["a.wav"] * 2, "start": start, "end": end})
+    labels.to_csv(tmp_path / "labels.csv", index=False)
+    labels.to_parquet(tmp_path / "labels.parquet", index=False)
+    for name in ("labels.csv", "labels.parquet"):
+        table = corpora.read_table(tmp_path / name)
+        assert list(table["start"]) == [0, 0.5]
+        assert list(table["end"].fillna(-1)) == [0.5, -1]
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_table_of_a_database_in_audformat_is_read(format, tmp_path):
+    layouts.write_audio(tmp_path, "a.wav", seconds=1)
+    db = audformat.Database("talks")
+    index = audformat.segmented_index(["a.wav"] * 2, ["0s", "0.5s"], ["0.5s", pd.NaT])
+    db["talk"] = audformat.Table(index)
+    db["talk"]["speaker"] = audformat.Column()
+    db["talk"]["speaker"].set(["s1", "unknown"])
+    db.save(tmp_path, storage_format=format)
+    table = corpora.read_table(tmp_path / f"db.talk.{format}")
+    assert list(table["start"]) == [0, 0.5]
+    assert list(table["end"].fillna(-1)) == [0.5, -1]
+    assert list(table["speaker"]) == ["s1", None]  # "unknown" is no person
+
+
+def test_columns_with_usual_names_are_suggested(tmp_path):
+    layouts.write_audio(tmp_path, "a.wav")
+    (tmp_path / "labels.csv").write_text("file,speaker_id,sex\na.wav,7,f\n")
+    with pytest.warns(CorpusWarning) as found:
+        table = corpora.read_table(tmp_path / "labels.csv")
+    assert table["speaker"].isna().all()
+    assert table.attrs["problems"] == {
+        "columns that are not used": [
+            "speaker_id: rename it to speaker",
+            "sex: rename it to gender",
+        ]
+    }
+    assert "2 columns that are not used (speaker_id: rename" in str(found[0].message)
+
+
+def test_table_that_is_no_file_is_an_error_at_once(tmp_path):
+    for name in ("none.csv", "pipe.csv", "pipe.parquet"):
+        if "pipe" in name and hasattr(os, "mkfifo"):
+            os.mkfifo(tmp_path / name)
+        with pytest.raises(FileNotFoundError, match=f"{name} is no file"):
+            corpora.read_table(tmp_path / name)
+
+
+# The same recording twice
+
+
+def test_identical_recordings_of_two_speakers_are_reported(tmp_path):
+    for name in ("a-f-1.wav", "a-m-2.wav", "b-f-1.wav"):
+        layouts.write_audio(tmp_path, name)
+    copy = tmp_path / "b-f-2.wav"
+    copy.write_bytes((tmp_path / "a-m-2.wav").read_bytes())
+    with pytest.warns(CorpusWarning):
+        table = corpora.read_filenames(
+            tmp_path, r"(?P<speaker>\w)-(?P<gender>\w)-(?P<take>\d)"
+        )
+    assert len(table) == 4
+    assert table.attrs["problems"] == {
+        "speakers with two genders": ["a"],
+        "identical recordings of two speakers": ["b-f-2.wav of b, a-m-2.wav of a"],
+    }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8 elsewhere")
+def test_file_names_that_are_not_utf_8_are_left_out_and_reported(tmp_path):
+    layouts.write_audio(tmp_path, "s1.wav")
+    with open(os.path.join(os.fsencode(tmp_path), b"sch\xf6n.wav"), "wb"):
+        pass
+    message = r"1 file names that are not UTF-8 \(sch\\udcf6n.wav\)"
+    with pytest.warns(CorpusWarning, match=message):
+        table = corpora.read_filenames(tmp_path)
+    assert [Path(file).name for file in table.index] == ["s1.wav"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_back_to_the_corpus_change_nothing(name, tmp_path):
+    write(name, tmp_path / "copy")
+    expected = READ[name](tmp_path / "copy")
+    (tmp_path / "copy" / "Again").symlink_to(tmp_path / "copy")
+    (tmp_path / "before").symlink_to(tmp_path / "copy")
+    pd.testing.assert_frame_equal(READ[name](tmp_path / "copy"), expected)
+    assert list(READ[name](tmp_path).index) == list(expected.index)
 
 
 def test_summary_counts_speakers_and_emotions(tables):
@@ -538,6 +769,26 @@ def test_load_through_audb(copies, tmp_path, monkeypatch):
         corpora.read_emodb(copies["emodb"])["emotion"]
     )
     assert EGeMAPS().transform(table.index[:1]).shape == (1, 88)
+
+
+def test_emodb_in_audformat_is_like_the_folder():
+    db = audformat.Database("emodb")
+    files = ["wav/03a01Fa.wav", "laryngo/03a01Fa.wav", "wav/08a01Na.wav"]
+    db["emotion"] = audformat.Table(audformat.filewise_index(files))
+    db.schemes["speaker"] = audformat.Scheme(labels=[3, 8], dtype="int")
+    for column, values in {
+        "emotion": ["happiness", "happiness", "no_agreement"],
+        "speaker": [3, 3, 8],
+    }.items():
+        scheme = {"scheme_id": "speaker"} if column == "speaker" else {}
+        db["emotion"][column] = audformat.Column(**scheme)
+        db["emotion"][column].set(values)
+    table = corpora.from_audformat(db)
+    assert list(table.index) == ["wav/03a01Fa.wav", "wav/08a01Na.wav"]
+    assert rows(table, "emotion label speaker") == [
+        ("happiness", "happiness", "03"),
+        (None, "no_agreement", "08"),
+    ]
 
 
 # Speed

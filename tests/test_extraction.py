@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from speech import spoil, write_corpus
 
 from advser import AdversarialSER, EGeMAPS, SpeakerScaler, corpora
+from advser._locks import locked
 from advser.audio import _features, extract_features, read_features
 
 
@@ -94,6 +95,71 @@ def test_no_usable_recording_is_an_error_with_the_reasons(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["bad.wav", "features.failures.csv"]
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "reason"),
+    [
+        (np.inf, None, "has the start inf"),
+        (0, np.inf, "has the end inf"),
+        (-1, None, "has a segment from -1"),
+        (pd.Timedelta("5s"), None, "its segment goes from 5 to"),
+        ("soon", None, "has the start 'soon'"),
+    ],
+)
+def test_wrong_time_costs_one_row(start, end, reason, table, tmp_path):
+    mixed = table[:4].assign(
+        start=pd.Series(
+            [start, 0.1, pd.Timedelta("100ms"), pd.NaT], dtype=object
+        ).array,
+        end=pd.Series([end, None, pd.NaT, pd.Timedelta("250ms")], dtype=object).array,
+    )
+    failures = extract_features(mixed, tmp_path / "features.parquet")
+    assert list(failures["file"]) == [table.index[0]]
+    assert reason in failures["reason"][0]
+    X, labels = read_features(tmp_path / "features.parquet")
+    segments = pd.DataFrame(
+        {"file": table.index[1:4], "start": [0.1, 0.1, 0], "end": [None, None, 0.25]}
+    )
+    np.testing.assert_array_equal(X, EGeMAPS().transform(segments))
+    assert list(labels["start"].fillna(-1)) == [0.1, 0.1, -1]
+    assert list(labels["end"].fillna(-1)) == [-1, -1, 0.25]
+    assert (tmp_path / "features.failures.csv").exists()
+
+
+def test_columns_of_labels_do_not_collide_with_those_of_failures(table, tmp_path):
+    table = table[:3].assign(row=1, error="e", reason="r", file2="x")
+    table.index = [*table.index[:2], str(tmp_path / "gone.wav")]
+    failures = extract_features(table, tmp_path / "features.parquet")
+    assert list(failures["error"]) == ["FileNotFoundError"]
+    _, labels = read_features(tmp_path / "features.parquet")
+    assert list(labels["reason"]) == ["r", "r"]
+
+
+def test_extraction_into_the_output_of_another_process_is_refused(table, tmp_path):
+    with locked(tmp_path / "features.parquet"):
+        with pytest.raises(BlockingIOError, match=r"features.parquet is being written"):
+            extract_features(table, tmp_path / "features.parquet")
+        assert os.listdir(tmp_path) == ["features.parquet.lock"]
+    assert os.listdir(tmp_path) == []
+
+
+def test_foreign_and_damaged_parts_do_not_block_the_extraction(table, tmp_path):
+    output = tmp_path / "features.parquet"
+    parts = tmp_path / "features.parquet.parts"
+    EGeMAPS(memory=parts).transform(table.index[:3])
+    for entry in parts.iterdir():
+        entry.write_bytes(b"damaged")
+    (parts / "part-0.parquet").write_bytes(b"foreign")
+    assert extract_features(table, output).empty
+    np.testing.assert_array_equal(
+        read_features(output)[0], EGeMAPS().transform(table.index)
+    )
+    assert os.listdir(tmp_path) == ["features.parquet"]
+    parts.write_bytes(b"no folder")
+    output.unlink()
+    with pytest.raises(FileExistsError, match=r"features.parquet.parts is no folder"):
+        extract_features(table, output)
+
+
 class Interruption(BaseException):
     """What Ctrl-C raises."""
 
@@ -157,6 +223,18 @@ def test_resumed_extraction_repeats_files_that_changed(copy, tmp_path, interrupt
     np.testing.assert_array_equal(X, EGeMAPS().transform(copy.index))
 
 
+def test_resumed_extraction_repeats_files_that_are_replaced_by_older_ones(
+    copy, tmp_path, interrupt
+):
+    output = tmp_path / "features.parquet"
+    interrupt(copy, output, 5)
+    layouts.write_audio(copy.index[1], seconds=0.4, speaker=9)
+    os.utime(copy.index[1], (0, 0))
+    extract_features(copy, output)
+    X, _ = read_features(output)
+    np.testing.assert_array_equal(X, EGeMAPS().transform(copy.index))
+
+
 def test_resumed_extraction_repeats_all_with_another_opensmile(
     copy, tmp_path, interrupt, monkeypatch
 ):
@@ -181,6 +259,43 @@ def test_resumed_extraction_repeats_all_with_another_opensmile(
             "f.parquet",
             ValueError,
             "`table` cannot be written to Parquet: .* column take",
+        ),
+        (
+            lambda t: t.assign(**{EGeMAPS().feature_names[0]: 1}),
+            "f.parquet",
+            ValueError,
+            "1 columns that the file cannot have, such as 'F0semitone.*: the name of a",
+        ),
+        (
+            lambda t: t.reset_index().set_index("file", drop=False),
+            "f.parquet",
+            ValueError,
+            "1 columns that the file cannot have, such as 'file'",
+        ),
+        (
+            lambda t: pd.concat([t, t["emotion"]], axis=1),
+            "f.parquet",
+            ValueError,
+            "1 columns .* such as 'emotion'",
+        ),
+        (
+            lambda t: t.assign(a=1).rename(columns={"a": 0}),
+            "f.parquet",
+            ValueError,
+            "such as 0",
+        ),
+        (lambda t: t["emotion"], "f.parquet", ValueError, "must be a DataFrame"),
+        (
+            lambda t: t.assign(text=pd.Series("\udcf6", t.index, object)),
+            "f.parquet",
+            ValueError,
+            "valid Unicode",
+        ),
+        (
+            lambda t: t[:1].set_index(pd.Index(["\udcf6"], dtype=object)),
+            "f.parquet",
+            ValueError,
+            "valid Unicode",
         ),
         (
             lambda t: pd.concat([t, t[:1]]),
@@ -209,8 +324,25 @@ def test_file_without_features_is_refused(tmp_path):
     path.write_bytes(b"no table")
     with pytest.raises(ValueError, match=message):
         read_features(path)
-    with pytest.raises(FileNotFoundError):
-        read_features(tmp_path / "none.parquet")
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"other.parquet does not exist"):
+        read_features(path)
+    path.mkdir()
+    with pytest.raises(ValueError, match=message):
+        read_features(path)
+
+
+def test_damaged_table_of_features_is_an_error_with_its_name(features, tmp_path):
+    path = tmp_path / "features.parquet"
+    frame = pd.read_parquet(features)
+    frame.drop(columns=frame.columns[-1]).to_parquet(path)
+    with pytest.raises(ValueError, match=r"features.parquet lacks 1 of its columns"):
+        read_features(path)
+    content = bytearray(features.read_bytes())
+    content[4:2000] = bytes(1996)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"features.parquet is damaged: .* again"):
+        read_features(path)
 
 
 # Features of another origin

@@ -1,5 +1,7 @@
 """EGeMAPS: correct features of each usable recording, a reason for all others."""
 
+import datetime
+import hashlib
 import os
 import pickle
 import struct
@@ -26,6 +28,7 @@ from sklearn.utils import estimator_checks
 from speech import spoil, utterance, write_corpus
 
 from advser.audio import EGeMAPS
+from advser.audio._files import read_file
 
 RATE = 16000
 LOUD_AND_PITCH = ["loudness_sma3_amean", "F0semitoneFrom27.5Hz_sma3nz_amean"]
@@ -173,6 +176,7 @@ def test_transform_of_pairs_in_any_container(hold, files, expected):
     ("X", "message"),
     [
         ([], "`X` is empty"),
+        (None, "`X` must be a list of recordings, got None"),
         (np.array([], dtype=str), "`X` is empty"),
         (pd.Series([], dtype="str"), "`X` is empty"),
         ("a.wav", r"got one path; pass \['a.wav'\]"),
@@ -217,6 +221,9 @@ def long_file(tmp_path_factory):
         (0, 1, 0, 22050),
         (4, None, 88200, None),
         (np.nan, np.nan, 0, None),
+        (pd.NaT, pd.Timedelta("1s"), 0, 22050),
+        (np.timedelta64(4, "s"), pd.NA, 88200, None),
+        (datetime.timedelta(seconds=4), None, 88200, None),
         (4, 5.009, 88200, None),  # too long by less than a frame step of openSMILE
     ],
 )
@@ -254,6 +261,13 @@ def test_transform_of_segments_in_any_container(hold, long_file, tmp_path):
         (-1, 2, "has a segment from -1 to 2.0 s; it must start at 0 or later"),
         (2, 2, "has a segment from 2 to 2.0 s; .* end after its start"),
         (1, 1.01, "lasts 10.0 ms"),
+        (0, np.inf, "has the end inf, which is no time"),
+        (-np.inf, 1, "has the start -inf, which is no time"),
+        (1e305, None, "its segment goes from|cannot be processed"),
+        (pd.Timedelta("-1s"), None, "has a segment from -1 to its end s"),
+        ("one", 2, "has the start 'one', which is no time"),
+        ([0], 1, r"has the start \[0\], which is no time"),
+        (0, 10**400, "has the end 1000.*, which is no time"),
     ],
 )
 def test_segment_that_is_not_in_the_file(start, end, message, long_file):
@@ -292,6 +306,130 @@ def test_transform_of_other_formats_is_alike(suffix, subtype, tmp_path):
     extractor = EGeMAPS().set_output(transform="pandas")
     table = extractor.transform([path, (signal, RATE)])[LOUD_AND_PITCH]
     np.testing.assert_allclose(table.iloc[0], table.iloc[1], rtol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "subtype"),
+    [
+        ("wav", "GSM610"),
+        ("w64", "GSM610"),
+        ("wav", "IMA_ADPCM"),
+        ("wav", "NMS_ADPCM_32"),
+        ("au", "G721_32"),
+        ("aiff", "GSM610"),
+    ],
+)
+def test_codecs_of_blocks_are_read(suffix, subtype, tmp_path):
+    signal = utterance(seconds=2)
+    path = tmp_path / f"speech.{suffix}"
+    rate = 8000 if subtype == "GSM610" else RATE
+    signal = audresample.resample(signal, RATE, rate)[0]
+    soundfile.write(path, signal, rate, subtype=subtype)
+    whole, part = (read_file(str(path), *times)[0] for times in [(0, None), (0.5, 1)])
+    assert np.corrcoef(whole[0, : len(signal)], signal)[0, 1] > 0.9
+    np.testing.assert_array_equal(part, whole[:, rate // 2 : rate])
+    assert np.isfinite(EGeMAPS().transform([(path, 0.5, 1.5)])).all()
+
+
+@pytest.fixture(scope="module")
+def mp3(tmp_path_factory):
+    """Six seconds as MP3: the signal and the frames, without the one of the length."""
+    path = tmp_path_factory.mktemp("mp3") / "speech.mp3"
+    signal = np.concatenate([utterance(speaker, seconds=2) for speaker in range(3)])
+    signal[2 * RATE : 3 * RATE] = 0  # so that the bit rates differ
+    soundfile.write(path, signal, RATE, bitrate_mode="VARIABLE", compression_level=0.5)
+    content = path.read_bytes()
+    assert b"Xing" in content[:20]
+    return signal, content[content.index(b"\xff\xf3", 4) :], content
+
+
+def tag_of(n_bytes):
+    """Return a tag of MP3 with a picture of so many bytes."""
+    size = bytes(n_bytes >> 7 * k & 127 for k in (3, 2, 1, 0))
+    return b"ID3\3\0\0" + size + bytes(n_bytes)
+
+
+@pytest.mark.parametrize("tag", [b"", tag_of(3000), tag_of(100_000)])
+def test_mp3_without_its_length_is_read_whole(tag, mp3, tmp_path):
+    signal, frames, _ = mp3
+    path = tmp_path / "speech.mp3"
+    path.write_bytes(tag + frames)
+    samples, rate = read_file(str(path), 0, None)
+    assert rate == RATE
+    assert samples.shape == (1, -(-samples.size // 576) * 576)  # whole frames
+    delay = samples.size - len(signal)
+    assert 0 < delay < 3 * 576  # of the encoder
+    similarity = np.correlate(samples[0], signal, "full")[len(signal) - 1 :][:2000]
+    assert similarity.max() > 0.9 * np.sum(signal**2)
+    part, _ = read_file(str(path), 2.5, 5)
+    np.testing.assert_array_equal(part, samples[:, 40_000:80_000])
+    with pytest.raises(ValueError, match=r"speech.mp3` lasts 6.084 s, and its segment"):
+        EGeMAPS().transform([(path, 5, 7)])
+    with pytest.raises(ValueError, match=r"speech.mp3` lasts 6.084 s, and its segment"):
+        EGeMAPS().transform([(path, 7, None)])
+
+
+def test_mp3_with_a_tag_and_its_length_is_read_whole(mp3, tmp_path):
+    signal, _, content = mp3
+    (tmp_path / "speech.mp3").write_bytes(tag_of(100_000) + content)
+    samples, _ = read_file(str(tmp_path / "speech.mp3"), 0, None)
+    assert samples.shape == (1, len(signal))
+
+
+def without_length(path):
+    """Let a FLAC file say, as if written to a pipe, that its length is unknown."""
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0  # the last 36 bits of the length
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+
+
+def test_flac_without_its_length_is_read_whole(files, expected, tmp_path):
+    samples, _ = soundfile.read(files[0], dtype="int16")
+    path = tmp_path / "speech.flac"
+    soundfile.write(path, samples, RATE)
+    without_length(path)
+    np.testing.assert_array_equal(EGeMAPS().transform([path]), expected[:1])
+    part, _ = read_file(str(path), 0.1, 0.3)
+    np.testing.assert_array_equal(part, [samples[1600:4800] / np.float32(32768)])
+    with pytest.raises(ValueError, match=r"lasts 0\.500 s, and its segment"):
+        EGeMAPS().transform([(path, 0.1, 0.8)])
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(
+        ValueError, match=r"speech.flac` cannot be read as audio: .*\w;"
+    ):
+        EGeMAPS().transform([path])
+
+
+def test_pointer_of_git_lfs_is_recognised(tmp_path):
+    path = tmp_path / "speech.wav"
+    path.write_text(
+        "version https://git-lfs.github.com/spec/v1\n"
+        "oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\n"
+        "size 12345\n"
+    )
+    with pytest.raises(
+        ValueError, match=r"speech\.wav` is a pointer of Git LFS .* pull"
+    ):
+        EGeMAPS().transform([path])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other names and pipes")
+def test_pipe_is_refused_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(ValueError, match=r"pipe.wav` is a pipe or a device"):
+        EGeMAPS().transform([tmp_path / "pipe.wav"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8 elsewhere")
+def test_file_whose_name_is_not_utf_8_is_read(files, expected, tmp_path):
+    name = os.path.join(os.fsencode(tmp_path), b"sch\xf6n\r.wav")
+    with open(name, "wb") as copy:
+        copy.write(Path(files[0]).read_bytes())
+    extractor = EGeMAPS(memory=tmp_path / "cache")
+    for _ in range(2):
+        features = extractor.transform([os.fsdecode(name)])
+        np.testing.assert_array_equal(features, expected[:1])
 
 
 # Input that openSMILE processes wrongly without an error
@@ -340,9 +478,14 @@ def test_channels_are_mixed_or_picked(tmp_path):
         features(channel=2)
 
 
-def test_channels_that_cancel_out(signal):
-    with pytest.raises(ValueError, match=r"`X\[0\]` holds only digital silence"):
+def test_channels_that_cancel_out_are_no_silence(signal):
+    with pytest.raises(ValueError, match=r"has 2 channels that cancel each other out"):
         features_of(np.stack([signal, -signal]))
+    np.testing.assert_array_equal(
+        features_of(np.stack([signal, -signal]), channel=0), features_of(signal)
+    )
+    with pytest.raises(ValueError, match="holds only digital silence"):
+        features_of(np.zeros((2, RATE)))
 
 
 def test_signal_in_either_orientation(signal):
@@ -421,12 +564,41 @@ def test_samples_not_finite(value, signal, tmp_path):
 
 def test_samples_as_floats_in_integer_range(signal, tmp_path):
     signal = np.round(32768 * signal)
-    message = f"has a peak of {np.abs(signal).max():.0f}, and full scale is 1; divide"
+    message = f"peak of {np.abs(signal).max():.0f}, .* divide by it. .* `overload`"
     with pytest.raises(ValueError, match=message):
         features_of(signal)
     soundfile.write(tmp_path / "loud.wav", signal, RATE, subtype="FLOAT")
-    with pytest.raises(ValueError, match=f"loud.wav` {message}"):
+    with pytest.raises(ValueError, match=f"loud.wav` has a {message}"):
         EGeMAPS().transform([tmp_path / "loud.wav"])
+
+
+def test_overload_is_clipped_or_normalized(signal):
+    signal = 2 * signal / np.abs(signal).max()
+    clipped = features_of(signal, overload="clip")
+    np.testing.assert_array_equal(clipped, features_of(signal.clip(-1, 1)))
+    normalized = features_of(signal, overload="normalize")
+    np.testing.assert_array_equal(normalized, features_of(signal / 2))
+    assert (clipped != normalized).any()
+    quiet = signal / 2  # is not changed
+    np.testing.assert_array_equal(
+        features_of(quiet, overload="normalize"), features_of(quiet)
+    )
+    assert EGeMAPS(overload="clip").recipe["overload"] == "clip"
+
+
+@pytest.mark.parametrize("level", ["functionals", "lld"])
+def test_recordings_without_a_voiced_frame_are_reported(level, signal):
+    whisper = np.random.default_rng(0).normal(scale=0.1, size=RATE)
+    extractor = EGeMAPS(level=level, on_error="nan")
+    X = [(signal, RATE), (whisper, RATE), (whisper[::-1], RATE)]
+    message = r"2 of 3 recordings have no voiced frame, .* `X\[1\]`"
+    with pytest.warns(UserWarning, match=message) as caught:
+        features = extractor.transform(X)
+    assert caught[0].filename == __file__
+    assert list(extractor.unvoiced_) == [1, 2]
+    assert np.isfinite(features[1]).all()
+    extractor.transform(X[:1])
+    assert list(extractor.unvoiced_) == []
 
 
 @pytest.mark.parametrize("level", [0.0, 1e-6, 0.25])
@@ -460,16 +632,27 @@ def test_file_without_samples(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "suffix", ["wav", "aiff", "au", "w64", "rf64", "voc", "flac", "mp3", "ogg"]
+    "suffix", ["wav", "aiff", "au", "w64", "rf64", "voc", "flac", "mp3", "ogg", "opus"]
 )
 def test_file_cut_short(suffix, tmp_path):
     path = tmp_path / f"cut.{suffix}"
-    soundfile.write(path, utterance(seconds=6), RATE)
+    coding = {"format": "OGG", "subtype": "OPUS"} if suffix == "opus" else {}
+    soundfile.write(path, utterance(seconds=6), RATE, **coding)
     content = path.read_bytes()
     assert np.isfinite(EGeMAPS().transform([path])).all()
     path.write_bytes(content[: int(0.6 * len(content))])
     message = f"cut.{suffix}` (is cut short: it ends after|cannot be read as audio)"
     with pytest.raises(ValueError, match=message):
+        EGeMAPS().transform([path])
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_ogg_cut_short_between_two_pages(subtype, tmp_path):
+    path = tmp_path / "cut.ogg"
+    soundfile.write(path, utterance(seconds=6), RATE, subtype=subtype)
+    content = path.read_bytes()
+    path.write_bytes(content[: content.rindex(b"OggS")])
+    with pytest.raises(ValueError, match=r"cut.ogg` is cut short: it ends after"):
         EGeMAPS().transform([path])
 
 
@@ -635,11 +818,9 @@ def own_files(tmp_path):
     return write_corpus(tmp_path / "corpus", n_speakers=1)["file"].tolist()
 
 
-@pytest.mark.parametrize("make", [str, Path, joblib.Memory])
+@pytest.mark.parametrize("make", [str, Path])
 def test_memory_avoids_a_second_extraction(make, own_files, tmp_path):
     memory = make(tmp_path / "cache")
-    if isinstance(memory, joblib.Memory):
-        memory.verbose = 0
     first = EGeMAPS(memory=memory, n_jobs=2).transform(own_files)
     for file in own_files:
         spoil(file)
@@ -688,7 +869,7 @@ def test_memory_identifies_signals_by_content(signal, tmp_path):
     extractor = EGeMAPS(memory=tmp_path)
 
     def count():
-        return len(list(tmp_path.rglob("output.pkl")))
+        return len(list(tmp_path.glob("*.features")))
 
     extractor.transform([(signal, RATE), (signal.copy(), RATE)])
     assert count() == 1
@@ -716,6 +897,48 @@ def test_memory_stores_no_failures(signal, tmp_path):
         extractor.transform([path])
     soundfile.write(path, signal, RATE)
     assert np.isfinite(extractor.transform([path])).all()
+
+
+def spoilers(folder):
+    """Return contents of entries: pickles that create a file, and damaged numbers."""
+
+    class Canary:
+        def __reduce__(self):
+            return os.mkdir, (str(folder / "canary"),)
+
+    return [
+        pickle.dumps(Canary()),
+        b"\x93NUMPY" + pickle.dumps(Canary()),
+        bytes(32 + 4 * 88),
+        hashlib.sha256(b"1234").digest() + b"1234",
+        b"",
+    ]
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_memory_runs_no_code_and_replaces_what_is_damaged(number, own_files, tmp_path):
+    spoiler = spoilers(tmp_path)[number]
+    extractor = EGeMAPS(memory=tmp_path / "cache")
+    expected = extractor.transform(own_files[:1])
+    (entry,) = (tmp_path / "cache").iterdir()
+    before = entry.read_bytes()
+    entry.write_bytes(spoiler)
+    for name in ("output.pkl", "func_code.py", "other.features"):
+        (tmp_path / "cache" / name).write_bytes(spoiler)
+    np.testing.assert_array_equal(extractor.transform(own_files[:1]), expected)
+    assert entry.read_bytes() == before
+    assert not (tmp_path / "canary").exists()
+
+
+def test_memory_that_cannot_be_written_is_no_failure_of_the_recording(
+    own_files, tmp_path, monkeypatch
+):
+    def write(path, content):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", write)
+    with pytest.raises(OSError, match=r"No space left on device: .*cache"):
+        EGeMAPS(memory=tmp_path / "cache", on_error="nan").transform(own_files)
 
 
 # Interface of scikit-learn
@@ -771,6 +994,8 @@ def test_egemaps_cloned_and_pickled(files, expected):
         ("sampling_rate", 16000.0),
         ("n_jobs", 1.5),
         ("memory", 3),
+        ("memory", joblib.Memory(None)),
+        ("overload", "wrap"),
         ("on_error", "ignore"),
     ],
 )

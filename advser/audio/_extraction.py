@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .._locks import locked
 from ._features import SEGMENT, EGeMAPS
+from ._recordings import to_seconds
 
 __all__ = ["extract_features", "read_features"]
 
@@ -33,7 +35,7 @@ def extract_features(
     ----------
     table : DataFrame, indexed by file
         What a reader of :mod:`advser.corpora` returned. If a row has `start` or `end`,
-        only this segment of the file is read.
+        in seconds or as a duration, only this segment of the file is read.
 
     output : str or path-like
         New file, with the suffix ``.parquet``: the columns of `table`, then the 88
@@ -61,10 +63,13 @@ def extract_features(
     FileNotFoundError
         If the folder of `output` does not exist.
 
+    BlockingIOError
+        If another process writes to `output`.
+
     ValueError
-        If `table` has no rows, has two rows for the same segment or cannot be
-        written to Parquet, if `output` has another suffix, or if no recording can be
-        used.
+        If `table` has no rows, has two rows for the same segment, has a column with the
+        name of a feature or cannot be written to Parquet, if `output` has another
+        suffix, or if no recording can be used.
 
     See Also
     --------
@@ -72,13 +77,20 @@ def extract_features(
     """
     output = Path(output).absolute()
     check_output(output)
-    labels = table.reset_index(names="file")
-    labels["file"] = labels["file"].astype(str).astype(object)
-    for column in ("start", "end"):
-        labels[column] = labels[column].astype(float) if column in labels else np.nan
-    check_labels(labels)
+    with locked(output):
+        check_output(output)  # another process may have written it
+        return extract(table, output, n_jobs, verbose)
+
+
+def extract(table, output, n_jobs, verbose):
+    """Extract the features to a file that no other process writes."""
     cache = output.with_name(f"{output.name}.parts")
+    if cache.exists() and not cache.is_dir():
+        raise FileExistsError(
+            f"{cache} is no folder; remove it, or name another `output`."
+        )
     extractor = EGeMAPS(n_jobs=n_jobs, memory=cache, verbose=verbose, on_error="nan")
+    labels = check_labels(table, extractor.feature_names)
     whole, failures = extract_part(extractor, labels)
     failures = failures[[*NO_FAILURES]].reset_index(drop=True)
     sidecar = output.with_suffix(".failures.csv")
@@ -86,6 +98,9 @@ def extract_features(
     if len(failures):
         failures.to_csv(sidecar, index=False)
     if len(whole):
+        for column in ("start", "end"):
+            seconds = [to_seconds(time, column) for time in whole[column]]
+            whole[column] = np.array(seconds, dtype=float)
         whole.attrs = {
             "features": extractor.recipe,
             "names": extractor.feature_names,
@@ -106,12 +121,13 @@ def extract_features(
 
 def has_features(path: str | os.PathLike) -> bool:
     """Return whether a file was written by :func:`extract_features`."""
-    from pyarrow import ArrowInvalid
-
-    try:
-        return "features" in pd.read_parquet(path, columns=[]).attrs
-    except (ArrowInvalid, OSError):
+    if not Path(path).is_file():
         return False
+    try:
+        attrs = pd.read_parquet(path, columns=[]).attrs
+    except (OSError, ValueError):  # no Parquet, or metadata that are no JSON
+        return False
+    return {"features", "names", "corpus", "root"} <= attrs.keys()
 
 
 def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -140,13 +156,27 @@ def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, pd.DataFrame]:
     ValueError
         If it was not written by one of the two.
     """
-    if Path(path).exists() and not has_features(path):
+    if not Path(path).exists():
+        raise FileNotFoundError(f"{path} does not exist.")
+    if not has_features(path):
         raise ValueError(
             f"{path} is no Parquet file with features of advser; make one with `advser "
             "extract`."
         )
-    frame = pd.read_parquet(path)
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{path} is damaged: {str(error).splitlines()[0]}. Extract the features "
+            "again."
+        ) from error
     origin, frame.attrs = frame.attrs, {}
+    missing = [name for name in ["file", *origin["names"]] if name not in frame]
+    if missing:
+        raise ValueError(
+            f"{path} lacks {len(missing)} of its columns, such as {missing[0]!r}; "
+            "extract the features again."
+        )
     frame = frame.set_index("file")
     X = frame[origin["names"]]
     X.attrs = {"features": origin["features"]}
@@ -170,25 +200,46 @@ def check_output(output):
         )
 
 
-def check_labels(labels):
-    """Raise if the labels cannot be extracted and written, before hours of work."""
+def check_labels(table, feature_names):
+    """Return labels that can be extracted and written, or raise before the work."""
     import pyarrow
 
+    if not isinstance(table, pd.DataFrame) or table.index.nlevels > 1:
+        raise ValueError(
+            "`table` must be a DataFrame whose index holds the files, such as a reader "
+            "of advser.corpora returns."
+        )
+    reserved = {"file", *feature_names}
+    wrong = [name for name in table if name in reserved or not isinstance(name, str)]
+    wrong += list(table.columns[table.columns.duplicated()])
+    if wrong:
+        raise ValueError(
+            f"`table` has {len(wrong)} columns that the file cannot have, such as "
+            f"{wrong[0]!r}: the name of a feature or of the index, the name of two "
+            "columns, or no text; rename or drop them."
+        )
+    if not len(table):
+        raise ValueError("`table` has no rows; it must hold at least one recording.")
+    files = np.array([*map(str, table.index)], dtype=object)
+    labels = table.reset_index(drop=True)
+    labels.insert(0, "file", pd.Series(files, dtype=object))
+    for column in ("start", "end"):
+        # Each time is checked with its recording, so that a wrong one costs one row.
+        labels[column] = labels[column].astype(object) if column in labels else None
     twice = labels["file"][labels.duplicated(SEGMENT)]
     if len(twice):
         raise ValueError(
             f"`table` has {len(twice)} rows more than once, such as {twice.iloc[0]!r}; "
             "keep one row for each segment."
         )
-    if not len(labels):
-        raise ValueError("`table` has no rows; it must hold at least one recording.")
     try:
-        pyarrow.Table.from_pandas(labels)
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
+        pyarrow.Table.from_pandas(labels.drop(columns=["start", "end"]))
+    except (pyarrow.ArrowException, ValueError) as error:  # such as a name in Latin-1
         raise ValueError(
             f"`table` cannot be written to Parquet: {error}. Each column must hold "
-            "values of one type."
+            "values of one type, and texts must be valid Unicode."
         ) from error
+    return labels
 
 
 def extract_part(extractor, rows):
@@ -200,4 +251,7 @@ def extract_part(extractor, rows):
         features = extractor.transform(rows[SEGMENT])
     reasons = extractor.failures_.set_index("row")[["error", "reason"]]
     features = pd.DataFrame(features, columns=extractor.feature_names)
-    return rows.join(features).drop(reasons.index), rows.join(reasons, how="inner")
+    return (
+        rows.join(features).drop(reasons.index),
+        rows[SEGMENT].join(reasons, how="inner"),
+    )

@@ -1,13 +1,15 @@
 """EGeMAPS: a transformer of recordings into the features of openSMILE."""
 
+import hashlib
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib.metadata import version
 from numbers import Integral
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
 import joblib
@@ -17,9 +19,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 # scikit-learn's checks of parameters have no public name. They give the same errors as
 # its own estimators.
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_memory
 from tqdm import tqdm
 
 from ._recordings import (
@@ -36,7 +37,11 @@ from ._recordings import (
 __all__ = ["SEGMENT", "EGeMAPS"]
 
 FEATURE_SET = "eGeMAPSv02"
-GUARDS = 1  # raise it with each change of `read_recording` that changes features
+PITCH = {
+    "functionals": "F0semitoneFrom27.5Hz_sma3nz_amean",
+    "lld": "F0semitoneFrom27.5Hz_sma3nz",
+}
+GUARDS = 2  # raise it with each change of `read_recording` that changes features
 
 
 class _Failure(NamedTuple):
@@ -83,12 +88,16 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
         threads unless that context sets another backend; openSMILE runs in parallel
         threads. The features do not depend on it.
 
-    memory : str, path-like or object with the joblib.Memory interface, default=None
-        Cache of the features of each recording: no recording is processed twice,
-        also after an interruption. A file counts as the same if its absolute path,
-        size and modification time are the same, a signal if its samples and its
+    memory : str or path-like, default=None
+        Folder that caches the features of each recording: no recording is processed
+        twice, also after an interruption. A file counts as the same if its absolute
+        path, size and modification time are the same, a signal if its samples and its
         sampling rate are the same. Each combination of settings and versions has
         entries of its own.
+
+        An entry holds numbers and their checksum. To read it runs no code, and a
+        damaged entry is replaced. Whoever can write to the folder can change the
+        features, so do not use a cache of people whose features you would not use.
 
     verbose : int, default=0
         Whether to show a progress bar.
@@ -97,13 +106,21 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
         What to do with a recording that cannot be used: raise an error that names
         it, or return NaN for it, warn once, and list it in `failures_`.
 
+    overload : {"raise", "clip", "normalize"}, default="raise"
+        What to do with floats above 1.5 or below -1.5: such a recording cannot be used,
+        or its samples are clipped to full scale, or divided by their peak.
+
     Attributes
     ----------
     failures_ : DataFrame of shape (n_failures, 4)
         The recordings that the latest :meth:`transform` could not use: their `row`
         in `X`, the `file` (missing for a signal), the type of the `error` and the
-        `reason`. Only with `on_error="nan"`. It is the only attribute that
-        :meth:`transform` sets.
+        `reason`. Only with `on_error="nan"`.
+
+    unvoiced_ : ndarray of shape (n_unvoiced,)
+        The rows of the latest :meth:`transform` without one voiced frame: a whisper,
+        noise or music. Their features of pitch, jitter, shimmer and formants are 0.
+        A warning names the first. Only with `on_error="nan"`.
 
     feature_names : list of str
         The names of the 88 functionals or the 25 low-level descriptors.
@@ -131,9 +148,11 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
 
     These recordings cannot be used: files that are missing, are no audio or are
     shorter than their header says; segments that end after their file; less than 60
-    ms; digital silence; NaN or infinite samples; floats above 1.5 or below -1.5
-    (others are clipped to full scale); a sampling rate outside 4 to 768 kHz. openSMILE
-    needs about 80 MiB of memory per minute of a recording.
+    ms; digital silence; channels that cancel each other out; NaN or infinite samples;
+    floats above 1.5 or below -1.5, see `overload` (others are clipped to full scale); a
+    sampling rate outside 4 to 768 kHz. openSMILE needs about 80 MiB of memory per
+    minute of a recording. In MP3 and FLAC files that do not state their length, a
+    missing end cannot be noticed.
 
     Low-level descriptors have another length for each recording. They are an array of
     shape (n,) and dtype object; each element is an array of shape (n_frames, 25).
@@ -168,9 +187,10 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
             None,
         ],
         "n_jobs": [Integral, None],
-        "memory": [str, os.PathLike, HasMethods("cache"), None],
+        "memory": [str, os.PathLike, None],
         "verbose": ["verbose"],
         "on_error": [StrOptions({"raise", "nan"})],
+        "overload": [StrOptions({"raise", "clip", "normalize"})],
     }
 
     def __init__(
@@ -180,9 +200,10 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
         channel: int | Literal["mix"] = "mix",
         sampling_rate: int | None = 16000,
         n_jobs: int | None = None,
-        memory: str | os.PathLike | joblib.Memory | None = None,
+        memory: str | os.PathLike | None = None,
         verbose: int = 0,
         on_error: Literal["raise", "nan"] = "raise",
+        overload: Literal["raise", "clip", "normalize"] = "raise",
     ) -> None:
         self.level = level
         self.channel = channel
@@ -191,6 +212,7 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
         self.memory = memory
         self.verbose = verbose
         self.on_error = on_error
+        self.overload = overload
 
     def fit(self, X: Any, y: None = None) -> Self:
         """Check the parameters; there is nothing to learn.
@@ -239,16 +261,16 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
         self._validate_params()
         recordings = list_recordings(X)
         recipe = self.recipe
-        memory = self.memory
-        memory = os.fspath(memory) if isinstance(memory, os.PathLike) else memory
-        extract = check_memory(memory).cache(_extract)
+        memory = None if self.memory is None else Path(self.memory).absolute()
+        if memory is not None:
+            memory.mkdir(parents=True, exist_ok=True)
         parallel = joblib.Parallel(
             n_jobs=self.n_jobs,
             prefer="threads",
             return_as="generator" if self.verbose else "list",
         )
         results = parallel(
-            joblib.delayed(_attempt)(extract, row, recording, recipe, self.on_error)
+            joblib.delayed(_attempt)(row, recording, recipe, memory, self.on_error)
             for row, recording in enumerate(recordings)
         )
         results = list(
@@ -263,6 +285,20 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
                 results[failure.row] = blank
             if failures:
                 _warn_of_failures(failures, len(recordings))
+        pitch = self.feature_names.index(PITCH[self.level])
+        unvoiced = [
+            row for row, found in enumerate(results) if not found[:, pitch].any()
+        ]
+        if self.on_error == "nan":
+            self.unvoiced_ = np.array(unvoiced, dtype=int)
+        if unvoiced:
+            name = file_of(recordings[unvoiced[0]]) or f"X[{unvoiced[0]}]"
+            warnings.warn(
+                f"{len(unvoiced)} of {len(recordings)} recordings have no voiced "
+                f"frame, so their pitch is 0, such as `{name}`; check whether they "
+                "hold speech.",
+                stacklevel=3,  # the line that calls transform, which set_output wraps
+            )
         if self.level == "functionals":
             return np.concatenate(results)  # (n, 88)
         features = np.empty(len(results), dtype=object)
@@ -277,6 +313,7 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
             "level": self.level,
             "channel": self.channel,
             "sampling_rate": self.sampling_rate,
+            "overload": self.overload,
             "opensmile": version("opensmile"),
             "audresample": version("audresample"),
             "guards": GUARDS,
@@ -313,17 +350,32 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
 
 
 def _attempt(
-    extract: Callable, row: int, item: Any, recipe: dict, on_error: str
+    row: int, item: Any, recipe: dict, memory: Path | None, on_error: str
 ) -> np.ndarray | _Failure:
     """Return the features of a recording, or the reason why it has none."""
+    entry = features = None
     try:
-        return extract(parse_recording(item), recipe)
-    except (OSError, ValueError) as error:
+        recording = parse_recording(item)
+        if memory is not None:
+            entry = memory / f"{joblib.hash((recording, recipe))}.features"
+            features = _read_entry(entry, recipe)
+        if features is not None:
+            return features
+        features = _extract(recording, recipe)
+    except Exception as error:  # whatever is wrong with one recording costs one row
         file = file_of(item)
+        reason = (
+            str(error)
+            if isinstance(error, OSError | ValueError)
+            else f"cannot be processed: {error!r}"
+        )
         if on_error == "nan":
-            return _Failure(row, file, type(error).__name__, str(error))
+            return _Failure(row, file, type(error).__name__, reason)
         kind = type(error) if isinstance(error, OSError) else ValueError
-        raise kind(f"`{file or f'X[{row}]'}` {error}") from error
+        raise kind(f"`{file or f'X[{row}]'}` {reason}") from error
+    if entry is not None:
+        _write_entry(entry, features)
+    return features
 
 
 def _warn_of_failures(failures, n_recordings):
@@ -338,17 +390,36 @@ def _warn_of_failures(failures, n_recordings):
     )
 
 
+def _write_entry(entry: Path, features: np.ndarray) -> None:
+    """Add features to the cache: the SHA-256 of their bytes, and the bytes."""
+    content = features.astype("<f4").tobytes()
+    unfinished = entry.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+    unfinished.write_bytes(hashlib.sha256(content).digest() + content)
+    os.replace(unfinished, entry)  # so that no entry is incomplete
+
+
+def _read_entry(entry: Path, recipe: dict) -> np.ndarray | None:
+    """Return features from the cache, or None if they are missing or damaged."""
+    if not entry.is_file():
+        return None
+    content = entry.read_bytes()
+    digest, content = content[:32], content[32:]
+    n_names = len(_smile(recipe["level"]).feature_names)
+    if digest != hashlib.sha256(content).digest() or len(content) % (4 * n_names):
+        return None
+    return np.frombuffer(content, "<f4").reshape(-1, n_names).astype(np.float32)
+
+
 def _extract(recording: Recording, recipe: dict) -> np.ndarray:
     """Return the features of a recording: (1, 88) or (n_frames, 25)."""
-    signal, rate = read_recording(recording, recipe["channel"], recipe["sampling_rate"])
-    smile = _smile(recipe["level"])
-    # openSMILE calls Python functions, and an exception by Ctrl-C inside them would be
-    # lost. Python raises it in the main thread only, so openSMILE runs in another.
+    # soundfile and openSMILE call Python functions, and an exception by Ctrl-C inside
+    # them would be lost. Python raises it in the main thread only, so use another.
     if threading.current_thread() is threading.main_thread():
         with ThreadPoolExecutor(1) as executor:
-            features = executor.submit(smile, signal, rate).result()
-    else:
-        features = smile(signal, rate)
+            return executor.submit(_extract, recording, recipe).result()
+    settings = ("channel", "sampling_rate", "overload")
+    signal, rate = read_recording(recording, *(recipe[name] for name in settings))
+    features = _smile(recipe["level"])(signal, rate)
     return np.ascontiguousarray(features[0].T, dtype=np.float32)
 
 

@@ -8,8 +8,9 @@ the features of a recording are right, or missing with a reason.
 The errors here start with a verb: the caller puts the name of the recording before it.
 """
 
+import datetime
 import os
-import re
+import stat
 from collections.abc import Iterable
 from numbers import Real
 from typing import Any, NamedTuple
@@ -23,22 +24,7 @@ MAX_PEAK = 1.5  # decoders of lossy formats exceed full scale, but by less than 
 MAX_CHANNELS = 64
 MIN_SECONDS = 0.060  # the longest analysis window of eGeMAPS
 MIN_RATE, MAX_RATE = 4_000, 768_000  # Hz
-MAX_LOSS = 0.010  # seconds: the step from one frame of openSMILE to the next
 SEGMENT = ["file", "start", "end"]  # columns of a table of segments
-
-# Where a file is shorter than its header says, libsndfile corrects the length without
-# an error; only its log shows both. A program that writes to a pipe cannot go back to
-# fill in the size and leaves a huge one there; others are wrong by a few bytes.
-CHUNK_SIZE = re.compile(
-    r"^ *(?:data|SSND|BODY|riff|Data Size) *: (\d+) \(should be (\d+)\)", re.MULTILINE
-)
-PIPED_SIZE = 0x7FFF0000
-CUT_SHORT = re.compile(
-    r"^(?:Seems to be a truncated file"
-    r"|\*\*\* Calculated frame count \d+ does not match value from 'ds64'"
-    r"|Ogg: Junk after the last page)",
-    re.MULTILINE,
-)
 
 
 class Recording(NamedTuple):
@@ -58,6 +44,8 @@ def list_recordings(X: Iterable) -> list:
         raise ValueError(
             f"`X` must be a list of recordings, got one path; pass [{X!r}]."
         )
+    if not isinstance(X, Iterable):
+        raise ValueError(f"`X` must be a list of recordings, got {X!r:.60}.")
     if isinstance(X, tuple) and len(X) == 2 and isinstance(X[1], Real):
         raise ValueError(
             "`X` must be a list of recordings, got one pair (signal, sampling_rate); "
@@ -105,8 +93,11 @@ def parse_recording(item: Any) -> Recording:
     if file is not None:
         file = os.path.abspath(file)
         try:
-            with open(file, "rb") as opened:
-                status = os.fstat(opened.fileno())
+            status = os.stat(file)
+            if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+                open(file, "rb").close()
+            else:  # to open a pipe would wait for a program that writes to it
+                raise ValueError("is a pipe or a device; `X` takes audio files.")
         except OSError as error:
             raise type(error)(
                 f"cannot be opened: {error.strerror}; `X` takes paths of audio files."
@@ -114,7 +105,10 @@ def parse_recording(item: Any) -> Recording:
         times = check_times(*item[1:]) if is_sequence else ()
         return Recording(file, (status.st_size, status.st_mtime_ns), *times)
     if is_sequence and len(item) == 2:
-        return Recording(signal=np.asarray(item[0]), sampling_rate=item[1])
+        try:
+            return Recording(signal=np.asarray(item[0]), sampling_rate=item[1])
+        except ValueError as error:
+            raise ValueError(f"is no array: {error}") from error
     is_missing = is_scalar(item) and pd.isna(item)
     kind = "a missing value" if is_missing else f"of type {type(item).__name__}"
     raise ValueError(
@@ -125,18 +119,38 @@ def parse_recording(item: Any) -> Recording:
 
 def check_times(start: Any, end: Any) -> tuple[float, float | None]:
     """Return start and end in seconds; the end is None for the end of the file."""
-    start = 0.0 if pd.isna(start) else float(start)
-    end = None if pd.isna(end) else float(end)
-    if start < 0 or (end is not None and end <= start):
+    first, last = to_seconds(start, "start") or 0.0, to_seconds(end, "end")
+    if first < 0 or (last is not None and last <= first):
         raise ValueError(
-            f"has a segment from {start:g} to {'its end' if end is None else end} s; "
+            f"has a segment from {first:g} to {'its end' if last is None else last} s; "
             "it must start at 0 or later and end after its start."
         )
-    return start, end
+    return first, last
+
+
+def to_seconds(time: Any, name: str) -> float | None:
+    """Return a number of seconds or a duration as a float, or None if it is missing."""
+    if is_scalar(time) and pd.isna(time):
+        return None
+    if isinstance(time, datetime.timedelta | np.timedelta64):
+        return pd.Timedelta(time).total_seconds()
+    try:
+        seconds = float(time)
+    except (OverflowError, TypeError, ValueError):
+        seconds = np.nan
+    if not np.isfinite(seconds):
+        raise ValueError(
+            f"has the {name} {time!r:.60}, which is no time; pass seconds or a "
+            "duration."
+        )
+    return seconds
 
 
 def read_recording(
-    recording: Recording, channel: int | str, sampling_rate: int | None
+    recording: Recording,
+    channel: int | str,
+    sampling_rate: int | None,
+    overload: str = "raise",
 ) -> tuple[np.ndarray, int]:
     """Return the samples that openSMILE gets, float32 of shape (n,), and their rate.
 
@@ -145,6 +159,8 @@ def read_recording(
     if recording.file is None:
         signal, rate = scale(recording.signal), recording.sampling_rate
     else:
+        from ._files import read_file
+
         signal, rate = read_file(recording.file, recording.start, recording.end)
     if not signal.size:
         raise ValueError("holds no samples.")
@@ -155,7 +171,8 @@ def read_recording(
             f"{MIN_RATE} to {MAX_RATE}."
         )
     rate = int(rate)
-    signal = check_samples(pick_channel(signal, channel))
+    channels, signal = signal, pick_channel(signal, channel)
+    signal = check_samples(signal, overload)
     if sampling_rate is not None:
         import audresample
 
@@ -167,46 +184,13 @@ def read_recording(
             f"lasts {1000 * len(signal) / rate:.1f} ms; openSMILE needs at least "
             f"{1000 * MIN_SECONDS:.0f} ms."
         )
-    if not np.ptp((signal * 32768).astype(np.int16)):
+    if is_silent(signal):
+        if channel == "mix" and not all(map(is_silent, channels)):
+            raise ValueError(
+                f"has {len(channels)} channels that cancel each other out; choose one "
+                "with `channel`."
+            )
         raise ValueError("holds only digital silence; leave it out.")
-    return signal, rate
-
-
-def read_file(file: str, start: float, end: float | None) -> tuple[np.ndarray, int]:
-    """Return the samples of an audio file, (n_channels, n_samples), and its rate."""
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(file) as sound:
-            rate, n_frames, log = sound.samplerate, sound.frames, sound.extra_info
-            first = round(start * rate)
-            last = n_frames if end is None else round(end * rate)
-            if first > n_frames or last - n_frames > MAX_LOSS * rate:
-                raise ValueError(
-                    f"lasts {n_frames / rate:.3f} s, and its segment goes from "
-                    f"{start:g} to {last / rate:g} s; correct `start` and `end`."
-                )
-            if first:
-                sound.seek(first)
-            n_expected = min(last, n_frames) - first
-            n_wanted = -1 if end is None else n_expected
-            signal = sound.read(n_wanted, dtype="float32", always_2d=True).T
-    except (soundfile.SoundFileError, TypeError) as error:
-        # soundfile raises a TypeError for the suffixes of formats without a header.
-        reason = getattr(error, "error_string", "it has no header")
-        raise ValueError(
-            f"cannot be read as audio: {reason.rstrip('.')}; convert it to WAV or FLAC "
-            "if other programs can play it."
-        ) from error
-    lost = [(n_expected - signal.shape[1]) / rate]  # seconds
-    for size, found in CHUNK_SIZE.findall(log):
-        if int(found) and int(size) < PIPED_SIZE:
-            lost.append(n_frames / rate * (int(size) / int(found) - 1))
-    if max(lost) > MAX_LOSS or CUT_SHORT.search(log):
-        raise ValueError(
-            f"is cut short: it ends after {(first + signal.shape[1]) / rate:.3f} s, "
-            "earlier than its header says; restore the file."
-        )
     return signal, rate
 
 
@@ -245,7 +229,7 @@ def pick_channel(signal: np.ndarray, channel: int | str) -> np.ndarray:
     )
 
 
-def check_samples(signal: np.ndarray) -> np.ndarray:
+def check_samples(signal: np.ndarray, overload: str) -> np.ndarray:
     """Return the samples as float32; raise if they are no numbers or out of scale."""
     wrong = np.flatnonzero(~np.isfinite(signal))
     if wrong.size:
@@ -254,9 +238,17 @@ def check_samples(signal: np.ndarray) -> np.ndarray:
             "replace or cut them."
         )
     peak = np.abs(signal).max()
-    if peak > MAX_PEAK:
+    if peak > MAX_PEAK and overload == "raise":
         raise ValueError(
-            f"has a peak of {peak:.5g}, and full scale is 1; divide the samples by "
-            "their full scale (32768 for 16 bit)."
+            f"has a peak of {peak:.5g}, and full scale is 1; if its full scale is "
+            "32768 (16 bit), divide by it. Otherwise set `overload` to 'clip' or "
+            "'normalize'."
         )
+    if peak > MAX_PEAK and overload == "normalize":
+        signal = signal / peak
     return np.ascontiguousarray(signal, dtype=np.float32)
+
+
+def is_silent(signal: np.ndarray) -> bool:
+    """Return whether all samples have the same value with 16 bits."""
+    return not np.ptp((np.clip(signal, -1, FULL_SCALE) * 32768).astype(np.int16))

@@ -4,9 +4,10 @@ import os
 import re
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
-from ._table import AUDIO, Copy
+from ._table import AUDIO, Copy, read_csv, stem
 
 __all__ = ["read_cmu_mosei"]
 
@@ -52,6 +53,9 @@ def read_cmu_mosei(
         Labels/5000_batch_raw.csv
         Transcript/Segmented/Combined/--qXJuDtHPw.txt
 
+    Instead of the sound of whole videos, one file for each segment works as well, such
+    as ``--qXJuDtHPw_0.wav``.
+
     The labels are the CSV tables with the columns ``Input.VIDEO_ID``, ``Input.CLIP``
     and ``Answer.anger`` to ``Answer.surprise``, with one row for each rater. A segment
     is a line ``video___clip___start___end___text``. A negative start becomes 0.
@@ -76,53 +80,55 @@ def read_cmu_mosei(
         if file.endswith(".txt") and "segmented/" in file.lower()
         for segment in copy.match_lines(file, _SEGMENT)
     ]
-    if not ratings or not segments:
+    audio = [file for file in files if not file.endswith((".csv", ".txt"))]
+    if not ratings or not (segments or audio):
         raise FileNotFoundError(
-            f"{str(root)!r} holds {len(ratings)} tables in Labels and "
-            f"{len(segments)} segments in Transcript/Segmented; pass the folder Raw of "
-            "CMU-MOSEI, which has both."
+            f"{str(root)!r} holds {len(ratings)} tables in Labels, {len(segments)} "
+            f"segments in Transcript/Segmented and {len(audio)} audio files; pass the "
+            "folder Raw of CMU-MOSEI, which has all of them."
         )
     keys = list(_KEYS.values())
     segments = pd.DataFrame(segments, columns=[*keys, "start", "end", "text"])
     segments = segments.astype({"start": float, "end": float})
+    segments["id"] = segments["id"].map(after_slash)
     rows = pd.concat(ratings).groupby(keys, sort=False)[_RATINGS].mean().reset_index()
     rows = rows.merge(segments.drop_duplicates(keys), on=keys, how="left")
-    untimed = rows["start"].isna()
+    rows["label"], rows["emotion"] = name_emotions(rows[_EMOTIONS])
+    rows["speaker"] = rows["id"] if speakers is None else rows["id"].map(speakers)
+    stems = set(map(stem, audio))
+    cut = rows["id"] + "_" + rows["clip"]  # a file of its own for the segment
+    is_cut = cut.isin(stems) & ~rows["id"].isin(stems)
+    rows.loc[is_cut, "id"] = cut[is_cut]
+    rows.loc[is_cut, ["start", "end"]] = np.nan
+    untimed = rows["start"].isna() & ~is_cut
     copy.problems["labels without a segment"] += list(
         rows["id"][untimed] + " " + rows["clip"][untimed]
     )
     rows = rows[~untimed].reset_index(drop=True)
     rows["start"] = rows["start"].clip(lower=0)
-    rows["label"], rows["emotion"] = name_emotions(rows[_EMOTIONS])
-    rows["speaker"] = rows["id"] if speakers is None else rows["id"].map(speakers)
-    audio = [
-        file
-        for file in files
-        if not file.endswith((".csv", ".txt")) and "segmented/" not in file.lower()
-    ]
     rows = copy.locate(rows, audio).drop(columns="clip")
     del copy.problems[copy.UNLABELED_FILE]  # there are more videos than labels
     return copy.table(rows)
 
 
+def after_slash(video):
+    """Return the name of a video without the folder of some of the tables."""
+    return video.rsplit("/", 1)[-1]
+
+
 def read_ratings(copy, name):
     """Yield a table of labels, one row per rater and segment, if it is one."""
-    table = pd.read_csv(
-        copy.root / name,
-        dtype=str,
-        keep_default_na=False,  # "NA" may be the name of a video
-        na_values=[""],
-        encoding_errors="replace",
-    )
+    table = read_csv(copy.root / name)
     missing = [column for column in _COLUMNS if column not in table]
     if missing:
         copy.unreadable_line(name, 1, f"lacks the columns {', '.join(missing)}")
         return
     table = table[list(_COLUMNS)].rename(columns=_COLUMNS)
+    table["id"] = table["id"].map(after_slash, na_action="ignore")
     for column in _RATINGS:
         texts, table[column] = table[column], pd.to_numeric(table[column], "coerce")
         for line in table.index[texts.notna() & table[column].isna()]:
-            copy.unreadable_line(name, line + 2, f"{column} {texts[line]}")
+            copy.unreadable_line(name, line, f"{column} {texts[line]}")
     yield table
 
 

@@ -1,11 +1,12 @@
 """CREMA-D: 91 actors of many ages and origins, twelve sentences, six emotions."""
 
 import os
+from typing import Literal
 
 import pandas as pd
 
 from ._generic import parse_names
-from ._table import Copy
+from ._table import Copy, read_csv, stem
 
 __all__ = ["read_cremad"]
 
@@ -38,34 +39,55 @@ _MAPPING = {
         "WSI": "We'll stop in a couple of minutes.",
     },
 }
-_DEMOGRAPHICS = "VideoDemographics.csv"
+# The last two digits of the actors who are women.
+_WOMEN = [
+    *(2, 3, 4, 6, 7, 8, 9, 10, 12, 13, 18, 20, 21, 24, 25, 28, 29, 30, 37, 43, 46, 47),
+    *(49, 52, 53, 54, 55, 56, 58, 60, 61, 63, 72, 73, 74, 75, 76, 78, 79, 82, 84, 89),
+    91,
+]
+_VOTES = {
+    "A": "anger",
+    "D": "disgust",
+    "F": "fear",
+    "H": "happiness",
+    "N": "neutral",
+    "S": "sadness",
+}
 
 
-def read_cremad(root: str | os.PathLike) -> pd.DataFrame:
+def read_cremad(
+    root: str | os.PathLike,
+    *,
+    emotion: Literal["intended", "perceived"] = "intended",
+) -> pd.DataFrame:
     """Read CREMA-D, acted emotions of 91 actors.
 
     Parameters
     ----------
     root : str or path-like
-        Folder that holds ``AudioWAV`` and ``VideoDemographics.csv``.
+        Folder that holds ``AudioWAV``, or one above it.
+
+    emotion : {"intended", "perceived"}, default="intended"
+        The emotion that the actor was asked for, or the choice of most raters who only
+        heard the voice, from ``summaryTable.csv``.
 
     Returns
     -------
     table : DataFrame, indexed by file
-        One row per recording. `emotion` is the acted emotion, `label` its code in the
-        file name; `speaker` is the actor, "1001" to "1091", `gender` comes from the
-        table of demographics. The column `intensity` is "low", "medium", "high", or
-        missing if it is unspecified.
+        One row per recording. `label` is the code of the emotion in the file name, or
+        the choice of the raters; if two emotions have as many votes, such as "A:N",
+        `emotion` is missing. `speaker` is the actor, "1001" to "1091". The column
+        `intensity` is "low", "medium", "high", or missing if it is unspecified.
 
-    Warns
-    -----
-    CorpusWarning
-        Also of actors without demographics.
+    Raises
+    ------
+    FileNotFoundError
+        Also if `emotion` is "perceived" and there is no ``summaryTable.csv``.
 
     Notes
     -----
-    The layout [1]_: ``AudioWAV/1001_DFA_ANG_XX.wav`` and ``VideoDemographics.csv``, at
-    any depth below `root`. The same recordings as MP3 are ignored.
+    The layout [1]_: ``AudioWAV/1001_DFA_ANG_XX.wav``, at any depth below `root`. The
+    same recordings as MP3 are ignored.
 
     References
     ----------
@@ -73,14 +95,36 @@ def read_cremad(root: str | os.PathLike) -> pd.DataFrame:
        "CREMA-D: Crowd-Sourced Emotional Multimodal Actors Dataset", IEEE Transactions
        on Affective Computing 5, 2014.
     """
+    if emotion not in ("intended", "perceived"):
+        raise ValueError(
+            f"`emotion` must be 'intended' or 'perceived', got {emotion!r}."
+        )
     copy = Copy(root, "CREMA-D")
-    rows = parse_names(copy, _NAME, _MAPPING, suffixes={".wav"})
-    genders: dict[str, str] = {}
-    for file in copy.list_files({".csv"}):
-        if file.endswith(_DEMOGRAPHICS):
-            actors = pd.read_csv(copy.root / file, dtype=str)
-            genders.update(zip(actors["ActorID"], actors["Sex"].str.lower()))
-    rows["gender"] = rows["speaker"].map(genders)
-    unknown = rows["speaker"][rows["gender"].isna()].unique()
-    copy.problems[f"speakers that are not in {_DEMOGRAPHICS}"] += sorted(unknown)
+    rows = copy.drop_copies(parse_names(copy, _NAME, _MAPPING, suffixes={".wav"}))
+    women = rows["speaker"].str[2:].astype(int).isin(_WOMEN)
+    rows["gender"] = women.map({True: "female", False: "male"})
+    if emotion == "perceived":
+        votes = read_votes(copy)
+        rows["label"] = rows["file"].map(stem).map(votes)
+        copy.problems["files without votes"] += list(rows["file"][rows["label"].isna()])
+        rows["emotion"] = rows["label"].map(_VOTES)
     return copy.table(rows)
+
+
+def read_votes(copy):
+    """Return the choice of the raters who heard a recording, by its name."""
+    for file in copy.list_files({".csv"}):
+        if stem(file).lower() == "summarytable":
+            votes = read_csv(copy.root / file)
+            if {"FileName", "VoiceVote"} <= {*votes}:
+                return votes.drop_duplicates("FileName").set_index("FileName")[
+                    "VoiceVote"
+                ]
+            raise ValueError(
+                f"{copy.root / file} lacks the columns FileName and VoiceVote; it has "
+                f"{list(votes)}. Restore the file of the corpus."
+            )
+    raise FileNotFoundError(
+        f"{str(copy.root)!r} holds no summaryTable.csv, which has the perceived "
+        "emotions; add it, or use `emotion='intended'`."
+    )

@@ -57,15 +57,17 @@ def read_emodb(root: str | os.PathLike) -> pd.DataFrame:
     Notes
     -----
     The layout [1]_: ``wav/03a01Fa.wav``, at any depth below `root`. Audio files with
-    other names are left out.
+    other names are left out, and so is the folder ``laryngo`` of version 2, which holds
+    electroglottograms.
 
     References
     ----------
     .. [1] F. Burkhardt, A. Paeschke, M. Rolfes, W. Sendlmeier, B. Weiss, "A Database
        of German Emotional Speech", Interspeech 2005.
     """
-    copy = Copy(root, "EmoDB")
+    copy = Copy(root, "EmoDB", other_folders={"laryngo"})
     rows = parse_names(copy, _NAME, {"emotion": _EMOTIONS, "text": _TEXTS})
+    rows = copy.drop_copies(rows)
     women = rows["speaker"].isin(_WOMEN)
     rows["gender"] = women.map({True: "female", False: "male"})
     return copy.table(rows)

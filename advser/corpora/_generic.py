@@ -8,9 +8,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ._table import AUDIO, COLUMNS, GENDERS, NUMBERS, TEXTS, Copy, harmonize
+from ._table import AUDIO, GENDERS, NUMBERS, TEXTS, Copy, harmonize, read_csv
 
 __all__ = ["read_filenames", "read_table"]
+
+# Usual names of columns, which are suggested and not used: they may mean another thing.
+ALIASES = {
+    "file": ["path", "filename", "file_name", "filepath", "file_path", "wav", "audio"],
+    "speaker": ["speaker_id", "speakerid", "spk", "spk_id", "subject", "actor"],
+    "gender": ["sex"],
+    "emotion": ["emo", "emotion_label", "category", "class"],
+}
+MISSING_TIMES = {"", "nat", "nan"}
+LONGEST = 1e7  # seconds, about 4 months; in nanoseconds, 10 ms
 
 
 def read_filenames(
@@ -130,9 +140,12 @@ def read_table(
     Parameters
     ----------
     path : str or path-like
-        CSV table, or Parquet if its name ends in ``.parquet``. It has the column
-        `file` and may have those of every table (:mod:`advser.corpora`) and others.
-        An empty value is an unknown label.
+        CSV table in UTF-8, separated by commas, semicolons or tabs, or Parquet if its
+        name ends in ``.parquet``. It has the column `file` and may have those of every
+        table (:mod:`advser.corpora`) and others. An empty value is an unknown label,
+        and so is the speaker "unknown". `start` and `end` are seconds or durations
+        such as "0.5s", "00:00:00.5" and "0 days 00:00:00.5", or nanoseconds, as in
+        tables of audformat, if a number exceeds ten million.
 
     root : str or path-like, default=None
         Folder that `file` is relative to; the folder of the table if None.
@@ -152,17 +165,27 @@ def read_table(
         If the table, the folder or all of the files are missing.
 
     ValueError
-        If the table cannot be read, lacks the column `file` or a value in it, or has
-        two rows for the same file and segment.
+        If the table cannot be read, lacks the column `file` or a value in it, has a
+        row with more or fewer values than columns, a `start` or `end` that is no time,
+        or two rows for the same file and segment.
 
     Warns
     -----
     CorpusWarning
-        Of files that are missing, and of values that should be numbers and are not.
+        Of files that are missing, of values that should be numbers and are not, and of
+        columns with usual names that are not used, such as `speaker_id`.
     """
     path = Path(path)
     rows = read_rows(path)
+    if not len(rows):
+        raise ValueError(f"{path} has no rows; it must have one for each recording.")
     copy = Copy(path.parent if root is None else root, name)
+    copy.problems["columns that are not used"] += [
+        f"{alias}: rename it to {column}"
+        for column, aliases in ALIASES.items()
+        for alias in rows.columns.intersection(aliases)
+        if column not in rows
+    ]
     rows = translate(copy, rows, {})
     times = rows.columns.intersection(["start", "end"])
     twice = rows[rows.duplicated(["file", *times])]
@@ -174,7 +197,7 @@ def read_table(
         )
     present = {file: (copy.root / file).is_file() for file in rows["file"].unique()}
     is_present = rows["file"].map(present).astype(bool)
-    if not is_present.any() and len(rows):
+    if not is_present.any():
         raise FileNotFoundError(
             f"None of the {len(present)} files of {path} are in {copy.root}, such as "
             f"{rows['file'].iloc[0]!r}; `file` must be relative to this folder."
@@ -185,43 +208,61 @@ def read_table(
 
 def read_rows(path):
     """Return the rows of a table; the values of text columns are texts or None."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is no file; pass a table of labels.")
     if path.suffix.lower() == ".parquet":
-        import pyarrow
-
         try:
             rows = pd.read_parquet(path)
-        except pyarrow.ArrowInvalid as error:
+        except (OSError, ValueError) as error:
             raise ValueError(f"{path} cannot be read as Parquet: {error}") from error
-        rows = rows.reset_index() if "file" in rows.index.names else rows
+        names = rows.index.names
+        rows = rows.reset_index() if "file" in names else rows.reset_index(drop=True)
+        rows = rows.set_axis(rows.index + 1).rename_axis("row")
     else:
-        try:
-            rows = pd.read_csv(
-                path,
-                dtype=str,
-                keep_default_na=False,  # "NA" may be an emotion, "null" a speaker
-                na_values=[""],
-                skipinitialspace=True,
-                encoding="utf-8-sig",
-            )
-        except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeError) as error:
-            raise ValueError(
-                f"{path} cannot be read as a CSV table: {error}. It must be UTF-8 text "
-                f"with the column file and some of {', '.join(COLUMNS)}."
-            ) from error
+        rows = read_csv(path)
     if "file" not in rows:
+        aliases = rows.columns.intersection(ALIASES["file"])
+        hint = f" Rename the column {aliases[0]} to file." if len(aliases) else ""
         raise ValueError(
-            f"{path} lacks the column file; it has {list(rows.columns)}. Its first "
-            "line must be the names of the columns, separated by commas."
+            f"{path} lacks the column file; it has {list(rows.columns)}.{hint} Its "
+            "first line must be the names of the columns."
         )
     for column in ["file", *TEXTS]:
         if column in rows:
             texts = rows[column].map(lambda text: str(text).strip(), na_action="ignore")
             texts = texts.astype(object)
             rows[column] = texts.where(texts.notna() & texts.ne(""), None)
-    empty = np.flatnonzero(rows["file"].isna())
+    empty = rows.index[rows["file"].isna()]
     if len(empty):
         raise ValueError(
             f"{path} has {len(empty)} rows without a value for `file`, the first in "
-            f"line {empty[0] + 2}; complete or remove them."
+            f"{rows.index.name} {empty[0]}; complete or remove them."
         )
+    times = list(rows.columns.intersection(["start", "end"]))
+    for column in times:
+        rows[column] = [
+            read_time(time, f"{path}, {rows.index.name} {number}: {column}")
+            for number, time in rows[column].items()
+        ]
+    if times and rows[times].max(axis=None) > LONGEST:
+        rows[times] /= 1e9
     return rows
+
+
+def read_time(time, where):
+    """Return a time in seconds (or nanoseconds) as a float; missing is NaN."""
+    if pd.isna(time) or str(time).strip().lower() in MISSING_TIMES:
+        return np.nan
+    try:
+        number = float(time)
+    except (TypeError, ValueError):
+        try:
+            number = pd.Timedelta(time).total_seconds()
+        except (TypeError, ValueError):
+            number = np.nan
+    if not 0 <= number < np.inf:
+        raise ValueError(
+            f"{where} is {time!r:.40}, which is no time in a file; give seconds, or a "
+            "duration such as 00:00:01.5."
+        )
+    return number

@@ -5,7 +5,7 @@ import re
 
 import pandas as pd
 
-from ._table import Copy, harmonize
+from ._table import AUDIO, Copy, harmonize
 
 __all__ = ["read_iemocap"]
 
@@ -17,6 +17,12 @@ _TURN = re.compile(
 )
 # Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.
 _TEXT = re.compile(r"(Ses\w+) \[[\d.]+-[\d.]+\]:? ?(.*)")
+_FILE = re.compile(
+    r"(?:^|/)Session[1-5]/(?:(?P<labels>dialog/EmoEvaluation/Ses[^/]+\.txt)"
+    r"|(?P<texts>dialog/transcriptions/Ses[^/]+\.txt)"
+    r"|sentences/wav/.+(?<!\.txt))$",
+    re.IGNORECASE,
+)
 _SCENARIOS = {"impro": "improvised", "script": "scripted"}
 _FOUR = {"anger", "happiness", "neutral", "sadness"}
 
@@ -30,7 +36,7 @@ def read_iemocap(
     ----------
     root : str or path-like
         The folder ``IEMOCAP_full_release``, which holds ``Session1`` to ``Session5``,
-        or the folder above it.
+        or a folder above it.
 
     four_classes : bool, default=False
         Whether to keep only the emotions that most papers use: anger, neutral,
@@ -64,15 +70,16 @@ def read_iemocap(
     copy = Copy(root, "IEMOCAP")
     turns, files = [], []
     texts: dict[str, str] = {}
-    sessions = [*copy.root.glob("Session[1-5]")] or copy.root.glob("*/Session[1-5]")
-    for session in sorted(sessions):
-        for file in sorted(session.glob("dialog/EmoEvaluation/Ses*.txt")):
-            turns += copy.match_lines(file.relative_to(copy.root), _TURN, "[")
-        for file in sorted(session.glob("dialog/transcriptions/Ses*.txt")):
-            texts.update(_TEXT.findall(file.read_text("utf-8", errors="replace")))
-        files += copy.list_files(
-            folder=session.relative_to(copy.root) / "sentences/wav"
-        )
+    for file in copy.list_files({*AUDIO, ".txt"}):
+        match = _FILE.search(file)
+        if match and match["labels"]:
+            turns += copy.match_lines(file, _TURN, "[")
+        elif match and match["texts"]:
+            texts.update(
+                _TEXT.findall((copy.root / file).read_text("utf-8", "replace"))
+            )
+        elif match:
+            files.append(file)
     rows = pd.DataFrame(turns, columns=[*_TURN.groupindex])
     rows["emotion"] = harmonize(rows["label"].where(rows["label"] != "xxx"))
     if four_classes:

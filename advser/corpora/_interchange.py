@@ -53,7 +53,8 @@ def from_audformat(
         One row per file or segment of these tables. The other columns come from the
         schemes or columns of the same name, `gender` also from "sex", `arousal` from
         "activation", and `text` from "transcription" or "transcript". Files need not
-        exist.
+        exist. The emotion "no_agreement" is missing, and the electroglottograms of
+        EmoDB are left out.
 
     Raises
     ------
@@ -86,6 +87,12 @@ def from_audformat(
                 if column in NUMBERS
                 else texts(values)
             )
+    if "label" not in rows:
+        rows["label"] = rows["emotion"]
+    rows.loc[rows["emotion"] == "no_agreement", "emotion"] = None
+    if "speaker" in rows and db.name in ("emodb", "ravdess"):  # numbers, as 3 for "03"
+        rows["speaker"] = rows["speaker"].map(lambda n: n.zfill(2), na_action="ignore")
+    rows = rows[~rows["file"].str.contains(r"(?:^|/)laryngo/")].reset_index(drop=True)
     root = "" if rows["file"].map(os.path.isabs).all() else db.root or ""
     copy = Copy(root, db.name)
     return copy.table(translate(copy, rows, {}))

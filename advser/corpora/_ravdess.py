@@ -11,8 +11,10 @@ __all__ = ["read_ravdess"]
 
 _NAME = (
     r"(?:^|/)(?P<modality>\d\d)-(?P<channel>\d\d)-(?P<emotion>\d\d)-"
-    r"(?P<intensity>\d\d)-(?P<text>\d\d)-\d\d-(?P<speaker>\d\d)\.\w+$"
+    r"(?P<intensity>\d\d)-(?P<text>\d\d)-\d\d-(?P<speaker>\d\d)"
+    r"(?:_\w+)?\.\w+$"  # such as 03-01-06-01-02-01-12_16k.wav
 )
+_FOLDER = r"Actor_0*(\d+)/[^/]*$"
 _MAPPING = {
     "channel": {"01": "speech", "02": "song"},
     "emotion": {
@@ -69,12 +71,17 @@ def read_ravdess(root: str | os.PathLike, *, songs: bool = False) -> pd.DataFram
        Emotional Speech and Song (RAVDESS)", PLOS ONE 13, 2018.
     """
     copy = Copy(root, "RAVDESS")
-    rows = parse_names(copy, _NAME, _MAPPING).drop(columns="modality")
+    rows = parse_names(copy, _NAME, _MAPPING)
     if not songs:
         rows = rows[rows["channel"] != "song"]
-    copies = rows["file"].map(stem).duplicated()
-    copy.problems[copy.DUPLICATE] += list(rows["file"][copies])
-    rows = rows[~copies]
+    rows = rows.sort_values("modality", ascending=False, kind="stable")  # audio first
+    rows = rows.drop(columns="modality")
+    rows = copy.drop_copies(rows, rows["file"].map(lambda file: stem(file)[2:20]))
+    rows = rows.sort_values("file")
+    folders = rows["file"].str.extract(_FOLDER, expand=False).fillna(rows["speaker"])
+    copy.problems["files in the folder of another actor"] += list(
+        rows["file"][folders.astype(int) != rows["speaker"].astype(int)]
+    )
     odd = rows["speaker"].astype(int) % 2 == 1
     rows["gender"] = odd.map({True: "male", False: "female"})
     return copy.table(rows)

@@ -1,6 +1,10 @@
 """Code that the readers share: the columns, the names of emotions, the checks."""
 
+import csv
+import filecmp
+import io
 import os
+import re
 from collections import defaultdict
 from pathlib import Path
 from warnings import warn
@@ -29,9 +33,9 @@ SPELLINGS = {
     "fear": ("fearful", "anxiety", "afraid", "fea"),
     "frustration": ("frustrated", "fru"),
     "happiness": ("happy", "joy", "hap"),
-    "neutral": ("neu",),
+    "neutral": ("neu", "neutrality"),
     "sadness": ("sad",),
-    "surprise": ("surprised", "sur"),
+    "surprise": ("surprised", "sur", "pleasant surprise", "pleasant_surprise"),
     "other": ("oth",),
 }
 EMOTIONS = tuple(SPELLINGS)
@@ -40,8 +44,10 @@ WORD_OF = {
     for word, spellings in SPELLINGS.items()
     for spelling in (word, *spellings)
 }
+NOBODY = {"unknown", "unk", "n/a", "none", "nan", "?", "-"}  # speakers, in lower case
 GENDERS = {"f": "female", "m": "male", "female": "female", "male": "male"}
 
+SURROGATE = re.compile("[\ud800-\udfff]")
 AUDIO = {
     *(".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au"),
     *(".snd", ".w64", ".rf64", ".caf", ".sph", ".nist"),
@@ -56,8 +62,12 @@ class Copy:
     DUPLICATE = "duplicate ids"
     UNLABELED_FILE = "audio files without a label"
     UNLABELED_SPEAKER = "speakers without a label"
+    NOT_UNICODE = "file names that are not UTF-8"
+    TWO_GENDERS = "speakers with two genders"
+    IDENTICAL = "identical recordings of two speakers"
 
-    def __init__(self, root, name=None):
+    def __init__(self, root, name=None, other_folders=()):
+        self.other_folders = other_folders  # lower-case names of those to leave out
         self.root = Path(root)
         if not self.root.is_dir():
             raise FileNotFoundError(
@@ -79,7 +89,12 @@ class Copy:
                 folders.clear()
                 continue
             seen.add(real)
-            folders[:] = [name for name in folders if not name.startswith(".")]
+            folders[:] = sorted(
+                name
+                for name in folders
+                if not name.startswith(".") and name.lower() not in self.other_folders
+            )
+            folders.sort(key=lambda name: os.path.islink(os.path.join(path, name)))
             prefix = Path(path).relative_to(self.root).as_posix() + "/"
             prefix = prefix.removeprefix("./")
             found += [
@@ -88,7 +103,12 @@ class Copy:
                 if not name.startswith(".")
                 and os.path.splitext(name)[1].lower() in suffixes
             ]
-        return sorted(found)
+        # Python keeps bytes that are not UTF-8 as surrogates, which no table can hold.
+        wrong = [file for file in found if SURROGATE.search(file)]
+        if wrong:
+            names = self.problems[self.NOT_UNICODE]
+            names += sorted({ascii(file)[1:-1] for file in wrong} - set(names))
+        return sorted(set(found) - set(wrong))
 
     def match_lines(self, file, pattern, start=""):
         """Return the groups of a pattern in those lines of a file that begin so."""
@@ -119,6 +139,37 @@ class Copy:
             for kind, found in self.problems.items()
             if found
         )
+
+    def drop_copies(self, rows, names=None):
+        """Return the first row of each name; the other files are problems.
+
+        Some copies of corpora contain all folders a second time, in another folder.
+        """
+        names = rows["file"].map(stem) if names is None else names
+        copies = names.duplicated()
+        self.problems[self.DUPLICATE] += list(rows["file"][copies])
+        return rows[~copies].reset_index(drop=True)
+
+    def find_identical(self, rows):
+        """Return the files whose content is that of a file of another speaker."""
+        same_size = defaultdict(list)
+        known = rows[rows["speaker"].notna()]
+        for file, speaker in dict(zip(known["file"], known["speaker"])).items():
+            path = self.root / file
+            if path.is_file() and (size := path.stat().st_size):
+                same_size[size].append((path, speaker))
+        found = []
+        for size, files in same_size.items():
+            first = {}  # of the files with the same middle
+            for path, speaker in files if len(files) > 1 else ():
+                with open(path, "rb") as opened:
+                    opened.seek(size // 2)
+                    earlier, other = first.setdefault(opened.read(256), (path, speaker))
+                if speaker == other or path == earlier:
+                    continue
+                if filecmp.cmp(path, earlier, shallow=False):
+                    found.append(f"{path.name} of {speaker}, {earlier.name} of {other}")
+        return found
 
     def locate(self, rows, files):
         """Find the audio files of labels: `rows["file"]`, by `rows["id"]`.
@@ -165,6 +216,8 @@ class Copy:
         rows[NUMBERS] = rows[NUMBERS].astype(float)
         texts = rows[TEXTS].astype(object)
         rows[TEXTS] = texts.where(texts.notna(), None)
+        nobody = rows["speaker"].map(lambda name: str(name).lower() in NOBODY)
+        rows.loc[nobody, "speaker"] = None
         twice = rows.duplicated(["file", "start", "end"])
         self.problems[self.DUPLICATE] += list(rows["file"][twice])
         rows = rows[~twice]
@@ -172,6 +225,9 @@ class Copy:
         if labelled.any():
             unlabelled = set(rows["speaker"].dropna()) - set(rows["speaker"][labelled])
             self.problems[self.UNLABELED_SPEAKER] += sorted(unlabelled)
+        genders = rows.groupby("speaker")["gender"].nunique()
+        self.problems[self.TWO_GENDERS] += list(genders.index[genders > 1])
+        self.problems[self.IDENTICAL] += self.find_identical(rows)
         problems = {kind: found for kind, found in self.problems.items() if found}
         root = "" if self.root == Path() else str(self.root)
         files = [os.path.join(root, file) for file in rows.pop("file")]
@@ -185,6 +241,55 @@ class Copy:
                 stacklevel=3,
             )
         return table
+
+
+def read_csv(path):
+    """Return a table of texts; its index is the number of the line.
+
+    A missing value is None. Columns without a name and empty lines are left out.
+
+    Raises
+    ------
+    ValueError
+        If the file is no table: it names the file and the line.
+    """
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+        header = text.lstrip().partition("\n")[0]
+        separator = max(",;\t", key=header.count)
+        reader = csv.reader(
+            io.StringIO(text, newline=""),
+            delimiter=separator,
+            skipinitialspace=True,
+            strict=True,
+        )
+        found = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
+    except (UnicodeError, csv.Error) as error:
+        raise ValueError(
+            f"{path} cannot be read as a CSV table: {error}. Save it as CSV in UTF-8."
+        ) from error
+    if not found:
+        raise ValueError(f"{path} cannot be read as a CSV table: it is empty.")
+    (_, names), *found = found
+    names = [name.strip() for name in names]
+    kept = [place for place, name in enumerate(names) if name]
+    twice = {name for name in names if name and names.count(name) > 1}
+    if twice:
+        raise ValueError(f"{path} has the columns {sorted(twice)} more than once.")
+    for line, row in found:
+        while len(row) > len(names) and not row[-1].strip():
+            row.pop()  # separators at the end
+        if len(row) != len(names):
+            raise ValueError(
+                f"{path} has {len(row)} values in line {line} and {len(names)} columns;"
+                f" correct the line, and quote values that contain {separator!r}."
+            )
+    return pd.DataFrame(
+        [[row[place] or None for place in kept] for _, row in found],
+        index=pd.Index([line for line, _ in found], name="line"),
+        columns=[names[place] for place in kept],
+        dtype=object,
+    )
 
 
 def stem(path):

@@ -14,7 +14,7 @@ _EMOTIONS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
 
 
 def read_urdu(root: str | os.PathLike) -> pd.DataFrame:
-    """Read the URDU dataset, unscripted emotional speech of 38 speakers.
+    """Read the URDU dataset, unscripted emotional speech of 29 speakers.
 
     Parameters
     ----------
@@ -39,4 +39,5 @@ def read_urdu(root: str | os.PathLike) -> pd.DataFrame:
        of Information Technology 2018, arXiv:1812.10411.
     """
     copy = Copy(root, "URDU")
-    return copy.table(parse_names(copy, _NAME, {"emotion": _EMOTIONS}))
+    rows = parse_names(copy, _NAME, {"emotion": _EMOTIONS})
+    return copy.table(copy.drop_copies(rows))
