@@ -5,6 +5,7 @@ import hashlib
 import os
 import pickle
 import struct
+import sys
 import threading
 from pathlib import Path
 from signal import SIGINT, default_int_handler
