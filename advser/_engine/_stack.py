@@ -21,7 +21,13 @@ from torch.func import functional_call, vmap
 
 from ..nn import Noise
 from ._data import Labels, Rows, batch_order, n_batches
-from ._net import BLOCK, StepwiseNet, ValidationScores, parameter_groups
+from ._net import (
+    BLOCK,
+    StepwiseNet,
+    ValidationScores,
+    default_torch,
+    parameter_groups,
+)
 from ._structure import NotComparableError, structure
 
 __all__ = ["Job", "fit_stacked", "stacking_key"]
@@ -74,7 +80,8 @@ class Job:
 
     def fit(self) -> None:
         """Fit the net alone."""
-        self.net.fit((self.rows, self.valid_rows))
+        with default_torch():
+            self.net.fit((self.rows, self.valid_rows))
 
 
 def stacking_key(job: Job) -> Hashable | None:

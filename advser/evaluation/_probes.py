@@ -6,6 +6,7 @@ fitted on the frozen embedding after the training, and tested on other utterance
 """
 
 from functools import partial
+from numbers import Integral, Real
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +18,18 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import _safe_indexing, check_array
+from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from .._engine._jobs import Fit, run_alone
 from .._routing import call, representation, seeded
-from .._validation import check_labels, encode
+from .._validation import (
+    Number,
+    check_array_named,
+    check_labels,
+    check_parameter,
+    encode,
+)
 from ._leakage import SpeakerLeakage, check_several, leakage_of_genders
 
 __all__ = [
@@ -137,7 +144,7 @@ def speaker_leakage(
     >>> leakage.low < leakage.chance < leakage.high
     True
     """
-    embedding = check_array(embedding, input_name="embedding")
+    embedding = check_array_named(embedding, "embedding")
     speakers = check_labels(speakers, "speakers", len(embedding), rows_of="embedding")
     if y is not None:
         y = check_labels(y, "y", len(embedding), rows_of="embedding")
@@ -211,7 +218,7 @@ def gender_leakage(
     >>> leakage.accuracy, leakage.chance
     (1.0, 0.5)
     """
-    embedding = check_array(embedding, input_name="embedding")
+    embedding = check_array_named(embedding, "embedding")
     genders = check_labels(genders, "genders", len(embedding), rows_of="embedding")
     speakers = check_labels(speakers, "speakers", len(embedding), rows_of="embedding")
     settings = probe, n_splits, confidence_level, random_state
@@ -365,7 +372,7 @@ def held_out_embeddings(estimator, X, y, speakers, *, strata, random_state):
             fit = partial(call, model, "fit", X_train, y_train, speakers=known)
             yield Fit(model, fit)
             embedding = call(model, "transform", embedding, speakers=speakers[rows])
-        parts.append((rows, check_array(embedding, input_name="embedding")))
+        parts.append((rows, check_array_named(embedding, "embedding")))
     return parts
 
 
@@ -395,8 +402,10 @@ def leakage_of_parts(
         raise ValueError(
             f"`probe` is {probe!r}; it must be one of {sorted(PROBES)} or a classifier."
         )
-    if n_splits < 2:
-        raise ValueError(f"`n_splits` is {n_splits}; it must be at least 2.")
+    check_parameter(n_splits, "n_splits", Number(Integral, 2))
+    check_parameter(
+        confidence_level, "confidence_level", Number(Real, 0, 1, closed="neither")
+    )
     if genders is not None:
         check_genders(genders, speakers)
     labels = speakers if genders is None else genders

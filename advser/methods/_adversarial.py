@@ -16,10 +16,10 @@ from warnings import warn
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from .. import objectives
+from .._validation import Number, StrOptions
 from ..exceptions import NoSpeakersWarning
 from ..nn import Dropout, linear
 from ..objectives import EmpiricalRisk, Objective
@@ -516,7 +516,7 @@ class AdversarialSERRegressor(_WithObjective, BaseSERRegressor):
     _parameter_constraints: dict = {
         **BaseSERRegressor._parameter_constraints,
         **_WithObjective._parameter_constraints,
-        "n_bins": [Interval(Integral, 2, None, closed="left")],
+        "n_bins": [Number(Integral, 2)],
     }
 
     def __init__(

@@ -6,7 +6,7 @@ speakers, builds the network and trains its net.
 
 import copy
 from abc import ABCMeta, abstractmethod
-from numbers import Integral, Real
+from numbers import Real
 from typing import Self
 from warnings import warn
 
@@ -18,16 +18,11 @@ from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
+    is_regressor,
 )
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_array,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.callbacks import EarlyStopping
 from torch import nn
 
@@ -39,15 +34,30 @@ from .._engine import (
     StepwiseNet,
     ValidationScores,
     as_tensor,
+    check_device,
+    default_torch,
     seeded_global_random,
 )
 from .._threads import limited_threads
-from .._validation import check_layer_sizes, check_origin, encode
-from ..exceptions import NoSpeakersWarning
+from .._validation import (
+    COUNT,
+    COUNTS,
+    NOT_NEGATIVE,
+    POSITIVE,
+    Number,
+    check_array_named,
+    check_origin,
+    check_rows,
+    check_weights,
+    encode,
+)
+from ..exceptions import CorpusWarning, NoSpeakersWarning
 from ..nn import Clip, mlp
 from ._data import CHUNK, Utterances, check_optional_labels, standardization, weights
 
 __all__ = ["BaseSER"]
+
+N_DRAWS = 100  # of validation speakers, until every class and target is in training
 
 
 class BaseSER(
@@ -75,17 +85,17 @@ class BaseSER(
 
     _parameter_constraints: dict = {
         "encoder": [nn.Module, callable, None],
-        "hidden_layer_sizes": ["array-like"],
-        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
-        "clip": [Interval(Real, 0, None, closed="neither"), None],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "hidden_layer_sizes": [COUNTS],
+        "embedding_dim": [COUNT],
+        "clip": [POSITIVE, None],
+        "dropout": [Number(Real, 0, 1)],
+        "alpha": [NOT_NEGATIVE],
+        "lr": [POSITIVE],
+        "max_epochs": [COUNT],
+        "batch_size": [COUNT],
         "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "validation_fraction": [Number(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [COUNT],
         "warm_start": ["boolean"],
         "device": [str, torch.device],
         "callbacks": [list, None],
@@ -124,6 +134,10 @@ class BaseSER(
         """Return what stands for the unknown targets of some rows: (n_rows, ...)."""
 
     @abstractmethod
+    def _untrained(self, utterances):
+        """Return the classes or targets without a training row of positive weight."""
+
+    @abstractmethod
     def _build_task(self, utterances):
         """Return the task, `Emotions` or `Ratings`, from the training rows."""
 
@@ -159,7 +173,8 @@ class BaseSER(
     _representation = "encoder"  # the part of the network that `transform` applies
 
     @property
-    def _n_features_out(self):
+    def _code_dim(self):
+        """Width of what `transform` returns."""
         return self.embedding_dim
 
     def _apply(self, part, X, activation=None):
@@ -167,11 +182,14 @@ class BaseSER(
 
         An activation function is applied along the rows of the output.
         """
-        if not self._is_plain(X):
-            check_is_fitted(self)
-            check_origin(self, X, reset=False)
-            X = validate_data(self, X, dtype=self._dtype, order="C", reset=False)
-        return self._run(part, X, activation)
+        return self._run(part, self._check_rows(X), activation)
+
+    def _check_rows(self, X):
+        """Return the features of rows to predict, checked."""
+        if self._is_plain(X):
+            return X
+        check_is_fitted(self)
+        return check_rows(self, X, dtype=self._dtype)
 
     def _run(self, part, X, activation=None):
         """Run checked rows through a part of the network: (n, ...) to (n, ...)."""
@@ -185,6 +203,12 @@ class BaseSER(
                 if activation is not None:
                     output = activation(output, 1)
                 output = output.cpu()
+                if not output.isfinite().all():
+                    raise ValueError(
+                        "The network returns numbers that are not finite for rows of "
+                        f"`X` with values up to {rows.abs().max().item():.3g}; check "
+                        "`X` for very large values, or fit with a bound `clip`."
+                    )
                 if len(output) == len(X):
                     return output.numpy()
                 if outputs is None:  # allocate once: pieces would fragment the memory
@@ -226,6 +250,7 @@ class BaseSER(
     ):
         """Fit the network; all arguments are as the user passed them."""
         self._validate_params()
+        check_device(self.device)
         again = self._goes_on
         if not again:
             vars(self).pop("net_", None)
@@ -248,22 +273,35 @@ class BaseSER(
             if unlabeled is not None:
                 unlabeled = unlabeled.without_speakers_of(held_out)
             labeled = labeled.take(train)
+        if lost := self._untrained(labeled):
+            kind = "columns" if is_regressor(self) else "classes"
+            message = (
+                f"The network cannot learn the {kind} {lost} of `y`: all their rows "
+                "are of validation speakers, or have a `sample_weight` of 0. Give them "
+                "a weight, lower `validation_fraction`, or set `early_stopping=False`."
+            )
+            if is_regressor(self) or len(lost) == len(self.classes_) - 1:
+                raise ValueError(message)
+            warn(message, CorpusWarning, stacklevel=4)
         utterances = labeled if unlabeled is None else labeled.joined_by(unlabeled)
         if not again:
             self._task = self._build_task(utterances)
         labels = self._encode(utterances, len(labeled), again)
         rows = Rows(as_tensor(utterances.X), labels, len(labeled))
         if again:
-            self.net_.set_lr(self.lr)
-            self.net_.set_params(max_epochs=self.max_epochs)
-            self.net_.partial_fit((rows, valid_rows))
+            self.net_.set_lr(float(self.lr))
+            self.net_.set_params(max_epochs=int(self.max_epochs))
+            with default_torch():
+                self.net_.partial_fit((rows, valid_rows))
             return self._finish_fit(Job(self.net_, rows, valid_rows))
         generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds[1:]]
         standardize = standardization(labeled.X, labeled.sample_weight)
-        network = self._build_network(
-            utterances, labels, self._task, standardize, generators[0]
-        )
-        net = self._build_net(network.to(rows.x.dtype), *generators[1:])
+        with default_torch():
+            network = self._build_network(
+                utterances, labels, self._task, standardize, generators[0]
+            ).to(rows.x.dtype)
+        self._n_features_out = self._code_dim
+        net = self._build_net(network, *generators[1:])
         job = Job(net, rows, valid_rows)
         if getattr(self, "_defers_training", False):  # see `advser._engine._jobs`
             self._pending_job = job
@@ -279,8 +317,8 @@ class BaseSER(
             raise ValueError(
                 f"The training diverged: after {len(job.net.history)} epochs, the loss "
                 f"is {loss} or a weight is not finite. Lower `lr`, which is {self.lr}, "
-                "or `alpha` and the weights of the loss; check `X`, `y` and "
-                "`sample_weight` for very large values."
+                "or `alpha` and the weights of the loss, or set `clip`; check `X`, "
+                "`X_unlabeled` and `y` for very large values."
             )
         self.net_ = job.net
         self.history_ = pd.DataFrame(
@@ -307,7 +345,6 @@ class BaseSER(
     def _hidden_layers(self, n_features, generator):
         """Return the hidden layers of the encoder as a list, and their width."""
         if self.encoder is None:
-            check_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
             sizes = (n_features, *self.hidden_layer_sizes)
             return [*mlp(sizes, generator, dropout=self.dropout)], sizes[-1]
         seed = torch.randint(2**31, (), generator=generator).item()
@@ -358,10 +395,10 @@ class BaseSER(
             criterion=nn.Identity,  # the loss is that of the network
             optimizer=Adam,
             optimizer__fused=True,
-            alpha=self.alpha,
-            lr=self.lr,
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
+            alpha=float(self.alpha),
+            lr=float(self.lr),
+            max_epochs=int(self.max_epochs),
+            batch_size=int(self.batch_size),
             order_generator=order_generator,
             noise_generator=noise_generator,
             train_split=None,
@@ -438,26 +475,13 @@ class BaseSER(
 
     def _check_labeled(self, X, y, speakers, groups, genders, sample_weight, again):
         """Return the labelled utterances, checked, with their targets encoded."""
-        check_origin(self, X, reset=not again)
+        dtype = self._dtype if again else [np.float64, np.float32]
         if y is None:
             validate_data(self, X, y)  # which raises the usual error
-        X = validate_data(
-            self,
-            X,
-            dtype=self._dtype if again else [np.float64, np.float32],
-            order="C",
-            reset=not again,
-        )
+        X = check_rows(self, X, reset=not again, dtype=dtype)
         self._dtype = X.dtype
-        # Arrow-backed strings are an error in scikit-learn.
-        y = y.to_numpy() if isinstance(y, pd.Series | pd.DataFrame) else y
         targets = self._check_targets(y, len(X), again)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)  # (n,)
-        if weight.min() < 0 or weight.max() <= 0:
-            raise ValueError(
-                "`sample_weight` must not be negative, nor zero throughout; it runs "
-                f"from {weight.min()} to {weight.max()}."
-            )
+        weight = check_weights(sample_weight, "sample_weight", len(X))
         name = "groups" if speakers is None and groups is not None else "speakers"
         speakers = groups if speakers is None else speakers
         return Utterances(
@@ -487,8 +511,8 @@ class BaseSER(
                 "The columns of `X_unlabeled` are not those of `X`; pass the same "
                 "features in the same order."
             )
-        X_unlabeled = check_array(
-            X_unlabeled, dtype=self._dtype, order="C", input_name="X_unlabeled"
+        X_unlabeled = check_array_named(
+            X_unlabeled, "X_unlabeled", dtype=self._dtype, order="C"
         )
         n, n_features = X_unlabeled.shape
         if n_features != self.n_features_in_:
@@ -530,8 +554,16 @@ class BaseSER(
                 stacklevel=4,
             )
             splitter = self._row_splitter
-        split = splitter(
-            1, test_size=self.validation_fraction, random_state=self._split_seed
+        splits = splitter(
+            N_DRAWS, test_size=self.validation_fraction, random_state=self._split_seed
         )
-        train, valid = next(split.split(known, utterances.targets[known], groups))
-        return np.sort(np.concatenate([known[train], unknown])), known[valid]
+        lost = len(self._untrained(utterances))
+        best, fewest = None, np.inf
+        for train, valid in splits.split(known, utterances.targets[known], groups):
+            rows = np.sort(np.concatenate([known[train], unknown])), known[valid]
+            n_lost = len(self._untrained(utterances.take(rows[0])))
+            if n_lost < fewest:
+                best, fewest = rows, n_lost
+            if n_lost == lost:
+                break
+        return best
