@@ -25,7 +25,6 @@ from ._net import (
     BLOCK,
     StepwiseNet,
     ValidationScores,
-    default_torch,
     parameter_groups,
 )
 from ._structure import NotComparableError, structure
@@ -80,8 +79,7 @@ class Job:
 
     def fit(self) -> None:
         """Fit the net alone."""
-        with default_torch():
-            self.net.fit((self.rows, self.valid_rows))
+        self.net.fit((self.rows, self.valid_rows))
 
 
 def stacking_key(job: Job) -> Hashable | None:

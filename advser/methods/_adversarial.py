@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from .. import objectives
+from .._engine import default_torch
 from .._validation import Number, StrOptions
 from ..exceptions import NoSpeakersWarning
 from ..nn import Dropout, linear
@@ -129,15 +130,16 @@ class _WithObjective(BaseSER):
             :func:`~advser.speakers.speaker_confounding`) and the objective is not
             conditional.
         """
-        return self._fit_network(
-            X,
-            y,
-            speakers=speakers,
-            groups=groups,
-            sample_weight=sample_weight,
-            X_unlabeled=X_unlabeled,
-            speakers_unlabeled=speakers_unlabeled,
-        )
+        with default_torch():
+            return self._fit_network(
+                X,
+                y,
+                speakers=speakers,
+                groups=groups,
+                sample_weight=sample_weight,
+                X_unlabeled=X_unlabeled,
+                speakers_unlabeled=speakers_unlabeled,
+            )
 
     def _build_network(self, utterances, labels, task, standardize, generator):
         layers, width = self._hidden_layers(utterances.X.shape[1], generator)

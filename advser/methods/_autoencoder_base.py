@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from .._engine import default_torch
 from .._validation import (
     COUNT,
     COUNTS,
@@ -104,17 +105,18 @@ class WithAutoencoder(BaseSER):
         CollapseWarning
             If the codes are nearly the same for all rows, or nothing like the prior.
         """
-        return self._fit_network(
-            X,
-            y,
-            speakers=speakers,
-            groups=groups,
-            genders=genders,
-            sample_weight=sample_weight,
-            X_unlabeled=X_unlabeled,
-            speakers_unlabeled=speakers_unlabeled,
-            genders_unlabeled=genders_unlabeled,
-        )
+        with default_torch():
+            return self._fit_network(
+                X,
+                y,
+                speakers=speakers,
+                groups=groups,
+                genders=genders,
+                sample_weight=sample_weight,
+                X_unlabeled=X_unlabeled,
+                speakers_unlabeled=speakers_unlabeled,
+                genders_unlabeled=genders_unlabeled,
+            )
 
     def inverse_transform(self, X: npt.ArrayLike) -> np.ndarray:
         """Return the features that the decoder makes from codes.

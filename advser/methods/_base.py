@@ -35,7 +35,6 @@ from .._engine import (
     ValidationScores,
     as_tensor,
     check_device,
-    default_torch,
     seeded_global_random,
 )
 from .._threads import limited_threads
@@ -291,15 +290,13 @@ class BaseSER(
         if again:
             self.net_.set_lr(float(self.lr))
             self.net_.set_params(max_epochs=int(self.max_epochs))
-            with default_torch():
-                self.net_.partial_fit((rows, valid_rows))
+            self.net_.partial_fit((rows, valid_rows))
             return self._finish_fit(Job(self.net_, rows, valid_rows))
         generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds[1:]]
         standardize = standardization(labeled.X, labeled.sample_weight)
-        with default_torch():
-            network = self._build_network(
-                utterances, labels, self._task, standardize, generators[0]
-            ).to(rows.x.dtype)
+        network = self._build_network(
+            utterances, labels, self._task, standardize, generators[0]
+        ).to(rows.x.dtype)
         self._n_features_out = self._code_dim
         net = self._build_net(network, *generators[1:])
         job = Job(net, rows, valid_rows)

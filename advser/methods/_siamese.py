@@ -16,6 +16,7 @@ import torch
 from sklearn.utils.metadata_routing import UNUSED
 from torch import nn
 
+from .._engine import default_torch
 from .._threads import limited_threads
 from .._validation import COUNT, NOT_NEGATIVE, StrOptions, check_parameter
 from ..exceptions import NoNeutralWarning, NoSpeakersWarning
@@ -310,9 +311,10 @@ class SiameseSER(BaseSERClassifier):
             If fewer than two speakers are known: the network is then trained without
             the speaker head, and without calibration if no speaker is known.
         """
-        return self._fit_network(
-            X, y, speakers=speakers, groups=groups, sample_weight=sample_weight
-        )
+        with default_torch():
+            return self._fit_network(
+                X, y, speakers=speakers, groups=groups, sample_weight=sample_weight
+            )
 
     _representation = "emotion_code"
     _remedy = "drop those rows"
