@@ -22,8 +22,10 @@ from sklearn.utils.validation import check_array, validate_data
 __all__ = [
     "COUNT",
     "COUNTS",
+    "LABEL",
     "NOT_NEGATIVE",
     "POSITIVE",
+    "SEED",
     "Number",
     "Numbers",
     "StrOptions",
@@ -35,6 +37,7 @@ __all__ = [
     "check_rows",
     "check_speakers",
     "check_weights",
+    "count_rows",
     "encode",
 ]
 
@@ -92,6 +95,7 @@ class Numbers(Number):
 
 
 COUNT, COUNTS = Number(Integral, 1), Numbers(Integral, 1)
+LABEL, SEED = Number(Integral, -(2**31)), Number(Integral, 0, 2**32)
 NOT_NEGATIVE, POSITIVE = Number(Real, 0), Number(Real, 0, closed="neither")
 
 
@@ -356,6 +360,14 @@ def check_parameter(value: Any, name: str, constraint: Interval) -> None:
     """Raise a ValueError unless a parameter of a function satisfies a constraint."""
     if not constraint.is_satisfied_by(value):
         raise ValueError(f"`{name}` must be {constraint}; got {value!r}.")
+
+
+def count_rows(X: npt.ArrayLike, name: str = "X") -> int:
+    """Return the number of rows of an array, a table or a list."""
+    try:
+        return X.shape[0] if hasattr(X, "shape") else len(X)  # type: ignore[arg-type]
+    except (IndexError, TypeError) as error:
+        raise ValueError(f"`{name}` must have rows; got {X!r}.") from error
 
 
 def check_speakers(

@@ -3,7 +3,7 @@
 The weighted accuracy of the literature is scikit-learn's ``accuracy_score``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -19,7 +19,7 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from ._validation import check_labels, check_numbers
+from ._validation import check_labels, check_numbers, count_rows
 
 __all__ = [
     "concordance_correlation",
@@ -259,6 +259,8 @@ def rating_scorers(targets: Sequence[str] | None = None) -> dict[str, Callable]:
     >>> sorted(name for name in scores if name.startswith("test"))
     ['test_ccc', 'test_neg_mae', 'test_pearson']
     """
+    if isinstance(targets, str) or not isinstance(targets, Iterable | None):
+        raise ValueError(f"`targets` must be a sequence of names; got {targets!r}.")
     columns = {"": None} | {f"_{t}": column for column, t in enumerate(targets or ())}
     return {
         f"{'neg_' * (name == 'mae')}{name}{target}": make_scorer(
@@ -308,7 +310,7 @@ def rating_scores(
 
 def _checked(y_true, y_pred):
     """Return both as arrays of labels."""
-    n_rows = len(y_true) if hasattr(y_true, "__len__") else 0
+    n_rows = count_rows(y_true, "y_true")
     if not n_rows:
         raise ValueError("`y_true` has no rows; pass at least one.")
     return (
@@ -319,8 +321,8 @@ def _checked(y_true, y_pred):
 
 def _score_targets(score, y_true, y_pred):
     """Return the score of each target, without the rows that lack its rating."""
-    n_rows = len(np.atleast_1d(y_true))
-    y_true = check_numbers(y_true, "y_true", n_rows)
+    n_rows = count_rows(y_true, "y_true")
+    y_true = check_numbers(y_true, "y_true", n_rows, rows_of="rows of `y_true`")
     y_pred = check_numbers(y_pred, "y_pred", n_rows, rows_of="rows of `y_true`")
     if np.isnan(y_pred).any():
         raise ValueError(
@@ -332,7 +334,9 @@ def _score_targets(score, y_true, y_pred):
             f"`y_true` has shape {y_true.shape} and `y_pred` has {y_pred.shape}; pass "
             "a prediction for each rating."
         )
-    columns = y_true.reshape(len(y_true), -1).T, y_pred.reshape(len(y_true), -1).T
+    if not n_rows:
+        raise ValueError("`y_true` has no rows; pass at least one.")
+    columns = y_true.reshape(n_rows, -1).T, y_pred.reshape(n_rows, -1).T
     known = ~np.isnan(columns[0])
     return [score(t[rated], p[rated]) for t, p, rated in zip(*columns, known)]
 

@@ -145,6 +145,27 @@ CASES = [
     ),
     Refused(
         PARAMETERS,
+        "A probe that is no classifier",
+        lambda data: evaluation.speaker_leakage(data.X, data.speakers, probe=3),
+        ValueError,
+        "`probe` is 3; it must be one of",
+    ),
+    Refused(
+        PARAMETERS,
+        "Callbacks that are none of skorch",
+        lambda data: fit(data, small(callbacks=[print])),
+        ValueError,
+        "`callbacks` must hold callbacks of skorch; got",
+    ),
+    Refused(
+        PARAMETERS,
+        "A string in place of names",
+        lambda data: metrics.rating_scorers("arousal"),
+        ValueError,
+        "`targets` must be a sequence of names; got 'arousal'.",
+    ),
+    Refused(
+        PARAMETERS,
         "A confidence level of 2",
         lambda data: evaluation.speaker_leakage(
             data.X, data.speakers, confidence_level=2
@@ -234,6 +255,18 @@ CASES = [
     ),
     Refused(
         LABELS,
+        "Numbers in ``speakers`` and strings in ``speakers_unlabeled``",
+        lambda data: fit(
+            data,
+            speakers=np.arange(24) % 4,
+            X_unlabeled=data.X,
+            speakers_unlabeled=data.speakers,
+        ),
+        ValueError,
+        "Unknown label type: `speakers` and `speakers_unlabeled` holds",
+    ),
+    Refused(
+        LABELS,
         "Fractions, dates or lists as labels",
         lambda data: fit(data, y=np.arange(24) / 2),
         ValueError,
@@ -285,6 +318,13 @@ CASES = [
         lambda data: fit(data, X=np.ma.masked_greater(data.X, 1)),
         ValueError,
         "Input X contains NaN.",
+    ),
+    Refused(
+        FEATURES,
+        "Nothing at all",
+        lambda data: evaluation.cross_val_leakage(small(), None, data.y, data.speakers),
+        ValueError,
+        "`X` must have rows; got None.",
     ),
     Refused(
         FEATURES,
@@ -356,6 +396,20 @@ CASES = [
         ),
         ValueError,
         "`class_weight` holds inf",
+    ),
+    Refused(
+        WEIGHTS,
+        "Text as a class weight",
+        lambda data: fit(data, small(class_weight={"anger": "high"})),
+        ValueError,
+        "`class_weight` must hold numbers: could not convert string to float",
+    ),
+    Refused(
+        WEIGHTS,
+        "Class weights of other classes",
+        lambda data: fit(data, small(class_weight={"boredom": 2})),
+        ValueError,
+        "`class_weight` has the classes ['boredom'], and those of `y` are ['anger',",
     ),
     Refused(
         WEIGHTS,

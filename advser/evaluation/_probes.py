@@ -19,15 +19,16 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _num_samples
 
 from .._engine._jobs import Fit, run_alone
 from .._routing import call, representation, seeded
 from .._validation import (
+    SEED,
     Number,
     check_array_named,
     check_labels,
     check_parameter,
+    count_rows,
     encode,
 )
 from ._leakage import SpeakerLeakage, check_several, leakage_of_genders
@@ -321,7 +322,9 @@ def cross_val_leakage(
     >>> cross_val_leakage(model, X, y, speakers).accuracy > 0.8
     True
     """
-    n_rows = _num_samples(X)
+    if not hasattr(estimator, "fit"):
+        raise ValueError(f"`estimator` must be an estimator; got {estimator!r}.")
+    n_rows = count_rows(X)
     y = check_labels(y, "y", n_rows)
     speakers = check_labels(speakers, "speakers", n_rows)
     if genders is not None:
@@ -393,15 +396,20 @@ def leakage_of_parts(
     A part is the numbers of some rows and their embedding. The other parameters are
     those of `cross_val_leakage`.
     """
+    if not isinstance(within_emotion, bool | np.bool_):
+        raise ValueError(f"`within_emotion` must be boolean; got {within_emotion!r}.")
     if within_emotion and (y is None or genders is not None):
         raise ValueError(
             "`within_emotion=True` recognises speakers within each emotion: it needs "
             "`y`, and goes without `genders`."
         )
-    if isinstance(probe, str) and probe not in PROBES:
+    is_known = probe in PROBES if isinstance(probe, str) else hasattr(probe, "predict")
+    if not is_known:
         raise ValueError(
             f"`probe` is {probe!r}; it must be one of {sorted(PROBES)} or a classifier."
         )
+    if random_state is not None:
+        check_parameter(random_state, "random_state", SEED)
     check_parameter(n_splits, "n_splits", Number(Integral, 2))
     check_parameter(
         confidence_level, "confidence_level", Number(Real, 0, 1, closed="neither")

@@ -23,7 +23,7 @@ from sklearn.base import (
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 
 from .._engine import (
@@ -43,8 +43,10 @@ from .._validation import (
     COUNTS,
     NOT_NEGATIVE,
     POSITIVE,
+    SEED,
     Number,
     check_array_named,
+    check_labels,
     check_origin,
     check_rows,
     check_weights,
@@ -99,7 +101,7 @@ class BaseSER(
         "device": [str, torch.device],
         "callbacks": [list, None],
         "verbose": ["verbose"],
-        "random_state": ["random_state"],
+        "random_state": [SEED, np.random.RandomState, None],
     }
 
     @abstractmethod
@@ -259,6 +261,10 @@ class BaseSER(
         unlabeled = self._check_unlabeled(
             X_unlabeled, speakers_unlabeled, genders_unlabeled
         )
+        if unlabeled is not None:
+            both = [*labeled.speakers, *unlabeled.speakers]
+            name = "speakers` and `speakers_unlabeled"
+            check_labels(both, name, len(both), allow_missing=True)
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=4)
         if not again:
             self._split_seed = seeds[0]  # a warm start keeps its validation speakers
@@ -379,6 +385,13 @@ class BaseSER(
 
     def _build_net(self, network, order_generator, noise_generator):
         callbacks = copy.deepcopy(self.callbacks or [])
+        for callback in callbacks:
+            if isinstance(callback, tuple):
+                _, callback = callback
+            if not isinstance(callback, Callback):
+                raise ValueError(
+                    f"`callbacks` must hold callbacks of skorch; got {callback!r}."
+                )
         if self.early_stopping:
             stop = EarlyStopping(
                 network.task.monitored,

@@ -8,7 +8,7 @@ import torch
 from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
-from sklearn.utils import column_or_1d, compute_class_weight
+from sklearn.utils import column_or_1d
 
 from .._engine import Labels
 from .._validation import (
@@ -173,11 +173,18 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
             totals = np.bincount(emotion[known], weight[known], n_classes)
             of_class = totals.sum() / (n_classes * np.where(totals > 0, totals, 1))
         else:
-            of_class = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=self.classes_
-            )
+            classes = self.classes_.tolist()
+            other = self.class_weight.keys() - set(classes)
+            if other and set(classes) - self.class_weight.keys():
+                raise ValueError(
+                    f"`class_weight` has the classes {list(other)}, and those of `y` "
+                    f"are {classes}; give it weights of the classes of `y`."
+                )
             of_class = check_weights(
-                of_class, "class_weight", n_classes, rows_of="classes of `y`"
+                [self.class_weight.get(label, 1.0) for label in classes],
+                "class_weight",
+                n_classes,
+                rows_of="classes of `y`",
             )
         return weight * of_class[emotion]
 

@@ -18,7 +18,7 @@ from torch import nn
 
 from .._engine import default_torch
 from .._threads import limited_threads
-from .._validation import COUNT, NOT_NEGATIVE, StrOptions, check_parameter
+from .._validation import COUNT, LABEL, NOT_NEGATIVE, StrOptions, check_parameter
 from ..exceptions import NoNeutralWarning, NoSpeakersWarning
 from ..nn import linear
 from ..objectives import SpeakerHead
@@ -206,7 +206,7 @@ class SiameseSER(BaseSERClassifier):
 
     _parameter_constraints: dict = {
         **BaseSERClassifier._parameter_constraints,
-        "neutral": [str, Integral, list, tuple, np.ndarray],
+        "neutral": [str, LABEL, list, tuple, np.ndarray],
         "neutral_reference": [StrOptions({"mean", "random"})],
         "calibration": [StrOptions(set(CALIBRATIONS))],
         "orthogonality": [StrOptions(set(ORTHOGONALITIES))],

@@ -4,10 +4,10 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from .._routing import call
-from .._validation import check_labels
+from .._validation import check_labels, count_rows
 
 __all__ = ["enroll", "pipeline_of", "split_at_scaler"]
 
@@ -89,7 +89,7 @@ def enroll(
     """
     front, scaler, _ = split_at_scaler(estimator)
     check_is_fitted(scaler)
-    speakers = check_labels(speakers, "speakers", _num_samples(X))
+    speakers = check_labels(speakers, "speakers", count_rows(X))
     if front is not None:
         X = call(front, "transform", X, speakers=speakers)
     scaler.enroll(X, speakers, neutral=neutral)
