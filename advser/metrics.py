@@ -323,7 +323,7 @@ def _score_targets(score, y_true, y_pred):
     """Return the score of each target, without the rows that lack its rating."""
     n_rows = count_rows(y_true, "y_true")
     y_true = check_numbers(y_true, "y_true", n_rows, rows_of="rows of `y_true`")
-    y_pred = check_numbers(y_pred, "y_pred", n_rows, rows_of="rows of `y_true`")
+    y_pred = check_numbers(y_pred, "y_pred", count_rows(y_pred, "y_pred"))
     if np.isnan(y_pred).any():
         raise ValueError(
             f"`y_pred` has {np.isnan(y_pred).sum()} missing ratings of {y_pred.size}; "

@@ -18,6 +18,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+
+# scikit-learn has no public means to index lists, tables and sparse arrays alike.
 from sklearn.utils import _safe_indexing
 
 from .._engine._jobs import Fit, run_alone

@@ -20,7 +20,6 @@ from sklearn.base import (
     TransformerMixin,
     is_regressor,
 )
-from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.callbacks import Callback, EarlyStopping
@@ -35,7 +34,6 @@ from .._engine import (
     ValidationScores,
     as_tensor,
     check_device,
-    seeded_global_random,
 )
 from .._threads import limited_threads
 from .._validation import (
@@ -52,13 +50,13 @@ from .._validation import (
     check_weights,
     encode,
 )
-from ..exceptions import CorpusWarning, NoSpeakersWarning
+from ..exceptions import CorpusWarning
 from ..nn import Clip, mlp
 from ._data import CHUNK, Utterances, check_optional_labels, standardization, weights
+from ._own_encoder import own_encoder
+from ._validation_split import validation_split
 
 __all__ = ["BaseSER"]
-
-N_DRAWS = 100  # of validation speakers, until every class and target is in training
 
 
 class BaseSER(
@@ -270,7 +268,13 @@ class BaseSER(
             self._split_seed = seeds[0]  # a warm start keeps its validation speakers
         valid_rows = None
         if self._stops_early:
-            train, valid = self._split(labeled)
+            train, valid = validation_split(
+                labeled,
+                self._row_splitter,
+                self._untrained,
+                test_size=self.validation_fraction,
+                random_state=self._split_seed,
+            )
             held_out = labeled.take(valid)
             valid_rows = Rows(
                 as_tensor(held_out.X), self._validation_labels(held_out), len(held_out)
@@ -350,34 +354,8 @@ class BaseSER(
         if self.encoder is None:
             sizes = (n_features, *self.hidden_layer_sizes)
             return [*mlp(sizes, generator, dropout=self.dropout)], sizes[-1]
-        seed = torch.randint(2**31, (), generator=generator).item()
-        with seeded_global_random(seed):
-            if isinstance(self.encoder, nn.Module):
-                layers = copy.deepcopy(self.encoder)
-            else:
-                layers = self.encoder(n_features)
-        if not isinstance(layers, nn.Module):
-            raise TypeError(
-                f"`encoder` returns {type(layers).__name__}; a function must return a "
-                "torch module."
-            )
-        dtype = next((p.dtype for p in layers.parameters()), torch.float32)
-        try:
-            with torch.no_grad():
-                output = layers.eval()(torch.zeros(2, n_features, dtype=dtype))
-        except Exception as error:
-            raise ValueError(
-                f"`encoder` fails on rows of {n_features} features, as many as `X` "
-                f"has: {error}"
-            ) from error
-        shape = tuple(getattr(output, "shape", ()))
-        if len(shape) != 2 or shape[0] != 2:
-            raise ValueError(
-                f"`encoder` maps 2 rows of {n_features} features to "
-                f"{type(output).__name__} of shape {shape}; it must return one row of "
-                "numbers for each, as a tensor of shape (2, width)."
-            )
-        return [layers], shape[1]
+        layers, width = own_encoder(self.encoder, n_features, generator)
+        return [layers], width
 
     def _input_layers(self, standardize):
         """Return the first layers of the encoder: standardisation and bound."""
@@ -541,39 +519,3 @@ class BaseSER(
                 genders, "genders_unlabeled", n, "X_unlabeled"
             ),
         )
-
-    def _split(self, utterances):
-        """Return the positions of the training and of the validation rows.
-
-        The validation rows are all rows of some speakers, drawn at random. Rows of
-        unknown speakers may be of any speaker, and are training rows.
-        """
-        rows = np.arange(len(utterances))
-        codes, _ = encode(utterances.speakers)
-        known, unknown = rows[codes >= 0], rows[codes < 0]
-        groups = codes[known]
-        if len(np.unique(groups)) > 1:
-            splitter = GroupShuffleSplit
-        else:
-            known, unknown, groups = rows, rows[:0], None
-            warn(
-                "`early_stopping=True` needs two known speakers. Without them the "
-                "validation rows come from the training speakers, and do not show how "
-                "the network performs on new ones. Pass `speakers` to fit.",
-                NoSpeakersWarning,
-                stacklevel=4,
-            )
-            splitter = self._row_splitter
-        splits = splitter(
-            N_DRAWS, test_size=self.validation_fraction, random_state=self._split_seed
-        )
-        lost = len(self._untrained(utterances))
-        best, fewest = None, np.inf
-        for train, valid in splits.split(known, utterances.targets[known], groups):
-            rows = np.sort(np.concatenate([known[train], unknown])), known[valid]
-            n_lost = len(self._untrained(utterances.take(rows[0])))
-            if n_lost < fewest:
-                best, fewest = rows, n_lost
-            if n_lost == lost:
-                break
-        return best
