@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from .._threads import limited_threads
 from ..exceptions import NotStackedWarning
+from ._net import default_torch
 from ._stack import Job, fit_stacked, stacking_key
 
 __all__ = ["Fit", "fit_together", "last_step", "run_alone", "run_together"]
@@ -127,6 +128,7 @@ def _fit(entries):
             entry.error = raised
 
 
+@default_torch()
 def fit_together(jobs: list[Job]) -> list[Exception | None]:
     """Fit nets, those of equal structure as one batch; return the errors.
 

@@ -12,10 +12,9 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_array
 
 from .._routing import call
-from .._validation import check_labels
+from .._validation import check_array_named, check_labels
 from ._base import (
     BLUE,
     VERMILION,
@@ -171,7 +170,7 @@ class EmbeddingDisplay:
         ValueError
             If `method` is unknown or an array has the wrong length.
         """
-        embedding = check_array(embedding, input_name="embedding")
+        embedding = check_array_named(embedding, "embedding")
         y, speakers = (
             check_labels(labels, name, len(embedding), rows_of="embedding")
             for name, labels in (("y", y), ("speakers", speakers))

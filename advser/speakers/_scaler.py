@@ -18,10 +18,18 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from .._validation import check_labels, check_origin, check_speakers, encode
+from .._validation import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    Options,
+    StrOptions,
+    check_labels,
+    check_rows,
+    check_speakers,
+    encode,
+)
 from ..exceptions import NoSpeakersWarning
 from ._adaptation import choose, running
 from ._emotions import EmotionEffects, move_neutral, neutral_offset
@@ -29,6 +37,8 @@ from ._moments import Moments, best_shrinkage, moments, pool
 from ._names import warn_of_similar
 
 __all__ = ["SpeakerScaler"]
+
+DTYPES = [np.float64, np.float32]
 
 
 class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -236,10 +246,10 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     __metadata_request__inverse_transform = __metadata_request__fit
 
     _parameter_constraints: dict = {
-        "shrinkage": [Interval(Real, 0, np.inf, closed="both"), StrOptions({"auto"})],
+        "shrinkage": [NOT_NEGATIVE, Options(Real, {np.inf}), StrOptions({"auto"})],
         "balance": ["boolean", StrOptions({"auto"})],
         "unknown": [StrOptions({"population", "adapt", "batch", "error"})],
-        "clip": [Interval(Real, 0, None, closed="neither"), None],
+        "clip": [POSITIVE, None],
         "neutral": "no_validation",
     }
 
@@ -291,7 +301,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If a parameter, X or the length of another array is wrong, a row has no
             speaker, or y has no classes while `balance` needs them.
         """
-        X = self._check_rows(X, reset=True)
+        X = check_rows(self, X, reset=True, dtype=DTYPES)
         speakers = check_speakers(speakers, groups, len(X))
         if speakers is None:
             warn(
@@ -466,7 +476,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             neutral offset.
         """
         check_is_fitted(self)
-        X = self._check_rows(X)
+        X = check_rows(self, X, dtype=DTYPES)
         codes, names = encode(check_labels(speakers, "speakers", len(X)))
         X, is_neutral = move_neutral(X, neutral, self.neutral_offset_, self.neutral)
         position, known = self._look_up(names)
@@ -509,10 +519,6 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         padded = (np.pad(part, ((0, 1), (0, 0))) for part in self._known)
         return position, Moments(*(part[position] for part in padded))
 
-    def _check_rows(self, X, *, reset=False):
-        check_origin(self, X, reset=reset)
-        return validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
-
     @property
     def _average(self):
         """The average training speaker, as `shrinkage` pseudo-utterances."""
@@ -532,7 +538,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _statistics(self, X, speakers, groups, *, fallbacks):
         """Return the checked rows, with mean and scale of the speaker of each."""
         check_is_fitted(self)
-        X = self._check_rows(X)
+        X = check_rows(self, X, dtype=DTYPES)
         labels = check_speakers(speakers, groups, len(X), allow_missing=True)
         if labels is None:
             labels = np.full(len(X), None)
