@@ -1,0 +1,69 @@
+"""A lock on an output, so that two processes never write the same one."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def locked(path: str | os.PathLike) -> Iterator[None]:
+    """Hold the lock of an output file or folder, which need not exist.
+
+    The lock is a file beside the output, such as ``features.parquet.lock``. The
+    operating system frees it when the process ends, for whatever reason, so a file that
+    was left behind locks nothing.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The output. Its folder must exist.
+
+    Raises
+    ------
+    BlockingIOError
+        At once, if another process or thread holds the lock.
+
+    OSError
+        If the lock file cannot be written.
+    """
+    path = Path(path).absolute()
+    file = path.with_name(f"{path.name}.lock")
+    with contextlib.ExitStack() as stack:
+        while True:
+            opened = stack.enter_context(open(file, "a+"))
+            try:
+                lock(opened.fileno())
+            except (BlockingIOError, PermissionError) as error:
+                raise BlockingIOError(
+                    f"{path} is being written by another process; wait until it ends, "
+                    "or name another output."
+                ) from error
+            # The process that held the lock may have deleted the file after `open`.
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(opened.fileno()), os.stat(file)):
+                    break
+            opened.close()
+        try:
+            yield
+        finally:
+            # Windows does not delete an open file. It stays, and locks nothing.
+            with contextlib.suppress(OSError):
+                file.unlink()
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def lock(descriptor: int) -> None:
+        """Lock an open file for this process, or raise a PermissionError."""
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def lock(descriptor: int) -> None:
+        """Lock an open file for this process, or raise a BlockingIOError."""
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
