@@ -1,5 +1,6 @@
 """The training of one network: a skorch net that runs the update steps of a batch."""
 
+import dis
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -158,7 +159,9 @@ class StepwiseNet(skorch.NeuralNet):
         """Call the callbacks of an epoch; return whether one stops the training."""
         try:
             self.notify("on_epoch_end", **datasets)
-        except KeyboardInterrupt:  # how a callback of skorch stops the training
+        except KeyboardInterrupt as stop:  # so a callback of skorch stops the training
+            if not _is_raised(stop):
+                raise
             return True
         return False
 
@@ -290,6 +293,15 @@ class ValidationScores(Callback):
             is_best = all(sign * score > sign * earlier for earlier in past)
             net.history.record(name, score)
             net.history.record(f"{name}_best", is_best)
+
+
+def _is_raised(error):
+    """Whether a statement has raised an error, and not Ctrl-C."""
+    last = error.__traceback__
+    while last.tb_next is not None:
+        last = last.tb_next
+    code = last.tb_frame.f_code.co_code
+    return dis.opname[code[last.tb_lasti]] == "RAISE_VARARGS"
 
 
 def _has_batch_hook(named_callback):

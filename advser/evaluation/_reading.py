@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from ._tasks import RatingTask
+
 __all__ = [
     "COLUMNS",
     "KEYS",
@@ -23,11 +25,11 @@ SETTINGS = "comparison.json"
 RAW_FEATURES = "raw features"  # the name of `X` in the table of the leakage
 KEYS = ["estimator", "seed", "fold"]
 COLUMNS = {
-    "predictions": [*KEYS, "sample", "speaker", "y_true", "y_pred"],
-    "scores": ["estimator", "transductive", "seed", "fold", "n_samples"],
+    "predictions": [*KEYS, "sample", "speaker"],
+    "scores": [*KEYS, "transductive", "n_samples", "fit_seconds"],
     "leakage": ["estimator", "seed", "asked", "probe", "accuracy", "chance"],
     "errors": [*KEYS, "error", "message", "traceback"],
-}  # the tables, and their columns when they have no rows
+}  # the tables, and columns that each has
 TEXTS = {
     *("estimator", "test_speakers", "chosen", "sample", "speaker", "y_true", "y_pred"),
     *("asked", "probe", "error", "message", "traceback"),
@@ -135,8 +137,8 @@ def _read_table(file, name, settings):
         "The other rows are kept: remove this row, and the same call with the same "
         "`folder` runs its fit again and keeps all others."
     )
-    try:  # names of files may hold bytes that are no UTF-8, see `write_table`
-        text = content.decode("utf-8", "surrogatepass")
+    try:
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ValueError(f"`{file}`, line {line}: {error}. {remedy}") from None
@@ -156,12 +158,8 @@ def _read_table(file, name, settings):
     if is_cut:
         rows, header = rows[:-1], header if rows else []
     if not header:
-        return empty(name)
-    keys = COLUMNS[name]
-    if name == "predictions":
-        keys = keys[:-2]  # those of ratings have the names of the targets
-    if "pairs" in settings and name in ("predictions", "scores"):
-        keys = [*keys, "train", "test", "domain", "unlabeled"]
+        return empty(name, settings)
+    keys = empty(name, settings).columns
     missing = [column for column in keys if column not in header]
     if missing or len(set(header)) < len(header):
         what = f"no column {missing[0]!r}" if missing else "a column twice"
@@ -177,7 +175,7 @@ def _read_table(file, name, settings):
                 f"{remedy}"
             )
     if not rows:
-        return empty(name)
+        return pd.DataFrame(columns=header, dtype=object)
     table = pd.DataFrame(rows, columns=header, dtype=str)
     wrong = _values_of_nothing(table, name, settings)
     for column in header:
@@ -236,9 +234,18 @@ def _typed(column):
     return numbers, is_bad.to_numpy().nonzero()[0]
 
 
-def empty(name):
-    """Return a table without rows."""
-    return pd.DataFrame(columns=COLUMNS[name])
+def empty(name, settings):
+    """Return a table without rows, with the columns that it always has."""
+    columns = COLUMNS[name]
+    if name in ("predictions", "scores"):
+        across = ["train", "test", "domain", "unlabeled"]
+        within = ["candidates"] if name == "scores" else []
+        columns = [*columns, *(across if "pairs" in settings else within)]
+    if name == "predictions":
+        is_rated = "pairs" not in settings and "targets" in settings["data"]
+        names = RatingTask(settings["data"]["targets"]).names if is_rated else []
+        columns += names or ["y_true", "y_pred"]
+    return pd.DataFrame(columns=columns)
 
 
 def in_order(tables, settings):

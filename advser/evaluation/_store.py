@@ -22,6 +22,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from .._locks import locked
 from ..speakers._scaler import is_transductive
 from ._reading import (
     COLUMNS,
@@ -35,7 +36,7 @@ from ._reading import (
 
 __all__ = [
     *("Store", "StoredComparison", "as_json", "described", "environment"),
-    *("fingerprint", "installed", "load", "planned", "save", "write_json"),
+    *("fingerprint", "held", "installed", "load", "planned", "save", "write_json"),
 ]
 
 PACKAGES = [
@@ -44,13 +45,25 @@ PACKAGES = [
 ]
 
 
+@contextmanager
+def held(folder):
+    """Make a folder, and hold its lock: two processes never write into one folder."""
+    if folder is None:
+        yield
+        return
+    with writing(folder) as path:
+        path.mkdir(parents=True, exist_ok=True)
+    with locked(path / SETTINGS):
+        yield
+
+
 class Store:
     """The rows found so far, in memory and in a folder.
 
     Parameters
     ----------
     folder : str, path-like or None
-        Created if missing. The results of an earlier call with the same settings are
+        An existing folder. The results of an earlier call with the same settings are
         read from it. Its errors are not: those fits are tried again.
 
     settings : dict
@@ -72,11 +85,11 @@ class Store:
         self.settings = settings
         self.found = {name: [] for name in COLUMNS}
         self.folder = None if folder is None else Path(folder)
+        self.is_resumed = False
         if folder is None:
             return
-        with writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
         if (self.folder / SETTINGS).exists():
+            self.is_resumed = True
             check_same(read_settings(self.folder), settings, self.folder)
             labels = {"sample": utterances.samples, "speaker": utterances.speakers}
             self._resume(labels | task.labels())
@@ -103,7 +116,7 @@ class Store:
         leakage = leakage[n_probed == n_expected]
         kept = {"predictions": predictions, "scores": scores, "leakage": leakage}
         self.found |= {name: [table] for name, table in kept.items() if len(table)}
-        save(self.folder, kept | {"errors": empty("errors")})
+        save(self.folder, kept | {"errors": empty("errors", self.settings)})
 
     def done(self):
         """Return estimator, seed and fold of all fits; the fold is None for leakage."""
@@ -134,7 +147,7 @@ class Store:
     def finish(self):
         """Return all tables in order, and write them to the folder in this order."""
         tables = {
-            name: pd.concat(found, ignore_index=True) if found else empty(name)
+            name: pd.concat(found or [empty(name, self.settings)], ignore_index=True)
             for name, found in self.found.items()
         }
         tables = in_order(tables, self.settings)
@@ -236,15 +249,11 @@ def save(folder, tables):
 
 
 def as_csv(table, header=True):
-    """Return a table as CSV.
-
-    A name of a file may hold a carriage return, which is quoted, and bytes that are no
-    UTF-8, which stay as they are in a text: as surrogates.
-    """
+    """Return a table as CSV."""
     text = table.to_csv(index=False, header=header)
-    if "\r" in text:  # Python below 3.13 does not quote it
+    if "\r" in text:  # in the name of a file; Python below 3.13 does not quote it
         text = table.to_csv(index=False, header=header, quoting=csv.QUOTE_NONNUMERIC)
-    return text.encode("utf-8", "surrogatepass")
+    return text.encode("utf-8")
 
 
 def write_json(file, content):
