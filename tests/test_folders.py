@@ -335,7 +335,7 @@ def test_ctrl_c_in_a_callback_leaves_every_search_and_comparison(toy, tmp_path):
 def test_stacks_after_an_interrupt_begin_small():
     network = AdversarialSER()
     jobs = [Job(("net", seed, 0), None, (network,)) for seed in range(80)]
-    assert [len(b) for b in _bundles(jobs, 1, is_resumed=False)] == [32, 32, 16]
+    assert [len(b) for b in _bundles(jobs, 1)] == [32, 32, 16]
     sizes = [len(bundle) for bundle in _bundles(jobs, 1, is_resumed=True)]
     assert sizes == [1, 2, 4, 8, 16, 32, 17]
 
@@ -387,8 +387,14 @@ else:
 """
 
 
-@pytest.mark.parametrize("what", ["search", "compare"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("what", "number"),
+    [
+        ("search", signal.SIGINT),
+        ("compare", signal.SIGINT),
+        ("compare", signal.SIGTERM),
+    ],
+)
 def test_a_signal_ends_the_process_and_its_workers(what, number, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)

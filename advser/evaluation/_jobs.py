@@ -146,7 +146,7 @@ def _warn_of_restart(error):
     )
 
 
-def _bundles(jobs, n_processes, is_resumed):
+def _bundles(jobs, n_processes, is_resumed=False):
     """Return lists of jobs to run together: first those that train stacks.
 
     These are in the order of the estimators, since similar networks share a stack; the
