@@ -14,11 +14,13 @@ from pathlib import Path
 import pandas as pd
 
 from .evaluation import Comparison
+from .evaluation._reading import read_json
 from .plots import DifferenceDisplay, IntervalDisplay, LeakageDisplay, RatingDisplay
 from .plots._base import (
     MEASURES,
     draw_confusion_matrix,
     new_figure,
+    plain,
     require_matplotlib,
 )
 
@@ -26,6 +28,7 @@ __all__ = ["report"]
 
 MANY = 20  # pairs that fit a figure
 FEW = 12  # speakers that fit a row of a table
+BENCHMARK = {"corpus": str, "seconds": object, "n_jobs": object, "platform": str}
 SCORES = {
     "uar": {"weighted_accuracy": "WA", "macro_f1": "macro F1"},
     "ccc": {"pearson": "r", "mae": "MAE"},
@@ -89,10 +92,12 @@ def report(
             "the comparison first."
         )
     benchmark = {}
-    if (folder / "settings.json").is_file():
-        benchmark = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    if (file := file_of(folder, "settings.json")) is not None:
+        remedy = "The page needs none: move it away, or restore it from a copy."
+        benchmark = read_json(file, BENCHMARK, remedy)
     if baseline is None:
-        chosen = benchmark.get("baselines") or []
+        chosen = benchmark.get("baselines")
+        chosen = chosen if isinstance(chosen, list) else []
         baseline = [name for name in chosen if name in finished.index] or None
     pairs = comparison.pairwise(baseline, confidence_level=confidence_level)
     seeds = [len(planned["seeds"]) for planned in settings["estimators"].values()]
@@ -288,28 +293,48 @@ def draw_predictions(comparison, finished, targets):
                 ax = figure.add_subplot()
                 RatingDisplay.from_predictions(y_true, y_pred, name=target, ax=ax)
                 score = ax.get_title()
-                ax.set_title(f"{title}\n{score}", fontsize="medium")
+                ax.set_title(plain(f"{title}\n{score}"), fontsize="medium")
                 alt = f"{target}, true and predicted by {title}, {score}"
             rows[-1].append(image(figure, alt))
     return rows
 
 
+def file_of(folder, name):
+    """Return a file of a folder, or None; a link would show any file of the disk."""
+    file = folder / name
+    if file.is_symlink():
+        raise ValueError(
+            f"`{file}` is a link; put the file itself there, or move the link away."
+        )
+    return file if file.is_file() else None
+
+
 def embedding_of(folder):
     """Return the figure of embeddings that a benchmark has drawn, if there is one."""
-    file = folder / "embedding.png"
-    if not file.is_file():
+    file = file_of(folder, "embedding.png")
+    if file is None:
         return None
+    content = file.read_bytes()
+    if not content.startswith(b"\x89PNG\r\n"):
+        raise ValueError(f"`{file}` is no PNG image; move it away.")
     alt = "Embeddings of held-out utterances, coloured by speaker and by emotion"
-    return inline(file.read_bytes(), "png", alt, f"{alt}.")
+    return inline(content, "png", alt, f"{alt}.")
 
 
 def failure_table(folder):
     """Return the recordings that a benchmark has left out, if there are any."""
-    file = folder / "failures.csv"
-    if not file.is_file():
+    file = file_of(folder, "failures.csv")
+    if file is None:
         return None
-    table = pd.read_csv(file, dtype=str, keep_default_na=False, index_col="file")
-    return table_of(table[["reason"]], text=["reason"])
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        table = table.set_index("file")[["reason"]]
+    except (KeyError, ValueError) as error:
+        raise ValueError(
+            f"`{file}` is damaged or foreign: {error}. The page needs none: move it "
+            "away, or restore it from a copy."
+        ) from None
+    return table_of(table, text=["reason"])
 
 
 def table_of(table, transductive=None, text=()):

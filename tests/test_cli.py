@@ -365,3 +365,22 @@ def test_sessions_that_share_their_speakers_cannot_be_left_out(tmp_path, capsys)
 )
 def test_options_of_ratings_that_do_not_fit(options, error, rated, tmp_path, capsys):
     assert error in error_of([rated, *options, "--out", tmp_path / "new"], capsys)
+
+
+def test_ctrl_c_during_the_imports_ends_without_a_traceback():
+    code = (
+        "import builtins, signal\n"
+        "original = builtins.__import__\n"
+        "def interrupt(name, *args, **kwargs):\n"
+        "    if name == 'torch':\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "    return original(name, *args, **kwargs)\n"
+        "builtins.__import__ = interrupt\n"
+        "import runpy, sys\n"
+        "sys.argv = ['advser', 'benchmark']\n"
+        "runpy.run_module('advser', run_name='__main__')\n"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "interrupted; what was finished is kept\n"

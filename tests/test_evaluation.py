@@ -263,7 +263,8 @@ def test_compare_repeats_the_jobs_of_a_killed_process(toy, tmp_path):
         name: make_pipeline(FunctionTransformer(die_once), AdversarialSER(max_epochs=2))
         for name in ("one", "other")
     }
-    comparison = compare(networks, **toy._asdict(), seeds=1, probes=[], n_jobs=2)
+    with pytest.warns(RuntimeWarning, match="A process has ended"):
+        comparison = compare(networks, **toy._asdict(), seeds=1, probes=[], n_jobs=2)
     assert flag.exists()
     assert comparison.errors.empty
     expected = compare(networks, **toy._asdict(), seeds=1, probes=[])
@@ -575,7 +576,7 @@ def test_summary_has_the_interval_over_speakers(toy):
     ("options", "message"),
     [
         ({"estimators": {}}, "`estimators` has 0 entries"),
-        ({"seeds": 0}, "`seeds` 0"),
+        ({"seeds": 0}, "`seeds` is 0"),
         ({"estimators": {"raw features": LR}}, "`estimators` has 'raw features'"),
         ({"genders": ["a"]}, "`genders` has 1 entries"),
         ({"genders": ["a"] * 120}, "`genders` has {'a': 4} as numbers of speakers"),

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -20,6 +21,7 @@ from advser.methods import AdversarialSER, AdversarialSERRegressor
 from advser.metrics import speaker_uar
 from advser.plots import (
     ComparisonDisplay,
+    ConfoundingDisplay,
     CrossCorpusDisplay,
     DifferenceDisplay,
     EmbeddingDisplay,
@@ -31,6 +33,7 @@ from advser.plots import (
     TrainingDisplay,
     WeightDisplay,
 )
+from advser.plots._base import draw_confusion_matrix
 from advser.speakers import SpeakerScaler
 
 
@@ -420,3 +423,23 @@ def test_ratings_of_an_estimator_are_drawn_for_one_target(toy):
     display = RatingDisplay.from_estimator(model, toy.X, y, column=1, ax=ax)
     np.testing.assert_array_equal(display.y_true, y[:, 1])
     np.testing.assert_allclose(display.y_pred, y[:, 1])
+
+
+def test_names_with_dollars_are_drawn_as_they_are(toy):
+    names = {"anger": r"$\frac{$", "neutral": "$x$", "sadness": r"a \$ b$"}
+    y = np.array([names[emotion] for emotion in toy.y])
+    speakers = np.array([rf"$\sqrt{{$ {speaker}" for speaker in toy.speakers])
+    figure = Figure(figsize=(20, 20))
+    axes = figure.subplots(2, 3).ravel()
+    EmbeddingDisplay.from_embedding(toy.X, y, speakers, axes=axes[:2])
+    ConfoundingDisplay.from_labels(y, speakers, ax=axes[2])
+    SpeakerRecallDisplay.from_predictions(y, y, speakers, ax=axes[3])
+    RatingDisplay.from_predictions(toy.X[:, 0], toy.X[:, 1], name=y[0], ax=axes[4])
+    draw_confusion_matrix(y, y, r"$\frac{$", axes[5])
+    figure.canvas.draw()
+    drawn = {
+        text._preprocess_math(text.get_text())  # what matplotlib draws, and whether
+        for text in figure.findobj(Text)  # it is a formula
+    }
+    assert {(name, False) for name in names.values()} <= drawn
+    assert not any(is_formula for _, is_formula in drawn)

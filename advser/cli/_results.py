@@ -22,7 +22,7 @@ from ..plots import (
     LeakageDisplay,
     RatingDisplay,
 )
-from ..plots._base import draw_confusion_matrix, new_figure, require_matplotlib
+from ..plots._base import draw_confusion_matrix, new_figure, plain, require_matplotlib
 from ._methods import (
     ADVERSARIES,
     CLASSIFIERS,
@@ -336,7 +336,7 @@ def draw_ratings(comparison, method):
     figure = new_figure(3.6 * len(targets), 0.2 + 3.6 * len(found))
     halves = figure.subfigures(len(found), 1, squeeze=False).ravel()
     for half, (name, rows) in zip(halves, found.items()):
-        half.suptitle(name, x=0.01, ha="left", fontsize="medium")
+        half.suptitle(plain(name), x=0.01, ha="left", fontsize="medium")
         rows = rows[rows["seed"] == rows["seed"].iloc[0]]
         axes = half.subplots(1, len(targets), squeeze=False)[0]
         for ax, target in zip(axes, targets):
@@ -366,5 +366,5 @@ def draw_embeddings(recordings, method=None):
         EmbeddingDisplay.from_estimator(
             model, X.iloc[test], y[test], speakers[test], axes=axes
         )
-        axes[0].set_title(name, loc="left")
+        axes[0].set_title(plain(name), loc="left")
     return figure

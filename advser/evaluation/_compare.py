@@ -21,10 +21,17 @@ from sklearn.utils import check_array
 from .._routing import seeded
 from .._validation import check_labels, count_rows
 from ..speakers._knowledge import is_transductive
+from ._arguments import check_choices, check_count, check_estimators, seeds_of
 from ._comparison import GENDER, RAW_FEATURES, SPEAKER, WITHIN, Comparison
-from ._jobs import Job, Utterances, fit_predict, run, seeds_of, tables_of
+from ._jobs import Job, Utterances, fit_predict, run, tables_of
 from ._probes import PROBES, check_genders, held_out_embeddings, leakage_of_parts
-from ._splits import equal_grids, inner_folds, search_of, speaker_disjoint_folds
+from ._splits import (
+    equal_grids,
+    inner_folds,
+    search_of,
+    speaker_disjoint_folds,
+    splitter_of,
+)
 from ._store import as_json, environment, fingerprint, planned
 from ._tasks import EmotionTask, check_task
 
@@ -78,10 +85,11 @@ def compare(
     speakers : array-like of shape (n_samples,)
         Speaker of each row.
 
-    cv : "loso" or splitter, default="loso"
-        "loso" leaves one speaker, or one of the `groups`, out at a time. A splitter
-        gets the same groups, and must not put a speaker into both training and test
-        rows.
+    cv : "loso", int or splitter, default="loso"
+        "loso" leaves one speaker, or one of the `groups`, out at a time. An int is the
+        number of folds of :class:`sklearn.model_selection.GroupKFold` over them, or
+        their number if they are fewer. A splitter gets the same groups, and must not
+        put a speaker into both training and test rows.
 
     groups : array-like of shape (n_samples,), default=None
         Groups of speakers that stay together in a fold, such as those of a dialogue
@@ -114,10 +122,8 @@ def compare(
         Number of settings that each search tries, the same for all. They are drawn at
         random from a larger grid. None for the size of the smallest grid.
 
-    inner_cv : int or splitter, default=5
-        Inner folds of a search. An int is the number of folds of
-        :class:`sklearn.model_selection.GroupKFold` over the training speakers, or of
-        these if they are fewer.
+    inner_cv : "loso", int or splitter, default=5
+        Inner folds of a search over the training speakers, as `cv`.
 
     scoring : str or callable, default=None
         The score that a search maximises, a mean over the inner folds: a scorer of
@@ -177,6 +183,7 @@ def compare(
     >>> comparison.summary()["uar"].round(1).to_dict()
     {'LR': 0.8}
     """
+    check_estimators(estimators)
     n_rows = count_rows(X)
     task, y = check_task(estimators, y, n_rows)
     speakers = check_labels(speakers, "speakers", n_rows)
@@ -189,10 +196,12 @@ def compare(
         )
     if genders is not None:
         genders = check_labels(genders, "genders", n_rows)
-    asked = _check_probes(probes, within_emotion, genders, speakers, task)
-    folds = speaker_disjoint_folds(
-        cv, y, speakers, speakers if groups is None else groups
-    )
+    probes = check_choices(probes, "probes", PROBES)
+    asked = _asked(within_emotion, genders, speakers, task)
+    by = speakers if groups is None else groups
+    folds = speaker_disjoint_folds(cv, y, speakers, by)
+    if n_candidates is not None:
+        check_count(n_candidates, "n_candidates", 1)
     candidates = equal_grids(search or {}, n_candidates, estimators)
     selection, models = None, dict(estimators)
     if candidates:
@@ -215,12 +224,12 @@ def compare(
             "fingerprint": fingerprint(X, *labels),
         },
         "protocol": {
-            "cv": as_json(cv),
+            "cv": cv if cv == "loso" else as_json(splitter_of(cv, "cv", by)),
             "groups": None if groups is None else len(pd.unique(groups)),
             "n_folds": len(folds),
             "folds": joblib.hash(folds),
         },
-        "probes": list(probes),
+        "probes": probes,
         "asked": asked,
         "selection": selection,
         "estimators": {
@@ -309,13 +318,8 @@ def _probe(utterances, key, estimator, strata, asked, probes):
     return {"leakage": pd.DataFrame(rows)}
 
 
-def _check_probes(probes, within_emotion, genders, speakers, task):
+def _asked(within_emotion, genders, speakers, task):
     """Return what the probes predict."""
-    unknown = [probe for probe in probes if probe not in PROBES]
-    if unknown:
-        raise ValueError(
-            f"`probes` has {unknown[0]!r}; it must be one of {sorted(PROBES)}."
-        )
     if within_emotion and not isinstance(task, EmotionTask):
         raise ValueError(
             "`within_emotion=True` compares speakers within each emotion, and "

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from ._reading import COLUMNS, RAW_FEATURES, SETTINGS
 from ._statistics import Difference, holm
-from ._store import COLUMNS, StoredComparison, save, write_json
+from ._store import StoredComparison, save, write_json
 from ._tasks import RatingTask, task_of
 
 __all__ = ["GENDER", "RAW_FEATURES", "SPEAKER", "WITHIN", "Comparison"]
 
-RAW_FEATURES = "raw features"  # their name in the table of the leakage
 SPEAKER, WITHIN, GENDER = "speaker", "speaker within emotion", "gender"
 PREFIXES = {SPEAKER: "leakage_", WITHIN: "within_emotion_", GENDER: "gender_"}
 
@@ -71,7 +71,7 @@ class Comparison(StoredComparison):
             An existing folder, for `comparison.json` and `scores.csv`,
             `predictions.csv`, `leakage.csv` and `errors.csv`, if they have rows.
         """
-        write_json(Path(folder) / "comparison.json", self.settings)
+        write_json(Path(folder) / SETTINGS, self.settings)
         save(folder, {name: getattr(self, name) for name in COLUMNS})
 
     def to_frame(self) -> pd.DataFrame:

@@ -17,9 +17,10 @@ from sklearn.pipeline import Pipeline
 
 from .._routing import requests, seeded
 from ..speakers._knowledge import is_transductive
+from ._arguments import check_choices, check_count, check_estimators, seeds_of
 from ._corpora import Pair, joined, pairs_of
 from ._cross_comparison import CrossCorpusComparison
-from ._jobs import Job, fit_predict, run, seeds_of, tables_of
+from ._jobs import Job, fit_predict, run, tables_of
 from ._store import environment, planned
 from ._tasks import EmotionTask
 
@@ -191,7 +192,13 @@ def cross_corpus(
     >>> print(uar["women", "women"] > uar["men", "women"])
     True
     """
-    domains = _check_domains(domain)
+    check_estimators(estimators, allow_regressors=False)
+    chosen = check_choices(domain, "domain", DOMAINS)
+    domains = [name for name in DOMAINS if name in chosen]
+    if not domains:
+        raise ValueError(f"`domain` is empty; it must be one of {list(DOMAINS)}.")
+    if within is not None:
+        check_count(within, "within", 2, ", or None")
     seeds = seeds_of(seeds, estimators)
     utterances, data = joined(corpora)
     pairs = pairs_of(utterances, list(corpora), emotions, leave_one_out, within)
@@ -237,16 +244,6 @@ def cross_corpus(
         ]
     tables = run(jobs, utterances, task, settings, folder, n_jobs, verbose)
     return CrossCorpusComparison._from_tables(tables, settings)
-
-
-def _check_domains(domain):
-    """Return the domains as a list, in their own order."""
-    domains = [domain] if isinstance(domain, str) else list(domain)
-    if not domains or set(domains) - set(DOMAINS):
-        raise ValueError(
-            f"`domain` is {domain!r}; it must be one of {list(DOMAINS)}, or several."
-        )
-    return [name for name in DOMAINS if name in domains]
 
 
 def _uses(estimator):

@@ -8,7 +8,6 @@ import traceback
 import warnings
 from collections.abc import Callable
 from functools import partial
-from numbers import Integral
 from time import thread_time
 from typing import Any, NamedTuple
 
@@ -21,13 +20,13 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from .._engine._jobs import Fit, run_together
-from .._routing import call, unseeded
+from .._engine._jobs import Fit, ends_at_sigterm, run_together
+from .._routing import call
 from .._validation import take_rows
 from ..model_selection import MAX_STACK, is_stackable
-from ._store import Store
+from ._store import Store, held
 
-__all__ = ["Job", "Utterances", "fit_predict", "run", "seeds_of", "tables_of"]
+__all__ = ["Job", "Utterances", "fit_predict", "run", "tables_of"]
 
 MIN_BUNDLE = 32  # a stack of fewer networks takes more time for each of them
 N_BUNDLES = 4  # of each process: an interrupt loses the results of the current ones
@@ -65,20 +64,6 @@ class Job(NamedTuple):
     arguments: tuple
 
 
-def seeds_of(seeds, estimators):
-    """Return the seeds of each estimator: one without a free random state has one."""
-    seeds = [*(range(seeds) if isinstance(seeds, Integral) else map(int, seeds))]
-    if not seeds or not estimators:
-        raise ValueError(
-            f"`estimators` has {len(estimators)} entries and `seeds` {len(seeds)}; "
-            "pass one of each at least."
-        )
-    return {
-        name: seeds if unseeded(model) else seeds[:1]
-        for name, model in estimators.items()
-    }
-
-
 def run(jobs, utterances, task, settings, folder, n_jobs, verbose):
     """Run the jobs that have no results in the folder, and return all tables.
 
@@ -101,22 +86,23 @@ def run(jobs, utterances, task, settings, folder, n_jobs, verbose):
     verbose : int
         Whether to show a progress bar.
     """
-    store = Store(folder, settings, utterances, task)
-    done = store.done()
-    left = {job.key: job for job in jobs if job.key not in done}
     # Worker threads share the limit and would not restore it in the right order.
-    with tqdm(total=len(left), disable=not verbose) as progress, threadpool_limits(1):
-        for key, tables in _results(left, utterances, n_jobs):
-            store.add(tables)
-            del left[key]
-            progress.update()
-    tables = store.finish()
+    with held(folder), ends_at_sigterm(), threadpool_limits(1):
+        store = Store(folder, settings, utterances, task)
+        done = store.done()
+        left = {job.key: job for job in jobs if job.key not in done}
+        with tqdm(total=len(left), disable=not verbose) as progress:
+            for key, tables in _results(left, utterances, n_jobs, store.is_resumed):
+                store.add(tables)
+                del left[key]
+                progress.update()
+        tables = store.finish()
     if len(tables["errors"]):
         _report(tables["errors"], settings.get("runs"), tables["scores"].empty)
     return tables
 
 
-def _results(left, utterances, n_jobs):
+def _results(left, utterances, n_jobs, is_resumed):
     """Yield the key and tables of each job as they come, while `left` gets smaller."""
     backend, _ = get_active_backend()
     can_yield = backend.supports_return_generator
@@ -130,19 +116,42 @@ def _results(left, utterances, n_jobs):
         for results in parallel(calls):
             yield from results
 
+    # If a process was killed, perhaps because the memory was full, one job at a time
+    # in each process needs less. If one is killed again, each job runs on its own.
+    n_processes = effective_n_jobs(n_jobs)
     try:
-        yield from results_of(_bundles([*left.values()], effective_n_jobs(n_jobs)))
-    except Exception:
-        # A process was killed, perhaps because the memory was full. One job at a time
-        # needs less.
+        yield from results_of(_bundles([*left.values()], n_processes, is_resumed))
+        return
+    except Exception as error:
+        _warn_of_restart(error)
+    try:
         yield from results_of([[job] for job in left.values()])
+        return
+    except Exception as error:
+        _warn_of_restart(error)
+    for job in [*left.values()]:
+        try:
+            found = [*results_of([[job]])]
+        except Exception as error:
+            found = [(job.key, _error(*job.key, error))]
+        yield from found
 
 
-def _bundles(jobs, n_processes):
+def _warn_of_restart(error):
+    warnings.warn(
+        f"A process has ended ({type(error).__name__}: {error}). The fits that are "
+        "left go on, with less memory.",
+        RuntimeWarning,
+        stacklevel=6,
+    )
+
+
+def _bundles(jobs, n_processes, is_resumed=False):
     """Return lists of jobs to run together: first those that train stacks.
 
     These are in the order of the estimators, since similar networks share a stack; the
-    others are in the order of the seeds.
+    others are in the order of the seeds. After an interrupt the first stacks are small
+    and get larger, so that some results are stored however soon the next one comes.
     """
     stackable, alone = [], []
     for job in jobs:
@@ -150,9 +159,11 @@ def _bundles(jobs, n_processes):
     stackable.sort(key=lambda job: job.key[0])
     alone.sort(key=lambda job: job.key[1])
     share = -(-len(stackable) // n_processes)
-    size = min(MAX_STACK, share, max(MIN_BUNDLE, -(-share // N_BUNDLES)))
-    starts = range(0, len(stackable), max(1, size))
-    bundles = [stackable[start : start + size] for start in starts]
+    most = min(MAX_STACK, share, max(MIN_BUNDLE, -(-share // N_BUNDLES)))
+    bundles, size = [], 1 if is_resumed else most
+    while stackable:
+        bundles.append(stackable[:size])
+        stackable, size = stackable[size:], min(2 * size, most)
     return bundles + [[job] for job in alone]
 
 

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from sklearn.metrics import ConfusionMatrixDisplay
+from sklearn.utils.multiclass import unique_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +28,7 @@ __all__ = [
     "mark_style",
     "new_axes",
     "new_figure",
+    "plain",
     "readable",
     "require_matplotlib",
     "small_if_many",
@@ -100,6 +102,11 @@ def new_figure(width, height, layout="constrained"):
     return Figure(figsize=(width, height), layout=layout)
 
 
+def plain(name):
+    """Return a name as a text of a figure, in which a dollar begins no formula."""
+    return str(name).replace("$", r"\$")
+
+
 def styles(names):
     """Return a colour and a marker for each name; 35 names differ in one of them."""
     return {
@@ -157,7 +164,7 @@ def small_if_many(n_names):
 def label_rows(ax, names):
     """Write the name of each row beside it, the first on top."""
     shown = readable(len(names))
-    texts = [names[i] for i in shown]
+    texts = [plain(names[i]) for i in shown]
     ax.set_yticks(shown, texts, fontsize=small_if_many(len(names)))
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
@@ -169,6 +176,7 @@ def draw_confusion_matrix(y_true, y_pred, title, ax):
     ConfusionMatrixDisplay.from_predictions(
         y_true,
         y_pred,
+        display_labels=[plain(label) for label in unique_labels(y_true, y_pred)],
         normalize="true",
         values_format=".2f",
         xticks_rotation=45,
@@ -177,4 +185,4 @@ def draw_confusion_matrix(y_true, y_pred, title, ax):
         ax=ax,
     )
     ax.set(xlabel="Predicted emotion", ylabel="True emotion (rows sum to 1)")
-    ax.set_title(title, fontsize="medium")
+    ax.set_title(plain(title), fontsize="medium")

@@ -15,6 +15,7 @@ from ._base import (
     add_grid,
     knowledge_handles,
     mark_style,
+    plain,
     styles,
 )
 from ._scores import by_row
@@ -148,7 +149,7 @@ class LeakageDisplay(ProbedDisplay):
                 elinewidth=1,
             )
         for row in style:
-            ax.plot([], [], **mark_style(False, **style[row]), label=row)
+            ax.plot([], [], **mark_style(False, **style[row]), label=plain(row))
         self._finish(ax, "")
         transductive = self.results["transductive"]
         handles = knowledge_handles(ax, transductive, color=GREY, marker="o")
@@ -254,7 +255,7 @@ class WeightDisplay(ProbedDisplay):
                 xerr=line["leakage_std"].fillna(0),
                 yerr=line["score_std"].fillna(0),
                 **style,
-                label=objective,
+                label=plain(objective),
                 markersize=7,
                 elinewidth=0.6,
                 zorder=2 if len(line) > 1 else 3,

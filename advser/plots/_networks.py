@@ -23,6 +23,7 @@ from ._base import (
     despine,
     label_rows,
     new_axes,
+    plain,
     styles,
 )
 
@@ -78,7 +79,7 @@ class TrainingDisplay(Display):
         every = max(1, len(epochs) // 8)
         for name, style in styles(losses).items():
             term = name.removeprefix("train_").removesuffix("_loss")
-            ax.plot(epochs, losses[name], **style, markevery=every, label=term)
+            ax.plot(epochs, losses[name], **style, markevery=every, label=plain(term))
         ylabel = "Term of the loss (mean over the epoch)"
         for measure in ("uar", "ccc"):
             scores = self.history.get(f"valid_{measure}")
@@ -247,7 +248,7 @@ class EmbeddingDisplay:
             for name, style in styles(pd.unique(labels)).items():
                 points = self.points[labels == name].T
                 edges = {"linewidths": 0.4, "edgecolors": "white"}
-                ax.scatter(*points, s=28, label=name, **edges, **style)
+                ax.scatter(*points, s=28, label=plain(name), **edges, **style)
             ax.set(xlabel=self.axis_names[0], ylabel=self.axis_names[1])
             ax.set(xticks=[], yticks=[])
             ax.legend(
