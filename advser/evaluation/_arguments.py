@@ -73,8 +73,11 @@ def check_estimators(estimators, *, allow_regressors=True):
             )
 
 
-def seeds_of(seeds, estimators):
-    """Return the seeds of each estimator: one without a free random state has one."""
+def seeds_of(seeds, estimators, ordered=()):
+    """Return the seeds of each estimator: one without a free random state has one.
+
+    Those in `ordered` have all, which draw the order of the utterances.
+    """
     if isinstance(seeds, Integral):
         check_count(seeds, "seeds", 1)
         seeds = range(seeds)
@@ -92,6 +95,6 @@ def seeds_of(seeds, estimators):
         )
     values = [int(value) for value in values]
     return {
-        name: values if unseeded(model) else values[:1]
+        name: values if name in ordered or unseeded(model) else values[:1]
         for name, model in estimators.items()
     }

@@ -24,9 +24,10 @@ from .._engine._jobs import Fit, ends_at_sigterm, run_together
 from .._routing import call
 from .._validation import take_rows
 from ..model_selection import MAX_STACK, is_stackable
+from ._reading import KEYS
 from ._store import Store, held
 
-__all__ = ["Job", "Utterances", "fit_predict", "run", "tables_of"]
+__all__ = ["Job", "Utterances", "fit", "predict", "run", "tables_of"]
 
 MIN_BUNDLE = 32  # a stack of fewer networks takes more time for each of them
 N_BUNDLES = 4  # of each process: an interrupt loses the results of the current ones
@@ -48,18 +49,18 @@ class Job(NamedTuple):
 
     Parameters
     ----------
-    key : tuple
-        Name of the estimator, seed, and number of the fold, or None.
+    keys : list of tuple
+        Of the results: name of the estimator, seed, and number of the fold, or None.
 
     function : callable
-        Returns the generator when called with the utterances, the key and the
+        Returns the generator when called with the utterances, the keys and the
         `arguments`. The generator returns tables of rows by name.
 
     arguments : tuple
         The first is the estimator.
     """
 
-    key: tuple
+    keys: list[tuple]
     function: Callable
     arguments: tuple
 
@@ -90,11 +91,14 @@ def run(jobs, utterances, task, settings, folder, n_jobs, verbose):
     with held(folder), ends_at_sigterm(), threadpool_limits(1):
         store = Store(folder, settings, utterances, task)
         done = store.done()
-        left = {job.key: job for job in jobs if job.key not in done}
+        left = {}
+        for job in jobs:
+            if keys := [key for key in job.keys if key not in done]:
+                left[keys[0]] = job._replace(keys=keys)
         with tqdm(total=len(left), disable=not verbose) as progress:
-            for key, tables in _results(left, utterances, n_jobs, store.is_resumed):
+            for first, tables in _results(left, utterances, n_jobs, store.is_resumed):
                 store.add(tables)
-                del left[key]
+                del left[first]
                 progress.update()
         tables = store.finish()
     if len(tables["errors"]):
@@ -103,7 +107,7 @@ def run(jobs, utterances, task, settings, folder, n_jobs, verbose):
 
 
 def _results(left, utterances, n_jobs, is_resumed):
-    """Yield the key and tables of each job as they come, while `left` gets smaller."""
+    """Yield the first key and the tables of each job, while `left` gets smaller."""
     backend, _ = get_active_backend()
     can_yield = backend.supports_return_generator
     parallel = Parallel(
@@ -133,7 +137,7 @@ def _results(left, utterances, n_jobs, is_resumed):
         try:
             found = [*results_of([[job]])]
         except Exception as error:
-            found = [(job.key, _error(*job.key, error))]
+            found = [(job.keys[0], _errors(job, error))]
         yield from found
 
 
@@ -156,8 +160,8 @@ def _bundles(jobs, n_processes, is_resumed=False):
     stackable, alone = [], []
     for job in jobs:
         (stackable if is_stackable(job.arguments[0]) else alone).append(job)
-    stackable.sort(key=lambda job: job.key[0])
-    alone.sort(key=lambda job: job.key[1])
+    stackable.sort(key=lambda job: job.keys[0][0])
+    alone.sort(key=lambda job: job.keys[0][1])
     share = -(-len(stackable) // n_processes)
     most = min(MAX_STACK, share, max(MIN_BUNDLE, -(-share // N_BUNDLES)))
     bundles, size = [], 1 if is_resumed else most
@@ -168,28 +172,25 @@ def _bundles(jobs, n_processes, is_resumed=False):
 
 
 def _run_bundle(jobs, *utterances):
-    """Return the key and the tables of each job: its results, or its error."""
+    """Return the first key and the tables of each job: its results, or its error."""
     utterances = Utterances(*utterances)
-    generators = [job.function(utterances, job.key, *job.arguments) for job in jobs]
+    generators = [job.function(utterances, job.keys, *job.arguments) for job in jobs]
     with threadpool_limits(1):
         results = run_together(generators)
     return [
-        (job.key, _error(*job.key, found) if isinstance(found, Exception) else found)
+        (job.keys[0], _errors(job, found) if isinstance(found, Exception) else found)
         for job, found in zip(jobs, results)
     ]
 
 
-def _error(name, seed, fold, error):
-    """Return the table of an error."""
-    row = {
-        "estimator": name,
-        "seed": seed,
-        "fold": np.nan if fold is None else fold,
-        "error": type(error).__name__,
-        "message": str(error),
-        "traceback": "".join(traceback.format_exception(error)),
-    }
-    return {"errors": pd.DataFrame([row])}
+def _errors(job, error):
+    """Return the table of the error of a job, with a row for each key."""
+    table = pd.DataFrame(job.keys, columns=KEYS).assign(
+        error=type(error).__name__,
+        message=str(error),
+        traceback="".join(traceback.format_exception(error)),
+    )
+    return {"errors": table.assign(fold=pd.to_numeric(table["fold"]))}
 
 
 def _report(errors, runs, nothing_left):
@@ -214,8 +215,8 @@ def _report(errors, runs, nothing_left):
     )
 
 
-def fit_predict(model, utterances, train, test, domains, unlabeled=None):
-    """Fit a model in place and predict other rows: a job, or a part of one.
+def fit(model, utterances, train, domains, unlabeled=None):
+    """Fit a model in place: a job, or a part of one.
 
     Parameters
     ----------
@@ -223,8 +224,8 @@ def fit_predict(model, utterances, train, test, domains, unlabeled=None):
 
     utterances : Utterances
 
-    train, test : ndarray of int
-        Rows to fit on, and rows to predict.
+    train : ndarray of int
+        Rows to fit on.
 
     domains : ndarray of shape (n_samples,)
         Passed as `speakers`, where the model requests them. The speakers are `groups`.
@@ -234,17 +235,12 @@ def fit_predict(model, utterances, train, test, domains, unlabeled=None):
 
     Returns
     -------
-    y_pred : ndarray
-
     seconds : dict
-        CPU seconds of both, as columns of a table.
+        CPU seconds, as a column of a table.
     """
-
-    def labels(rows):
-        return {"speakers": domains[rows], "groups": utterances.speakers[rows]}
-
     start = thread_time()
     X, y = take_rows(utterances.X, train), utterances.y[train]
+    labels = _labels(utterances, train, domains)
     last, options = model, {}
     if unlabeled is not None:
         X_unlabeled = take_rows(utterances.X, unlabeled)
@@ -252,18 +248,29 @@ def fit_predict(model, utterances, train, test, domains, unlabeled=None):
             last = model[-1]
             if len(model) > 1:
                 front = model[:-1]
-                X = call(front, "fit_transform", X, y, **labels(train))
-                X_unlabeled = call(front, "transform", X_unlabeled, **labels(unlabeled))
+                X = call(front, "fit_transform", X, y, **labels)
+                others = _labels(utterances, unlabeled, domains)
+                X_unlabeled = call(front, "transform", X_unlabeled, **others)
                 model.steps[:-1] = front.steps  # copies, if the pipeline has a memory
         options = {"X_unlabeled": X_unlabeled, "speakers_unlabeled": domains[unlabeled]}
-    fit_seconds = thread_time() - start
-    fit = partial(call, last, "fit", X, y, **labels(train), **options)
-    fit_seconds += yield Fit(last, fit)
+    seconds = thread_time() - start
+    seconds += yield Fit(last, partial(call, last, "fit", X, y, **labels, **options))
+    return {"fit_seconds": seconds}
+
+
+def predict(model, utterances, rows, domains):
+    """Return what a model predicts for rows in their order, and the CPU seconds.
+
+    The parameters are those of `fit`.
+    """
     start = thread_time()
-    X_test = take_rows(utterances.X, test)
-    y_pred = call(model, "predict", X_test, **labels(test))
-    predict_seconds = thread_time() - start
-    return y_pred, {"fit_seconds": fit_seconds, "predict_seconds": predict_seconds}
+    labels = _labels(utterances, rows, domains)
+    y_pred = call(model, "predict", take_rows(utterances.X, rows), **labels)
+    return y_pred, {"predict_seconds": thread_time() - start}
+
+
+def _labels(utterances, rows, domains):
+    return {"speakers": domains[rows], "groups": utterances.speakers[rows]}
 
 
 def tables_of(utterances, rows, y_pred, task, run, before, after):

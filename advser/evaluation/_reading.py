@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..speakers._knowledge import KINDS
 from ._tasks import RatingTask
 
 __all__ = [
@@ -26,7 +27,7 @@ RAW_FEATURES = "raw features"  # the name of `X` in the table of the leakage
 KEYS = ["estimator", "seed", "fold"]
 COLUMNS = {
     "predictions": [*KEYS, "sample", "speaker"],
-    "scores": [*KEYS, "transductive", "n_samples", "fit_seconds"],
+    "scores": [*KEYS, "n_samples", "fit_seconds"],
     "leakage": ["estimator", "seed", "asked", "probe", "accuracy", "chance"],
     "errors": [*KEYS, "error", "message", "traceback"],
 }  # the tables, and columns that each has
@@ -45,9 +46,7 @@ WRITTEN = {  # the settings that the package reads; a dict of "*" is of any keys
     "protocol": {},
     "probes": [str],
     "asked": [str],
-    "estimators": {
-        "*": {"class": str, "transductive": bool, "seeds": [int], "parameters": {}}
-    },
+    "estimators": {"*": {"class": str, "kind": str, "seeds": [int], "parameters": {}}},
     "versions": {},
 }
 WITHIN = WRITTEN | {
@@ -219,6 +218,8 @@ def _values_of_nothing(table, name, settings):
 
 def _typed(column):
     """Return a column of texts in its own type, and the rows that are not of it."""
+    if column.name == "kind":
+        return column, (~column.isin(KINDS)).to_numpy().nonzero()[0]
     if column.name in TEXTS:
         return column, []
     if column.name in FLAGS:
@@ -238,8 +239,9 @@ def empty(name, settings):
     """Return a table without rows, with the columns that it always has."""
     columns = COLUMNS[name]
     if name in ("predictions", "scores"):
-        across = ["train", "test", "domain", "unlabeled"]
-        within = ["candidates"] if name == "scores" else []
+        is_scores = name == "scores"
+        across = ["train", "test", "domain", "unlabeled", *is_scores * ["transductive"]]
+        within = is_scores * ["kind", "candidates"]
         columns = [*columns, *(across if "pairs" in settings else within)]
     if name == "predictions":
         is_rated = "pairs" not in settings and "targets" in settings["data"]

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from .._locks import locked
-from ..speakers._knowledge import is_transductive
+from ..speakers._knowledge import kind_of
 from ._reading import (
     COLUMNS,
     KEYS,
@@ -306,11 +306,11 @@ def described(model):
     }
 
 
-def planned(estimator, model, seeds):
+def planned(estimator, model, seeds, order=None):
     """Return how an estimator is run, ready for JSON; `model` may be a search of it."""
     return {
         "class": type(estimator).__name__,
-        "transductive": is_transductive(model),
+        "kind": kind_of(model, order),
         "seeds": seeds,
         "parameters": described(estimator),
     }
