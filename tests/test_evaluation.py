@@ -289,9 +289,9 @@ def test_compare_goes_on_with_the_orders_that_are_left(adaptive, toy, tmp_path):
 def test_compare_refuses_to_adapt_where_there_is_no_order(adaptive, toy):
     cv = GroupKFold(2)
     search = GridSearchCV(adaptive, {"logisticregression__C": [1.0]}, cv=cv)
-    with pytest.raises(ValueError, match="A search .* cannot hold"):
+    with pytest.raises(ValueError, match=r"A search .* cannot hold"):
         compare({"LR": search}, *toy, probes=())
-    with pytest.raises(ValueError, match="A search .* cannot hold"):
+    with pytest.raises(ValueError, match=r"A search .* cannot hold"):
         compare({"LR": adaptive}, *toy, probes=(), search={"LR": search.param_grid})
     with pytest.raises(ValueError, match="`order` has 'sorted'"):
         compare({"LR": adaptive}, *toy, probes=(), order="sorted")
