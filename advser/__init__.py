@@ -18,6 +18,7 @@ from .methods import (
     AutoencoderSERRegressor,
     SiameseSER,
 )
+from .persistence import load, save
 from .speakers import Session, SpeakerScaler, enroll
 
 __all__ = [
@@ -37,6 +38,8 @@ __all__ = [
     "SpeakerScaler",
     "UnknownSpeakerWarning",
     "enroll",
+    "load",
+    "save",
     "speaker_leakage",
 ]
 
