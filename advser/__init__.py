@@ -18,6 +18,7 @@ from .methods import (
     AutoencoderSERRegressor,
     SiameseSER,
 )
+from .onnx import to_onnx
 from .persistence import load, save
 from .speakers import Session, SpeakerScaler, enroll
 
@@ -41,6 +42,7 @@ __all__ = [
     "load",
     "save",
     "speaker_leakage",
+    "to_onnx",
 ]
 
 __version__ = "0.1.0.dev0"

@@ -142,14 +142,8 @@ def save(
             f"`model` has a part that cannot be saved: {error} Leave it out; instead "
             "of a function, pass an object of a class."
         ) from error
-    path = Path(path)
     _read(data, path, trusted)
-    unfinished = path.with_name(f"{path.name}.{uuid4().hex}.part")
-    try:
-        unfinished.write_bytes(data)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    replace_file(path, data)
 
 
 def load(path: str | os.PathLike, *, trusted: Sequence[type | str] = ()) -> Any:
@@ -184,6 +178,16 @@ def load(path: str | os.PathLike, *, trusted: Sequence[type | str] = ()) -> Any:
         If the file is from another version of scikit-learn.
     """
     return _read(Path(path).read_bytes(), path, trusted)
+
+
+def replace_file(path: str | os.PathLike, data: bytes) -> None:
+    """Write a file, whole or not at all."""
+    unfinished = Path(f"{os.fspath(path)}.{uuid4().hex}.part")
+    try:
+        unfinished.write_bytes(data)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def describe(model: BaseEstimator | Session) -> dict[str, Any]:
