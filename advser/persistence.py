@@ -135,6 +135,11 @@ def save(
             f"`model` is a {type(model).__name__}; it must be an estimator, a pipeline "
             "or a Session."
         )
+    search = getattr(model, "model", model)  # a session has a model
+    if hasattr(search, "best_estimator_"):
+        raise ValueError(
+            f"`model` is or has a {type(search).__name__}; use its `best_estimator_`."
+        )
     try:
         data = _write(model)
     except Exception as error:  # whatever a part of the model raises when copied
@@ -196,14 +201,16 @@ def describe(model: BaseEstimator | Session) -> dict[str, Any]:
     parts = list(parts_of(model))
     extractors = [part for part in parts if isinstance(part, EGeMAPS)]
     names = _first(parts, "feature_names_in_")
-    if names is None and extractors:
-        names = extractors[0].feature_names
+    origin = _first(parts, "feature_origin_")
+    if extractors:
+        names = extractors[0].feature_names if names is None else names
+        origin = origin or extractors[0].recipe
     return {
         "advser": version("advser"),
         "model": type(model).__name__,
         "classes": np.asarray(getattr(model, "classes_", [])).tolist(),
         "feature_names": None if names is None else list(names),
-        "feature_origin": _first(parts, "feature_origin_"),
+        "feature_origin": origin,
         "extraction": [extractor.recipe for extractor in extractors],
     }
 
@@ -486,5 +493,6 @@ def _restored_net(
     for group, states in zip(net.optimizer_.param_groups, optimizer):
         for parameter, state in zip(group["params"], states):
             if state:
+                state = {name: value.to(net.device) for name, value in state.items()}
                 net.optimizer_.state[parameter] = state
     return net
