@@ -79,7 +79,7 @@ def save(
     *,
     trusted: Sequence[type | str] = (),
 ) -> None:
-    """Write a model to a file, from which :func:`load` makes an equal one.
+    """Write a model to a file, from which :func:`~advser.load` makes an equal one.
 
     The file contains no pickle. An existing file is replaced once the new one is
     complete.
@@ -104,8 +104,8 @@ def save(
         If the model is no estimator and no session.
 
     ValueError
-        If the model has a part that cannot be written, or that :func:`load` would
-        refuse. The file is then as it was before.
+        If the model has a part that cannot be written, or that :func:`~advser.load`
+        would refuse. The file is then as it was before.
 
     See Also
     --------
@@ -144,15 +144,15 @@ def save(
         data = _write(model)
     except Exception as error:  # whatever a part of the model raises when copied
         raise ValueError(
-            f"`model` has a part that cannot be saved: {error} Leave it out; instead "
-            "of a function, pass an object of a class."
+            "`model` has a part that cannot be saved; leave it out. "
+            f"{type(error).__name__}: {error}"
         ) from error
     _read(data, path, trusted)
     replace_file(path, data)
 
 
 def load(path: str | os.PathLike, *, trusted: Sequence[type | str] = ()) -> Any:
-    """Read a model from a file that :func:`save` has written.
+    """Read a model from a file that :func:`~advser.save` has written.
 
     To load a file runs no code that is in it, whoever wrote it. The model predicts as
     the saved one, bit for bit on the same machine, and a session goes on.
@@ -173,9 +173,9 @@ def load(path: str | os.PathLike, *, trusted: Sequence[type | str] = ()) -> Any:
     Raises
     ------
     ValueError
-        If the file is none of :func:`save`, damaged, of a newer format, has types that
-        are not trusted, or extracts features with other versions of openSMILE or
-        audresample than those installed.
+        If the file is none of :func:`~advser.save`, damaged, of a newer format, has
+        types that are not trusted, or extracts features with other versions of
+        openSMILE or audresample than those installed.
 
     Warns
     -----
@@ -187,6 +187,8 @@ def load(path: str | os.PathLike, *, trusted: Sequence[type | str] = ()) -> Any:
 
 def replace_file(path: str | os.PathLike, data: bytes) -> None:
     """Write a file, whole or not at all."""
+    if not Path(path).parent.is_dir():
+        raise FileNotFoundError(f"The folder of {path} does not exist; make it first.")
     unfinished = Path(f"{os.fspath(path)}.{uuid4().hex}.part")
     try:
         unfinished.write_bytes(data)
@@ -200,8 +202,9 @@ def describe(model: BaseEstimator | Session) -> dict[str, Any]:
     model = getattr(model, "model", model)
     parts = list(parts_of(model))
     extractors = [part for part in parts if isinstance(part, EGeMAPS)]
-    names = _first(parts, "feature_names_in_")
-    origin = _first(parts, "feature_origin_")
+    origins = (getattr(part, "feature_origin_", None) for part in parts)
+    origin = next((origin for origin in origins if origin), None)
+    names = getattr(model, "feature_names_in_", None)
     if extractors:
         names = extractors[0].feature_names if names is None else names
         origin = origin or extractors[0].recipe
@@ -234,12 +237,6 @@ def parts_of(value: Any, kinds: tuple[type, ...] = ()) -> Iterator[Any]:
             waiting += value.ravel().tolist() if value.dtype == object else []
         else:
             waiting += getattr(value, "__dict__", {}).values()
-
-
-def _first(parts, name):
-    """Return an attribute of the first part that has it, or None."""
-    values = (getattr(part, name, None) for part in parts)
-    return next((value for value in values if value is not None), None)
 
 
 def _write(model):
