@@ -342,8 +342,9 @@ def _check_members(file, n_bytes):
     if size > MAX_RATIO * n_bytes:
         raise ValueError(f"it has {n_bytes} bytes and would grow to {size}.")
     for name in names:
-        if name.endswith(".npy") and file.read(name)[:6] != b"\x93NUMPY":
-            raise ValueError(f"{name!r} is no array.")
+        with file.open(name) as member:
+            if name.endswith(".npy") and member.read(6) != b"\x93NUMPY":
+                raise ValueError(f"{name!r} is no array.")
 
 
 def _own_types():

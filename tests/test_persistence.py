@@ -458,7 +458,8 @@ def tampered(data, canary):
         inner["content"]["content"]["encoder"] = node
         yield f"{name} as a part", changed(data, schema=inner)
     array = next(name for name in members if name.endswith(".npy"))
-    objects, many = io.BytesIO(), io.BytesIO()
+    objects, many, zeros = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    np.save(zeros, np.zeros(10**7))
     np.save(objects, np.array([Canary(canary)], dtype=object))
     np.savez_compressed(many, a=np.zeros(10**6))
     header = io.BytesIO()
@@ -495,7 +496,7 @@ def tampered(data, canary):
     yield (
         "bomb",
         archive_of(
-            [*members.items(), ("zeros.npy", bytes(10**8))], zipfile.ZIP_DEFLATED
+            [*members.items(), ("zeros.npy", zeros.getvalue())], zipfile.ZIP_DEFLATED
         ),
     )
     yield "other compression", archive_of(members.items(), zipfile.ZIP_BZIP2)
