@@ -285,7 +285,7 @@ def _read(data, path, trusted):
             f"{path} has format {newest}, of advser {writer}, and this is advser "
             f"{version('advser')}, which reads formats up to {FORMAT}; update advser."
         )
-    with _naming(path):
+    with _naming(path, f" It was written by advser {writer}."):
         model = skops.io.loads(data, trusted=[*_own_types(), *trusted])
         for part in parts_of(model):
             if isinstance(part, nn.Module):
@@ -309,7 +309,7 @@ def _read(data, path, trusted):
 
 
 @contextmanager
-def _naming(path):
+def _naming(path, origin=""):
     """Turn whatever an altered file raises into an error that names the file."""
     from skops.io.exceptions import UntrustedTypesFoundException
 
@@ -318,11 +318,11 @@ def _naming(path):
     except UntrustedTypesFoundException as error:
         raise ValueError(
             f"{path} has types that are not of advser, scikit-learn or PyTorch, and "
-            f"may run code. If you know them, pass them as `trusted`. {error}"
+            f"may run code. If you know them, pass them as `trusted`.{origin} {error}"
         ) from error
     except Exception as error:
         raise ValueError(
-            f"{path} is damaged, and no model can be made of it: "
+            f"{path} is damaged, and no model can be made of it.{origin} "
             f"{type(error).__name__}: {error}"
         ) from error
 
