@@ -34,20 +34,24 @@ def limited_threads(n_multiplications: int) -> Iterator[None]:
         Size of an operation: the rows in a batch times the parameters of the network.
     """
     global _n_inside, _threads_outside
-    is_limited = getattr(_here, "inside", False) or torch.get_num_threads() == 1
-    if is_limited or n_multiplications > SMALL:
+    if getattr(_here, "inside", False) or n_multiplications > SMALL:
         yield
         return
     with _lock:
+        # A Python thread that is new to torch starts with the number that another one
+        # has set last, which is 1 while any thread is inside.
+        n_threads = torch.get_num_threads()
         if _n_inside == 0:
-            _threads_outside = torch.get_num_threads()
+            _threads_outside = n_threads
+        elif n_threads == 1:
+            n_threads = _threads_outside
         _n_inside += 1
+        torch.set_num_threads(1)
     _here.inside = True
-    torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(_threads_outside)
         _here.inside = False
         with _lock:
+            torch.set_num_threads(n_threads)
             _n_inside -= 1

@@ -1,32 +1,108 @@
-"""Checks that scikit-learn does not have, above all of the labels that go with X.
+"""One door for arrays and one for parameters.
 
-Users pass speakers, groups and genders as lists, NumPy arrays and pandas columns of any
-kind (categorical, nullable, Arrow) and type. These checks return one-dimensional NumPy
-arrays.
+Users pass speakers, emotions and ratings as lists and as arrays of NumPy, pandas and
+pyarrow of any type. These checks return NumPy arrays, equal for equal labels. What they
+refuse is an error that names the parameter.
 """
 
+import math
+import sys
 from collections.abc import Iterable
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-# Private: they count and select the rows of all that estimators accept, such as lists
-# of files, frames and sparse matrices, which nothing public in scikit-learn does.
+# Private: it selects rows of all that estimators accept, such as lists of files, frames
+# and sparse matrices, which nothing public in scikit-learn does.
 from sklearn.utils import _safe_indexing as take_rows
-from sklearn.utils.validation import _num_samples as count_rows
+
+# scikit-learn has no public means to check parameters; its own estimators use these.
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import check_array, validate_data
 
 __all__ = [
+    "COUNT",
+    "COUNTS",
+    "LABEL",
+    "NOT_NEGATIVE",
+    "POSITIVE",
+    "SEED",
+    "Number",
+    "Numbers",
+    "Options",
+    "StrOptions",
+    "check_array_named",
     "check_labels",
-    "check_layer_sizes",
+    "check_numbers",
     "check_origin",
+    "check_parameter",
+    "check_rows",
     "check_speakers",
+    "check_weights",
     "count_rows",
     "encode",
     "take_rows",
 ]
+
+
+class Number(Interval):
+    """An interval of finite numbers, without booleans, which Python counts as numbers.
+
+    Parameters
+    ----------
+    kind : {Integral, Real}
+
+    low, high : int, float or None
+        The bounds; None for no bound.
+
+    closed : {"left", "right", "both", "neither"}, default="left"
+        Which bounds belong to the interval.
+    """
+
+    def __init__(self, kind, low, high=None, *, closed="left"):
+        if kind is Integral and high is None:
+            high = 2**31
+        super().__init__(kind, low, high, closed=closed)
+
+    def is_satisfied_by(self, val):
+        """Whether `val` is such a number."""
+        return (
+            isinstance(val, int | float | np.integer | np.floating)
+            and not isinstance(val, bool)
+            and _is_finite(val)
+            and super().is_satisfied_by(val)
+        )
+
+
+class Numbers(Number):
+    """Sequences of such numbers, with `at_least` so many of them."""
+
+    def __init__(self, *interval, at_least=0, **settings):
+        super().__init__(*interval, **settings)
+        self.at_least = at_least
+
+    def is_satisfied_by(self, val):
+        """Whether `val` is a sequence, and holds nothing but such numbers."""
+        if not hasattr(val, "__len__") or isinstance(val, str | bytes | dict):
+            return False
+        try:
+            numbers = list(val)
+        except TypeError:  # an array without dimensions
+            return False
+        are_right = all(Number.is_satisfied_by(self, number) for number in numbers)
+        return are_right and len(numbers) >= self.at_least
+
+    def __str__(self):
+        length = f" of {self.at_least} or more" if self.at_least else ""
+        return f"a sequence{length}, each {super().__str__()}"
+
+
+COUNT, COUNTS = Number(Integral, 1), Numbers(Integral, 1)
+LABEL, SEED = Number(Integral, -(2**31)), Number(Integral, 0, 2**32)
+NOT_NEGATIVE, POSITIVE = Number(Real, 0), Number(Real, 0, closed="neither")
 
 
 def check_labels(
@@ -36,13 +112,15 @@ def check_labels(
     *,
     allow_missing: bool = False,
     rows_of: str = "X",
+    remedy: str = "give every row a label or drop those rows",
 ) -> np.ndarray:
     """Return labels as a one-dimensional array of `n_rows` entries.
 
     Parameters
     ----------
     labels : array-like of shape (n_rows,)
-        Strings, integers, a pandas column, a categorical.
+        Strings, whole numbers or booleans; also whole floats, which pandas makes of
+        integers where one is missing.
 
     name : str
         Name of the parameter, for the errors.
@@ -56,21 +134,30 @@ def check_labels(
     rows_of : str, default="X"
         Name of the array that has `n_rows` rows, for the errors.
 
+    remedy : str, default="give every row a label or drop those rows"
+        What to do about missing labels, for the error.
+
     Returns
     -------
     labels : ndarray of shape (n_rows,)
-        Integers or booleans, or of dtype object for other labels and if one is
-        missing; a missing label is None.
+        Integers or booleans, or of dtype object for strings and if a label is missing;
+        a missing label is None.
 
     Raises
     ------
     ValueError
-        If the shape or the length is wrong, or a label is missing and
-        `allow_missing` is False.
+        If the shape, the length or the kind of the labels is wrong, or a label is
+        missing and `allow_missing` is False.
     """
-    shape = np.shape(labels)
+    labels = _unmasked(labels)
+    try:
+        if not isinstance(labels, list | tuple):
+            labels = np.asarray(labels)
+        shape = np.shape(labels)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"`{name}` must be one-dimensional: {error}") from error
     if len(shape) == 2 and shape[1] == 1:
-        labels = np.asarray(labels)[:, 0]
+        labels = np.asarray(labels, dtype=object)[:, 0]
     elif len(shape) != 1:
         raise ValueError(
             f"`{name}` must be one-dimensional, with one label per row of "
@@ -81,20 +168,212 @@ def check_labels(
             f"`{name}` has {shape[0]} entries and `{rows_of}` has {n_rows} rows; "
             f"pass one label per row of `{rows_of}`."
         )
-    if isinstance(labels, np.ndarray) and labels.dtype.kind in "biu":
-        return labels  # these types have no missing values
-    series = pd.Series(labels, dtype=object)
-    missing = series.isna().to_numpy()
-    if missing.any():
-        if not allow_missing:
+    if isinstance(labels, np.ndarray):
+        if labels.dtype.kind in "biu":  # these types have no missing values
+            return labels.astype(labels.dtype.newbyteorder("="), copy=False)
+        if labels.dtype.kind in "cmMV":
+            raise ValueError(_unknown_kind(name, labels[0]))
+    values = np.empty(n_rows, dtype=object)
+    values[:] = labels
+    missing = pd.isna(values)
+    if missing.any() and not allow_missing:
+        raise ValueError(
+            f"`{name}` has {missing.sum()} missing labels of {n_rows}, the first in "
+            f"row {np.flatnonzero(missing)[0]}; {remedy}."
+        )
+    known = values[~missing]
+    kind = pd.api.types.infer_dtype(known, skipna=False)
+    if kind in ("floating", "mixed-integer-float"):
+        numbers = known.astype(float)
+        with np.errstate(invalid="ignore"):
+            fractions = ~np.isfinite(numbers) | (numbers % 1 != 0)
+        if fractions.any():
+            raise ValueError(_unknown_kind(name, known[fractions][0]))
+        known = np.array([int(number) for number in known], dtype=object)
+    elif kind not in ("string", "integer", "boolean", "empty"):
+        by_kind = {type(label).__name__: label for label in known[::-1]}
+        raise ValueError(_unknown_kind(name, *by_kind.values()))
+    if not missing.any():
+        return known if kind in ("string", "empty") else np.array(known.tolist())
+    values[missing] = None
+    values[~missing] = known
+    return values
+
+
+def _is_finite(number):
+    """Whether a number is finite as a float."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a large int
+        return False
+
+
+def _unmasked(values):
+    """Return pyarrow and masked arrays as others, None where a value is missing."""
+    if hasattr(values, "to_pylist"):
+        return values.to_pylist()
+    if isinstance(values, np.ma.MaskedArray):
+        return values.astype(object).filled(None)
+    return values
+
+
+def _unknown_kind(name, *labels):
+    """Return the error text for labels of the wrong kind, or of several kinds."""
+    shown = " and ".join(f"{label!r} ({type(label).__name__})" for label in labels[:2])
+    return (
+        f"Unknown label type: `{name}` holds {shown}; labels are strings, whole "
+        "numbers or booleans, all of the same type."
+    )
+
+
+def check_numbers(
+    numbers: npt.ArrayLike,
+    name: str,
+    n_rows: int,
+    *,
+    rows_of: str = "rows of `X`",
+    largest: float = sys.float_info.max,
+) -> np.ndarray:
+    """Return numbers as floats of shape (n_rows,) or (n_rows, n), NaN where missing.
+
+    Parameters
+    ----------
+    numbers : array-like of shape (n_rows,) or (n_rows, n)
+        None, NaN and NA of pandas are missing numbers.
+
+    name : str
+        Name of the parameter, for the errors.
+
+    n_rows : int
+        Number of rows that need numbers.
+
+    rows_of : str, default="rows of `X`"
+        What they are, for the errors.
+
+    largest : float, default=sys.float_info.max
+        Bound of the absolute values.
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong, or an entry is no finite number within the bound.
+    """
+    if hasattr(numbers, "to_pandas"):  # tables of pyarrow, and polars
+        numbers = numbers.to_pandas()
+    numbers = _unmasked(numbers)
+    try:
+        if not isinstance(numbers, pd.Series | pd.DataFrame):
+            numbers = np.asarray(numbers)
+        _refuse(numbers, "mMc")
+        shape = numbers.shape
+        if len(shape) not in (1, 2) or shape[0] != n_rows or 0 in shape[1:]:
             raise ValueError(
-                f"`{name}` has {missing.sum()} missing labels of {n_rows}, the first "
-                f"in row {np.flatnonzero(missing)[0]}; give every row a label or drop "
-                "those rows."
+                f"its shape is {shape}, and it needs an entry for each of {n_rows} "
+                f"{rows_of}"
             )
-        return series.where(~missing, None).to_numpy()
-    labels = np.asarray(labels)
-    return labels if labels.dtype.kind in "biu" else labels.astype(object)
+        floats = pd.DataFrame(numbers).to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`{name}` must hold numbers: {error}.") from error
+    too_large = np.abs(floats) > largest
+    if too_large.any():
+        raise ValueError(
+            f"`{name}` holds {floats[too_large][0]}; its numbers must be finite, and "
+            f"of {largest:.2g} at most."
+        )
+    return floats.reshape(shape)
+
+
+def check_weights(
+    weights: npt.ArrayLike | None, name: str, n_rows: int, **settings: Any
+) -> np.ndarray:
+    """Return weights as floats of which the largest is 1; all are 1 for None.
+
+    Only the ratios of weights matter, so that a fit does not depend on their scale.
+    The parameters are those of `check_numbers`.
+    """
+    if weights is None:
+        return np.ones(n_rows)
+    found = check_numbers(weights, name, n_rows, **settings)
+    if found.shape == (n_rows, 1):
+        found = found[:, 0]
+    if found.ndim > 1 or not (found >= 0).all() or not found.any():
+        raise ValueError(
+            f"`{name}` must not be negative or missing, nor zero throughout; it runs "
+            f"from {np.min(found)} to {np.max(found)}, in {found.ndim} dimensions."
+        )
+    return found / found.max()
+
+
+def check_rows(
+    estimator: Any, X: npt.ArrayLike, *, reset: bool = False, dtype: Any
+) -> np.ndarray:
+    """Return features as an array, checked as scikit-learn does, and their origin.
+
+    Parameters
+    ----------
+    estimator : estimator
+
+    X : array-like of shape (n_samples, n_features)
+
+    reset : bool, default=False
+        Whether to store what is known of the features, as in fit, or to compare it.
+
+    dtype : dtype or list of dtype
+        Of the result.
+
+    Raises
+    ------
+    ValueError
+        If X has a wrong shape or origin, or holds other than finite numbers.
+    """
+    check_origin(estimator, X, reset=reset)
+    return _named("X", validate_data, estimator, X, reset=reset, dtype=dtype, order="C")
+
+
+def _named(name, check, *args, **settings):
+    """Call a check of scikit-learn; its errors name the array, and masks are missing.
+
+    The array is the last positional argument.
+    """
+    *args, X = args
+    if isinstance(X, np.ma.MaskedArray):
+        X = X.astype(float).filled(np.nan)
+    try:
+        _refuse(X, "mM")
+        with np.errstate(all="ignore"):  # sums of large numbers
+            return check(*args, X, **settings)
+    except (TypeError, ValueError) as error:
+        if name in str(error):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"`{name}` is refused: {error}") from error
+
+
+def _refuse(values, kinds):
+    """Raise a TypeError for entries of some kinds, such as "m" for durations."""
+    dtypes = getattr(values, "dtypes", getattr(values, "dtype", None))
+    for dtype in dtypes if isinstance(dtypes, Iterable) else [dtypes]:
+        if getattr(dtype, "kind", " ") in kinds:
+            raise TypeError(f"entries of type {dtype} are no real numbers")
+
+
+def check_array_named(X: npt.ArrayLike, name: str, **settings: Any) -> np.ndarray:
+    """Return `sklearn.utils.check_array` of X; each of its errors names the array."""
+    return _named(name, check_array, X, input_name=name, **settings)
+
+
+def check_parameter(value: Any, name: str, constraint: Interval) -> None:
+    """Raise a ValueError unless a parameter of a function satisfies a constraint."""
+    if not constraint.is_satisfied_by(value):
+        raise ValueError(f"`{name}` must be {constraint}; got {value!r}.")
+
+
+def count_rows(X: npt.ArrayLike, name: str = "X") -> int:
+    """Return the number of rows of an array, a table or a list."""
+    try:
+        return X.shape[0] if hasattr(X, "shape") else len(X)  # type: ignore[arg-type]
+    except (IndexError, TypeError) as error:
+        raise ValueError(f"`{name}` must have rows; got {X!r}.") from error
 
 
 def check_speakers(
@@ -133,12 +412,6 @@ def encode(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     codes, names = pd.factorize(labels)
     return codes.astype(np.int64, copy=False), np.asarray(names)
-
-
-def check_layer_sizes(sizes: Iterable, name: str) -> None:
-    """Raise a ValueError if a layer size is no positive integer."""
-    if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
-        raise ValueError(f"`{name}` must hold integers of at least 1; got {sizes!r}.")
 
 
 def check_origin(estimator: Any, X: npt.ArrayLike, *, reset: bool) -> None:

@@ -3,7 +3,7 @@
 The weighted accuracy of the literature is scikit-learn's ``accuracy_score``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -19,7 +19,7 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from ._validation import check_labels
+from ._validation import check_labels, check_numbers, count_rows
 
 __all__ = [
     "concordance_correlation",
@@ -58,6 +58,7 @@ def unweighted_average_recall(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> f
     >>> unweighted_average_recall(["anger", "anger"], ["anger", "sadness"])
     0.5
     """
+    y_true, y_pred = _checked(y_true, y_pred)
     recall = recall_score(y_true, y_pred, average="macro", zero_division=np.nan)
     return float(recall)
 
@@ -101,19 +102,12 @@ def speaker_uar(
     >>> speaker_uar(y_true, y_pred, speakers=["a", "a", "a", "b", "b"]).to_dict()
     {'a': 0.75, 'b': 1.0}
     """
-    n_rows = np.shape(y_true)[0]
-    labels = {"y_true": y_true, "y_pred": y_pred, "speakers": speakers}
-    rows = pd.DataFrame(
-        {
-            name: check_labels(column, name, n_rows, rows_of="y_true")
-            for name, column in labels.items()
-        }
-    )
-    if not n_rows:
-        raise ValueError("`y_true` has no rows; pass at least one.")
+    y_true, y_pred = _checked(y_true, y_pred)
+    speakers = check_labels(speakers, "speakers", len(y_true), rows_of="y_true")
+    rows_of = pd.Series(range(len(y_true))).groupby(speakers).indices
     uar = {
-        speaker: unweighted_average_recall(group["y_true"], group["y_pred"])
-        for speaker, group in rows.groupby("speakers")
+        speaker: unweighted_average_recall(y_true[rows], y_pred[rows])
+        for speaker, rows in rows_of.items()
     }
     return pd.Series(uar, name="uar")
 
@@ -265,6 +259,8 @@ def rating_scorers(targets: Sequence[str] | None = None) -> dict[str, Callable]:
     >>> sorted(name for name in scores if name.startswith("test"))
     ['test_ccc', 'test_neg_mae', 'test_pearson']
     """
+    if isinstance(targets, str) or not isinstance(targets, Iterable | None):
+        raise ValueError(f"`targets` must be a sequence of names; got {targets!r}.")
     columns = {"": None} | {f"_{t}": column for column, t in enumerate(targets or ())}
     return {
         f"{'neg_' * (name == 'mae')}{name}{target}": make_scorer(
@@ -312,15 +308,35 @@ def rating_scores(
     return found
 
 
+def _checked(y_true, y_pred):
+    """Return both as arrays of labels."""
+    n_rows = count_rows(y_true, "y_true")
+    if not n_rows:
+        raise ValueError("`y_true` has no rows; pass at least one.")
+    return (
+        check_labels(y_true, "y_true", n_rows, rows_of="y_true"),
+        check_labels(y_pred, "y_pred", n_rows, rows_of="y_true"),
+    )
+
+
 def _score_targets(score, y_true, y_pred):
     """Return the score of each target, without the rows that lack its rating."""
-    y_true, y_pred = np.asarray(y_true, float), np.asarray(y_pred, float)
+    n_rows = count_rows(y_true, "y_true")
+    y_true = check_numbers(y_true, "y_true", n_rows, rows_of="rows of `y_true`")
+    y_pred = check_numbers(y_pred, "y_pred", count_rows(y_pred, "y_pred"))
+    if np.isnan(y_pred).any():
+        raise ValueError(
+            f"`y_pred` has {np.isnan(y_pred).sum()} missing ratings of {y_pred.size}; "
+            "pass a prediction for each rating."
+        )
     if y_true.shape != y_pred.shape:
         raise ValueError(
             f"`y_true` has shape {y_true.shape} and `y_pred` has {y_pred.shape}; pass "
             "a prediction for each rating."
         )
-    columns = y_true.reshape(len(y_true), -1).T, y_pred.reshape(len(y_true), -1).T
+    if not n_rows:
+        raise ValueError("`y_true` has no rows; pass at least one.")
+    columns = y_true.reshape(n_rows, -1).T, y_pred.reshape(n_rows, -1).T
     known = ~np.isnan(columns[0])
     return [score(t[rated], p[rated]) for t, p, rated in zip(*columns, known)]
 

@@ -34,6 +34,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.parallel import Parallel, delayed
 
 from ._engine import Fit, last_step, run_together
+from ._engine._jobs import ends_at_sigterm
 from ._validation import count_rows, take_rows
 from .exceptions import NotStackedWarning
 from .methods._base import BaseSER
@@ -83,7 +84,9 @@ class _Evaluation:
         if n_jobs == 1 or n_processes == 1:  # dask would send even these elsewhere
             found = map(self.run_bundle, parts)
         else:
-            found = Parallel(n_jobs)(delayed(self.run_bundle)(part) for part in parts)
+            with ends_at_sigterm():
+                calls = (delayed(self.run_bundle)(part) for part in parts)
+                found = Parallel(n_jobs)(calls)
         results = [result for of_bundle in found for result in of_bundle]
         self._fill_in_failures(results)
         return results

@@ -14,11 +14,14 @@ from pathlib import Path
 import pandas as pd
 
 from .evaluation import Comparison
+from .evaluation._reading import read_json
 from .plots import DifferenceDisplay, IntervalDisplay, LeakageDisplay, RatingDisplay
 from .plots._base import (
+    KNOWLEDGE,
     MEASURES,
     draw_confusion_matrix,
     new_figure,
+    plain,
     require_matplotlib,
 )
 
@@ -26,6 +29,7 @@ __all__ = ["report"]
 
 MANY = 20  # pairs that fit a figure
 FEW = 12  # speakers that fit a row of a table
+BENCHMARK = {"corpus": str, "seconds": object, "n_jobs": object, "platform": str}
 SCORES = {
     "uar": {"weighted_accuracy": "WA", "macro_f1": "macro F1"},
     "ccc": {"pearson": "r", "mae": "MAE"},
@@ -89,10 +93,12 @@ def report(
             "the comparison first."
         )
     benchmark = {}
-    if (folder / "settings.json").is_file():
-        benchmark = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    if (file := file_of(folder, "settings.json")) is not None:
+        remedy = "The page needs none: move it away, or restore it from a copy."
+        benchmark = read_json(file, BENCHMARK, remedy)
     if baseline is None:
-        chosen = benchmark.get("baselines") or []
+        chosen = benchmark.get("baselines")
+        chosen = chosen if isinstance(chosen, list) else []
         baseline = [name for name in chosen if name in finished.index] or None
     pairs = comparison.pairwise(baseline, confidence_level=confidence_level)
     seeds = [len(planned["seeds"]) for planned in settings["estimators"].values()]
@@ -107,7 +113,10 @@ def report(
         n_seeds=max(seeds),
         n_missing=sum(seeds) * settings["protocol"]["n_folds"] - len(comparison.scores),
         searched=searched if candidates.nunique() > 1 else [],
-        transductive=list(summary.index[summary["transductive"]]),
+        knowledge=KNOWLEDGE,
+        kinds={
+            kind: list(names) for kind, names in summary.groupby("kind").groups.items()
+        },
         intervals=draw_intervals(finished, measure, confidence_level),
         scores=score_table(summary, measure, confidence_level, with_fits=True),
         targets={
@@ -122,7 +131,6 @@ def report(
         pairs=pair_table(pairs, confidence_level),
         leakage=leakage_of(comparison, finished.index),
         speakers=speaker_table(comparison),
-        starred=len(comparison.by_speaker()) > FEW and summary["transductive"].any(),
         predictions=draw_predictions(comparison, finished, targets),
         embedding=embedding_of(folder),
         errors=list(
@@ -184,7 +192,7 @@ def score_table(summary, measure, confidence_level, *, with_fits=False):
     if with_fits:
         table["candidates"] = summary["candidates"].map(str)
         table["fit, s"] = texts("{:.2f}", summary["fit_seconds"])
-    return table_of(table, summary["transductive"])
+    return table_of(table, summary["kind"])
 
 
 def draw_differences(pairs, measure, confidence_level):
@@ -214,7 +222,7 @@ def pair_table(pairs, confidence_level):
     for column, name in (("p_value", "p"), ("p_holm", "p, corrected")):
         table[name] = ["< 0.001" if p < 0.001 else f"{p:.3f}" for p in pairs[column]]
     table = pd.DataFrame(table).set_index(pairs["estimator"])
-    return table_of(table, pairs["transductive"], text=["compared with"])
+    return table_of(table, pairs["kind"], text=["compared with"])
 
 
 def leakage_of(comparison, finished):
@@ -235,7 +243,7 @@ def leakage_of(comparison, finished):
     table = wide.loc[[*raw, *names], "accuracy"][pd.unique(columns)]
     table.loc["chance"] = wide["chance"].max()
     table = table.apply(lambda column: texts("{:z.2f}", column))
-    flags = comparison.transductive().reindex(table.index, fill_value=False)
+    kinds = comparison.kinds().reindex(table.index, fill_value="")
     alt = f"Leakage by the {probe} probe against {comparison.measure.upper()}, for each"
     caption = (
         "Upper left is better: more of the emotion, less of the speaker. Utterances "
@@ -243,17 +251,20 @@ def leakage_of(comparison, finished):
     )
     return {
         "figure": image(figure, f"{alt} estimator", caption),
-        "table": table_of(table, flags),
+        "table": table_of(table, kinds),
     }
 
 
 def speaker_table(comparison):
     """Return the score of each speaker: a row per estimator, or a column if many."""
     table = comparison.by_speaker().apply(lambda column: texts("{:z.2f}", column))
-    flags = comparison.transductive()[table.columns]
+    kinds = comparison.kinds()[table.columns]
     if len(table) <= FEW:
-        return table_of(table.T.rename_axis("estimator"), flags)
-    table.columns = [f"{name} *" if flag else name for name, flag in flags.items()]
+        return table_of(table.T.rename_axis("estimator"), kinds)
+    table.columns = [
+        name if kind == "inductive" else f"{name} ({kind})"
+        for name, kind in kinds.items()
+    ]
     return table_of(table)
 
 
@@ -269,7 +280,8 @@ def draw_predictions(comparison, finished, targets):
         rows.append([])
         for name, row in finished.iterrows():
             found = of_estimator[name]
-            title = name + " (transductive)" * bool(row["transductive"])
+            kind = row["kind"]
+            title = name if kind == "inductive" else f"{name} ({kind})"
             if target is None:
                 side = 2.2 + 0.42 * len(comparison.settings["data"]["emotions"])
                 figure = new_figure(side + 0.4, side)
@@ -288,37 +300,61 @@ def draw_predictions(comparison, finished, targets):
                 ax = figure.add_subplot()
                 RatingDisplay.from_predictions(y_true, y_pred, name=target, ax=ax)
                 score = ax.get_title()
-                ax.set_title(f"{title}\n{score}", fontsize="medium")
+                ax.set_title(plain(f"{title}\n{score}"), fontsize="medium")
                 alt = f"{target}, true and predicted by {title}, {score}"
             rows[-1].append(image(figure, alt))
     return rows
 
 
+def file_of(folder, name):
+    """Return a file of a folder, or None; a link would show any file of the disk."""
+    file = folder / name
+    if file.is_symlink():
+        raise ValueError(
+            f"`{file}` is a link; put the file itself there, or move the link away."
+        )
+    return file if file.is_file() else None
+
+
 def embedding_of(folder):
     """Return the figure of embeddings that a benchmark has drawn, if there is one."""
-    file = folder / "embedding.png"
-    if not file.is_file():
+    file = file_of(folder, "embedding.png")
+    if file is None:
         return None
+    content = file.read_bytes()
+    if not content.startswith(b"\x89PNG\r\n"):
+        raise ValueError(f"`{file}` is no PNG image; move it away.")
     alt = "Embeddings of held-out utterances, coloured by speaker and by emotion"
-    return inline(file.read_bytes(), "png", alt, f"{alt}.")
+    return inline(content, "png", alt, f"{alt}.")
 
 
 def failure_table(folder):
     """Return the recordings that a benchmark has left out, if there are any."""
-    file = folder / "failures.csv"
-    if not file.is_file():
+    file = file_of(folder, "failures.csv")
+    if file is None:
         return None
-    table = pd.read_csv(file, dtype=str, keep_default_na=False, index_col="file")
-    return table_of(table[["reason"]], text=["reason"])
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        table = table.set_index("file")[["reason"]]
+    except (KeyError, ValueError) as error:
+        raise ValueError(
+            f"`{file}` is damaged or foreign: {error}. The page needs none: move it "
+            "away, or restore it from a copy."
+        ) from None
+    return table_of(table, text=["reason"])
 
 
-def table_of(table, transductive=None, text=()):
-    """Return a table of texts as the template takes it; `text` are left-aligned."""
-    flags = [False] * len(table) if transductive is None else transductive
+def table_of(table, kinds=None, text=()):
+    """Return a table of texts as the template takes it; `text` are left-aligned.
+
+    A kind of score other than inductive is written behind the name of the row.
+    """
+    kinds = [""] * len(table) if kinds is None else kinds
+    notes = ["" if kind == "inductive" else kind for kind in kinds]
     return {
         "corner": table.index.name or "",
         "columns": list(table),
-        "rows": list(zip(table.index, flags, table.to_numpy())),
+        "rows": list(zip(table.index, notes, table.to_numpy())),
         "text": text,
     }
 

@@ -9,6 +9,7 @@ the lines "NAME: begin" and "NAME: end" of a page.
 
 import json
 import sys
+from itertools import groupby
 from pathlib import Path
 from textwrap import fill
 
@@ -17,6 +18,7 @@ import pandas as pd
 from advser.cli._results import NOTES
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
 RESULTS = ROOT / "benchmarks" / "results"
 
 # Parameters as earlier versions recorded them, and their present names.
@@ -66,6 +68,7 @@ def main(arguments):
             "closed_form": closed_form_rst,
         },
         "docs/guide/distributed.rst": {"distributed_scaling": distributed_scaling_rst},
+        "docs/guide/refused.rst": {"refused": refused_rst},
         "docs/guide/speaker_scaling.rst": {
             "enrolment": enrolment_rst,
             "enrolment_variants": enrolment_variants_rst,
@@ -723,6 +726,21 @@ def prior_weight_rst():
         f"speaker-disjoint inner folds\ntook the weight."
     )
     return "\n\n".join([list_table(rows), note])
+
+
+def refused_rst():
+    """Return what the tests show to be refused: a table for each kind."""
+    from refused import CASES  # of the folder tests
+
+    parts = []
+    for kind, cases in groupby(CASES, key=lambda case: case.kind):
+        rows = [["What is given", "Error", "Message"]]
+        rows += [
+            [case.given, f"``{case.error.__name__}``", f"``{case.message} …``"]
+            for case in cases
+        ]
+        parts += [kind, "-" * len(kind), "", list_table(rows), ""]
+    return "\n".join(parts).strip()
 
 
 def list_table(rows):

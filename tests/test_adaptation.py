@@ -369,8 +369,6 @@ def test_adaptation_curve_scores_what_a_session_predicts(data):
 
 def test_scores_that_depend_on_the_order_are_not_compared(data):
     with pytest.raises(ValueError, match="order of the utterances"):
-        compare({"adaptive": pipeline()}, *data)
-    with pytest.raises(ValueError, match="order of the utterances"):
         enrollment_curve(pipeline(), *data, k=[0, 5])
     with pytest.raises(ValueError, match="does not adapt"):
         adaptation_curve(LogisticRegression(), *data)

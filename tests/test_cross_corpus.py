@@ -436,8 +436,8 @@ def test_results_do_not_depend_on_the_processes(pair):
     [
         ({"corpora": {"A": small(0)}}, "`corpora` has 1 entries"),
         ({"estimators": {}}, "`estimators` has 0 entries"),
-        ({"seeds": 0}, "`seeds` 0"),
-        ({"domain": "gender"}, "`domain` is 'gender'"),
+        ({"seeds": 0}, "`seeds` is 0"),
+        ({"domain": "gender"}, "`domain` has 'gender'"),
         ({"within": 1}, "`within` is 1"),
         ({"emotions": ["rage"]}, "`emotions` has .'rage'., which no corpus has"),
         ({"B": small(1).drop(columns="speaker")}, r"`corpora\['B'\]` has no column"),

@@ -319,7 +319,7 @@ def test_parameter_out_of_range(toy, objective):
 
 @pytest.mark.parametrize("sizes", [(0,), (-3,), (2.5,), ("a",)])
 def test_layer_of_no_width(toy, sizes):
-    with pytest.raises(ValueError, match="`hidden_layer_sizes` must hold integers of"):
+    with pytest.raises(ValueError, match="'hidden_layer_sizes' parameter of Grad"):
         small(GradientReversal(hidden_layer_sizes=sizes)).fit(*toy)
 
 

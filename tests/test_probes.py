@@ -121,7 +121,7 @@ def test_leakage_is_reproducible_and_leaves_the_global_generator_alone(utterance
     ("options", "message"),
     [
         ({"probe": "svm"}, r"`probe` is 'svm'; .* \['knn', 'logistic', 'mlp'\]"),
-        ({"n_splits": 1}, "`n_splits` is 1"),
+        ({"n_splits": 1}, r"`n_splits` must be an int in the range \[2.*got 1"),
         ({"speakers": ["a"] * 60}, "`speakers` names 1 speaker"),
         ({"speakers": ["a"] * 59 + ["z"]}, "speaker 'z' a single row"),
         ({"speakers": ["a", "b"]}, "`speakers` has 2 entries and `embedding` has 60"),

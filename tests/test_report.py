@@ -1,5 +1,7 @@
 """The report: complete, correct, and without any request to the network."""
 
+import json
+import pickle
 import re
 import shutil
 from base64 import b64decode
@@ -180,3 +182,111 @@ def test_command_says_why_there_is_no_report(arguments, message, folder, capsys)
         cli.main(["report", *arguments])
     assert exit_.value.code == 2
     assert message in capsys.readouterr().err
+
+
+CANARY = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
+
+
+def test_no_setting_becomes_markup(folder):
+    file = folder / "comparison.json"
+    settings = json.loads(file.read_text())
+    settings["data"]["speakers"][0] = CANARY
+    settings["data"]["emotions"][0] = CANARY
+    settings["data"] |= {CANARY: CANARY, "fingerprint": CANARY}
+    settings["protocol"] |= {"cv": CANARY, "groups": CANARY}
+    settings["versions"] = {CANARY: CANARY}
+    settings["selection"] = CANARY
+    for planned in settings["estimators"].values():
+        planned |= {"class": CANARY, "parameters": {CANARY: {CANARY: [CANARY]}}}
+        planned["candidates"] = [{CANARY: CANARY}]
+    file.write_text(json.dumps(settings))
+    benchmark = {"corpus": CANARY, "platform": CANARY, "baselines": [CANARY]}
+    benchmark |= {"seconds": CANARY, "n_jobs": CANARY}
+    (folder / "settings.json").write_text(json.dumps(benchmark))
+    failures = pd.DataFrame({"file": [CANARY], "reason": [CANARY]})
+    failures.to_csv(folder / "failures.csv", index=False)
+    for name in ("predictions", "errors"):
+        table = pd.read_csv(folder / f"{name}.csv")
+        for column in {"sample", "speaker", "error", "message"} & {*table}:
+            table[column] = CANARY + table[column].astype(str)
+        table.to_csv(folder / f"{name}.csv", index=False)
+    page = Page(report(folder))
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert not any("onerror" in attributes for _, attributes in page.tags)
+    assert page.text.count("<script>alert(1)</script>") > 15
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("data.n_samples", CANARY),
+        ("protocol.n_folds", CANARY),
+        ("estimators.guess.seeds", CANARY),
+        ("estimators.guess.seeds", [CANARY]),
+        ("estimators.guess", None),
+        ("versions", CANARY),
+    ],
+)
+def test_a_setting_of_another_type_is_refused(path, value, folder):
+    file = folder / "comparison.json"
+    settings = json.loads(file.read_text())
+    *parents, last = path.split(".")
+    part = settings
+    for name in parents:
+        part = part[name]
+    part[last] = value
+    file.write_text(json.dumps(settings))
+    with pytest.raises(ValueError, match=path):
+        report(folder)
+
+
+@pytest.mark.parametrize("name", ["embedding.png", "failures.csv", "settings.json"])
+def test_the_page_shows_regular_files_of_the_folder_alone(name, folder, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"\x89PNG\r\n secret")
+    (folder / name).symlink_to(secret)
+    with pytest.raises(ValueError, match=rf"{name}` is a link"):
+        report(folder)
+    (folder / name).unlink()
+    (folder / name).write_bytes(b"secret\xff")
+    with pytest.raises(ValueError, match=name):
+        report(folder)
+
+
+def test_nothing_in_a_folder_of_results_runs_code(folder, tmp_path):
+    flag = tmp_path / "flag"
+
+    class Bomb:
+        def __reduce__(self):
+            return (open, (str(flag), "w"))
+
+    bomb = pickle.dumps(Bomb())
+    pickle.loads(bomb).close()
+    assert flag.exists()
+    flag.unlink()
+    for name in ("comparison.json", "settings.json", "failures.csv", "scores.csv"):
+        file = folder / name
+        before = file.read_bytes() if file.exists() else None
+        for content in (bomb + b"\n", b"!!python/object/apply:os.system [x]\n"):
+            file.write_bytes(content)
+            with pytest.raises(ValueError, match=name):
+                report(folder)
+        file.unlink() if before is None else file.write_bytes(before)
+    for code in (f"open({str(flag)!r}, 'w')", f"{{{{ open({str(flag)!r}, 'w') }}}}"):
+        settings = json.loads((folder / "comparison.json").read_text())
+        settings["selection"] = settings["protocol"]["cv"] = code
+        settings["estimators"]["guess"]["parameters"] = {code: code}
+        (folder / "comparison.json").write_text(json.dumps(settings))
+        assert code in Page(report(folder)).text
+    assert not flag.exists()
+
+
+def test_a_name_with_dollars_is_no_formula(toy, tmp_path):
+    names = {"anger": r"$\frac{$", "neutral": "$x$", "sadness": "a $ b"}
+    y = [names[emotion] for emotion in toy.y]
+    speakers = [rf"$\sqrt{{$ {speaker}" for speaker in toy.speakers]
+    model = DummyClassifier(strategy="stratified", random_state=0)
+    models = {r"$\frac{$": model, "$\\other$": SVC(random_state=0)}
+    compare(models, toy.X, y, speakers, probes=["knn"], folder=tmp_path)
+    text = Page(report(tmp_path)).text
+    assert r"$\frac{$" in text

@@ -615,7 +615,7 @@ def test_explanation_of_the_training_mean_is_finite(toy):
 
 @pytest.mark.parametrize("n_steps", [0, 2.5])
 def test_explanation_in_no_steps(toy, n_steps):
-    with pytest.raises(ValueError, match="`n_steps` must be an integer above 0"):
+    with pytest.raises(ValueError, match="`n_steps` must be an int in the range"):
         small().fit(*toy).explain(toy.X, n_steps=n_steps)
 
 

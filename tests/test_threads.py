@@ -67,6 +67,27 @@ def test_limit_is_lifted_for_python_threads_that_overlap(first_out):
     assert torch.get_num_threads() == 2
 
 
+@pytest.mark.usefixtures("two_threads")
+def test_eight_threads_that_predict_have_their_number_of_threads_back(toy):
+    model = AdversarialSER(None, max_epochs=1, random_state=0).fit(toy.X, toy.y)
+    start = threading.Barrier(8)
+    found = []
+
+    def predict():
+        start.wait()
+        for _ in range(20):
+            model.predict(toy.X)
+        found.append(torch.get_num_threads())
+
+    threads = [threading.Thread(target=predict) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [2] * 8
+    assert torch.get_num_threads() == 2
+
+
 class Threads(Callback):
     """Store the number of torch's threads during training."""
 

@@ -1,13 +1,24 @@
 """Labels of every kind become equal arrays, or an error gives the reason."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from advser import AdversarialSER
 from advser._validation import (
+    COUNT,
+    COUNTS,
+    NOT_NEGATIVE,
     check_labels,
-    check_layer_sizes,
+    check_numbers,
+    check_parameter,
     check_speakers,
+    check_weights,
     encode,
 )
 
@@ -123,10 +134,264 @@ def test_codes_keep_numbers_and_their_texts_apart():
     assert codes.tolist() == [0, 1, 0]
 
 
-def test_layer_sizes():
-    check_layer_sizes((3, np.int64(4)), "hidden_layer_sizes")
-    check_layer_sizes([], "hidden_layer_sizes")
-    with pytest.raises(
-        ValueError, match=r"`hidden_layer_sizes` must hold.*got \(3, 0\)"
-    ):
-        check_layer_sizes((3, 0), "hidden_layer_sizes")
+# The door for parameters
+
+
+@pytest.mark.parametrize(
+    ("value", "is_right"),
+    [
+        (1, True),
+        (np.int64(4), True),
+        (np.uint8(4), True),
+        (0, False),
+        (True, False),
+        (np.True_, False),
+        (1.0, False),
+        (2**40, False),
+        ("1", False),
+        (None, False),
+        (np.array(1), False),
+    ],
+)
+def test_counts(value, is_right):
+    assert COUNT.is_satisfied_by(value) is is_right
+
+
+@pytest.mark.parametrize(
+    ("value", "is_right"),
+    [
+        (0, True),
+        (0.5, True),
+        (np.float32(0.5), True),
+        (-1e-9, False),
+        (np.nan, False),
+        (np.inf, False),
+        (10**400, False),
+        (False, False),
+        (1j, False),
+    ],
+)
+def test_numbers_that_are_not_negative(value, is_right):
+    assert NOT_NEGATIVE.is_satisfied_by(value) is is_right
+
+
+@pytest.mark.parametrize(
+    ("value", "is_right"),
+    [
+        ((), True),
+        ([3, np.int64(4)], True),
+        (np.array([3, 4]), True),
+        (pd.Series([3]), True),
+        ((3, 0), False),
+        ((True,), False),
+        ([[3]], False),
+        (np.array(3), False),
+        ("34", False),
+        ({3: 4}, False),
+        (iter([3]), False),
+        (3, False),
+    ],
+)
+def test_sequences_of_counts(value, is_right):
+    assert COUNTS.is_satisfied_by(value) is is_right
+
+
+def test_parameter_of_a_function():
+    check_parameter(3, "n", COUNT)
+    with pytest.raises(ValueError, match=r"`n` must be an int in the range.*got 0"):
+        check_parameter(0, "n", COUNT)
+
+
+@pytest.mark.parametrize(
+    "weights", [[0.2, 0.4], np.float32([1, 2]), pd.Series([3, 6], dtype="Int64")]
+)
+def test_weights_have_no_scale(weights):
+    assert check_weights(weights, "w", 2) == pytest.approx([0.5, 1])
+    assert check_weights(np.full(3, 1 / 3), "w", 3).tolist() == [1, 1, 1]
+    assert check_weights(None, "w", 3).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [[0, 0], [1, -1], [1, None], [1, np.inf], [1], ["a", "b"], [[1, 1], [2, 2]], 1],
+)
+def test_wrong_weights_are_named(weights):
+    with pytest.raises(ValueError, match="`w`"):
+        check_weights(weights, "w", 2)
+
+
+# The door for arrays: what it lets in is equal to the same values in a list
+
+LABELS = st.one_of(
+    st.lists(st.sampled_from(["s2", "s10", "ä", ""]), min_size=1, max_size=6),
+    st.lists(st.integers(-3, 100), min_size=1, max_size=6),
+    st.lists(st.booleans(), min_size=1, max_size=6),
+)
+MISSING = st.sampled_from([None, np.nan, pd.NA])
+CONTAINERS = {
+    "tuple": tuple,
+    "array": np.array,
+    "array of objects": lambda values: np.array(values, dtype=object),
+    "column": lambda values: np.array(values)[:, None],
+    "big-endian": lambda values: np.array(values).astype(
+        np.array(values).dtype.newbyteorder(">")
+    ),
+    "masked array": np.ma.array,
+    "Series": pd.Series,
+    "Series of objects": lambda values: pd.Series(values, dtype=object),
+    "index": pd.Index,
+    "categorical": pd.Categorical,
+    "nullable": pd.array,
+    "frame": lambda values: pd.DataFrame({"label": values}),
+    "pyarrow": pa.array,
+    "chunks": lambda values: pa.chunked_array([values]),
+    "dictionary": lambda values: pa.array(values).dictionary_encode(),
+    "arrow-backed": lambda values: pd.Series(
+        values, dtype=pd.ArrowDtype(pa.array(values).type)
+    ),
+    "floats": lambda values: (
+        values if isinstance(values[0], str | bool) else np.array(values, dtype=float)
+    ),
+}
+
+
+@given(LABELS, st.sampled_from(sorted(CONTAINERS)))
+def test_labels_of_any_container_are_those_of_a_list(values, container):
+    found = check_labels(CONTAINERS[container](values), "speakers", len(values))
+    assert isinstance(found, np.ndarray)
+    assert found.tolist() == values
+    assert {type(label) for label in found.tolist()} == {type(values[0])}
+
+
+@given(LABELS, MISSING, st.sampled_from(["list", "pandas", "nullable", "pyarrow"]))
+def test_missing_labels_of_any_container_are_found(values, missing, container):
+    values = [*values, missing]
+    if container != "list":
+        values[-1] = None
+    kinds = {
+        "list": list,
+        "pandas": pd.Series,
+        "nullable": pd.array,
+        "pyarrow": pa.array,
+    }
+    found = kinds[container](values)
+    labels = check_labels(found, "speakers", len(values), allow_missing=True)
+    assert labels.tolist() == [*values[:-1], None]
+    with pytest.raises(ValueError, match="`speakers` has 1 missing labels"):
+        check_labels(found, "speakers", len(values))
+
+
+ANYTHING = st.one_of(
+    st.integers(),
+    st.floats(),
+    st.booleans(),
+    st.none(),
+    st.text(max_size=2),
+    st.binary(max_size=2),
+    st.complex_numbers(),
+    st.dates(),
+    st.datetimes(),
+    st.timedeltas(),
+    st.decimals(allow_nan=False),
+    st.tuples(st.integers(), st.integers()),
+)
+
+
+@contextmanager
+def may_refuse(name):
+    """Let pass an error that has the name, and no other."""
+    try:
+        yield
+    except ValueError as error:
+        if name not in str(error):
+            raise
+
+
+@given(st.lists(ANYTHING, max_size=4))
+def test_labels_are_kept_or_refused_by_name(values):
+    with may_refuse("`speakers`"):
+        found = check_labels(values, "speakers", len(values), allow_missing=True)
+        kept = [None if pd.isna(value) else value for value in values]
+        assert found.tolist() == kept
+        assert len({type(label) for label in found.tolist()} - {type(None)}) <= 1
+
+
+@given(st.lists(ANYTHING, max_size=4))
+def test_numbers_are_kept_or_refused_by_name(values):
+    with may_refuse("`y`"):
+        found = check_numbers(values, "y", len(values))
+        assert len(found) == len(values)
+        assert not np.isinf(found).any()
+
+
+@given(ANYTHING, st.sampled_from(["batch_size", "lr", "clip", "hidden_layer_sizes"]))
+def test_parameters_are_used_or_refused_by_name(value, name):
+    estimator = AdversarialSER(**{name: value})
+    with may_refuse(f"'{name}'"):
+        estimator._validate_params()
+        numbers = value if name == "hidden_layer_sizes" else [value or 1]
+        assert all(np.isfinite(float(number)) and number > 0 for number in numbers)
+        assert not any(isinstance(number, bool) for number in numbers)
+
+
+X = np.random.default_rng(0).normal(size=(12, 2)).round(3)
+TABLES = {
+    "list": np.ndarray.tolist,
+    "frame": lambda rows: pd.DataFrame(rows, columns=["a", "b"]),
+    "nullable": lambda rows: pd.DataFrame(rows, columns=["a", "b"], dtype="Float64"),
+    "pyarrow": lambda rows: pa.table({"a": rows[:, 0], "b": rows[:, 1]}),
+    "arrow-backed": lambda rows: pd.DataFrame(
+        {"a": rows[:, 0], "b": rows[:, 1]}, dtype="float64[pyarrow]"
+    ),
+    "masked array": np.ma.array,
+    "big-endian": lambda rows: rows.astype(">f8"),
+    "Fortran order": np.asfortranarray,
+    "strings": lambda rows: rows.astype(str),
+    "objects": lambda rows: rows.astype(object),
+}
+
+
+@pytest.fixture(scope="module")
+def fit_tiny():
+    """Return a function that fits a tiny network and returns its probabilities."""
+
+    def fit(X, y, speakers, weight):
+        model = AdversarialSER(None, hidden_layer_sizes=(), embedding_dim=2)
+        model.set_params(max_epochs=1, random_state=0)
+        return model.fit(X, y, speakers, sample_weight=weight).predict_proba(X)
+
+    y, speakers = [0, 1] * 6, ["b", "a", "c"] * 4
+    expected = fit(X, y, speakers, None)
+    return lambda table, kind: (
+        fit(
+            TABLES[table](X),
+            CONTAINERS[kind](y),
+            CONTAINERS[kind](speakers),
+            CONTAINERS[kind](np.ones(12).tolist()),
+        ),
+        expected,
+    )
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.sampled_from(sorted(TABLES)), st.sampled_from(sorted(CONTAINERS)))
+@pytest.mark.filterwarnings("ignore:A column-vector y")
+def test_fit_is_the_same_for_all_containers(fit_tiny, table, kind):
+    found, expected = fit_tiny(table, kind)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ([["a", 1.0]] * 12, "`X` is refused.*'a'"),
+        ([[1], [1, 2]] * 6, "`X` is refused"),
+        (np.ma.masked_greater(X, 1), "Input X contains NaN"),
+        (pd.DataFrame({"a": pd.date_range("2020", periods=12)}), "`X` is refused"),
+        (np.arange(24).reshape(12, 2).astype("m8[s]"), "`X` is refused"),
+    ],
+    ids=["strings", "ragged", "masked", "dates", "durations"],
+)
+def test_refused_features_are_named(table, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        AdversarialSER(None).fit(table, [0, 1] * 6)

@@ -2,7 +2,14 @@
 
 from ._data import Labels, Rows, as_tensor, n_batches
 from ._jobs import Fit, fit_together, last_step, run_alone, run_together
-from ._net import Adam, StepwiseNet, ValidationScores, seeded_global_random
+from ._net import (
+    Adam,
+    StepwiseNet,
+    ValidationScores,
+    check_device,
+    default_torch,
+    seeded_global_random,
+)
 from ._network import Network
 from ._stack import Job
 
@@ -16,6 +23,8 @@ __all__ = [
     "StepwiseNet",
     "ValidationScores",
     "as_tensor",
+    "check_device",
+    "default_torch",
     "fit_together",
     "last_step",
     "n_batches",

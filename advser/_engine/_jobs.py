@@ -5,8 +5,11 @@ once that estimator is fitted. `run_together` starts many jobs, fits what they a
 together, and lets them go on, until all have returned.
 """
 
+import signal
+import threading
 import warnings
 from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from time import process_time
 from typing import Any, NamedTuple
 
@@ -16,9 +19,17 @@ from threadpoolctl import threadpool_limits
 
 from .._threads import limited_threads
 from ..exceptions import NotStackedWarning
+from ._net import default_torch
 from ._stack import Job, fit_stacked, stacking_key
 
-__all__ = ["Fit", "fit_together", "last_step", "run_alone", "run_together"]
+__all__ = [
+    "Fit",
+    "ends_at_sigterm",
+    "fit_together",
+    "last_step",
+    "run_alone",
+    "run_together",
+]
 
 
 class Fit(NamedTuple):
@@ -96,6 +107,27 @@ def last_step(estimator):
     return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
 
+@contextmanager
+def ends_at_sigterm():
+    """Let SIGTERM raise SystemExit, so that the processes of joblib end, too.
+
+    By default the signal kills this process alone. A handler of the caller stays.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+
+    def end(number, frame):
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def _fit(entries):
     """Fit what jobs wait for: networks together, all else one after another."""
     pending = []
@@ -127,6 +159,7 @@ def _fit(entries):
             entry.error = raised
 
 
+@default_torch()
 def fit_together(jobs: list[Job]) -> list[Exception | None]:
     """Fit nets, those of equal structure as one batch; return the errors.
 

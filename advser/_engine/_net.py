@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import skorch
 import torch
-from skorch.callbacks import Callback, EpochTimer, PrintLog
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
 from torch import Tensor, nn
 
 from .._threads import limited_threads
@@ -19,6 +19,8 @@ __all__ = [
     "StepwiseNet",
     "ValidationScores",
     "block_length",
+    "check_device",
+    "default_torch",
     "parameter_groups",
     "seeded_global_random",
 ]
@@ -159,7 +161,14 @@ class StepwiseNet(skorch.NeuralNet):
         """Call the callbacks of an epoch; return whether one stops the training."""
         try:
             self.notify("on_epoch_end", **datasets)
-        except KeyboardInterrupt:  # how a callback of skorch stops the training
+        except KeyboardInterrupt:
+            # skorch's EarlyStopping raises it, too, when it has lost its patience.
+            if not any(
+                isinstance(callback, EarlyStopping)
+                and callback.misses_ == callback.patience
+                for _, callback in self.callbacks_
+            ):
+                raise
             return True
         return False
 
@@ -275,6 +284,32 @@ def seeded_global_random(seed: int, device: str | torch.device = "cpu"):
     with torch.random.fork_rng(devices):
         manual_seed(seed)
         yield
+
+
+@contextmanager
+def default_torch():
+    """Train as by torch's defaults: with gradients, and float32 for new layers."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+
+
+def check_device(device: str | torch.device) -> None:
+    """Raise a ValueError if torch cannot compute on the device."""
+    try:
+        if torch.device(device).type == "meta":
+            raise RuntimeError("this device stores no numbers")
+        torch.empty(0, device=device)
+    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f'`device={device!r}` is not available here ({reason}); set `device="cpu"` '
+            "or another one."
+        ) from error
 
 
 class ValidationScores(Callback):

@@ -137,7 +137,7 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
             n_jobs=options.n_jobs,
             verbose=1,
         )
-    except FileExistsError as error:
+    except (OSError, ValueError) as error:
         parser.error(str(error))
     notes = RATING_NOTES if is_rated else NOTES
     print(format_table(comparison), notes, sep="\n\n")

@@ -3,15 +3,9 @@
 import argparse
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-
-from .. import __version__
-from . import _benchmark, _extract, _report
+from collections.abc import Sequence
 
 __all__ = ["main"]
-
-COMMANDS = {"benchmark": _benchmark, "extract": _extract, "report": _report}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,13 +21,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     status : int
         0 on success, 2 if the input cannot be used, 130 if interrupted.
     """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        run(arguments)
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept", file=sys.stderr)
+        return 130
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return 0
+
+
+def run(arguments):
+    """Parse the command line and run the command that it names."""
+    # The imports take seconds, in which Ctrl-C must not end in a traceback.
+    from .. import __version__
+    from .._engine._jobs import ends_at_sigterm
+    from . import _benchmark, _extract, _report
+
+    commands = {"benchmark": _benchmark, "extract": _extract, "report": _report}
     parser = argparse.ArgumentParser(
         prog="advser", description="Speech emotion recognition on unseen speakers."
     )
     parser.add_argument("--version", action="version", version=f"advser {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, command in COMMANDS.items():
-        one = commands.add_parser(
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command in commands.items():
+        one = subparsers.add_parser(
             name,
             help=command.HELP,
             description=command.DESCRIPTION,
@@ -43,28 +56,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_options(one)
         one.set_defaults(run=command.run, parser=one)
     options = parser.parse_args(arguments)
-    try:
-        with interruptible():
-            options.run(options, options.parser)
-    except Interrupted:
-        print("interrupted; what was finished is kept", file=sys.stderr)
-        return 130
-    return 0
-
-
-class Interrupted(BaseException):
-    """Ctrl-C. Not a KeyboardInterrupt, at which networks stop and keep their state."""
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let Ctrl-C raise `Interrupted`, so that no half-trained network is scored."""
-
-    def interrupt(signal_number, frame):
-        raise Interrupted
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with ends_at_sigterm():
+        options.run(options, options.parser)

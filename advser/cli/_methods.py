@@ -28,6 +28,7 @@ from ..metrics import unweighted_average_recall
 from ..speakers import SpeakerScaler
 
 __all__ = [
+    "ADAPTIVE",
     "ADVERSARIES",
     "CLASSIFIERS",
     "METHODS",
@@ -35,6 +36,7 @@ __all__ = [
     "REGRESSORS",
     "PerTarget",
     "make_estimators",
+    "method_of",
 ]
 
 METHODS = {
@@ -55,7 +57,8 @@ METHODS = {
     "mlp": "scikit-learn's MLP",
     "dummy": "mean of the training ratings",
 }
-NORMALISATIONS = {"global": "", "speaker": ", per speaker"}
+NORMALISATIONS = {"global": "", "adaptive": ", adaptive", "speaker": ", per speaker"}
+ADAPTIVE = {"closed_form", "svm", "logistic", "ridge"}  # the methods that adapt, too
 ADVERSARIES = {
     **{name: name for name in ("closed_form", "grl", "entropy")},
     **{name: name for name in ("vrex", "coral", "mmd", "group_dro")},
@@ -129,12 +132,21 @@ REGRESSORS = {
 }
 
 
+def method_of(name: str) -> str:
+    """Return the method, a value of `METHODS`, of an estimator in the results."""
+    return next(
+        method for method in METHODS.values() if f"{name}, ".startswith(f"{method}, ")
+    )
+
+
 def make_estimators(
     methods: Sequence[str],
     n_speakers: int,
     models: Mapping[str, BaseEstimator] = CLASSIFIERS,
 ) -> dict[str, Pipeline]:
     """Return the pipeline of each method and normalisation, by name.
+
+    The methods in `ADAPTIVE` also have one that adapts to the speaker.
 
     Parameters
     ----------
@@ -151,9 +163,15 @@ def make_estimators(
     -------
     estimators : dict of str to Pipeline
     """
-    scalers = {"global": StandardScaler(), "speaker": SpeakerScaler(unknown="batch")}
+    scalers = {
+        "global": StandardScaler(),
+        "adaptive": SpeakerScaler(unknown="adapt"),
+        "speaker": SpeakerScaler(unknown="batch"),
+    }
     estimators = {}
     for (normalisation, suffix), method in product(NORMALISATIONS.items(), methods):
+        if normalisation == "adaptive" and method not in ADAPTIVE:
+            continue
         model = clone(models[method])
         folds = [key for key in model.get_params() if key.rpartition("__")[2] == "cv"]
         model.set_params(**dict.fromkeys(folds, GroupKFold(min(5, n_speakers - 1))))

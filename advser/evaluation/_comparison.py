@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..speakers._knowledge import KINDS
+from ._reading import COLUMNS, RAW_FEATURES, SETTINGS
 from ._statistics import Difference, holm
-from ._store import COLUMNS, StoredComparison, save, write_json
+from ._store import StoredComparison, save, write_json
 from ._tasks import RatingTask, task_of
 
 __all__ = ["GENDER", "RAW_FEATURES", "SPEAKER", "WITHIN", "Comparison"]
 
-RAW_FEATURES = "raw features"  # their name in the table of the leakage
 SPEAKER, WITHIN, GENDER = "speaker", "speaker within emotion", "gender"
 PREFIXES = {SPEAKER: "leakage_", WITHIN: "within_emotion_", GENDER: "gender_"}
 
@@ -27,7 +28,7 @@ class Comparison(StoredComparison):
     Attributes
     ----------
     scores : DataFrame
-        One row per estimator, seed and fold: `estimator`, `transductive`, `seed`,
+        One row per estimator, seed and fold: `estimator`, `kind`, `seed`,
         `fold`, `test_speakers` (joined by "+"), `n_samples`, the scores, `candidates`
         (settings that a search has tried in this fold; 1 without a search), `chosen`
         (the best of them, as JSON), `fit_seconds`, `predict_seconds`. The scores of
@@ -71,7 +72,7 @@ class Comparison(StoredComparison):
             An existing folder, for `comparison.json` and `scores.csv`,
             `predictions.csv`, `leakage.csv` and `errors.csv`, if they have rows.
         """
-        write_json(Path(folder) / "comparison.json", self.settings)
+        write_json(Path(folder) / SETTINGS, self.settings)
         save(folder, {name: getattr(self, name) for name in COLUMNS})
 
     def to_frame(self) -> pd.DataFrame:
@@ -181,8 +182,8 @@ class Comparison(StoredComparison):
             Indexed by estimator, in the order in which they were passed. Scores are
             missing for one that has not finished all folds of any seed:
 
-            transductive
-                Whether unlabelled rows of the test speakers were used.
+            kind
+                What was known of the test speakers: see :meth:`kinds`.
             seeds
                 Number of finished seeds; 1 for an estimator without a free random
                 state.
@@ -231,7 +232,7 @@ class Comparison(StoredComparison):
         of_speaker = self.leakage[self.leakage["asked"] == SPEAKER]
         table = pd.DataFrame(
             {
-                "transductive": self.transductive(),
+                "kind": self.kinds(),
                 "seeds": by_seed.size(),
                 measure: means.pop(measure),
                 f"{measure}_std": by_seed[measure].std(),
@@ -274,18 +275,26 @@ class Comparison(StoredComparison):
         every = pd.MultiIndex.from_product(order, names=table.index.names)
         return table.reindex(every.intersection(table.index, sort=False)).reset_index()
 
-    def transductive(self) -> pd.Series:
-        """Return which estimators use unlabelled rows of their test speakers.
+    def kinds(self) -> pd.Series:
+        """Return what each estimator uses of the speakers that it predicts.
 
         Returns
         -------
-        flags : Series of bool
-            By estimator: whether it uses them in any fold.
+        kinds : Series of str
+            By estimator: "inductive" (nothing), "adaptive, random", "adaptive, blocks"
+            or "adaptive, emotions" (their utterances up to the one that is scored, in
+            one of three orders), or "transductive" (all of their utterances, without
+            the emotions). An estimator that does so in one fold counts as transductive.
         """
         planned = self.settings["estimators"]
-        flags = pd.Series({name: planned[name]["transductive"] for name in planned})
-        chosen = self.scores.groupby("estimator")["transductive"].any()
-        return flags | chosen.reindex(flags.index, fill_value=False)
+        found = pd.concat(
+            [
+                pd.Series({name: planned[name]["kind"] for name in planned}),
+                self.scores.set_index("estimator")["kind"],
+            ]
+        )
+        rank = found.map(KINDS.index).groupby(level=0).max().reindex(list(planned))
+        return rank.map(dict(enumerate(KINDS)))
 
     def difference(
         self,
@@ -335,8 +344,8 @@ class Comparison(StoredComparison):
     ) -> pd.DataFrame:
         """Compare all pairs of estimators, or each with a baseline.
 
-        A transductive estimator is compared with transductive ones only: another
-        difference may come from the unlabelled rows alone. See :meth:`difference` for
+        Estimators of one kind are compared, see :meth:`kinds`: another difference may
+        come from what is known of the test speakers alone. See :meth:`difference` for
         any two.
 
         Parameters
@@ -355,7 +364,7 @@ class Comparison(StoredComparison):
         Returns
         -------
         table : DataFrame
-            One row per pair: `estimator`, `other`, `transductive`, `points` (the
+            One row per pair: `estimator`, `other`, `kind`, `points` (the
             difference in unweighted average recall, in percentage points; of ratings
             `difference`, that in concordance), `low` and `high` (its interval),
             `p_value`, `p_holm` (the same, corrected for all comparisons of the table by
@@ -376,25 +385,25 @@ class Comparison(StoredComparison):
                 self._of(name)
             others = [name for name in names if name not in baselines]
             pairs = [(name, base) for base, name in product(baselines, others)]
-        uses = self.transductive()
+        kinds = self.kinds()
         options: dict = {
             "confidence_level": confidence_level,
             "random_state": random_state,
         }
         rows = []
         for name, other in pairs:
-            if uses[name] == uses[other]:
+            if kinds[name] == kinds[other]:
                 found = self.difference(name, other, **options)
                 rows.append(
                     {
                         "estimator": name,
                         "other": other,
-                        "transductive": bool(uses[name]),
+                        "kind": kinds[name],
                         **self._task.difference_row(found),
                         "smallest_p_holm": found.smallest_p_value,
                     }
                 )
-        columns = ["estimator", "other", "transductive", self._task.effect]
+        columns = ["estimator", "other", "kind", self._task.effect]
         columns += ["low", "high", "p_value", "p_holm", "smallest_p_holm"]
         table = pd.DataFrame(rows, columns=columns)
         table["p_holm"] = holm(table["p_value"])

@@ -1,8 +1,8 @@
 """The rows of several corpora, and the pairs to train and to test on."""
 
 import warnings
+from collections.abc import Mapping
 from itertools import product
-from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -81,6 +81,11 @@ class Pair(NamedTuple):
 
 def joined(corpora):
     """Return the rows of all corpora, and the description of each for the settings."""
+    if not isinstance(corpora, Mapping):
+        raise ValueError(
+            f"`corpora` is of type {type(corpora).__name__}; pass a dict of corpora by "
+            "name."
+        )
     if len(corpora) < 2:
         raise ValueError(
             f"`corpora` has {len(corpora)} entries; pass two at least, one to train on "
@@ -196,8 +201,6 @@ def pairs_of(utterances, names, wanted, leave_one_out, within):
     leave_one_out, within : bool, int or None
         See :func:`~advser.evaluation.cross_corpus`.
     """
-    if within is not None and (not isinstance(within, Integral) or within < 2):
-        raise ValueError(f"`within` is {within!r}; it must be 2 or more, or None.")
     y, corpora = utterances.y, utterances.corpora
     present = {name: {*y[~pd.isna(y) & (corpora == name)]} for name in names}
     if wanted is not None:

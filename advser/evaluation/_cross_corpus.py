@@ -16,10 +16,11 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from .._routing import requests, seeded
-from ..speakers._knowledge import is_transductive
+from ..speakers._knowledge import kind_of
+from ._arguments import check_choices, check_count, check_estimators, seeds_of
 from ._corpora import Pair, joined, pairs_of
 from ._cross_comparison import CrossCorpusComparison
-from ._jobs import Job, fit_predict, run, seeds_of, tables_of
+from ._jobs import Job, fit, predict, run, tables_of
 from ._store import environment, planned
 from ._tasks import EmotionTask
 
@@ -191,7 +192,13 @@ def cross_corpus(
     >>> print(uar["women", "women"] > uar["men", "women"])
     True
     """
-    domains = _check_domains(domain)
+    check_estimators(estimators, allow_regressors=False)
+    chosen = check_choices(domain, "domain", DOMAINS)
+    domains = [name for name in DOMAINS if name in chosen]
+    if not domains:
+        raise ValueError(f"`domain` is empty; it must be one of {list(DOMAINS)}.")
+    if within is not None:
+        check_count(within, "within", 2, ", or None")
     seeds = seeds_of(seeds, estimators)
     utterances, data = joined(corpora)
     pairs = pairs_of(utterances, list(corpora), emotions, leave_one_out, within)
@@ -232,21 +239,11 @@ def cross_corpus(
                 "`leave_one_out=True` with three corpora or more, or another domain."
             )
         jobs += [
-            Job((name, seed, number), _score, (estimator, one, task))
+            Job([(name, seed, number)], _score, (estimator, one, task))
             for (number, one), seed in product(wanted, seeds[name])
         ]
     tables = run(jobs, utterances, task, settings, folder, n_jobs, verbose)
     return CrossCorpusComparison._from_tables(tables, settings)
-
-
-def _check_domains(domain):
-    """Return the domains as a list, in their own order."""
-    domains = [domain] if isinstance(domain, str) else list(domain)
-    if not domains or set(domains) - set(DOMAINS):
-        raise ValueError(
-            f"`domain` is {domain!r}; it must be one of {list(DOMAINS)}, or several."
-        )
-    return [name for name in DOMAINS if name in domains]
 
 
 def _uses(estimator):
@@ -282,9 +279,9 @@ def _is_wanted(one, by_speaker, takes_unlabeled, domains, transductive):
     return one.domain == "speaker" and domains != ["corpus"]
 
 
-def _score(utterances, key, estimator, one, task):
+def _score(utterances, keys, estimator, one, task):
     """Fit on the training rows of a run and predict its test rows, in all folds."""
-    name, seed, number = key
+    [(name, seed, number)] = keys
     train_name, test_name, domain, unlabeled = one.names
     corpora, domains = utterances.corpora, utterances.speakers
     is_target = corpora == test_name
@@ -296,12 +293,12 @@ def _score(utterances, key, estimator, one, task):
     predicted, seconds = [], []
     for train, test in one.pair.folds:
         model = seeded(estimator, seed)
-        fitted = fit_predict(model, utterances, train, test, domains, extra)
-        y_pred, of_fold = yield from fitted
+        of_fit = yield from fit(model, utterances, train, domains, extra)
+        y_pred, of_prediction = predict(model, utterances, test, domains)
         predicted.append(pd.Series(y_pred, index=test))
-        seconds.append(of_fold)
+        seconds.append(of_fit | of_prediction)
     predicted = pd.concat(predicted).sort_index()
-    knows = unlabeled or is_transductive(model)
+    knows = unlabeled or kind_of(model) == "transductive"
     known = "utterances, speakers" if domain == "speaker" else "utterances"
     way = {"train": train_name, "test": test_name, "estimator": name}
     way |= {"domain": domain, "unlabeled": unlabeled}

@@ -1,10 +1,9 @@
 """The recall on new speakers by the number of their utterances enrolled."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import product
-from numbers import Integral
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +15,13 @@ from sklearn.utils.metadata_routing import MetadataRequest
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from .._engine._jobs import Fit, run_together
+from .._engine._jobs import Fit, ends_at_sigterm, run_together
 from .._routing import call, seeded
 from .._validation import check_labels, check_speakers, count_rows, take_rows
 from ..metrics import unweighted_average_recall
 from ..model_selection import MAX_STACK, is_stackable
 from ..speakers._enrolment import pipeline_of, split_at_scaler
+from ._arguments import check_count
 
 __all__ = ["EnrollmentScorer", "enrollment_curve"]
 
@@ -148,7 +148,8 @@ def enrollment_curve(
         for bundle in bundles
     )
     found = []
-    with tqdm(total=len(folds), disable=not verbose) as progress:
+    progress = tqdm(total=len(folds), disable=not verbose)
+    with ends_at_sigterm(), progress:
         results = Parallel(n_jobs, return_as="generator")(tasks)
         for bundle, predictions in zip(bundles, results):
             found += predictions
@@ -305,17 +306,14 @@ class EnrollmentScorer:
 
     def _check(self, estimator, y, speakers):
         """Raise for wrong parameters, or a number of utterances that no speaker has."""
+        check_count(self.repeats, "repeats", 1)
+        if isinstance(self.k, str) or not isinstance(self.k, Iterable):
+            raise ValueError(f"`k` is {self.k!r}; pass a list, such as [{self.k!r}].")
         for k in self.k:
-            if k != "all" and not (isinstance(k, Integral) and k >= 0):
-                raise ValueError(
-                    f"`k` holds {k!r}; it must hold numbers of utterances from 0 on, "
-                    "or 'all'."
-                )
-        if not len(self.k) or self.repeats < 1:
-            raise ValueError(
-                f"`k` has {len(self.k)} entries and `repeats` is {self.repeats}; both "
-                "must be at least 1."
-            )
+            if k != "all":
+                check_count(k, "k", 0, " or 'all'", verb="holds")
+        if not len(self.k):
+            raise ValueError("`k` has 0 entries; pass one at least.")
         _, scaler, _ = split_at_scaler(estimator, unfitted=True)
         if 0 in self.k and getattr(scaler, "unknown", None) == "adapt":
             raise ValueError(

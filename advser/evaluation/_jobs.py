@@ -8,7 +8,6 @@ import traceback
 import warnings
 from collections.abc import Callable
 from functools import partial
-from numbers import Integral
 from time import thread_time
 from typing import Any, NamedTuple
 
@@ -21,13 +20,14 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from .._engine._jobs import Fit, run_together
-from .._routing import call, unseeded
+from .._engine._jobs import Fit, ends_at_sigterm, run_together
+from .._routing import call
 from .._validation import take_rows
 from ..model_selection import MAX_STACK, is_stackable
-from ._store import Store
+from ._reading import KEYS
+from ._store import Store, held
 
-__all__ = ["Job", "Utterances", "fit_predict", "run", "seeds_of", "tables_of"]
+__all__ = ["Job", "Utterances", "fit", "predict", "run", "tables_of"]
 
 MIN_BUNDLE = 32  # a stack of fewer networks takes more time for each of them
 N_BUNDLES = 4  # of each process: an interrupt loses the results of the current ones
@@ -49,34 +49,20 @@ class Job(NamedTuple):
 
     Parameters
     ----------
-    key : tuple
-        Name of the estimator, seed, and number of the fold, or None.
+    keys : list of tuple
+        Of the results: name of the estimator, seed, and number of the fold, or None.
 
     function : callable
-        Returns the generator when called with the utterances, the key and the
+        Returns the generator when called with the utterances, the keys and the
         `arguments`. The generator returns tables of rows by name.
 
     arguments : tuple
         The first is the estimator.
     """
 
-    key: tuple
+    keys: list[tuple]
     function: Callable
     arguments: tuple
-
-
-def seeds_of(seeds, estimators):
-    """Return the seeds of each estimator: one without a free random state has one."""
-    seeds = [*(range(seeds) if isinstance(seeds, Integral) else map(int, seeds))]
-    if not seeds or not estimators:
-        raise ValueError(
-            f"`estimators` has {len(estimators)} entries and `seeds` {len(seeds)}; "
-            "pass one of each at least."
-        )
-    return {
-        name: seeds if unseeded(model) else seeds[:1]
-        for name, model in estimators.items()
-    }
 
 
 def run(jobs, utterances, task, settings, folder, n_jobs, verbose):
@@ -101,23 +87,27 @@ def run(jobs, utterances, task, settings, folder, n_jobs, verbose):
     verbose : int
         Whether to show a progress bar.
     """
-    store = Store(folder, settings, utterances, task)
-    done = store.done()
-    left = {job.key: job for job in jobs if job.key not in done}
     # Worker threads share the limit and would not restore it in the right order.
-    with tqdm(total=len(left), disable=not verbose) as progress, threadpool_limits(1):
-        for key, tables in _results(left, utterances, n_jobs):
-            store.add(tables)
-            del left[key]
-            progress.update()
-    tables = store.finish()
+    with held(folder), ends_at_sigterm(), threadpool_limits(1):
+        store = Store(folder, settings, utterances, task)
+        done = store.done()
+        left = {}
+        for job in jobs:
+            if keys := [key for key in job.keys if key not in done]:
+                left[keys[0]] = job._replace(keys=keys)
+        with tqdm(total=len(left), disable=not verbose) as progress:
+            for first, tables in _results(left, utterances, n_jobs, store.is_resumed):
+                store.add(tables)
+                del left[first]
+                progress.update()
+        tables = store.finish()
     if len(tables["errors"]):
         _report(tables["errors"], settings.get("runs"), tables["scores"].empty)
     return tables
 
 
-def _results(left, utterances, n_jobs):
-    """Yield the key and tables of each job as they come, while `left` gets smaller."""
+def _results(left, utterances, n_jobs, is_resumed):
+    """Yield the first key and the tables of each job, while `left` gets smaller."""
     backend, _ = get_active_backend()
     can_yield = backend.supports_return_generator
     parallel = Parallel(
@@ -130,55 +120,77 @@ def _results(left, utterances, n_jobs):
         for results in parallel(calls):
             yield from results
 
+    # If a process was killed, perhaps because the memory was full, one job at a time
+    # in each process needs less. If one is killed again, each job runs on its own.
+    n_processes = effective_n_jobs(n_jobs)
     try:
-        yield from results_of(_bundles([*left.values()], effective_n_jobs(n_jobs)))
-    except Exception:
-        # A process was killed, perhaps because the memory was full. One job at a time
-        # needs less.
+        yield from results_of(_bundles([*left.values()], n_processes, is_resumed))
+        return
+    except Exception as error:
+        _warn_of_restart(error)
+    try:
         yield from results_of([[job] for job in left.values()])
+        return
+    except Exception as error:
+        _warn_of_restart(error)
+    for job in [*left.values()]:
+        try:
+            found = [*results_of([[job]])]
+        except Exception as error:
+            found = [(job.keys[0], _errors(job, error))]
+        yield from found
 
 
-def _bundles(jobs, n_processes):
+def _warn_of_restart(error):
+    warnings.warn(
+        f"A process has ended ({type(error).__name__}: {error}). The fits that are "
+        "left go on, with less memory.",
+        RuntimeWarning,
+        stacklevel=6,
+    )
+
+
+def _bundles(jobs, n_processes, is_resumed=False):
     """Return lists of jobs to run together: first those that train stacks.
 
     These are in the order of the estimators, since similar networks share a stack; the
-    others are in the order of the seeds.
+    others are in the order of the seeds. After an interrupt the first stacks are small
+    and get larger, so that some results are stored however soon the next one comes.
     """
     stackable, alone = [], []
     for job in jobs:
         (stackable if is_stackable(job.arguments[0]) else alone).append(job)
-    stackable.sort(key=lambda job: job.key[0])
-    alone.sort(key=lambda job: job.key[1])
+    stackable.sort(key=lambda job: job.keys[0][0])
+    alone.sort(key=lambda job: job.keys[0][1])
     share = -(-len(stackable) // n_processes)
-    size = min(MAX_STACK, share, max(MIN_BUNDLE, -(-share // N_BUNDLES)))
-    starts = range(0, len(stackable), max(1, size))
-    bundles = [stackable[start : start + size] for start in starts]
+    most = min(MAX_STACK, share, max(MIN_BUNDLE, -(-share // N_BUNDLES)))
+    bundles, size = [], 1 if is_resumed else most
+    while stackable:
+        bundles.append(stackable[:size])
+        stackable, size = stackable[size:], min(2 * size, most)
     return bundles + [[job] for job in alone]
 
 
 def _run_bundle(jobs, *utterances):
-    """Return the key and the tables of each job: its results, or its error."""
+    """Return the first key and the tables of each job: its results, or its error."""
     utterances = Utterances(*utterances)
-    generators = [job.function(utterances, job.key, *job.arguments) for job in jobs]
+    generators = [job.function(utterances, job.keys, *job.arguments) for job in jobs]
     with threadpool_limits(1):
         results = run_together(generators)
     return [
-        (job.key, _error(*job.key, found) if isinstance(found, Exception) else found)
+        (job.keys[0], _errors(job, found) if isinstance(found, Exception) else found)
         for job, found in zip(jobs, results)
     ]
 
 
-def _error(name, seed, fold, error):
-    """Return the table of an error."""
-    row = {
-        "estimator": name,
-        "seed": seed,
-        "fold": np.nan if fold is None else fold,
-        "error": type(error).__name__,
-        "message": str(error),
-        "traceback": "".join(traceback.format_exception(error)),
-    }
-    return {"errors": pd.DataFrame([row])}
+def _errors(job, error):
+    """Return the table of the error of a job, with a row for each key."""
+    table = pd.DataFrame(job.keys, columns=KEYS).assign(
+        error=type(error).__name__,
+        message=str(error),
+        traceback="".join(traceback.format_exception(error)),
+    )
+    return {"errors": table.assign(fold=pd.to_numeric(table["fold"]))}
 
 
 def _report(errors, runs, nothing_left):
@@ -203,8 +215,8 @@ def _report(errors, runs, nothing_left):
     )
 
 
-def fit_predict(model, utterances, train, test, domains, unlabeled=None):
-    """Fit a model in place and predict other rows: a job, or a part of one.
+def fit(model, utterances, train, domains, unlabeled=None):
+    """Fit a model in place: a job, or a part of one.
 
     Parameters
     ----------
@@ -212,8 +224,8 @@ def fit_predict(model, utterances, train, test, domains, unlabeled=None):
 
     utterances : Utterances
 
-    train, test : ndarray of int
-        Rows to fit on, and rows to predict.
+    train : ndarray of int
+        Rows to fit on.
 
     domains : ndarray of shape (n_samples,)
         Passed as `speakers`, where the model requests them. The speakers are `groups`.
@@ -223,17 +235,12 @@ def fit_predict(model, utterances, train, test, domains, unlabeled=None):
 
     Returns
     -------
-    y_pred : ndarray
-
     seconds : dict
-        CPU seconds of both, as columns of a table.
+        CPU seconds, as a column of a table.
     """
-
-    def labels(rows):
-        return {"speakers": domains[rows], "groups": utterances.speakers[rows]}
-
     start = thread_time()
     X, y = take_rows(utterances.X, train), utterances.y[train]
+    labels = _labels(utterances, train, domains)
     last, options = model, {}
     if unlabeled is not None:
         X_unlabeled = take_rows(utterances.X, unlabeled)
@@ -241,18 +248,29 @@ def fit_predict(model, utterances, train, test, domains, unlabeled=None):
             last = model[-1]
             if len(model) > 1:
                 front = model[:-1]
-                X = call(front, "fit_transform", X, y, **labels(train))
-                X_unlabeled = call(front, "transform", X_unlabeled, **labels(unlabeled))
+                X = call(front, "fit_transform", X, y, **labels)
+                others = _labels(utterances, unlabeled, domains)
+                X_unlabeled = call(front, "transform", X_unlabeled, **others)
                 model.steps[:-1] = front.steps  # copies, if the pipeline has a memory
         options = {"X_unlabeled": X_unlabeled, "speakers_unlabeled": domains[unlabeled]}
-    fit_seconds = thread_time() - start
-    fit = partial(call, last, "fit", X, y, **labels(train), **options)
-    fit_seconds += yield Fit(last, fit)
+    seconds = thread_time() - start
+    seconds += yield Fit(last, partial(call, last, "fit", X, y, **labels, **options))
+    return {"fit_seconds": seconds}
+
+
+def predict(model, utterances, rows, domains):
+    """Return what a model predicts for rows in their order, and the CPU seconds.
+
+    The parameters are those of `fit`.
+    """
     start = thread_time()
-    X_test = take_rows(utterances.X, test)
-    y_pred = call(model, "predict", X_test, **labels(test))
-    predict_seconds = thread_time() - start
-    return y_pred, {"fit_seconds": fit_seconds, "predict_seconds": predict_seconds}
+    labels = _labels(utterances, rows, domains)
+    y_pred = call(model, "predict", take_rows(utterances.X, rows), **labels)
+    return y_pred, {"predict_seconds": thread_time() - start}
+
+
+def _labels(utterances, rows, domains):
+    return {"speakers": domains[rows], "groups": utterances.speakers[rows]}
 
 
 def tables_of(utterances, rows, y_pred, task, run, before, after):

@@ -6,6 +6,7 @@ fitted on the frozen embedding after the training, and tested on other utterance
 """
 
 from functools import partial
+from numbers import Integral, Real
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +18,19 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_array
 
 from .._engine._jobs import Fit, run_alone
 from .._routing import call, representation, seeded
-from .._validation import check_labels, count_rows, encode, take_rows
+from .._validation import (
+    SEED,
+    Number,
+    check_array_named,
+    check_labels,
+    check_parameter,
+    count_rows,
+    encode,
+    take_rows,
+)
 from ._leakage import SpeakerLeakage, check_several, leakage_of_genders
 
 __all__ = [
@@ -136,7 +145,7 @@ def speaker_leakage(
     >>> leakage.low < leakage.chance < leakage.high
     True
     """
-    embedding = check_array(embedding, input_name="embedding")
+    embedding = check_array_named(embedding, "embedding")
     speakers = check_labels(speakers, "speakers", len(embedding), rows_of="embedding")
     if y is not None:
         y = check_labels(y, "y", len(embedding), rows_of="embedding")
@@ -210,7 +219,7 @@ def gender_leakage(
     >>> leakage.accuracy, leakage.chance
     (1.0, 0.5)
     """
-    embedding = check_array(embedding, input_name="embedding")
+    embedding = check_array_named(embedding, "embedding")
     genders = check_labels(genders, "genders", len(embedding), rows_of="embedding")
     speakers = check_labels(speakers, "speakers", len(embedding), rows_of="embedding")
     settings = probe, n_splits, confidence_level, random_state
@@ -313,6 +322,8 @@ def cross_val_leakage(
     >>> cross_val_leakage(model, X, y, speakers).accuracy > 0.8
     True
     """
+    if not hasattr(estimator, "fit"):
+        raise ValueError(f"`estimator` must be an estimator; got {estimator!r}.")
     n_rows = count_rows(X)
     y = check_labels(y, "y", n_rows)
     speakers = check_labels(speakers, "speakers", n_rows)
@@ -364,7 +375,7 @@ def held_out_embeddings(estimator, X, y, speakers, *, strata, random_state):
             fit = partial(call, model, "fit", X_train, y_train, speakers=known)
             yield Fit(model, fit)
             embedding = call(model, "transform", embedding, speakers=speakers[rows])
-        parts.append((rows, check_array(embedding, input_name="embedding")))
+        parts.append((rows, check_array_named(embedding, "embedding")))
     return parts
 
 
@@ -385,17 +396,24 @@ def leakage_of_parts(
     A part is the numbers of some rows and their embedding. The other parameters are
     those of `cross_val_leakage`.
     """
+    if not isinstance(within_emotion, bool | np.bool_):
+        raise ValueError(f"`within_emotion` must be boolean; got {within_emotion!r}.")
     if within_emotion and (y is None or genders is not None):
         raise ValueError(
             "`within_emotion=True` recognises speakers within each emotion: it needs "
             "`y`, and goes without `genders`."
         )
-    if isinstance(probe, str) and probe not in PROBES:
+    is_known = probe in PROBES if isinstance(probe, str) else hasattr(probe, "predict")
+    if not is_known:
         raise ValueError(
             f"`probe` is {probe!r}; it must be one of {sorted(PROBES)} or a classifier."
         )
-    if n_splits < 2:
-        raise ValueError(f"`n_splits` is {n_splits}; it must be at least 2.")
+    if random_state is not None:
+        check_parameter(random_state, "random_state", SEED)
+    check_parameter(n_splits, "n_splits", Number(Integral, 2))
+    check_parameter(
+        confidence_level, "confidence_level", Number(Real, 0, 1, closed="neither")
+    )
     if genders is not None:
         check_genders(genders, speakers)
     labels = speakers if genders is None else genders

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 from .._validation import check_labels, encode
+from ._arguments import check_count, check_level
 
 __all__ = [
     "Difference",
@@ -157,10 +158,8 @@ def bootstrap_interval(sums, statistic, confidence_level, n_resamples, random_st
     The statistic takes the sum over speakers of `sums`, (n_speakers, ...), for many
     draws at once: (n_resamples, ...) to (n_resamples,).
     """
-    if not 0 < confidence_level < 1:
-        raise ValueError(
-            f"`confidence_level` is {confidence_level!r}; it must be between 0 and 1."
-        )
+    check_level(confidence_level)
+    check_count(n_resamples, "n_resamples", 1)
     n_speakers = len(sums)
     draws = np.random.default_rng(random_state).multinomial(
         n_speakers, np.full(n_speakers, 1 / n_speakers), size=n_resamples

@@ -13,8 +13,15 @@ from sklearn.model_selection import (
 )
 
 from ..model_selection import StackedGridSearchCV, is_stackable
+from ._arguments import check_count
 
-__all__ = ["equal_grids", "inner_folds", "search_of", "speaker_disjoint_folds"]
+__all__ = [
+    "equal_grids",
+    "inner_folds",
+    "search_of",
+    "speaker_disjoint_folds",
+    "splitter_of",
+]
 
 
 def speaker_disjoint_folds(cv, y, speakers, groups):
@@ -25,11 +32,23 @@ def speaker_disjoint_folds(cv, y, speakers, groups):
             f"`speakers` names {n_speakers} speaker; a test on unseen speakers needs "
             "two at least."
         )
-    if isinstance(cv, str):
-        if cv != "loso":
-            raise ValueError(f"`cv` is {cv!r}; it must be 'loso' or a splitter.")
-        cv = LeaveOneGroupOut()
-    return _disjoint(cv, y, speakers, groups, "cv")
+    return _disjoint(splitter_of(cv, "cv", groups), y, speakers, groups, "cv")
+
+
+def splitter_of(cv, name, groups):
+    """Return the splitter of a `cv`: "loso", a number of folds, or a splitter."""
+    if isinstance(cv, str) and cv == "loso":
+        return LeaveOneGroupOut()
+    if isinstance(cv, Integral):
+        check_count(cv, name, 2)
+        return GroupKFold(min(int(cv), len(pd.unique(groups))))
+    if isinstance(cv, type | str) or not hasattr(cv, "split"):
+        raise ValueError(
+            f"`{name}` is {cv!r}; it must be 'loso', a number of folds or a splitter "
+            "with a method `split`. For folds of your own, pass a `PredefinedSplit` of "
+            "scikit-learn."
+        )
+    return cv
 
 
 def inner_folds(inner_cv, folds, y, speakers):
@@ -41,8 +60,7 @@ def inner_folds(inner_cv, folds, y, speakers):
             f"`search` needs two training speakers in each fold, and `cv` leaves "
             f"{n_speakers} in one; use a splitter with more folds, or no search."
         )
-    if isinstance(inner_cv, Integral):
-        inner_cv = GroupKFold(min(inner_cv, n_speakers))
+    inner_cv = splitter_of(inner_cv, "inner_cv", speakers[train])
     _disjoint(inner_cv, y[train], speakers[train], speakers[train], "inner_cv")
     return inner_cv
 
@@ -50,6 +68,11 @@ def inner_folds(inner_cv, folds, y, speakers):
 def _disjoint(splitter, y, speakers, groups, name):
     """Return the folds of a splitter; raise if they share a speaker."""
     folds = list(splitter.split(np.zeros(len(y)), y, groups=groups))
+    if not folds or not all(len(train) and len(test) for train, test in folds):
+        raise ValueError(
+            f"`{name}` makes {len(folds)} folds, of which some have no training rows "
+            "or no test rows; use another splitter."
+        )
     for train, test in folds:
         both = set(speakers[train]) & set(speakers[test])
         if both:

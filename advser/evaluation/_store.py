@@ -5,13 +5,15 @@ written after their predictions, and a last row that is incomplete is dropped wh
 folder is read.
 """
 
+import csv
+import errno
 import json
 import os
 import platform
 import re
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from io import StringIO
 from os import PathLike
 from pathlib import Path
 from typing import Self
@@ -20,31 +22,39 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from ..speakers._knowledge import is_transductive
+from .._locks import locked
+from ..speakers._knowledge import kind_of
+from ._reading import (
+    COLUMNS,
+    KEYS,
+    SETTINGS,
+    empty,
+    in_order,
+    read_settings,
+    read_tables,
+)
 
 __all__ = [
     *("Store", "StoredComparison", "as_json", "described", "environment"),
-    *("fingerprint", "installed", "load", "planned", "save", "write_json"),
-    "write_text",
+    *("fingerprint", "held", "installed", "load", "planned", "save", "write_json"),
 ]
 
-SETTINGS = "comparison.json"
-KEYS = ["estimator", "seed", "fold"]
-COLUMNS = {
-    "predictions": [*KEYS, "sample", "speaker", "y_true", "y_pred"],
-    "scores": ["estimator", "transductive", "seed", "fold", "n_samples"],
-    "leakage": ["estimator", "seed", "asked", "probe", "accuracy", "chance"],
-    "errors": [*KEYS, "error", "message", "traceback"],
-}  # the tables, and their columns when they have no rows
-TEXTS = {
-    *("estimator", "test_speakers", "chosen", "sample", "speaker", "y_true", "y_pred"),
-    *("asked", "probe", "error", "message", "traceback"),
-    *("train", "test", "domain", "target"),
-}
 PACKAGES = [
     *("advser", "joblib", "numpy", "pandas", "scikit-learn", "scipy", "skorch"),
     "torch",
 ]
+
+
+@contextmanager
+def held(folder):
+    """Make a folder, and hold its lock: two processes never write into one folder."""
+    if folder is None:
+        yield
+        return
+    with writing(folder) as path:
+        path.mkdir(parents=True, exist_ok=True)
+    with locked(path / SETTINGS):
+        yield
 
 
 class Store:
@@ -53,7 +63,7 @@ class Store:
     Parameters
     ----------
     folder : str, path-like or None
-        Created if missing. The results of an earlier call with the same settings are
+        An existing folder. The results of an earlier call with the same settings are
         read from it. Its errors are not: those fits are tried again.
 
     settings : dict
@@ -75,10 +85,11 @@ class Store:
         self.settings = settings
         self.found = {name: [] for name in COLUMNS}
         self.folder = None if folder is None else Path(folder)
+        self.is_resumed = False
         if folder is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         if (self.folder / SETTINGS).exists():
+            self.is_resumed = True
             check_same(read_settings(self.folder), settings, self.folder)
             labels = {"sample": utterances.samples, "speaker": utterances.speakers}
             self._resume(labels | task.labels())
@@ -93,12 +104,8 @@ class Store:
 
     def _resume(self, labels):
         """Read the results of finished fits; `labels` are the values in a column."""
-        tables = read_tables(self.folder)
+        tables = read_tables(self.folder, self.settings)
         scores, predictions = tables["scores"], tables["predictions"]
-        n_predicted = predictions.groupby(KEYS).size()
-        n_predicted = n_predicted.reindex(keys_of(scores), fill_value=0)
-        scores = scores[n_predicted.to_numpy() == scores["n_samples"].to_numpy()]
-        predictions = predictions[keys_of(predictions).isin(keys_of(scores))]
         for column, values in labels.items():
             known = {str(value): value for value in values}
             values = [known.get(text, text) for text in predictions[column]]
@@ -109,7 +116,7 @@ class Store:
         leakage = leakage[n_probed == n_expected]
         kept = {"predictions": predictions, "scores": scores, "leakage": leakage}
         self.found |= {name: [table] for name, table in kept.items() if len(table)}
-        save(self.folder, kept | {"errors": empty("errors")})
+        save(self.folder, kept | {"errors": empty("errors", self.settings)})
 
     def done(self):
         """Return estimator, seed and fold of all fits; the fold is None for leakage."""
@@ -134,12 +141,13 @@ class Store:
             if name == "errors":  # few rows, but each has many lines
                 save(self.folder, {name: pd.concat(self.found[name])})
             else:
-                table.to_csv(self._path(name), mode="a", header=is_first, index=False)
+                with writing(self._path(name)) as file, file.open("ab") as stream:
+                    stream.write(as_csv(table, header=is_first))
 
     def finish(self):
         """Return all tables in order, and write them to the folder in this order."""
         tables = {
-            name: pd.concat(found, ignore_index=True) if found else empty(name)
+            name: pd.concat(found or [empty(name, self.settings)], ignore_index=True)
             for name, found in self.found.items()
         }
         tables = in_order(tables, self.settings)
@@ -173,29 +181,7 @@ def load(folder, *, kind):
             f"`folder` {str(folder)!r} holds a comparison of another kind; read it by "
             f"`{found}.load`."
         )
-    return settings, in_order(read_tables(folder), settings)
-
-
-def empty(name):
-    """Return a table without rows."""
-    return pd.DataFrame(columns=COLUMNS[name])
-
-
-def in_order(tables, settings):
-    """Sort tables by the order of the estimators, seed and fold."""
-    rank = {name: number for number, name in enumerate(settings["estimators"])}
-    found = {}
-    for name, rows in tables.items():
-        keys = [key for key in KEYS if key in rows]
-        ranks = rows[keys].assign(estimator=rows["estimator"].map(rank))
-        order = ranks.sort_values(keys, kind="stable").index
-        found[name] = rows.loc[order].reset_index(drop=True)
-    return found
-
-
-def keys_of(table):
-    """Return estimator, seed and fold of each row, as an index."""
-    return pd.MultiIndex.from_frame(table[KEYS])
+    return settings, read_tables(folder, settings)
 
 
 def check_same(old, new, folder, path=""):
@@ -219,43 +205,6 @@ def shortened(value):
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
-def read_settings(folder):
-    """Return the settings of the comparison in a folder."""
-    file = Path(folder) / SETTINGS
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"`folder` {str(folder)!r} holds no comparison: {SETTINGS} is missing. "
-            "Pass the folder that was given to `compare`, or to `advser benchmark` as "
-            "--out."
-        )
-    return json.loads(file.read_text(encoding="utf-8"))
-
-
-def read_tables(folder):
-    """Return the tables in a folder, without a last row that is incomplete."""
-    return {name: read_table(Path(folder) / f"{name}.csv", name) for name in COLUMNS}
-
-
-def read_table(file, name):
-    content = file.read_bytes() if file.exists() else b""
-    content = content[: content.rfind(b"\n") + 1].decode("utf-8")
-    if not content:
-        return empty(name)
-    # Read as text, since a speaker may be called 03 and an emotion "none".
-    table = pd.read_csv(StringIO(content), dtype=str, keep_default_na=False)
-    return table.apply(typed)
-
-
-def typed(column):
-    """Return a column that was read as text in its own type."""
-    if column.name in TEXTS:
-        return column
-    if column.name in ("transductive", "unlabeled"):
-        return column == "True"
-    is_whole = column.str.fullmatch(r"-?\d+").all()
-    return column.astype(int) if is_whole else column.replace("", "nan").astype(float)
-
-
 class StoredComparison:
     """A comparison of tables and settings that can be read from a folder."""
 
@@ -277,6 +226,8 @@ class StoredComparison:
         ------
         FileNotFoundError
             If there is no such comparison in the folder.
+        ValueError
+            If a file of it is damaged or foreign; the message has the line.
         """
         settings, tables = load(folder, kind=cls.__name__)
         return cls._from_tables(tables, settings)
@@ -292,21 +243,49 @@ def save(folder, tables):
     for name, table in tables.items():
         file = Path(folder) / f"{name}.csv"
         if len(table) or name != "errors":
-            write_text(file, table.to_csv(index=False))
+            write_bytes(file, as_csv(table))
         else:
             file.unlink(missing_ok=True)
 
 
+def as_csv(table, header=True):
+    """Return a table as CSV."""
+    text = table.to_csv(index=False, header=header)
+    if "\r" in text:  # in the name of a file; Python below 3.13 does not quote it
+        text = table.to_csv(index=False, header=header, quoting=csv.QUOTE_NONNUMERIC)
+    return text.encode("utf-8")
+
+
 def write_json(file, content):
     """Write a JSON file, whole or not at all."""
-    write_text(file, json.dumps(content, indent=2) + "\n")
+    write_bytes(file, f"{json.dumps(content, indent=2)}\n".encode())
 
 
-def write_text(file, text):
-    """Write a text to a file, whole or not at all."""
+def write_bytes(file, content):
+    """Write a file, whole or not at all."""
     part = file.with_name(f"{file.name}.part")
-    part.write_text(text, encoding="utf-8", newline="")
-    os.replace(part, file)
+    with writing(file):
+        try:
+            part.write_bytes(content)
+            os.replace(part, file)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def writing(file):
+    """Let an error of a full or read-only disk name the file and what to do."""
+    try:
+        yield Path(file)
+    except OSError as error:
+        number = error.errno or errno.EIO
+        raise OSError(
+            number,
+            f"{error.strerror or error}; what was finished is kept. Make room, or the "
+            "folder writable, and repeat the same call. It cannot be written",
+            str(file),
+        ) from None
 
 
 def fingerprint(X, *labels):
@@ -327,11 +306,11 @@ def described(model):
     }
 
 
-def planned(estimator, model, seeds):
+def planned(estimator, model, seeds, order=None):
     """Return how an estimator is run, ready for JSON; `model` may be a search of it."""
     return {
         "class": type(estimator).__name__,
-        "transductive": is_transductive(model),
+        "kind": kind_of(model, order),
         "seeds": seeds,
         "parameters": described(estimator),
     }

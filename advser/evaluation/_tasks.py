@@ -16,6 +16,7 @@ from ..metrics import (
     recalls_of,
     unweighted_average_recall,
 )
+from ._arguments import check_level
 from ._statistics import (
     ccc_difference,
     ccc_interval,
@@ -63,6 +64,7 @@ class Task:
 
     def bounds(self, predictions, confidence_level):
         """Return the interval of the measure over speakers; NaN for one speaker."""
+        check_level(confidence_level)
         y_true, y_pred, speakers = self.by_utterance(predictions)
         if len(set(speakers)) < 2:
             return np.nan, np.nan

@@ -16,10 +16,11 @@ from warnings import warn
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from .. import objectives
+from .._engine import default_torch
+from .._validation import NOT_NEGATIVE, Number, StrOptions
 from ..exceptions import NoSpeakersWarning
 from ..nn import Dropout, GaussianNoise, linear
 from ..objectives import EmpiricalRisk, Objective
@@ -47,7 +48,7 @@ class _WithObjective(BaseSER):
 
     _parameter_constraints: dict = {
         "adversary": [StrOptions(set(OBJECTIVES)), Objective, None],
-        "noise": [Interval(Real, 0, None, closed="left")],
+        "noise": [NOT_NEGATIVE],
     }
 
     def set_params(self, **params) -> Self:
@@ -130,15 +131,16 @@ class _WithObjective(BaseSER):
             :func:`~advser.speakers.speaker_confounding`) and the objective is not
             conditional.
         """
-        return self._fit_network(
-            X,
-            y,
-            speakers=speakers,
-            groups=groups,
-            sample_weight=sample_weight,
-            X_unlabeled=X_unlabeled,
-            speakers_unlabeled=speakers_unlabeled,
-        )
+        with default_torch():
+            return self._fit_network(
+                X,
+                y,
+                speakers=speakers,
+                groups=groups,
+                sample_weight=sample_weight,
+                X_unlabeled=X_unlabeled,
+                speakers_unlabeled=speakers_unlabeled,
+            )
 
     def _build_network(self, utterances, labels, task, standardize, generator):
         layers, width = self._hidden_layers(utterances.X.shape[1], generator)
@@ -293,7 +295,8 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
 
     callbacks : list of skorch callbacks or None, default=None
         Further callbacks of the training; copies are used. Networks with callbacks are
-        not trained in stacks.
+        not trained in stacks. skorch's `EarlyStopping` may stop the training; any other
+        KeyboardInterrupt is raised.
 
     verbose : int, default=0
         Whether to print a line per epoch.
@@ -529,7 +532,7 @@ class AdversarialSERRegressor(_WithObjective, BaseSERRegressor):
     _parameter_constraints: dict = {
         **BaseSERRegressor._parameter_constraints,
         **_WithObjective._parameter_constraints,
-        "n_bins": [Interval(Integral, 2, None, closed="left")],
+        "n_bins": [Number(Integral, 2)],
     }
 
     def __init__(

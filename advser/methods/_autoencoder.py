@@ -4,17 +4,16 @@ The network and its losses are in `_autoencoder_network`.
 """
 
 from collections.abc import Callable, Sequence
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, check_scalar
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from .._validation import COUNT, NOT_NEGATIVE, StrOptions, check_parameter
 from ._autoencoder_base import WithAutoencoder
 from ._autoencoder_network import Prior, proportional_codes
 from ._predictors import BaseSERClassifier
@@ -227,9 +226,9 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         **BaseSERClassifier._parameter_constraints,
         **WithAutoencoder._parameter_constraints,
         "prior": [StrOptions({"normal", "mixture"})],
-        "prior_radius": [Interval(Real, 0, None, closed="left")],
+        "prior_radius": [NOT_NEGATIVE],
         "categorical_code": ["boolean"],
-        "categorical_weight": [Interval(Real, 0, None, closed="left")],
+        "categorical_weight": [NOT_NEGATIVE],
     }
 
     def __init__(
@@ -327,7 +326,7 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
             If neither prior nor code depend on the emotion, or it is not a class.
         """
         check_is_fitted(self)
-        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        check_parameter(n_samples, "n_samples", COUNT)
         rng = check_random_state(random_state)
         module = self.net_.module_
         centers = module.prior.centers.cpu().numpy()
@@ -355,7 +354,7 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         return self._run("decode", z.astype(self._dtype))
 
     @property
-    def _n_features_out(self):
+    def _code_dim(self):
         return self.embedding_dim + self.categorical_code * len(self.classes_)
 
     def _build_prior(self, utterances):

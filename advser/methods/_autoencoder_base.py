@@ -1,7 +1,6 @@
 """What the classifier and the regressor on an adversarial autoencoder share."""
 
 import math
-from numbers import Integral, Real
 from typing import Self
 from warnings import warn
 
@@ -9,11 +8,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted, check_scalar
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from .._validation import check_layer_sizes
+from .._engine import default_torch
+from .._validation import (
+    COUNT,
+    COUNTS,
+    NOT_NEGATIVE,
+    StrOptions,
+    check_array_named,
+    check_parameter,
+)
 from ..exceptions import CollapseWarning, NoSpeakersWarning
 from ..nn import linear, mlp
 from ..objectives import SpeakerHead
@@ -35,13 +41,13 @@ class WithAutoencoder(BaseSER):
     __metadata_request__fit = {"genders": True, "genders_unlabeled": True}
 
     _parameter_constraints: dict = {
-        "prior_weight": [Interval(Real, 0, None, closed="left")],
-        "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
+        "prior_weight": [NOT_NEGATIVE],
+        "reconstruction_weight": [NOT_NEGATIVE],
         "speaker_task": [StrOptions({"auxiliary", "adversarial"}), None],
-        "speaker_weight": [Interval(Real, 0, None, closed="left")],
-        "gender_weight": [Interval(Real, 0, None, closed="left")],
-        "discriminator_hidden_layer_sizes": ["array-like"],
-        "discriminator_lr_scale": [Interval(Real, 0, None, closed="left")],
+        "speaker_weight": [NOT_NEGATIVE],
+        "gender_weight": [NOT_NEGATIVE],
+        "discriminator_hidden_layer_sizes": [COUNTS],
+        "discriminator_lr_scale": [NOT_NEGATIVE],
     }
 
     _label_names = ("speakers", "genders")
@@ -99,17 +105,18 @@ class WithAutoencoder(BaseSER):
         CollapseWarning
             If the codes are nearly the same for all rows, or nothing like the prior.
         """
-        return self._fit_network(
-            X,
-            y,
-            speakers=speakers,
-            groups=groups,
-            genders=genders,
-            sample_weight=sample_weight,
-            X_unlabeled=X_unlabeled,
-            speakers_unlabeled=speakers_unlabeled,
-            genders_unlabeled=genders_unlabeled,
-        )
+        with default_torch():
+            return self._fit_network(
+                X,
+                y,
+                speakers=speakers,
+                groups=groups,
+                genders=genders,
+                sample_weight=sample_weight,
+                X_unlabeled=X_unlabeled,
+                speakers_unlabeled=speakers_unlabeled,
+                genders_unlabeled=genders_unlabeled,
+            )
 
     def inverse_transform(self, X: npt.ArrayLike) -> np.ndarray:
         """Return the features that the decoder makes from codes.
@@ -125,7 +132,7 @@ class WithAutoencoder(BaseSER):
             In the units of the features.
         """
         check_is_fitted(self)
-        codes = check_array(X, dtype=self._dtype, order="C", input_name="X")
+        codes = check_array_named(X, "X", dtype=self._dtype, order="C")
         if codes.shape[1] != self._n_features_out:
             raise ValueError(
                 f"`X` has {codes.shape[1]} columns and the code has "
@@ -173,9 +180,9 @@ class WithAutoencoder(BaseSER):
         module = self.net_.module_
         if module.speaker_head is None or module.speaker_weight < 0:
             raise ValueError(
-                f"The network was trained with `speaker_task={self.speaker_task!r}` "
-                f"and {len(self.speakers_)} known speakers, and does not predict them; "
-                'pass `speakers` to fit, with `speaker_task="auxiliary"`.'
+                f"The network was trained with {len(self.speakers_)} known speakers "
+                "and does not predict them; pass at least two as `speakers` to fit, "
+                'with `speaker_task="auxiliary"`.'
             )
         return self.speakers_[self._apply("speaker_logits", X).argmax(axis=1)]
 
@@ -221,26 +228,27 @@ class WithAutoencoder(BaseSER):
         X : ndarray of shape (n_samples, n_features)
         """
         check_is_fitted(self)
-        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        check_parameter(n_samples, "n_samples", COUNT)
         rng = check_random_state(random_state)
-        z = rng.standard_normal((n_samples, self.embedding_dim))
+        z = rng.standard_normal((n_samples, self._n_features_out))
         return self._run("decode", z.astype(self._dtype))
 
     @property
     def _unknown_is_a_speaker(self):  # type: ignore[override]  # depends on a parameter
         """An adversary alone separates unlabelled rows of unknown speakers."""
+        if self._goes_on:  # the parameter may have changed since the first fit
+            return self._n_speakers > len(self.speakers_)
         return self.speaker_task == "adversarial"
 
     def _build_network(self, utterances, labels, task, standardize, generator):
         n_features = utterances.X.shape[1]
         hidden_sizes = tuple(self.hidden_layer_sizes)
-        check_layer_sizes(hidden_sizes, "hidden_layer_sizes")
         layers, width = self._hidden_layers(n_features, generator)
         code_layer = linear(width, self.embedding_dim, generator)
         prior = self._build_prior(utterances)
         class_code = self._build_class_code(generator)
         head_width = width if class_code else self.embedding_dim
-        sizes = (self._n_features_out, *hidden_sizes[::-1])
+        sizes = (self._code_dim, *hidden_sizes[::-1])
         decoder = nn.Sequential(
             *mlp(sizes, generator), linear(sizes[-1], n_features, None)
         )
@@ -277,9 +285,6 @@ class WithAutoencoder(BaseSER):
         return {}
 
     def _build_discriminator(self, n_inputs, generator):
-        check_layer_sizes(
-            self.discriminator_hidden_layer_sizes, "discriminator_hidden_layer_sizes"
-        )
         sizes = (n_inputs, *self.discriminator_hidden_layer_sizes)
         return nn.Sequential(*mlp(sizes, generator), linear(sizes[-1], 1, None))
 
@@ -318,9 +323,9 @@ class WithAutoencoder(BaseSER):
     def _finish_fit(self, job) -> Self:
         """Take over a trained net; warn of constant codes, or of a certain D."""
         super()._finish_fit(job)
-        if not self.n_iter_:  # interrupted in the first epoch
-            return self
-        code = self._run("encoder", job.rows.x.numpy())[:, : self.embedding_dim]
+        module = job.net.module_
+        width = module.prior.centers.shape[1]
+        code = self._run("encoder", job.rows.x.numpy())[:, :width]
         deviation = math.sqrt(np.mean(code.var(axis=0, dtype=np.float64)))
         if deviation < CONSTANT:
             warn(
@@ -332,7 +337,7 @@ class WithAutoencoder(BaseSER):
                 stacklevel=4,
             )
         loss = self.history_["train_discriminator_loss"].iloc[-1]
-        if self.prior_weight > 0 and loss < CERTAIN * AT_CHANCE:
+        if module.lr_scale("regularize") > 0 and loss < CERTAIN * AT_CHANCE:
             warn(
                 "The discriminator separates codes from the prior without errors: its "
                 f"loss is {loss:.2g}, and {AT_CHANCE:.2f} at chance. The codes do not "

@@ -6,7 +6,7 @@ speakers, builds the network and trains its net.
 
 import copy
 from abc import ABCMeta, abstractmethod
-from numbers import Integral, Real
+from numbers import Real
 from typing import Self
 from warnings import warn
 
@@ -18,17 +18,11 @@ from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
+    is_regressor,
 )
-from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_array,
-    check_is_fitted,
-    validate_data,
-)
-from skorch.callbacks import EarlyStopping
+from sklearn.utils.validation import check_is_fitted, validate_data
+from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 
 from .._engine import (
@@ -39,14 +33,29 @@ from .._engine import (
     StepwiseNet,
     ValidationScores,
     as_tensor,
+    check_device,
     n_batches,
-    seeded_global_random,
 )
 from .._threads import limited_threads
-from .._validation import check_layer_sizes, check_origin, encode
-from ..exceptions import NoSpeakersWarning
+from .._validation import (
+    COUNT,
+    COUNTS,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SEED,
+    Number,
+    check_array_named,
+    check_labels,
+    check_origin,
+    check_rows,
+    check_weights,
+    encode,
+)
+from ..exceptions import CorpusWarning
 from ..nn import Clip, mlp
 from ._data import CHUNK, Utterances, check_optional_labels, standardization, weights
+from ._own_encoder import own_encoder
+from ._validation_split import validation_split
 
 __all__ = ["BaseSER"]
 
@@ -78,22 +87,22 @@ class BaseSER(
 
     _parameter_constraints: dict = {
         "encoder": [nn.Module, callable, None],
-        "hidden_layer_sizes": ["array-like"],
-        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
-        "clip": [Interval(Real, 0, None, closed="neither"), None],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left"), None],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "hidden_layer_sizes": [COUNTS],
+        "embedding_dim": [COUNT],
+        "clip": [POSITIVE, None],
+        "dropout": [Number(Real, 0, 1)],
+        "alpha": [NOT_NEGATIVE],
+        "lr": [POSITIVE],
+        "max_epochs": [COUNT, None],
+        "batch_size": [COUNT],
         "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "validation_fraction": [Number(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [COUNT],
         "warm_start": ["boolean"],
         "device": [str, torch.device],
         "callbacks": [list, None],
         "verbose": ["verbose"],
-        "random_state": ["random_state"],
+        "random_state": [SEED, np.random.RandomState, None],
     }
 
     @abstractmethod
@@ -125,6 +134,10 @@ class BaseSER(
     @abstractmethod
     def _missing_targets(self, n_rows):
         """Return what stands for the unknown targets of some rows: (n_rows, ...)."""
+
+    @abstractmethod
+    def _untrained(self, utterances):
+        """Return the classes or targets without a training row of positive weight."""
 
     @abstractmethod
     def _build_task(self, utterances):
@@ -162,7 +175,8 @@ class BaseSER(
     _representation = "encoder"  # the part of the network that `transform` applies
 
     @property
-    def _n_features_out(self):
+    def _code_dim(self):
+        """Width of what `transform` returns."""
         return self.embedding_dim
 
     def _apply(self, part, X, activation=None):
@@ -170,11 +184,14 @@ class BaseSER(
 
         An activation function is applied along the rows of the output.
         """
-        if not self._is_plain(X):
-            check_is_fitted(self)
-            check_origin(self, X, reset=False)
-            X = validate_data(self, X, dtype=self._dtype, order="C", reset=False)
-        return self._run(part, X, activation)
+        return self._run(part, self._check_rows(X), activation)
+
+    def _check_rows(self, X):
+        """Return the features of rows to predict, checked."""
+        if self._is_plain(X):
+            return X
+        check_is_fitted(self)
+        return check_rows(self, X, dtype=self._dtype)
 
     def _run(self, part, X, activation=None):
         """Run checked rows through a part of the network: (n, ...) to (n, ...)."""
@@ -188,6 +205,12 @@ class BaseSER(
                 if activation is not None:
                     output = activation(output, 1)
                 output = output.cpu()
+                if not output.isfinite().all():
+                    raise ValueError(
+                        "The network returns numbers that are not finite for rows of "
+                        f"`X` with values up to {rows.abs().max().item():.3g}; check "
+                        "`X` for very large values, or fit with a bound `clip`."
+                    )
                 if len(output) == len(X):
                     return output.numpy()
                 if outputs is None:  # allocate once: pieces would fragment the memory
@@ -229,6 +252,7 @@ class BaseSER(
     ):
         """Fit the network; all arguments are as the user passed them."""
         self._validate_params()
+        check_device(self.device)
         again = self._goes_on
         if not again:
             vars(self).pop("net_", None)
@@ -238,12 +262,22 @@ class BaseSER(
         unlabeled = self._check_unlabeled(
             X_unlabeled, speakers_unlabeled, genders_unlabeled
         )
+        if unlabeled is not None:
+            both = [*labeled.speakers, *unlabeled.speakers]
+            name = "speakers` and `speakers_unlabeled"
+            check_labels(both, name, len(both), allow_missing=True)
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=4)
         if not again:
             self._split_seed = seeds[0]  # a warm start keeps its validation speakers
         valid_rows = None
         if self._stops_early:
-            train, valid = self._split(labeled)
+            train, valid = validation_split(
+                labeled,
+                self._row_splitter,
+                self._untrained,
+                test_size=self.validation_fraction,
+                random_state=self._split_seed,
+            )
             held_out = labeled.take(valid)
             valid_rows = Rows(
                 as_tensor(held_out.X), self._validation_labels(held_out), len(held_out)
@@ -251,13 +285,23 @@ class BaseSER(
             if unlabeled is not None:
                 unlabeled = unlabeled.without_speakers_of(held_out)
             labeled = labeled.take(train)
+        if lost := self._untrained(labeled):
+            kind = "columns" if is_regressor(self) else "classes"
+            message = (
+                f"The network cannot learn the {kind} {lost} of `y`: all their rows "
+                "are of validation speakers, or have a `sample_weight` of 0. Give them "
+                "a weight, lower `validation_fraction`, or set `early_stopping=False`."
+            )
+            if is_regressor(self) or len(lost) == len(self.classes_) - 1:
+                raise ValueError(message)
+            warn(message, CorpusWarning, stacklevel=4)
         utterances = labeled if unlabeled is None else labeled.joined_by(unlabeled)
         if not again:
             self._task = self._build_task(utterances)
         labels = self._encode(utterances, len(labeled), again)
         rows = Rows(as_tensor(utterances.X), labels, len(labeled))
         if again:
-            self.net_.set_lr(self.lr)
+            self.net_.set_lr(float(self.lr))
             self.net_.set_params(max_epochs=self._n_epochs(len(rows)))
             self.net_.partial_fit((rows, valid_rows))
             return self._finish_fit(Job(self.net_, rows, valid_rows))
@@ -265,8 +309,9 @@ class BaseSER(
         standardize = standardization(labeled.X, labeled.sample_weight)
         network = self._build_network(
             utterances, labels, self._task, standardize, generators[0]
-        )
-        net = self._build_net(network.to(rows.x.dtype), len(rows), *generators[1:])
+        ).to(rows.x.dtype)
+        self._n_features_out = self._code_dim
+        net = self._build_net(network, len(rows), *generators[1:])
         job = Job(net, rows, valid_rows)
         if getattr(self, "_defers_training", False):  # see `advser._engine._jobs`
             self._pending_job = job
@@ -282,8 +327,8 @@ class BaseSER(
             raise ValueError(
                 f"The training diverged: after {len(job.net.history)} epochs, the loss "
                 f"is {loss} or a weight is not finite. Lower `lr`, which is {self.lr}, "
-                "or `alpha` and the weights of the loss; check `X`, `y` and "
-                "`sample_weight` for very large values."
+                "or `alpha` and the weights of the loss, or set `clip`; check `X`, "
+                "`X_unlabeled` and `y` for very large values."
             )
         self.net_ = job.net
         self.history_ = pd.DataFrame(
@@ -310,37 +355,10 @@ class BaseSER(
     def _hidden_layers(self, n_features, generator):
         """Return the hidden layers of the encoder as a list, and their width."""
         if self.encoder is None:
-            check_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
             sizes = (n_features, *self.hidden_layer_sizes)
             return [*mlp(sizes, generator, dropout=self.dropout)], sizes[-1]
-        seed = torch.randint(2**31, (), generator=generator).item()
-        with seeded_global_random(seed):
-            if isinstance(self.encoder, nn.Module):
-                layers = copy.deepcopy(self.encoder)
-            else:
-                layers = self.encoder(n_features)
-        if not isinstance(layers, nn.Module):
-            raise TypeError(
-                f"`encoder` returns {type(layers).__name__}; a function must return a "
-                "torch module."
-            )
-        dtype = next((p.dtype for p in layers.parameters()), torch.float32)
-        try:
-            with torch.no_grad():
-                output = layers.eval()(torch.zeros(2, n_features, dtype=dtype))
-        except Exception as error:
-            raise ValueError(
-                f"`encoder` fails on rows of {n_features} features, as many as `X` "
-                f"has: {error}"
-            ) from error
-        shape = tuple(getattr(output, "shape", ()))
-        if len(shape) != 2 or shape[0] != 2:
-            raise ValueError(
-                f"`encoder` maps 2 rows of {n_features} features to "
-                f"{type(output).__name__} of shape {shape}; it must return one row of "
-                "numbers for each, as a tensor of shape (2, width)."
-            )
-        return [layers], shape[1]
+        layers, width = own_encoder(self.encoder, n_features, generator)
+        return [layers], width
 
     def _input_layers(self, standardize):
         """Return the first layers of the encoder: standardisation and bound."""
@@ -349,11 +367,18 @@ class BaseSER(
     def _n_epochs(self, n_rows):
         """Return `max_epochs`, by default enough epochs for `N_UPDATES` batches."""
         if self.max_epochs is not None:
-            return self.max_epochs
+            return int(self.max_epochs)
         return -(-N_UPDATES // n_batches(n_rows, min(self.batch_size, n_rows)))
 
     def _build_net(self, network, n_rows, order_generator, noise_generator):
         callbacks = copy.deepcopy(self.callbacks or [])
+        for callback in callbacks:
+            if isinstance(callback, tuple):
+                _, callback = callback
+            if not isinstance(callback, Callback):
+                raise ValueError(
+                    f"`callbacks` must hold callbacks of skorch; got {callback!r}."
+                )
         if self.early_stopping:
             stop = EarlyStopping(
                 network.task.monitored,
@@ -367,10 +392,10 @@ class BaseSER(
             criterion=nn.Identity,  # the loss is that of the network
             optimizer=Adam,
             optimizer__fused=True,
-            alpha=self.alpha,
-            lr=self.lr,
+            alpha=float(self.alpha),
+            lr=float(self.lr),
             max_epochs=self._n_epochs(n_rows),
-            batch_size=self.batch_size,
+            batch_size=int(self.batch_size),
             order_generator=order_generator,
             noise_generator=noise_generator,
             train_split=None,
@@ -447,26 +472,13 @@ class BaseSER(
 
     def _check_labeled(self, X, y, speakers, groups, genders, sample_weight, again):
         """Return the labelled utterances, checked, with their targets encoded."""
-        check_origin(self, X, reset=not again)
+        dtype = self._dtype if again else [np.float64, np.float32]
         if y is None:
             validate_data(self, X, y)  # which raises the usual error
-        X = validate_data(
-            self,
-            X,
-            dtype=self._dtype if again else [np.float64, np.float32],
-            order="C",
-            reset=not again,
-        )
+        X = check_rows(self, X, reset=not again, dtype=dtype)
         self._dtype = X.dtype
-        # Arrow-backed strings are an error in scikit-learn.
-        y = y.to_numpy() if isinstance(y, pd.Series | pd.DataFrame) else y
         targets = self._check_targets(y, len(X), again)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)  # (n,)
-        if weight.min() < 0 or weight.max() <= 0:
-            raise ValueError(
-                "`sample_weight` must not be negative, nor zero throughout; it runs "
-                f"from {weight.min()} to {weight.max()}."
-            )
+        weight = check_weights(sample_weight, "sample_weight", len(X))
         name = "groups" if speakers is None and groups is not None else "speakers"
         speakers = groups if speakers is None else speakers
         return Utterances(
@@ -496,8 +508,8 @@ class BaseSER(
                 "The columns of `X_unlabeled` are not those of `X`; pass the same "
                 "features in the same order."
             )
-        X_unlabeled = check_array(
-            X_unlabeled, dtype=self._dtype, order="C", input_name="X_unlabeled"
+        X_unlabeled = check_array_named(
+            X_unlabeled, "X_unlabeled", dtype=self._dtype, order="C"
         )
         n, n_features = X_unlabeled.shape
         if n_features != self.n_features_in_:
@@ -516,31 +528,3 @@ class BaseSER(
                 genders, "genders_unlabeled", n, "X_unlabeled"
             ),
         )
-
-    def _split(self, utterances):
-        """Return the positions of the training and of the validation rows.
-
-        The validation rows are all rows of some speakers, drawn at random. Rows of
-        unknown speakers may be of any speaker, and are training rows.
-        """
-        rows = np.arange(len(utterances))
-        codes, _ = encode(utterances.speakers)
-        known, unknown = rows[codes >= 0], rows[codes < 0]
-        groups = codes[known]
-        if len(np.unique(groups)) > 1:
-            splitter = GroupShuffleSplit
-        else:
-            known, unknown, groups = rows, rows[:0], None
-            warn(
-                "`early_stopping=True` needs two known speakers. Without them the "
-                "validation rows come from the training speakers, and do not show how "
-                "the network performs on new ones. Pass `speakers` to fit.",
-                NoSpeakersWarning,
-                stacklevel=4,
-            )
-            splitter = self._row_splitter
-        split = splitter(
-            1, test_size=self.validation_fraction, random_state=self._split_seed
-        )
-        train, valid = next(split.split(known, utterances.targets[known], groups))
-        return np.sort(np.concatenate([known[train], unknown])), known[valid]

@@ -68,9 +68,19 @@ def check_optional_labels(values, name: str, n_rows: int, rows_of: str) -> np.nd
 def standardization(X: np.ndarray, weight: np.ndarray) -> Standardize:
     """Return the layer that standardises by the weighted statistics of the rows."""
     scaler = StandardScaler()
-    for rows in gen_batches(len(X), CHUNK):
-        scaler.partial_fit(X[rows], sample_weight=weight[rows])
-    return Standardize(scaler.mean_, scaler.scale_)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows in gen_batches(len(X), CHUNK):
+            scaler.partial_fit(X[rows], sample_weight=weight[rows])
+    too_large = np.flatnonzero(~np.isfinite(scaler.scale_))
+    if len(too_large):
+        column = too_large[0]
+        raise ValueError(
+            f"`X` holds values up to {np.abs(X[:, column]).max():.3g} in column "
+            f"{column}, whose variance is not finite; divide the column by a constant, "
+            "or leave it out."
+        )
+    is_constant = scaler.scale_ < np.finfo(X.dtype).tiny
+    return Standardize(scaler.mean_, np.where(is_constant, 1, scaler.scale_))
 
 
 def weights(weight: np.ndarray, is_known: np.ndarray, dtype) -> torch.Tensor:

@@ -6,13 +6,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
-from sklearn.utils import compute_class_weight
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_y, check_array, check_consistent_length
+from sklearn.utils import column_or_1d
 
 from .._engine import Labels
+from .._validation import (
+    POSITIVE,
+    Numbers,
+    StrOptions,
+    check_labels,
+    check_numbers,
+    check_weights,
+)
 from ._base import BaseSER
 from ._data import weights
 from ._tasks import Emotions, Ratings, bin_codes
@@ -29,6 +35,7 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
     }
 
     _row_splitter = StratifiedShuffleSplit
+    _remedy = "drop those rows, or pass them as `X_unlabeled`"  # for missing labels
 
     def predict(self, X: npt.ArrayLike) -> np.ndarray:
         """Return the most probable emotion of each row.
@@ -43,6 +50,31 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
         """
         codes = self._apply("forward", X).argmax(axis=1)
         return self.classes_[codes]
+
+    def score(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> float:
+        """Return the share of rows whose emotion is predicted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        y : array-like of shape (n_samples,)
+            True emotions.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        accuracy : float in [0, 1]
+        """
+        predicted = self.predict(X)
+        y = check_labels(y, "y", len(predicted))
+        return accuracy_score(y, predicted, sample_weight=sample_weight)
 
     def predict_proba(self, X: npt.ArrayLike) -> np.ndarray:
         """Return the probability of each emotion.
@@ -85,11 +117,12 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
 
     def _check_targets(self, y, n_rows, again):
         """Return the codes of the emotions in the order of `classes_`, and set it."""
-        # Private: scikit-learn's own errors for y, which `check_X_y` gives only with X.
-        y = _check_y(y, estimator=self)
-        check_consistent_length(y, range(n_rows))
-        check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
+        labels = check_labels(y, "y", n_rows, remedy=self._remedy)
+        if getattr(y, "ndim", 1) == 2:
+            column_or_1d(y, warn=True)  # as all classifiers of scikit-learn
+        classes, codes = np.unique(labels, return_inverse=True)
+        if classes.dtype == object:
+            classes = classes.astype(str)
         if len(classes) < 2:
             raise ValueError(
                 f"`y` holds one class only, {classes[0]!r}; a classifier needs at "
@@ -107,6 +140,11 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
 
     def _missing_targets(self, n_rows):
         return np.full(n_rows, -1)
+
+    def _untrained(self, utterances):
+        weight = utterances.sample_weight
+        totals = np.bincount(utterances.targets, weight, len(self.classes_))
+        return self.classes_[totals == 0].tolist()
 
     def _build_task(self, utterances):
         return Emotions(len(self.classes_))
@@ -135,14 +173,19 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
             totals = np.bincount(emotion[known], weight[known], n_classes)
             of_class = totals.sum() / (n_classes * np.where(totals > 0, totals, 1))
         else:
-            of_class = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=self.classes_
-            )
-            if of_class.min() < 0 or of_class.max() <= 0:
+            classes = self.classes_.tolist()
+            other = self.class_weight.keys() - set(classes)
+            if other and set(classes) - self.class_weight.keys():
                 raise ValueError(
-                    "`class_weight` must not be negative, nor zero throughout; it is "
-                    f"{self.class_weight!r}."
+                    f"`class_weight` has the classes {list(other)}, and those of `y` "
+                    f"are {classes}; give it weights of the classes of `y`."
                 )
+            of_class = check_weights(
+                [self.class_weight.get(label, 1.0) for label in classes],
+                "class_weight",
+                n_classes,
+                rows_of="classes of `y`",
+            )
         return weight * of_class[emotion]
 
 
@@ -152,8 +195,8 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
     _parameter_constraints: dict = {
         **BaseSER._parameter_constraints,
         "loss": [StrOptions({"ccc", "mse", "huber"})],
-        "huber_delta": [Interval(Real, 0, None, closed="neither")],
-        "target_weights": ["array-like", None],
+        "huber_delta": [POSITIVE],
+        "target_weights": [Numbers(Real, 0), None],
     }
 
     _row_splitter = ShuffleSplit
@@ -174,15 +217,41 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
         ratings = self._apply("forward", X)
         return ratings[:, 0] if self._has_one_column else ratings
 
+    def score(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> float:
+        """Return the coefficient of determination of the predictions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True ratings. The scorers of :func:`advser.metrics.rating_scorers` leave out
+            missing ones.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        r2 : float
+        """
+        predicted = self.predict(X)
+        y = check_numbers(y, "y", len(predicted))
+        if n_missing := np.isnan(y).sum():
+            raise ValueError(
+                f"`y` has {n_missing} missing ratings of {y.size}; drop those rows, or "
+                "use a scorer of `advser.metrics.rating_scorers`."
+            )
+        return r2_score(y, predicted, sample_weight=sample_weight)
+
     def _check_targets(self, y, n_rows, again):
-        y = check_array(
-            y,
-            dtype=np.float64,
-            ensure_2d=False,
-            ensure_all_finite="allow-nan",
-            input_name="y",
-        )
-        check_consistent_length(y, range(n_rows))
+        # Their squares, too, are finite in the numbers that the network computes with.
+        largest = float(np.sqrt(np.finfo(self._dtype).max))
+        y = check_numbers(y, "y", n_rows, largest=largest)
         ratings = y.reshape(n_rows, -1)  # (n, n_outputs)
         unrated = np.flatnonzero(np.isnan(ratings).all(0))
         if len(unrated):
@@ -202,24 +271,17 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
     def _missing_targets(self, n_rows):
         return np.full((n_rows, self.n_outputs_), np.nan)
 
+    def _untrained(self, utterances):
+        rated = ~np.isnan(utterances.targets) & (utterances.sample_weight > 0)[:, None]
+        return np.flatnonzero(~rated.any(0)).tolist()
+
     def _build_task(self, utterances):
-        target_weights = self.target_weights
-        if target_weights is None:
-            target_weights = np.ones(self.n_outputs_)
-        target_weights = np.asarray(target_weights)
-        if (
-            target_weights.shape != (self.n_outputs_,)
-            or not (target_weights >= 0).all()
-        ):
-            raise ValueError(
-                f"`target_weights` must hold a weight of 0 or more for each of the "
-                f"{self.n_outputs_} columns of `y`; got {self.target_weights!r}."
-            )
-        if not target_weights.any():
-            raise ValueError(
-                f"`target_weights` must not be 0 throughout; got "
-                f"{self.target_weights!r}."
-            )
+        target_weights = check_weights(
+            self.target_weights,
+            "target_weights",
+            self.n_outputs_,
+            rows_of="columns of `y`",
+        )
         ratings = utterances.targets
         weight = utterances.sample_weight[:, None] * ~np.isnan(ratings)
         counted = np.where(weight > 0, ratings, np.nan)

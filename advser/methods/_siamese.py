@@ -5,7 +5,7 @@ The network is in `_siamese_network`, its losses in `_siamese_losses`.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Self
 from warnings import warn
 
@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import UNUSED
-from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
+from .._engine import default_torch
 from .._threads import limited_threads
+from .._validation import COUNT, LABEL, NOT_NEGATIVE, StrOptions, check_parameter
 from ..exceptions import NoNeutralWarning, NoSpeakersWarning
 from ..nn import linear
 from ..objectives import SpeakerHead
@@ -206,15 +206,15 @@ class SiameseSER(BaseSERClassifier):
 
     _parameter_constraints: dict = {
         **BaseSERClassifier._parameter_constraints,
-        "neutral": [str, Integral, "array-like"],
+        "neutral": [str, LABEL, list, tuple, np.ndarray],
         "neutral_reference": [StrOptions({"mean", "random"})],
         "calibration": [StrOptions(set(CALIBRATIONS))],
         "orthogonality": [StrOptions(set(ORTHOGONALITIES))],
-        "emotion_weight": [Interval(Real, 0, None, closed="left")],
-        "calibration_weight": [Interval(Real, 0, None, closed="left")],
-        "orthogonality_weight": [Interval(Real, 0, None, closed="left")],
-        "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
-        "speaker_weight": [Interval(Real, 0, None, closed="left")],
+        "emotion_weight": [NOT_NEGATIVE],
+        "calibration_weight": [NOT_NEGATIVE],
+        "orthogonality_weight": [NOT_NEGATIVE],
+        "reconstruction_weight": [NOT_NEGATIVE],
+        "speaker_weight": [NOT_NEGATIVE],
     }
 
     def __init__(
@@ -311,11 +311,13 @@ class SiameseSER(BaseSERClassifier):
             If fewer than two speakers are known: the network is then trained without
             the speaker head, and without calibration if no speaker is known.
         """
-        return self._fit_network(
-            X, y, speakers=speakers, groups=groups, sample_weight=sample_weight
-        )
+        with default_torch():
+            return self._fit_network(
+                X, y, speakers=speakers, groups=groups, sample_weight=sample_weight
+            )
 
     _representation = "emotion_code"
+    _remedy = "drop those rows"
 
     def disentangle(self, X: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Return both codes of each row.
@@ -330,7 +332,8 @@ class SiameseSER(BaseSERClassifier):
             The emotion-relevant and the emotion-irrelevant code.
         """
         codes = self._apply("codes", X)
-        return codes[:, : self.embedding_dim], codes[:, self.embedding_dim :]
+        emotion_code, speaker_code = np.hsplit(codes, 2)
+        return emotion_code, speaker_code
 
     def explain(self, X: npt.ArrayLike, *, n_steps: int = 50) -> pd.DataFrame:
         r"""Return how much of each utterance is emotion, and which features decide it.
@@ -375,10 +378,8 @@ class SiameseSER(BaseSERClassifier):
         .. [1] M. Sundararajan, A. Taly, Q. Yan, "Axiomatic attribution for deep
            networks", ICML 2017, arXiv 1703.01365.
         """
-        if not isinstance(n_steps, Integral) or n_steps < 1:
-            raise ValueError(f"`n_steps` must be an integer above 0; it is {n_steps}.")
-        check_is_fitted(self)
-        rows = validate_data(self, X, dtype=self._dtype, order="C", reset=False)
+        check_parameter(n_steps, "n_steps", COUNT)
+        rows = self._check_rows(X)
         with limited_threads(min(len(rows), CHUNK) * self.net_.n_parameters):
             chunks = [
                 self._attribute(rows[start : start + CHUNK], n_steps)

@@ -11,13 +11,11 @@ The adversary cannot lag behind the encoder, and the scale of the embedding does
 matter.
 """
 
-from numbers import Real
-
 import torch
-from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from .._engine import Labels
+from .._validation import NOT_NEGATIVE, POSITIVE
 from ._base import Objective
 
 __all__ = ["ClosedForm", "speakers_explained"]
@@ -138,9 +136,9 @@ class ClosedForm(Objective):
     """
 
     _parameter_constraints: dict = {
-        "weight": [Interval(Real, 0, None, closed="left")],
-        "penalty": [Interval(Real, 0, None, closed="neither")],
-        "ramp": [Interval(Real, 0, None, closed="left")],
+        "weight": [NOT_NEGATIVE],
+        "penalty": [POSITIVE],
+        "ramp": [NOT_NEGATIVE],
         "conditional": ["boolean"],
     }
 

@@ -7,13 +7,11 @@ Sun and Saenko (2016), arXiv 1607.01719, with the speakers as domains:
     {4 d^2}
 """
 
-from numbers import Real
-
 import torch
-from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from .._engine import Labels
+from .._validation import NOT_NEGATIVE
 from ._base import Objective
 from ._pairs import mean_over_pairs
 
@@ -74,7 +72,7 @@ class CORAL(Objective):
     """
 
     _parameter_constraints: dict = {
-        "weight": [Interval(Real, 0, None, closed="left")],
+        "weight": [NOT_NEGATIVE],
     }
 
     tensor_params = ("weight",)

@@ -5,13 +5,11 @@ Sagawa, Koh, Hashimoto, Liang (2020), arXiv 1911.08731, with the speakers as gro
 .. math:: \min_{E, C} \max_{q \in \Delta_S} \; \sum_s q_s R_s
 """
 
-from numbers import Real
-
 import torch
-from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from .._engine import Labels
+from .._validation import NOT_NEGATIVE
 from ._base import Objective
 
 __all__ = ["GroupDRO"]
@@ -46,7 +44,7 @@ class GroupDRO(Objective):
     """
 
     _parameter_constraints: dict = {
-        "step_size": [Interval(Real, 0, None, closed="left")],
+        "step_size": [NOT_NEGATIVE],
     }
 
     tensor_params = ("step_size",)

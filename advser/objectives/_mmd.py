@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from numbers import Real
 
 import torch
-from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from .._engine import Labels
+from .._validation import NOT_NEGATIVE, Numbers
 from ._base import Objective
 from ._pairs import mean_over_pairs
 
@@ -96,8 +96,8 @@ class MMD(Objective):
     """
 
     _parameter_constraints: dict = {
-        "weight": [Interval(Real, 0, None, closed="left")],
-        "bandwidths": ["array-like"],
+        "weight": [NOT_NEGATIVE],
+        "bandwidths": [Numbers(Real, 0, closed="neither", at_least=1)],
     }
 
     tensor_params = ("weight",)

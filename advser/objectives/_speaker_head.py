@@ -1,14 +1,12 @@
 """The speaker head: an adversary that learns, and objectives that train one."""
 
 from collections.abc import Sequence
-from numbers import Integral, Real
 
 import torch
-from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from .._engine import Labels
-from .._validation import check_layer_sizes
+from .._validation import COUNT, COUNTS, NOT_NEGATIVE
 from ..nn import classification_loss, linear, mlp
 from ._base import Objective
 
@@ -102,10 +100,10 @@ class LearningAdversary(Objective):
     """Parent of the objectives whose adversary is a speaker head that learns."""
 
     _parameter_constraints: dict = {
-        "weight": [Interval(Real, 0, None, closed="left")],
-        "steps": [Interval(Integral, 1, None, closed="left")],
-        "hidden_layer_sizes": ["array-like"],
-        "ramp": [Interval(Real, 0, None, closed="left")],
+        "weight": [NOT_NEGATIVE],
+        "steps": [COUNT],
+        "hidden_layer_sizes": [COUNTS],
+        "ramp": [NOT_NEGATIVE],
         "conditional": ["boolean"],
     }
 
@@ -116,7 +114,6 @@ class LearningAdversary(Objective):
         self, embedding_dim: int, n_speakers: int, generator: torch.Generator
     ) -> None:
         """Make the speaker head."""
-        check_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
         self.speaker_head = SpeakerHead(
             embedding_dim,
             n_speakers,

@@ -5,12 +5,10 @@ Krueger et al. (2021), arXiv 2003.00688, with the speakers as environments:
 .. math:: \min_{E, C} \; \frac{1}{S} \sum_s R_s + \beta \operatorname{Var}_s(R_s)
 """
 
-from numbers import Real
-
-from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from .._engine import Labels
+from .._validation import NOT_NEGATIVE
 from ._base import Objective
 
 __all__ = ["VREx"]
@@ -41,7 +39,7 @@ class VREx(Objective):
     """
 
     _parameter_constraints: dict = {
-        "weight": [Interval(Real, 0, None, closed="left")],
+        "weight": [NOT_NEGATIVE],
     }
 
     tensor_params = ("weight",)

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from sklearn.metrics import ConfusionMatrixDisplay
+from sklearn.utils.multiclass import unique_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,10 +24,12 @@ __all__ = [
     "despine",
     "draw_confusion_matrix",
     "knowledge_handles",
+    "label_blocks",
     "label_rows",
     "mark_style",
     "new_axes",
     "new_figure",
+    "plain",
     "readable",
     "require_matplotlib",
     "small_if_many",
@@ -42,10 +45,15 @@ MEASURES = {
     "uar": "Unweighted average recall (UAR)",
     "ccc": "Concordance correlation coefficient (CCC)",
 }  # by `advser.evaluation.Comparison.measure`
+EARLIER = "uses the utterances of the test speaker up to the one that is scored"
 KNOWLEDGE = {
-    False: "uses no data of the test speaker",
-    True: "transductive: uses the test speaker's unlabelled utterances",
-}
+    "inductive": "uses no data of the test speaker",
+    "adaptive, random": f"{EARLIER}, in random order",
+    "adaptive, blocks": f"{EARLIER}, in blocks of ten of one emotion",
+    "adaptive, emotions": f"{EARLIER}, in one block per emotion",
+    "transductive": "uses all utterances of the test speaker, without their emotions",
+}  # by kind of score
+MARKS = {"inductive": (BLUE, "o"), "transductive": (VERMILION, "D")}
 
 
 class Display:
@@ -100,6 +108,11 @@ def new_figure(width, height, layout="constrained"):
     return Figure(figsize=(width, height), layout=layout)
 
 
+def plain(name):
+    """Return a name as a text of a figure, in which a dollar begins no formula."""
+    return str(name).replace("$", r"\$")
+
+
 def styles(names):
     """Return a colour and a marker for each name; 35 names differ in one of them."""
     return {
@@ -111,24 +124,38 @@ def styles(names):
     }
 
 
-def mark_style(transductive, color=None, marker=None):
-    """Return the style of a mark, hollow for a transductive score."""
-    color = color or (VERMILION if transductive else BLUE)
+def mark_style(kind, color=None, marker=None):
+    """Return the style of a mark: full, half full if adaptive, hollow if transductive.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `KNOWLEDGE`.
+
+    color, marker : str, default=None
+        Those of the kind by default.
+    """
+    of_kind = MARKS.get(kind, ("#009E73", "s"))
+    color = color or of_kind[0]
     return {
         "color": color,
-        "marker": marker or ("D" if transductive else "o"),
-        "markerfacecolor": "white" if transductive else color,
+        "marker": marker or of_kind[1],
+        "fillstyle": "full" if kind in MARKS else "left",
+        "markerfacecolor": "white" if kind == "transductive" else color,
+        "markerfacecoloralt": "white",
         "markersize": 7,
         "markeredgewidth": 1.5,
         "linestyle": "none",
     }
 
 
-def knowledge_handles(ax, transductive, **style):
-    """Return a legend entry for each kind of mark: full or hollow, if it is used."""
+def knowledge_handles(ax, kinds, **style):
+    """Return a legend entry for each kind of mark that is used."""
+    used = set(kinds)
     return [
-        ax.plot([], [], **mark_style(value, **style), label=KNOWLEDGE[value])[0]
-        for value in sorted(set(transductive))
+        ax.plot([], [], **mark_style(kind, **style), label=f"{kind}: {text}")[0]
+        for kind, text in KNOWLEDGE.items()
+        if kind in used
     ]
 
 
@@ -157,11 +184,41 @@ def small_if_many(n_names):
 def label_rows(ax, names):
     """Write the name of each row beside it, the first on top."""
     shown = readable(len(names))
-    texts = [names[i] for i in shown]
+    texts = [plain(names[i]) for i in shown]
     ax.set_yticks(shown, texts, fontsize=small_if_many(len(names)))
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     add_grid(ax, "x")
+
+
+def label_blocks(ax, kinds, names):
+    """Write the names of rows in a block for each kind of score.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    kinds : sequence of str
+        Kind of each row.
+    names : sequence of str
+
+    Returns
+    -------
+    heights : list of int
+        Where each row is.
+    """
+    used = [kind for kind in KNOWLEDGE if kind in set(kinds)]
+    heights, labels = {}, []
+    for kind in used:
+        labels += [kind] * (len(used) > 1)  # a heading
+        for row, of_row in enumerate(kinds):
+            if of_row == kind:
+                heights[row] = len(labels)
+                labels.append(names[row])
+    label_rows(ax, labels)
+    for label in ax.get_yticklabels():
+        if len(used) > 1 and label.get_text() in used:
+            label.set_fontweight("bold")
+    return [heights[row] for row in range(len(names))]
 
 
 def draw_confusion_matrix(y_true, y_pred, title, ax):
@@ -169,6 +226,7 @@ def draw_confusion_matrix(y_true, y_pred, title, ax):
     ConfusionMatrixDisplay.from_predictions(
         y_true,
         y_pred,
+        display_labels=[plain(label) for label in unique_labels(y_true, y_pred)],
         normalize="true",
         values_format=".2f",
         xticks_rotation=45,
@@ -177,4 +235,4 @@ def draw_confusion_matrix(y_true, y_pred, title, ax):
         ax=ax,
     )
     ax.set(xlabel="Predicted emotion", ylabel="True emotion (rows sum to 1)")
-    ax.set_title(title, fontsize="medium")
+    ax.set_title(plain(title), fontsize="medium")

@@ -12,10 +12,9 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_array
 
 from .._routing import call
-from .._validation import check_labels
+from .._validation import check_array_named, check_labels
 from ._base import (
     BLUE,
     VERMILION,
@@ -24,6 +23,7 @@ from ._base import (
     despine,
     label_rows,
     new_axes,
+    plain,
     styles,
 )
 
@@ -79,7 +79,7 @@ class TrainingDisplay(Display):
         every = max(1, len(epochs) // 8)
         for name, style in styles(losses).items():
             term = name.removeprefix("train_").removesuffix("_loss")
-            ax.plot(epochs, losses[name], **style, markevery=every, label=term)
+            ax.plot(epochs, losses[name], **style, markevery=every, label=plain(term))
         ylabel = "Term of the loss (mean over the epoch)"
         for measure in ("uar", "ccc"):
             scores = self.history.get(f"valid_{measure}")
@@ -171,7 +171,7 @@ class EmbeddingDisplay:
         ValueError
             If `method` is unknown or an array has the wrong length.
         """
-        embedding = check_array(embedding, input_name="embedding")
+        embedding = check_array_named(embedding, "embedding")
         y, speakers = (
             check_labels(labels, name, len(embedding), rows_of="embedding")
             for name, labels in (("y", y), ("speakers", speakers))
@@ -248,7 +248,7 @@ class EmbeddingDisplay:
             for name, style in styles(pd.unique(labels)).items():
                 points = self.points[labels == name].T
                 edges = {"linewidths": 0.4, "edgecolors": "white"}
-                ax.scatter(*points, s=28, label=name, **edges, **style)
+                ax.scatter(*points, s=28, label=plain(name), **edges, **style)
             ax.set(xlabel=self.axis_names[0], ylabel=self.axis_names[1])
             ax.set(xticks=[], yticks=[])
             ax.legend(

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
 from ..metrics import concordance_correlation
-from ._base import BLUE, GREY, Display, OptionalAxes, despine
+from ._base import BLUE, GREY, Display, OptionalAxes, despine, plain
 
 __all__ = ["RatingDisplay"]
 
@@ -131,7 +131,8 @@ class RatingDisplay(Display):
             rasterized=len(self.y_true) > MANY,
         )
         ax.set(xlim=ends, ylim=ends, aspect="equal")
-        ax.set(xlabel=f"True {self.name}", ylabel=f"Predicted {self.name}")
+        name = plain(self.name)
+        ax.set(xlabel=f"True {name}", ylabel=f"Predicted {name}")
         ccc = concordance_correlation(self.y_true, self.y_pred)
         ax.set_title(f"CCC {ccc:z.2f}", fontsize="medium")
         despine(ax)

@@ -23,6 +23,7 @@ from ._base import (
     add_grid,
     label_rows,
     mark_style,
+    plain,
     readable,
     small_if_many,
     styles,
@@ -199,12 +200,12 @@ class ConfoundingDisplay(Display):
         shares = counts / counts.sum()
         look = {"cmap": "Blues", "aspect": "auto", "interpolation": "nearest"}
         image = ax.imshow(shares, vmin=0, vmax=1, **look)
-        ax.set_yticks(range(len(emotions)), emotions)
+        ax.set_yticks(range(len(emotions)), [*map(plain, emotions)])
         shown = readable(n_speakers)
         upright = n_speakers > 12 or max(len(str(name)) for name in order) > 4
         ax.set_xticks(
             shown,
-            order.iloc[shown],
+            [*map(plain, order.iloc[shown])],
             rotation=90 if upright else 0,
             fontsize=small_if_many(n_speakers),
         )
@@ -214,7 +215,7 @@ class ConfoundingDisplay(Display):
         ax.tick_params(which="both", length=0)
         ax.spines[:].set_visible(False)
         found = str(self.confounding).replace("; ", ";\n")
-        ax.set_xlabel(f"Speaker\n({found})")
+        ax.set_xlabel(f"Speaker\n({plain(found)})")
         ax.figure.colorbar(image, ax=ax, label="Share of the\nspeaker's utterances")
 
 
@@ -322,16 +323,16 @@ class EnrollmentDisplay(Display):
                 table["mean"].to_numpy(float),
                 yerr=table["std"],
                 **style,
-                label=name or "mean ± standard deviation over draws",
+                label=plain(name or "mean ± standard deviation over draws"),
                 capsize=3,
                 markersize=7,
                 elinewidth=1,
             )
-            marks = mark_style(True, **style)
+            marks = mark_style("transductive", **style)
             ax.plot(hollow["place"], hollow["mean"], **marks, zorder=4)
             transductive |= len(hollow) > 0
         if transductive:
-            marks = mark_style(True, color=GREY, marker="o")
+            marks = mark_style("transductive", color=GREY, marker="o")
             ax.plot([], [], **marks, label="transductive: enrolled and scored")
         ax.set_xticks(range(len(numbers)), numbers)
         ax.set_xlabel("Utterances enrolled of each new speaker")

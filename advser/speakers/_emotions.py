@@ -1,6 +1,10 @@
 """What each emotion adds to the features of a speaker."""
 
+from numbers import Integral
+
 import numpy as np
+from pandas import isna
+from pandas.api.types import infer_dtype
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from sklearn.covariance import ledoit_wolf
@@ -9,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from .._validation import check_labels, encode
 from ._moments import Moments, best_shrinkage, moments, pool
 
-__all__ = ["EmotionEffects", "move_neutral", "neutral_offset"]
+__all__ = ["EmotionEffects", "are_ratings", "move_neutral", "neutral_offset"]
 
 N_FOLDS = 5  # of speakers, to calibrate the temperature
 N_ESTIMATES = 5  # of the emotions of a speaker, each with the mean of the one before
@@ -165,8 +169,12 @@ def neutral_offset(X, y, codes, own, neutral):
 
     Return None if y is no array of emotions, or no speaker has neutral and other rows.
     """
+    if not (neutral is None or isinstance(neutral, str | Integral)):
+        raise ValueError(
+            f"`neutral` must be the label of one emotion, or None; got {neutral!r}."
+        )
     labels = np.asarray(y)
-    if labels.ndim != 1 or neutral is None:
+    if labels.ndim != 1 or neutral is None or are_ratings(labels):
         return None
     labels = check_labels(labels, "y", len(X), allow_missing=True)
     is_neutral = np.array([label == neutral for label in labels])
@@ -178,6 +186,14 @@ def neutral_offset(X, y, codes, own, neutral):
     if not has_both.any():
         return None
     return (own.means[speakers] - of_neutral.means)[has_both].mean(axis=0)
+
+
+def are_ratings(values):
+    """Whether the values are numbers of which one is not whole."""
+    kind = infer_dtype(values, skipna=True)
+    return kind in ("floating", "mixed-integer-float") and any(
+        number % 1 for number in values if not isna(number)
+    )
 
 
 def move_neutral(X, neutral, offset, label):

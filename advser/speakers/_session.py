@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._routing import call
+from .._validation import check_rows
 from ._enrolment import pipeline_of, split_at_scaler
 from ._moments import Moments
 from ._scaler import SpeakerScaler
@@ -248,7 +249,7 @@ class Session:
         if self._front is not None:
             X = call(self._front, "transform", X, speakers=None)
         scaler = self._scaler
-        X = scaler._check_rows(X)
+        X = check_rows(scaler, X, dtype=[np.float64, np.float32])
         with self._lock:
             known = self._states.get(speaker)
             if known is None:

@@ -1,0 +1,267 @@
+"""The files of a comparison, read with a schema: an error names file, line, remedy."""
+
+import csv
+import json
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+
+from ..speakers._knowledge import KINDS
+from ._tasks import RatingTask
+
+__all__ = [
+    "COLUMNS",
+    "KEYS",
+    "RAW_FEATURES",
+    "SETTINGS",
+    "empty",
+    "in_order",
+    "read_json",
+    "read_settings",
+    "read_tables",
+]
+
+SETTINGS = "comparison.json"
+RAW_FEATURES = "raw features"  # the name of `X` in the table of the leakage
+KEYS = ["estimator", "seed", "fold"]
+COLUMNS = {
+    "predictions": [*KEYS, "sample", "speaker"],
+    "scores": [*KEYS, "n_samples", "fit_seconds"],
+    "leakage": ["estimator", "seed", "asked", "probe", "accuracy", "chance"],
+    "errors": [*KEYS, "error", "message", "traceback"],
+}  # the tables, and columns that each has
+TEXTS = {
+    *("estimator", "test_speakers", "chosen", "sample", "speaker", "y_true", "y_pred"),
+    *("asked", "probe", "error", "message", "traceback"),
+    *("train", "test", "domain", "target"),
+}
+FLAGS = {"transductive", "unlabeled"}
+NOT_KEPT = (
+    "The settings of the tables beside it are unknown without it: restore it from a "
+    "copy, or name another folder."
+)
+WRITTEN = {  # the settings that the package reads; a dict of "*" is of any keys
+    "data": {},
+    "protocol": {},
+    "probes": [str],
+    "asked": [str],
+    "estimators": {"*": {"class": str, "kind": str, "seeds": [int], "parameters": {}}},
+    "versions": {},
+}
+WITHIN = WRITTEN | {
+    "data": {"n_samples": int, "speakers": [str]},
+    "protocol": {"n_folds": int, "cv": object, "groups": object},
+    "selection": object,
+}
+ACROSS = WRITTEN | {"pairs": [{"train": str, "test": str, "n_emotions": int}]}
+
+
+def read_json(file, schema, remedy):
+    """Return the content of a JSON file; a ValueError says what is wrong with it."""
+    try:
+        content = json.loads(Path(file).read_bytes().decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"`{file}` is damaged or no JSON: {error}. {remedy}") from None
+    _check_schema(content, schema, "", f"`{file}` is damaged or foreign: ", remedy)
+    return content
+
+
+def _check_schema(content, schema, path, start, remedy):
+    """Raise a ValueError for the first value that is not of its type."""
+    kind = schema if isinstance(schema, type) else type(schema)
+    is_flag = kind is int and isinstance(content, bool)
+    if is_flag or not isinstance(content, kind):
+        raise ValueError(
+            f"{start}{path or 'its content'} is {repr(content)[:60]}, and not of type "
+            f"{kind.__name__}. {remedy}"
+        )
+    if isinstance(schema, list):
+        parts = [(value, schema[0], path) for value in content]
+    elif isinstance(schema, dict) and "*" in schema:
+        parts = [(content[key], schema["*"], f"{path}.{key}") for key in content]
+    elif isinstance(schema, dict):
+        missing = [key for key in schema if key not in content]
+        if missing:
+            raise ValueError(f"{start}{path}.{missing[0]} is missing. {remedy}")
+        parts = [(content[key], schema[key], f"{path}.{key}") for key in schema]
+    else:
+        return
+    for value, one, where in parts:
+        _check_schema(value, one, where.strip("."), start, remedy)
+
+
+def read_settings(folder):
+    """Return the settings of the comparison in a folder."""
+    file = Path(folder) / SETTINGS
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"`folder` {str(folder)!r} holds no comparison: {SETTINGS} is missing. "
+            "Pass the folder that was given to `compare`, or to `advser benchmark` as "
+            "--out."
+        )
+    settings = read_json(file, {}, NOT_KEPT)
+    if "pairs" in settings:
+        schema = ACROSS | {"runs": [[object]]}
+    else:
+        labels = "targets" if "targets" in settings.get("data", {}) else "emotions"
+        schema = WITHIN | {"data": WITHIN["data"] | {labels: [str]}}
+    _check_schema(settings, schema, "", f"`{file}` is damaged or foreign: ", NOT_KEPT)
+    return settings
+
+
+def read_tables(folder, settings):
+    """Return the tables in a folder, in order, of the fits that are whole.
+
+    A last row that is cut is left out. A fit counts if all its predictions are there:
+    what the predictions or the scores lack is not done yet.
+    """
+    tables = {}
+    for name in COLUMNS:
+        file = Path(folder) / f"{name}.csv"
+        tables[name] = _read_table(file, name, settings)
+    scores, predictions = tables["scores"], tables["predictions"]
+    n_predicted = predictions.groupby(KEYS).size()
+    n_predicted = n_predicted.reindex(_keys_of(scores), fill_value=0)
+    scores = scores[n_predicted.to_numpy() == scores["n_samples"].to_numpy()]
+    is_scored = _keys_of(predictions).isin(_keys_of(scores))
+    tables |= {"scores": scores, "predictions": predictions[is_scored]}
+    return in_order(tables, settings)
+
+
+def _read_table(file, name, settings):
+    """Return a table, with numbers where it is no text; empty if there is none."""
+    content = file.read_bytes() if file.is_file() else b""
+    remedy = (
+        "The other rows are kept: remove this row, and the same call with the same "
+        "`folder` runs its fit again and keeps all others."
+    )
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ValueError(f"`{file}`, line {line}: {error}. {remedy}") from None
+    header, rows, lines = [], [], []
+    reader = csv.reader(StringIO(text, newline=""), strict=True)
+    is_cut = not text.endswith(("\n", "\r"))
+    try:
+        header = next(reader, [])
+        for row in reader:
+            rows.append(row)
+            lines.append(reader.line_num)
+    except csv.Error as error:
+        if "unexpected end" not in str(error):
+            where = f"`{file}`, line {reader.line_num}"
+            raise ValueError(f"{where}: {error}. {remedy}") from None
+        is_cut = False  # the cut row is not among the rows
+    if is_cut:
+        rows, header = rows[:-1], header if rows else []
+    if not header:
+        return empty(name, settings)
+    keys = empty(name, settings).columns
+    missing = [column for column in keys if column not in header]
+    if missing or len(set(header)) < len(header):
+        what = f"no column {missing[0]!r}" if missing else "a column twice"
+        raise ValueError(
+            f"`{file}` has {what}, and is damaged or foreign: its columns are "
+            f"{header[:8]}. Restore its first line, or move the file away: the same "
+            "call with the same `folder` makes it again and keeps the other tables."
+        )
+    for row, line in zip(rows, lines):
+        if len(row) != len(header):
+            raise ValueError(
+                f"`{file}`, line {line}: {len(row)} values instead of {len(header)}. "
+                f"{remedy}"
+            )
+    if not rows:
+        return pd.DataFrame(columns=header, dtype=object)
+    table = pd.DataFrame(rows, columns=header, dtype=str)
+    wrong = _values_of_nothing(table, name, settings)
+    for column in header:
+        table[column], bad = _typed(table[column])
+        wrong |= {(column, number) for number in bad}
+    if wrong:
+        column, number = min(wrong, key=lambda one: one[1])
+        raise ValueError(
+            f"`{file}`, line {lines[number]}: {column} is "
+            f"{rows[number][header.index(column)]!r}. {remedy}"
+        )
+    unique = {"scores": KEYS, "leakage": ["estimator", "seed", "asked", "probe"]}
+    if name in unique and table.duplicated(unique[name]).any():
+        number = table.duplicated(unique[name]).to_numpy().argmax()
+        key = table.loc[number, unique[name]].tolist()
+        raise ValueError(
+            f"`{file}`, line {lines[number]}: {key} is there for the second time. "
+            f"{remedy}"
+        )
+    return table
+
+
+def _values_of_nothing(table, name, settings):
+    """Return column and row of estimators and folds that the settings do not have."""
+    known = {*settings["estimators"], *([RAW_FEATURES] if name == "leakage" else [])}
+    wrong = {
+        ("estimator", i)
+        for i in (~table["estimator"].isin(known)).to_numpy().nonzero()[0]
+    }
+    if "fold" in table:
+        runs = settings.get("runs")
+        n_folds = settings["protocol"]["n_folds"] if runs is None else len(runs)
+        folds = {str(fold) for fold in range(n_folds)}
+        if name == "errors":  # a fold is missing for a fit for the leakage
+            folds |= {f"{fold}.0" for fold in range(n_folds)} | {""}
+        wrong |= {
+            ("fold", i) for i in (~table["fold"].isin(folds)).to_numpy().nonzero()[0]
+        }
+    return wrong
+
+
+def _typed(column):
+    """Return a column of texts in its own type, and the rows that are not of it."""
+    if column.name == "kind":
+        return column, (~column.isin(KINDS)).to_numpy().nonzero()[0]
+    if column.name in TEXTS:
+        return column, []
+    if column.name in FLAGS:
+        return column == "True", (~column.isin(["True", "False"])).to_numpy().nonzero()[
+            0
+        ]
+    if column.str.fullmatch(r"-?\d{1,18}").all():
+        return column.astype(int), []
+    numbers = pd.to_numeric(column.replace("", "nan"), errors="coerce").astype(float)
+    is_bad = numbers.isna() & ~column.isin(["", "nan"])
+    if column.name in ("seed", "n_samples"):
+        is_bad = numbers.isna()
+    return numbers, is_bad.to_numpy().nonzero()[0]
+
+
+def empty(name, settings):
+    """Return a table without rows, with the columns that it always has."""
+    columns = COLUMNS[name]
+    if name in ("predictions", "scores"):
+        is_scores = name == "scores"
+        across = ["train", "test", "domain", "unlabeled", *is_scores * ["transductive"]]
+        within = is_scores * ["kind", "candidates"]
+        columns = [*columns, *(across if "pairs" in settings else within)]
+    if name == "predictions":
+        is_rated = "pairs" not in settings and "targets" in settings["data"]
+        names = RatingTask(settings["data"]["targets"]).names if is_rated else []
+        columns += names or ["y_true", "y_pred"]
+    return pd.DataFrame(columns=columns)
+
+
+def in_order(tables, settings):
+    """Sort tables by the order of the estimators, seed and fold."""
+    rank = {name: number for number, name in enumerate(settings["estimators"])}
+    found = {}
+    for name, rows in tables.items():
+        keys = [key for key in KEYS if key in rows]
+        ranks = rows[keys].assign(estimator=rows["estimator"].map(rank))
+        order = ranks.sort_values(keys, kind="stable").index
+        found[name] = rows.loc[order].reset_index(drop=True)
+    return found
+
+
+def _keys_of(table):
+    """Return estimator, seed and fold of each row, as an index."""
+    return pd.MultiIndex.from_frame(table[KEYS])

@@ -1,0 +1,70 @@
+"""The choice of the validation speakers, whose rows early stopping scores."""
+
+from collections.abc import Callable
+from typing import Any
+from warnings import warn
+
+import numpy as np
+from sklearn.model_selection import GroupShuffleSplit
+
+from .._validation import encode
+from ..exceptions import NoSpeakersWarning
+from ._data import Utterances
+
+__all__ = ["validation_split"]
+
+N_DRAWS = 100  # until every class and every target is in training
+
+
+def validation_split(
+    utterances: Utterances,
+    row_splitter: type,
+    untrained: Callable[[Utterances], list],
+    **settings: Any,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of the training and of the validation rows.
+
+    The validation rows are all rows of some speakers, drawn at random. The first draw
+    that leaves every class and target in training is taken, or the one that leaves
+    most. Rows of unknown speakers may be of any speaker, and are training rows.
+
+    Parameters
+    ----------
+    utterances : Utterances
+
+    row_splitter : type
+        The splitter of scikit-learn for rows of unknown speakers.
+
+    untrained : callable
+        Returns the classes or targets that some utterances lack.
+
+    **settings : object
+        `test_size` and `random_state` of the splitter.
+    """
+    rows = np.arange(len(utterances))
+    codes, _ = encode(utterances.speakers)
+    known, unknown = rows[codes >= 0], rows[codes < 0]
+    groups = codes[known]
+    splitter: Any = GroupShuffleSplit
+    if len(np.unique(groups)) < 2:
+        known, unknown, groups = rows, rows[:0], None
+        warn(
+            "`early_stopping=True` needs two known speakers. Without them the "
+            "validation rows come from the training speakers, and do not show how "
+            "the network performs on new ones. Pass `speakers` to fit.",
+            NoSpeakersWarning,
+            stacklevel=4,
+        )
+        splitter = row_splitter
+    splits = splitter(N_DRAWS, **settings)
+    lost = len(untrained(utterances))
+    best: Any = None
+    fewest = np.inf
+    for train, valid in splits.split(known, utterances.targets[known], groups):
+        rows = np.sort(np.concatenate([known[train], unknown]))
+        n_lost = len(untrained(utterances.take(rows)))
+        if n_lost < fewest:
+            best, fewest = (rows, known[valid]), n_lost
+        if n_lost == lost:
+            break
+    return best

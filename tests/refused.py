@@ -1,0 +1,523 @@
+"""What the package refuses, and how: one list for the tests and for the documentation.
+
+`test_refused` makes every call and compares the error. `benchmarks/update_tables.py`
+writes the table of docs/guide/refused.rst.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+import advser
+from advser import evaluation, metrics, objectives
+
+
+class Data(NamedTuple):
+    """What the calls start from: a small corpus, and an empty folder."""
+
+    X: np.ndarray
+    y: np.ndarray
+    speakers: np.ndarray
+    ratings: np.ndarray
+    folder: Path
+
+
+class Refused(NamedTuple):
+    """An input that is refused.
+
+    Parameters
+    ----------
+    kind : str
+        Heading of the table: entries of a kind stand together.
+
+    given : str
+        What is given, in words for the documentation (reST).
+
+    call : callable
+        Makes the call, given the `Data`.
+
+    error : type
+        Type of the error; a subclass of it is right, too.
+
+    message : str
+        How the error text starts.
+    """
+
+    kind: str
+    given: str
+    call: Callable[[Data], object]
+    error: type[Exception]
+    message: str
+
+
+def small(estimator=advser.AdversarialSER, **params):
+    """Return an estimator that fits in no time."""
+    return estimator(**{"max_epochs": 1, "random_state": 0, **params})
+
+
+def fit(data, estimator=None, **changes):
+    """Fit an estimator on the data, with changes by name."""
+    arrays = {"X": data.X, "y": data.y, "speakers": data.speakers, **changes}
+    return (small() if estimator is None else estimator).fit(**arrays)
+
+
+def rate(data, **changes):
+    """Fit a regressor on the data, with changes by name."""
+    regressor = small(advser.AdversarialSERRegressor)
+    return fit(data, regressor, **{"y": data.ratings, **changes})
+
+
+def with_first(values, value):
+    """Return a list of the values, with another first one."""
+    return [value, *list(values)[1:]]
+
+
+PARAMETERS, LABELS, FEATURES, WEIGHTS, RATINGS, FITTED, TRAINING = (
+    "Parameters",
+    "Emotions, speakers and other labels",
+    "Features",
+    "Weights",
+    "Ratings",
+    "Fitted estimators",
+    "Training",
+)
+
+CASES = [
+    Refused(
+        PARAMETERS,
+        "A number out of range",
+        lambda data: fit(data, small(lr=0)),
+        ValueError,
+        "The 'lr' parameter of AdversarialSER must be a float in the range (0.0, inf).",
+    ),
+    Refused(
+        PARAMETERS,
+        "A boolean in place of a number",
+        lambda data: fit(data, small(batch_size=True)),
+        ValueError,
+        "The 'batch_size' parameter of AdversarialSER must be an int in the range",
+    ),
+    Refused(
+        PARAMETERS,
+        "NaN or infinity",
+        lambda data: fit(data, small(alpha=np.inf)),
+        ValueError,
+        "The 'alpha' parameter of AdversarialSER must be a float in the range",
+    ),
+    Refused(
+        PARAMETERS,
+        "A layer without units",
+        lambda data: fit(data, small(hidden_layer_sizes=(128, 0))),
+        ValueError,
+        "The 'hidden_layer_sizes' parameter of AdversarialSER must be a sequence, each "
+        "an int in the range [1,",
+    ),
+    Refused(
+        PARAMETERS,
+        "A kernel without width, ``MMD(bandwidths=(0,))``",
+        lambda data: fit(data, small(adversary=objectives.MMD(bandwidths=(0,)))),
+        ValueError,
+        "The 'bandwidths' parameter of MMD must be a sequence of 1 or more, each",
+    ),
+    Refused(
+        PARAMETERS,
+        "A device that is absent",
+        lambda data: fit(data, small(device="meta")),
+        ValueError,
+        "`device='meta'` is not available here",
+    ),
+    Refused(
+        PARAMETERS,
+        "A device that torch does not have",
+        lambda data: fit(data, small(device="foo")),
+        ValueError,
+        "`device='foo'` is not available here",
+    ),
+    Refused(
+        PARAMETERS,
+        "Folds of a probe: one, or a boolean",
+        lambda data: evaluation.speaker_leakage(data.X, data.speakers, n_splits=True),
+        ValueError,
+        "`n_splits` must be an int in the range [2,",
+    ),
+    Refused(
+        PARAMETERS,
+        "A probe that is no classifier",
+        lambda data: evaluation.speaker_leakage(data.X, data.speakers, probe=3),
+        ValueError,
+        "`probe` is 3; it must be one of",
+    ),
+    Refused(
+        PARAMETERS,
+        "Callbacks that are none of skorch",
+        lambda data: fit(data, small(callbacks=[print])),
+        ValueError,
+        "`callbacks` must hold callbacks of skorch; got",
+    ),
+    Refused(
+        PARAMETERS,
+        "A string in place of names",
+        lambda data: metrics.rating_scorers("arousal"),
+        ValueError,
+        "`targets` must be a sequence of names; got 'arousal'.",
+    ),
+    Refused(
+        PARAMETERS,
+        "A confidence level of 2",
+        lambda data: evaluation.speaker_leakage(
+            data.X, data.speakers, confidence_level=2
+        ),
+        ValueError,
+        "`confidence_level` must be a float in the range (0.0, 1.0)",
+    ),
+    Refused(
+        PARAMETERS,
+        "Several labels as ``neutral`` of SpeakerScaler",
+        lambda data: fit(data, advser.SpeakerScaler(neutral=["neutral"])),
+        ValueError,
+        "`neutral` must be the label of one emotion, or None; got ['neutral'].",
+    ),
+    Refused(
+        LABELS,
+        "A missing emotion in ``fit`` of a classifier",
+        lambda data: fit(data, y=with_first(data.y, None)),
+        ValueError,
+        "`y` has 1 missing labels of 24, the first in row 0; drop those rows, or pass "
+        "them as `X_unlabeled`.",
+    ),
+    Refused(
+        LABELS,
+        "The same for SiameseSER, which has no ``X_unlabeled``",
+        lambda data: fit(data, small(advser.SiameseSER), y=with_first(data.y, None)),
+        ValueError,
+        "`y` has 1 missing labels of 24, the first in row 0; drop those rows.",
+    ),
+    Refused(
+        LABELS,
+        "A missing emotion in ``score``",
+        lambda data: fit(data).score(data.X, with_first(data.y, np.nan)),
+        ValueError,
+        "`y` has 1 missing labels of 24, the first in row 0; give every row a label or "
+        "drop those rows.",
+    ),
+    Refused(
+        LABELS,
+        "A missing emotion in a metric",
+        lambda data: metrics.unweighted_average_recall(
+            with_first(data.y, pd.NA), data.y
+        ),
+        ValueError,
+        "`y_true` has 1 missing labels of 24, the first in row 0;",
+    ),
+    Refused(
+        LABELS,
+        "A missing speaker in a metric",
+        lambda data: metrics.speaker_uar(
+            data.y, data.y, speakers=with_first(data.speakers, None)
+        ),
+        ValueError,
+        "`speakers` has 1 missing labels of 24, the first in row 0;",
+    ),
+    Refused(
+        LABELS,
+        "A missing speaker of a probe",
+        lambda data: evaluation.speaker_leakage(
+            data.X, with_first(data.speakers, None)
+        ),
+        ValueError,
+        "`speakers` has 1 missing labels of 24, the first in row 0;",
+    ),
+    Refused(
+        LABELS,
+        "A missing gender of a probe",
+        lambda data: evaluation.gender_leakage(
+            data.X, with_first(data.speakers, None), data.speakers
+        ),
+        ValueError,
+        "`genders` has 1 missing labels of 24, the first in row 0;",
+    ),
+    Refused(
+        LABELS,
+        "A missing speaker to enrol",
+        lambda data: fit(data, advser.SpeakerScaler()).enroll(data.X[:2], ["a", None]),
+        ValueError,
+        "`speakers` has 1 missing labels of 2, the first in row 1;",
+    ),
+    Refused(
+        LABELS,
+        "Numbers among strings",
+        lambda data: fit(data, speakers=with_first(data.speakers, 3)),
+        ValueError,
+        "Unknown label type: `speakers` holds",
+    ),
+    Refused(
+        LABELS,
+        "Numbers in ``speakers`` and strings in ``speakers_unlabeled``",
+        lambda data: fit(
+            data,
+            speakers=np.arange(24) % 4,
+            X_unlabeled=data.X,
+            speakers_unlabeled=data.speakers,
+        ),
+        ValueError,
+        "Unknown label type: `speakers` and `speakers_unlabeled` holds",
+    ),
+    Refused(
+        LABELS,
+        "Fractions, dates or lists as labels",
+        lambda data: fit(data, y=np.arange(24) / 2),
+        ValueError,
+        "Unknown label type: `y` holds 0.5 (float); labels are strings, whole numbers "
+        "or booleans",
+    ),
+    Refused(
+        LABELS,
+        "One label too few",
+        lambda data: fit(data, speakers=data.speakers[1:]),
+        ValueError,
+        "`speakers` has 23 entries and `X` has 24 rows; pass one label per row of `X`.",
+    ),
+    Refused(
+        LABELS,
+        "Two columns of labels",
+        lambda data: fit(data, speakers=np.stack([data.speakers] * 2, axis=1)),
+        ValueError,
+        "`speakers` must be one-dimensional, with one label per row of `X`; got shape",
+    ),
+    Refused(
+        LABELS,
+        "A string in place of a mask, ``enroll(neutral='no')``",
+        lambda data: fit(data, advser.SpeakerScaler()).enroll(
+            data.X[:2], ["a", "a"], neutral="no"
+        ),
+        ValueError,
+        "`neutral` must be one-dimensional, with one label per row of `X`; got shape",
+    ),
+    Refused(
+        LABELS,
+        "Strings in a mask",
+        lambda data: fit(data, advser.SpeakerScaler()).enroll(
+            data.X[:2], ["a", "a"], neutral=["no", "yes"]
+        ),
+        ValueError,
+        "`neutral` must be None, a boolean or one boolean per row; got 'no'.",
+    ),
+    Refused(
+        FEATURES,
+        "Text among the features",
+        lambda data: fit(data, X=[*data.X.tolist()[:-1], ["a"] * 4]),
+        ValueError,
+        "`X` is refused: could not convert string to float: 'a'",
+    ),
+    Refused(
+        FEATURES,
+        "A missing value, also as a masked one",
+        lambda data: fit(data, X=np.ma.masked_greater(data.X, 1)),
+        ValueError,
+        "Input X contains NaN.",
+    ),
+    Refused(
+        FEATURES,
+        "Nothing at all",
+        lambda data: evaluation.cross_val_leakage(small(), None, data.y, data.speakers),
+        ValueError,
+        "`X` must have rows; got None.",
+    ),
+    Refused(
+        FEATURES,
+        "Dates and durations",
+        lambda data: fit(data, X=pd.date_range("2020", periods=24).to_frame()),
+        TypeError,
+        "`X` is refused: entries of type datetime64",
+    ),
+    Refused(
+        FEATURES,
+        "Values whose variance is not finite",
+        lambda data: fit(data, X=1e200 * data.X),
+        ValueError,
+        "`X` holds values up to",
+    ),
+    Refused(
+        FEATURES,
+        "A missing value in ``X_unlabeled``",
+        lambda data: fit(data, X_unlabeled=np.full((2, 4), np.nan)),
+        ValueError,
+        "Input X_unlabeled contains NaN.",
+    ),
+    Refused(
+        FEATURES,
+        "Rows to predict for which the network overflows",
+        lambda data: fit(data, small(clip=None), X=data.X.astype(np.float32)).predict(
+            np.tile(np.float32([3e38, -3e38]), (2, 2))
+        ),
+        ValueError,
+        "The network returns numbers that are not finite for rows of `X` with values "
+        "up to 3e+38",
+    ),
+    Refused(
+        WEIGHTS,
+        "A negative weight",
+        lambda data: fit(data, sample_weight=with_first(np.ones(24), -1)),
+        ValueError,
+        "`sample_weight` must not be negative or missing, nor zero throughout; it runs "
+        "from -1.0 to 1.0",
+    ),
+    Refused(
+        WEIGHTS,
+        "A missing weight",
+        lambda data: fit(data, sample_weight=with_first(np.ones(24), None)),
+        ValueError,
+        "`sample_weight` must not be negative or missing",
+    ),
+    Refused(
+        WEIGHTS,
+        "An infinite weight",
+        lambda data: fit(data, sample_weight=with_first(np.ones(24), np.inf)),
+        ValueError,
+        "`sample_weight` holds inf; its numbers must be finite",
+    ),
+    Refused(
+        WEIGHTS,
+        "A class weight of NaN",
+        lambda data: fit(
+            data, small(class_weight={"anger": np.nan, "neutral": 1, "sadness": 1})
+        ),
+        ValueError,
+        "`class_weight` must not be negative or missing",
+    ),
+    Refused(
+        WEIGHTS,
+        "An infinite class weight",
+        lambda data: fit(
+            data, small(class_weight={"anger": np.inf, "neutral": 1, "sadness": 1})
+        ),
+        ValueError,
+        "`class_weight` holds inf",
+    ),
+    Refused(
+        WEIGHTS,
+        "Text as a class weight",
+        lambda data: fit(data, small(class_weight={"anger": "high"})),
+        ValueError,
+        "`class_weight` must hold numbers: could not convert string to float",
+    ),
+    Refused(
+        WEIGHTS,
+        "Class weights of other classes",
+        lambda data: fit(data, small(class_weight={"boredom": 2})),
+        ValueError,
+        "`class_weight` has the classes ['boredom'], and those of `y` are ['anger',",
+    ),
+    Refused(
+        WEIGHTS,
+        "One weight too few for the targets",
+        lambda data: (
+            rate(data, y=np.stack([data.ratings] * 2, axis=1))
+            and fit(
+                data,
+                small(advser.AdversarialSERRegressor, target_weights=[1.0]),
+                y=np.stack([data.ratings] * 2, axis=1),
+            )
+        ),
+        ValueError,
+        "`target_weights` must hold numbers: its shape is (1,), and it needs an entry "
+        "for each of 2 columns of `y`.",
+    ),
+    Refused(
+        WEIGHTS,
+        "All rows of a class but one have a weight of 0",
+        lambda data: fit(data, sample_weight=(data.y == "anger").astype(int)),
+        ValueError,
+        "The network cannot learn the classes ['neutral', 'sadness'] of `y`",
+    ),
+    Refused(
+        RATINGS,
+        "An infinite rating",
+        lambda data: rate(data, y=with_first(data.ratings, np.inf)),
+        ValueError,
+        "`y` holds inf; its numbers must be finite",
+    ),
+    Refused(
+        RATINGS,
+        "Ratings too large for the type of the features",
+        lambda data: rate(data, X=data.X.astype(np.float32), y=1e25 * data.ratings),
+        ValueError,
+        "`y` holds",
+    ),
+    Refused(
+        RATINGS,
+        "Text among the ratings",
+        lambda data: rate(data, y=with_first(data.ratings, "calm")),
+        ValueError,
+        "`y` must hold numbers: could not convert string to float",
+    ),
+    Refused(
+        RATINGS,
+        "A target whose rows have no weight",
+        lambda data: rate(
+            data,
+            y=np.stack([data.ratings, with_first(np.full(24, np.nan), 1.0)], axis=1),
+            sample_weight=with_first(np.ones(24), 0),
+        ),
+        ValueError,
+        "The network cannot learn the columns [1] of `y`",
+    ),
+    Refused(
+        RATINGS,
+        "A missing rating in ``score``",
+        lambda data: rate(data).score(data.X, with_first(data.ratings, None)),
+        ValueError,
+        "`y` has 1 missing ratings of 24; drop those rows, or use a scorer of",
+    ),
+    Refused(
+        RATINGS,
+        "A missing prediction in a metric",
+        lambda data: metrics.concordance_correlation(
+            data.ratings, with_first(data.ratings, np.nan)
+        ),
+        ValueError,
+        "`y_pred` has 1 missing ratings of 24; pass a prediction for each rating.",
+    ),
+    Refused(
+        FITTED,
+        "Features that were made in another way than those in ``fit``",
+        lambda data: fit(data, X=made_with(data, "1.0")).predict(made_with(data, "2")),
+        ValueError,
+        "The features of `X` were not made as those in fit: version '1.0' in fit and "
+        "'2' now.",
+    ),
+    Refused(
+        FITTED,
+        "The same in ``explain``",
+        lambda data: fit(
+            data, small(advser.SiameseSER), X=made_with(data, "1.0")
+        ).explain(made_with(data, "2")),
+        ValueError,
+        "The features of `X` were not made as those in fit",
+    ),
+    Refused(
+        TRAINING,
+        "A learning rate at which the training diverges",
+        lambda data: fit(data, small(lr=1e200, max_epochs=3)),
+        ValueError,
+        "The training diverged: after 3 epochs, the loss is nan or a weight is not "
+        "finite. Lower `lr`",
+    ),
+    Refused(
+        TRAINING,
+        "Unlabelled rows at which it diverges",
+        lambda data: fit(data, small(clip=None), X_unlabeled=np.full((4, 4), 1e300)),
+        ValueError,
+        "The training diverged: after 1 epochs, the loss is nan or a weight is not",
+    ),
+]
+
+
+def made_with(data, version):
+    """Return the features as a table that knows how it was made."""
+    table = pd.DataFrame(data.X, columns=["a", "b", "c", "d"])
+    table.attrs["features"] = {"version": version}
+    return table
