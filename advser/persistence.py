@@ -46,7 +46,7 @@ __all__ = ["load", "save"]
 
 FORMAT = 1
 N_CHECKSUM = 64  # characters
-MAX_RATIO = 50  # of the bytes in all members to those of the file; 5 is usual
+MAX_RATIO = 100  # of the bytes in all members to those of the file; 5 is usual
 MEMBER = re.compile(r"[\w-]+\.(json|npy)", re.ASCII)
 NETWORKS = (
     AdversarialSER,
@@ -142,12 +142,9 @@ def save(
         )
     try:
         data = _write(model)
+        _read(data, "The file", trusted)
     except Exception as error:  # whatever a part of the model raises when copied
-        raise ValueError(
-            "`model` has a part that cannot be saved; leave it out. "
-            f"{type(error).__name__}: {error}"
-        ) from error
-    _read(data, path, trusted)
+        raise ValueError(f"`model` cannot be saved. {error}") from error
     replace_file(path, data)
 
 
@@ -279,13 +276,14 @@ def _read(data, path, trusted):
         _check_members(file, len(data))
         description = json.loads(file.read("advser.json"))
         newest, writer = description["format"], description["advser"]
+        here = version("advser")
         is_newer = newest > FORMAT
     if is_newer:
         raise ValueError(
             f"{path} has format {newest}, of advser {writer}, and this is advser "
-            f"{version('advser')}, which reads formats up to {FORMAT}; update advser."
+            f"{here}, which reads formats up to {FORMAT}; update advser."
         )
-    with _naming(path, f" It was written by advser {writer}."):
+    with _naming(path, f" advser {writer} wrote it." if writer != here else ""):
         model = skops.io.loads(data, trusted=[*_own_types(), *trusted])
         for part in parts_of(model):
             if isinstance(part, nn.Module):
@@ -322,7 +320,7 @@ def _naming(path, origin=""):
         ) from error
     except Exception as error:
         raise ValueError(
-            f"{path} is damaged, and no model can be made of it.{origin} "
+            f"{path} is damaged, or needs code that is missing here.{origin} "
             f"{type(error).__name__}: {error}"
         ) from error
 
