@@ -19,10 +19,11 @@ from advser.audio import read_features
 from advser.cli._benchmark import EPILOG
 from advser.cli._methods import CLASSIFIERS, METHODS, REGRESSORS
 from advser.cli._sources import READERS
-from advser.plots._base import KNOWLEDGE as KINDS
+from advser.speakers._knowledge import KINDS
 
 TABLES = ["scores.csv", "predictions.csv", "leakage.csv", "summary.csv"]
 TABLES += ["pairwise.csv", "comparison.json"]
+pytestmark = pytest.mark.filterwarnings("ignore::advser.AdaptationWarning")
 FIGURES = ["uar.png", "leakage.png", "confusion.png", "embedding.png"]
 
 
@@ -305,7 +306,9 @@ def test_benchmark_of_ratings_fills_the_folder(rated, tmp_path, capsys):
     assert ccc["ridge regression"] > ccc["mean of the training ratings"]
     assert summary["leakage_logistic"].notna().all()
     assert set(pd.read_csv(folder / "pairwise.csv")["other"]) == {
-        *("ridge regression", "ridge regression, per speaker")
+        "ridge regression",
+        "ridge regression, adaptive",
+        "ridge regression, per speaker",
     }
     predictions = pd.read_csv(folder / "predictions.csv", dtype={"speaker": str})
     assert predictions["y_pred_valence"].notna().all()
@@ -331,7 +334,7 @@ def test_benchmark_of_ratings_leaves_sessions_out(rated, tmp_path):
     settings = json.loads((folder / "settings.json").read_text())
     assert settings["protocol"] == "leave one session out"
     scores = pd.read_csv(folder / "scores.csv")
-    assert len(scores) == 2 * 2 * 2
+    assert len(scores) == (3 + 2) * 2  # ridge regression adapts, too
     assert set(scores["test_speakers"]) == {"00+01", "02+03"}
 
 

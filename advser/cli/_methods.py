@@ -165,7 +165,7 @@ def make_estimators(
     """
     scalers = {
         "global": StandardScaler(),
-        "adaptive": SpeakerScaler(unknown="adapt"),
+        "adaptive": SpeakerScaler(unknown="adapt", clip=4),
         "speaker": SpeakerScaler(unknown="batch"),
     }
     estimators = {}

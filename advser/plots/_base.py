@@ -45,14 +45,18 @@ MEASURES = {
     "uar": "Unweighted average recall (UAR)",
     "ccc": "Concordance correlation coefficient (CCC)",
 }  # by `advser.evaluation.Comparison.measure`
-EARLIER = "uses the utterances of the test speaker up to the one that is scored"
 KNOWLEDGE = {
     "inductive": "uses no data of the test speaker",
-    "adaptive, random": f"{EARLIER}, in random order",
-    "adaptive, blocks": f"{EARLIER}, in blocks of ten of one emotion",
-    "adaptive, emotions": f"{EARLIER}, in one block per emotion",
-    "transductive": "uses all utterances of the test speaker, without their emotions",
-}  # by kind of score
+    "adaptive": "uses the test speaker's utterances so far, unlabelled",
+    "transductive": "uses all of the test speaker's utterances, unlabelled",
+}  # by kind of score; there are three kinds of adaptive ones
+HEADINGS = {
+    "inductive": "inductive",
+    "adaptive, random": "adaptive, random order",
+    "adaptive, blocks": "adaptive, blocks of ten of one emotion",
+    "adaptive, emotions": "adaptive, one block per emotion",
+    "transductive": "transductive",
+}  # of the rows of a kind
 MARKS = {"inductive": (BLUE, "o"), "transductive": (VERMILION, "D")}
 
 
@@ -130,7 +134,7 @@ def mark_style(kind, color=None, marker=None):
     Parameters
     ----------
     kind : str
-        A key of `KNOWLEDGE`.
+        Kind of score.
 
     color, marker : str, default=None
         Those of the kind by default.
@@ -151,7 +155,7 @@ def mark_style(kind, color=None, marker=None):
 
 def knowledge_handles(ax, kinds, **style):
     """Return a legend entry for each kind of mark that is used."""
-    used = set(kinds)
+    used = {kind.partition(",")[0] for kind in kinds}
     return [
         ax.plot([], [], **mark_style(kind, **style), label=f"{kind}: {text}")[0]
         for kind, text in KNOWLEDGE.items()
@@ -206,17 +210,17 @@ def label_blocks(ax, kinds, names):
     heights : list of int
         Where each row is.
     """
-    used = [kind for kind in KNOWLEDGE if kind in set(kinds)]
+    used = [kind for kind in HEADINGS if kind in set(kinds)]
     heights, labels = {}, []
     for kind in used:
-        labels += [kind] * (len(used) > 1)  # a heading
+        labels += [HEADINGS[kind]] * (len(used) > 1)
         for row, of_row in enumerate(kinds):
             if of_row == kind:
                 heights[row] = len(labels)
                 labels.append(names[row])
     label_rows(ax, labels)
     for label in ax.get_yticklabels():
-        if len(used) > 1 and label.get_text() in used:
+        if len(used) > 1 and label.get_text() in HEADINGS.values():
             label.set_fontweight("bold")
     return [heights[row] for row in range(len(names))]
 
