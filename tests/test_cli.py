@@ -339,7 +339,8 @@ def test_benchmark_of_ratings_leaves_other_results_alone(rated, tmp_path, capsys
     for file in files:
         file.write_text("{}")
     options = ["--target", "arousal", "--out", tmp_path]
-    assert "holds a comparison with data = None" in error_of([rated, *options], capsys)
+    error = error_of([rated, *options], capsys)
+    assert f"`{files[0]}` is damaged or foreign: data is missing" in error
     assert sorted(tmp_path.iterdir()) == files
     assert {file.read_text() for file in files} == {"{}"}
 

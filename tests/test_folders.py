@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from baselines import LR
 from sklearn.dummy import DummyClassifier
-from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.naive_bayes import GaussianNB
 from skorch.callbacks import Callback
@@ -338,25 +337,6 @@ def test_stacks_after_an_interrupt_begin_small():
     assert [len(b) for b in _bundles(jobs, 1)] == [32, 32, 16]
     sizes = [len(bundle) for bundle in _bundles(jobs, 1, is_resumed=True)]
     assert sizes == [1, 2, 4, 8, 16, 32, 17]
-
-
-def test_a_fit_that_kills_its_process_is_an_error_and_the_others_go_on(toy):
-    here = os.getpid()
-
-    class Killer(DummyClassifier):
-        def fit(self, X, y):
-            if os.getpid() != here and toy.X[0, 0] not in X[:, 0]:
-                os._exit(1)
-            return super().fit(X, y)
-
-    estimators = {"killer": Killer(random_state=0), "LR": LR}
-    with (
-        pytest.warns(RuntimeWarning, match="A process has ended"),
-        pytest.warns(FitFailedWarning, match="TerminatedWorkerError"),
-    ):
-        found = compare(estimators, *toy, probes=(), n_jobs=2)
-    assert list(found.summary()["errors"]) == [1, 0]
-    assert list(found.scores.groupby("estimator").size()) == [4, 3]
 
 
 SCRIPT = """
