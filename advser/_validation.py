@@ -20,13 +20,20 @@ import pandas as pd
 from sklearn.utils import _safe_indexing as take_rows
 
 # scikit-learn has no public means to check parameters; its own estimators use these.
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    Options,
+    StrOptions,
+    make_constraint,
+)
 from sklearn.utils.validation import check_array, validate_data
 
 __all__ = [
     "COUNT",
     "COUNTS",
+    "FLAG",
     "LABEL",
+    "LEVEL",
     "NOT_NEGATIVE",
     "POSITIVE",
     "SEED",
@@ -101,6 +108,8 @@ class Numbers(Number):
 
 
 COUNT, COUNTS = Number(Integral, 1), Numbers(Integral, 1)
+LEVEL = Number(Real, 0, 1, closed="neither")  # of confidence
+FLAG = make_constraint("boolean")
 LABEL, SEED = Number(Integral, -(2**31)), Number(Integral, 0, 2**32)
 NOT_NEGATIVE, POSITIVE = Number(Real, 0), Number(Real, 0, closed="neither")
 
@@ -362,7 +371,7 @@ def check_array_named(X: npt.ArrayLike, name: str, **settings: Any) -> np.ndarra
     return _named(name, check_array, X, input_name=name, **settings)
 
 
-def check_parameter(value: Any, name: str, constraint: Interval) -> None:
+def check_parameter(value: Any, name: str, constraint: Any) -> None:
     """Raise a ValueError unless a parameter of a function satisfies a constraint."""
     if not constraint.is_satisfied_by(value):
         raise ValueError(f"`{name}` must be {constraint}; got {value!r}.")

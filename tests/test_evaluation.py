@@ -649,7 +649,7 @@ def test_summary_has_the_interval_over_speakers(toy):
     ("options", "message"),
     [
         ({"estimators": {}}, "`estimators` has 0 entries"),
-        ({"seeds": 0}, "`seeds` is 0"),
+        ({"seeds": 0}, "`seeds` must be an int"),
         ({"estimators": {"raw features": LR}}, "`estimators` has 'raw features'"),
         ({"genders": ["a"]}, "`genders` has 1 entries"),
         ({"genders": ["a"] * 120}, "`genders` has {'a': 4} as numbers of speakers"),

@@ -12,14 +12,20 @@ import pandas as pd
 import pytest
 from baselines import LR
 from sklearn.dummy import DummyClassifier
-from sklearn.exceptions import FitFailedWarning
-from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_score
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 
-from advser import AdversarialSER
+from advser import AdversarialSER, SpeakerScaler
 from advser._locks import locked
-from advser.evaluation import Comparison, compare, cross_corpus, enrollment_curve
+from advser.evaluation import (
+    Comparison,
+    adaptation_curve,
+    compare,
+    cross_corpus,
+    enrollment_curve,
+)
 from advser.evaluation._jobs import Job, _bundles
 
 GUESS = DummyClassifier(strategy="most_frequent", random_state=0)
@@ -199,15 +205,15 @@ def test_a_second_process_is_refused_at_once(toy, folder):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seeds": [1, 1]}, r"`seeds` is \[1, 1\]"),
-        ({"seeds": [1.7]}, "`seeds` holds 1.7"),
-        ({"seeds": [True]}, "`seeds` holds True"),
-        ({"seeds": [-1]}, "`seeds` holds -1"),
-        ({"seeds": [2**32]}, "`seeds` is"),
-        ({"seeds": True}, "`seeds` is True"),
-        ({"seeds": 2.0}, "`seeds` is 2.0"),
-        ({"seeds": "12"}, "`seeds` holds '1'"),
-        ({"seeds": None}, "`seeds` is None"),
+        ({"seeds": [1, 1]}, r"`seeds` is \[1, 1\]; each"),
+        ({"seeds": [1.7]}, r"`seeds` must be a sequence of 1 or more, .* got \[1.7\]"),
+        ({"seeds": [True]}, "`seeds` must be a sequence"),
+        ({"seeds": [-1]}, "`seeds` must be a sequence"),
+        ({"seeds": [2**32]}, "`seeds` must be a sequence"),
+        ({"seeds": True}, "`seeds` must be an int .* got True"),
+        ({"seeds": 2.0}, "`seeds` must be a sequence"),
+        ({"seeds": "12"}, "`seeds` must be a sequence"),
+        ({"seeds": None}, "`seeds` must be a sequence"),
         ({"estimators": [LR]}, "`estimators` is of type list; pass a dict"),
         ({"estimators": LR}, "`estimators` is of type Pipeline; pass a dict"),
         ({"estimators": {"LR": GaussianNB}}, "as 'LR', which is no estimator"),
@@ -227,17 +233,21 @@ def test_every_comparison_refuses_the_same_arguments(options, message, toy):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"cv": 1}, "`cv` is 1; it must be an integer of at least 2"),
-        ({"cv": True}, "`cv` is True"),
+        ({"cv": 1}, "`cv` must be an int in the range .2, "),
+        ({"cv": True}, "`cv` must be an int"),
         ({"cv": 2.5}, "`cv` is 2.5; it must be 'loso'"),
         ({"cv": GroupKFold}, "`cv` is <class"),
         ({"cv": iter([])}, "`cv` is .*PredefinedSplit"),
         ({"cv": [([0], [1])]}, r"`cv` is \[\(\[0\], \[1\]\)\]; .*PredefinedSplit"),
         ({"search": {"LR": {}}, "inner_cv": "kfold"}, "`inner_cv` is 'kfold'"),
         ({"search": {"LR": {}}, "inner_cv": iter([])}, "`inner_cv` is "),
-        ({"search": {"LR": {}}, "inner_cv": 0}, "`inner_cv` is 0"),
-        ({"search": {"LR": {}}, "n_candidates": 1.5}, "`n_candidates` is 1.5"),
+        ({"search": {"LR": {}}, "inner_cv": 0}, "`inner_cv` must be an int"),
+        ({"search": {"LR": {}}, "n_candidates": 1.5}, "`n_candidates` must be an int"),
+        ({"search": {"LR": [1]}}, "`search` is .* not a dict"),
+        ({"search": {"LR": {"memory": None}}}, "`search` is .*'memory'"),
         ({"probes": "svm"}, "`probes` has 'svm'"),
+        ({"probes": None}, "`probes` has None"),
+        ({"within_emotion": "no"}, "`within_emotion` must be .*bool"),
     ],
 )
 def test_compare_refuses_what_makes_no_folds(options, message, toy):
@@ -257,13 +267,22 @@ def test_cv_and_inner_cv_take_the_same(toy):
 @pytest.mark.parametrize("level", [2, 0, 1, -0.5, float("nan"), "high", None])
 def test_every_interval_refuses_a_level_that_is_no_probability(level, toy):
     comparison = compare({"LR": LR, "guess": GUESS}, *toy, probes=())
-    with pytest.raises(ValueError, match="`confidence_level` is"):
+    with pytest.raises(
+        ValueError,
+        match="`confidence_level` must be a float",
+    ):
         comparison.summary(level)
-    with pytest.raises(ValueError, match="`confidence_level` is"):
+    with pytest.raises(
+        ValueError,
+        match="`confidence_level` must be a float",
+    ):
         comparison.pairwise(confidence_level=level)
     corpora = {"one": tuple(toy), "other": tuple(toy)}
     found = cross_corpus(corpora, {"LR": LR}, within=None)
-    with pytest.raises(ValueError, match="`confidence_level` is"):
+    with pytest.raises(
+        ValueError,
+        match="`confidence_level` must be a float",
+    ):
         found.summary(level)
 
 
@@ -272,9 +291,11 @@ def test_every_interval_refuses_a_level_that_is_no_probability(level, toy):
     [
         ({"k": 5}, r"`k` is 5; pass a list, such as \[5\]"),
         ({"k": "all"}, "`k` is 'all'; pass a list"),
-        ({"k": [1.5]}, "`k` holds 1.5"),
-        ({"k": [True]}, "`k` holds True"),
-        ({"repeats": 1.5}, "`repeats` is 1.5"),
+        ({"k": [1.5]}, "`k` must be a sequence, each an int"),
+        ({"k": [True]}, "`k` must be a sequence, each an int"),
+        ({"repeats": 1.5}, "`repeats` must be an int"),
+        ({"random_state": None}, "`random_state` must be an int"),
+        ({"neutral": "no"}, "`neutral` must be .*bool"),
     ],
 )
 def test_an_enrolment_refuses_wrong_numbers(options, message, toy):
@@ -285,7 +306,11 @@ def test_an_enrolment_refuses_wrong_numbers(options, message, toy):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"within": True}, "`within` is True"),
+        ({"within": True}, "`within` must be an int"),
+        ({"transductive": "no"}, "`transductive` must be .*bool"),
+        ({"leave_one_out": None}, "`leave_one_out` must be .*bool"),
+        ({"emotions": 5}, "`emotions` has 5; it must be one of"),
+        ({"domain": 5}, "`domain` has 5"),
         ({"domain": []}, "`domain` is empty"),
         ({"corpora": []}, "`corpora` is of type list"),
     ],
@@ -294,6 +319,34 @@ def test_cross_corpus_refuses_wrong_options(options, message, toy):
     corpora = {"one": tuple(toy), "other": tuple(toy)}
     with pytest.raises(ValueError, match=message):
         cross_corpus(**{"corpora": corpora, "estimators": {"LR": LR}, **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cv": 1}, "`cv` must be an int"),
+        ({"cv": iter([])}, "`cv` is .*PredefinedSplit"),
+        ({"cv": KFold(2)}, "`cv` puts speaker .* into both"),
+        ({"repeats": 1.5}, "`repeats` must be an int"),
+        ({"random_state": -1}, "`random_state` must be an int"),
+        ({"orders": 5}, "`orders` has 5; it must be one of"),
+        ({"estimator": [LR]}, "`estimator` is a list without"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The groups parameter is ignored")
+def test_an_adaptation_refuses_the_same_as_compare(options, message, toy):
+    model = make_pipeline(SpeakerScaler(unknown="adapt"), GaussianNB())
+    with pytest.raises(ValueError, match=message):
+        adaptation_curve(**{"estimator": model, **toy._asdict(), **options})
+
+
+def test_an_adaptation_takes_a_number_of_folds(toy):
+    model = make_pipeline(SpeakerScaler(unknown="adapt"), GaussianNB())
+    options = {"orders": "random", "repeats": 1}
+    one = adaptation_curve(model, *toy, cv=2, **options)
+    pd.testing.assert_frame_equal(
+        one, adaptation_curve(model, *toy, cv=GroupKFold(2), **options)
+    )
 
 
 # Interrupts
@@ -334,29 +387,10 @@ def test_ctrl_c_in_a_callback_leaves_every_search_and_comparison(toy, tmp_path):
 
 def test_stacks_after_an_interrupt_begin_small():
     network = AdversarialSER()
-    jobs = [Job(("net", seed, 0), None, (network,)) for seed in range(80)]
+    jobs = [Job([("net", seed, 0)], None, (network,)) for seed in range(80)]
     assert [len(b) for b in _bundles(jobs, 1)] == [32, 32, 16]
     sizes = [len(bundle) for bundle in _bundles(jobs, 1, is_resumed=True)]
     assert sizes == [1, 2, 4, 8, 16, 32, 17]
-
-
-def test_a_fit_that_kills_its_process_is_an_error_and_the_others_go_on(toy):
-    here = os.getpid()
-
-    class Killer(DummyClassifier):
-        def fit(self, X, y):
-            if os.getpid() != here and toy.X[0, 0] not in X[:, 0]:
-                os._exit(1)
-            return super().fit(X, y)
-
-    estimators = {"killer": Killer(random_state=0), "LR": LR}
-    with (
-        pytest.warns(RuntimeWarning, match="A process has ended"),
-        pytest.warns(FitFailedWarning, match="TerminatedWorkerError"),
-    ):
-        found = compare(estimators, *toy, probes=(), n_jobs=2)
-    assert list(found.summary()["errors"]) == [1, 0]
-    assert list(found.scores.groupby("estimator").size()) == [4, 3]
 
 
 SCRIPT = """
@@ -364,7 +398,7 @@ import os, sys, time
 import numpy as np
 from pathlib import Path
 from sklearn.model_selection import GroupKFold
-from advser import AdversarialSER
+from advser import AdversarialSER, SpeakerScaler
 from advser.evaluation import compare
 from advser.model_selection import StackedGridSearchCV
 from skorch.callbacks import Callback

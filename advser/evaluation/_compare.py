@@ -19,11 +19,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
 from .._routing import seeded, unseeded
-from .._validation import check_labels, count_rows
+from .._validation import COUNT, FLAG, check_labels, check_parameter, count_rows
 from ..speakers import utterance_order
 from ..speakers._adaptation import ORDERS
 from ..speakers._knowledge import adapts, kind_of
-from ._arguments import check_choices, check_count, check_estimators, seeds_of
+from ._arguments import check_choices, check_estimators, seeds_of
 from ._comparison import GENDER, RAW_FEATURES, SPEAKER, WITHIN, Comparison
 from ._jobs import Job, Utterances, fit, predict, run, tables_of
 from ._probes import PROBES, check_genders, held_out_embeddings, leakage_of_parts
@@ -215,7 +215,7 @@ def compare(
     by = speakers if groups is None else groups
     folds = speaker_disjoint_folds(cv, y, speakers, by)
     if n_candidates is not None:
-        check_count(n_candidates, "n_candidates", 1)
+        check_parameter(n_candidates, "n_candidates", COUNT)
     candidates = equal_grids(search or {}, n_candidates, estimators)
     selection, models = None, dict(estimators)
     if candidates:
@@ -381,6 +381,7 @@ def _probe(utterances, keys, estimator, strata, asked, probes):
 
 def _asked(within_emotion, genders, speakers, task):
     """Return what the probes predict."""
+    check_parameter(within_emotion, "within_emotion", FLAG)
     if within_emotion and not isinstance(task, EmotionTask):
         raise ValueError(
             "`within_emotion=True` compares speakers within each emotion, and "

@@ -1,6 +1,6 @@
 """The results of a comparison within a corpus, and their summaries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, product
@@ -380,7 +380,8 @@ class Comparison(StoredComparison):
         if baseline is None:
             pairs = list(combinations(names, 2))
         else:
-            baselines = [baseline] if isinstance(baseline, str) else list(baseline)
+            is_list = isinstance(baseline, Iterable) and not isinstance(baseline, str)
+            baselines: list = list(baseline) if is_list else [baseline]
             for name in baselines:
                 self._of(name)
             others = [name for name in names if name not in baselines]

@@ -7,6 +7,7 @@ both. Each result states what is known of the test corpus.
 
 from collections.abc import Sequence
 from itertools import product
+from numbers import Integral
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -16,8 +17,9 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from .._routing import requests, seeded
+from .._validation import FLAG, Number, check_parameter
 from ..speakers._knowledge import kind_of
-from ._arguments import check_choices, check_count, check_estimators, seeds_of
+from ._arguments import check_choices, check_estimators, seeds_of
 from ._corpora import Pair, joined, pairs_of
 from ._cross_comparison import CrossCorpusComparison
 from ._jobs import Job, fit, predict, run, tables_of
@@ -197,8 +199,10 @@ def cross_corpus(
     domains = [name for name in DOMAINS if name in chosen]
     if not domains:
         raise ValueError(f"`domain` is empty; it must be one of {list(DOMAINS)}.")
+    check_parameter(transductive, "transductive", FLAG)
+    check_parameter(leave_one_out, "leave_one_out", FLAG)
     if within is not None:
-        check_count(within, "within", 2, ", or None")
+        check_parameter(within, "within", Number(Integral, 2))
     seeds = seeds_of(seeds, estimators)
     utterances, data = joined(corpora)
     pairs = pairs_of(utterances, list(corpora), emotions, leave_one_out, within)

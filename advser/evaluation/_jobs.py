@@ -114,40 +114,36 @@ def _results(left, utterances, n_jobs, is_resumed):
         n_jobs=n_jobs, return_as="generator_unordered" if can_yield else "list"
     )
 
-    def results_of(bundles):
+    def results_of(bundles, parallel=parallel):
         # Each array is an argument of its own, so that a cluster gets it only once.
         calls = (delayed(_run_bundle)(bundle, *utterances) for bundle in bundles)
-        for results in parallel(calls):
-            yield from results
+        try:
+            for results in parallel(calls):
+                yield from results
+        except Exception as error:
+            return error
+        # joblib 1.6 may miss the error of a killed process, and end the results early.
+        return RuntimeError("results are missing") if left else None
 
     # If a process was killed, perhaps because the memory was full, one job at a time
     # in each process needs less. If one is killed again, each job runs on its own.
-    n_processes = effective_n_jobs(n_jobs)
-    try:
-        yield from results_of(_bundles([*left.values()], n_processes, is_resumed))
-        return
-    except Exception as error:
-        _warn_of_restart(error)
-    try:
-        yield from results_of([[job] for job in left.values()])
-        return
-    except Exception as error:
-        _warn_of_restart(error)
-    for job in [*left.values()]:
-        try:
-            found = [*results_of([[job]])]
-        except Exception as error:
-            found = [(job.keys[0], _errors(job, error))]
-        yield from found
-
-
-def _warn_of_restart(error):
-    warnings.warn(
-        f"A process has ended ({type(error).__name__}: {error}). The fits that are "
-        "left go on, with less memory.",
-        RuntimeWarning,
-        stacklevel=6,
-    )
+    bundles = _bundles([*left.values()], effective_n_jobs(n_jobs), is_resumed)
+    for _ in range(2):
+        error = yield from results_of(bundles)
+        if error is None:
+            return
+        warnings.warn(
+            f"A process has ended ({type(error).__name__}: {error}). The fits that are "
+            "left go on, with less memory.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        bundles = [[job] for job in left.values()]
+    in_order = Parallel(n_jobs=n_jobs)  # has every error
+    for (job,) in bundles:
+        error = yield from results_of([[job]], in_order)
+        if job.keys[0] in left:
+            yield job.keys[0], _errors(job, error)
 
 
 def _bundles(jobs, n_processes, is_resumed=False):

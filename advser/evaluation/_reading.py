@@ -83,7 +83,8 @@ def _check_schema(content, schema, path, start, remedy):
     elif isinstance(schema, dict):
         missing = [key for key in schema if key not in content]
         if missing:
-            raise ValueError(f"{start}{path}.{missing[0]} is missing. {remedy}")
+            where = f"{path}.{missing[0]}".strip(".")
+            raise ValueError(f"{start}{where} is missing. {remedy}")
         parts = [(content[key], schema[key], f"{path}.{key}") for key in schema]
     else:
         return
