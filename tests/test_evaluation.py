@@ -842,3 +842,20 @@ def test_errors_of_bad_ratings(options, message, rated):
     arguments = dict(zip(["X", "y", "speakers"], rated, strict=True))
     with pytest.raises(ValueError, match=message):
         compare(**{"estimators": {"ridge": RIDGE}, **arguments, **options})
+
+
+def test_comparison_prints_the_score_of_each_estimator(toy):
+    comparison = compare({"LR": LR, "guess": GUESS}, *toy, seeds=2, probes=())
+    summary = comparison.summary()
+    lines = str(comparison).splitlines()
+    assert lines[0].split() == [
+        "uar",
+        "uar_std",
+        "uar_low",
+        "uar_high",
+        "kind",
+        "errors",
+    ]
+    assert lines[2].split()[:2] == ["LR", f"{summary['uar']['LR']:.3f}"]
+    assert f"<td>{summary['uar']['LR']:.3f}</td>" in comparison._repr_html_()
+    assert f"{summary['uar']['LR']:.3f}" in str(summary.round(3))

@@ -21,7 +21,7 @@ SPEAKER, WITHIN, GENDER = "speaker", "speaker within emotion", "gender"
 PREFIXES = {SPEAKER: "leakage_", WITHIN: "within_emotion_", GENDER: "gender_"}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison(StoredComparison):
     """The results of :func:`~advser.evaluation.compare`, as tidy tables.
 
@@ -182,17 +182,17 @@ class Comparison(StoredComparison):
             Indexed by estimator, in the order in which they were passed. Scores are
             missing for one that has not finished all folds of any seed:
 
-            kind
-                What was known of the test speakers: see :meth:`kinds`.
-            seeds
-                Number of finished seeds; 1 for an estimator without a free random
-                state.
             uar, uar_std
                 Unweighted average recall of the predictions pooled over the folds:
                 mean and standard deviation over the seeds (missing for one seed).
             uar_low, uar_high
                 Confidence interval of `uar` by bootstrap over the speakers, see
                 :func:`~advser.evaluation.uar_interval`.
+            kind
+                What was known of the test speakers: see :meth:`kinds`.
+            seeds
+                Number of finished seeds; 1 for an estimator without a free random
+                state.
             weighted_accuracy
                 Share of the utterances recognised: mean over the seeds.
             macro_f1
@@ -232,12 +232,12 @@ class Comparison(StoredComparison):
         of_speaker = self.leakage[self.leakage["asked"] == SPEAKER]
         table = pd.DataFrame(
             {
-                "kind": self.kinds(),
-                "seeds": by_seed.size(),
                 measure: means.pop(measure),
                 f"{measure}_std": by_seed[measure].std(),
                 f"{measure}_low": low_high["low"],
                 f"{measure}_high": low_high["high"],
+                "kind": self.kinds(),
+                "seeds": by_seed.size(),
                 **{name: means.pop(name) for name in self._task.scores[1:]},
                 "worst_speaker": by_speaker.dropna(axis=1, how="all").idxmin(),
                 f"worst_speaker_{measure}": by_speaker.min(),

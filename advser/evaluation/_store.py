@@ -39,6 +39,11 @@ __all__ = [
     *("fingerprint", "held", "installed", "load", "planned", "save", "write_json"),
 ]
 
+OVERVIEW = {
+    *("uar", "uar_std", "uar_low", "uar_high", "ccc", "ccc_std", "ccc_low", "ccc_high"),
+    *("kind", "target", "errors"),
+}  # the columns of a summary that are printed
+SHOWN: dict = {"float_format": "{:.3f}".format, "na_rep": ""}
 PACKAGES = [
     *("advser", "joblib", "numpy", "pandas", "scikit-learn", "scipy", "skorch"),
     "torch",
@@ -207,6 +212,17 @@ def shortened(value):
 
 class StoredComparison:
     """A comparison of tables and settings that can be read from a folder."""
+
+    def __repr__(self) -> str:
+        """Return the scores with their intervals over speakers."""
+        return self._overview().to_string(**SHOWN)
+
+    def _repr_html_(self):
+        return self._overview().to_html(**SHOWN)
+
+    def _overview(self):
+        summary = self.summary()
+        return summary[[column for column in summary if column in OVERVIEW]]
 
     @classmethod
     def load(cls, folder: str | PathLike) -> Self:
