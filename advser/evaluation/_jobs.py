@@ -24,7 +24,7 @@ from .._engine._jobs import Fit, ends_at_sigterm, run_together
 from .._routing import call
 from .._validation import take_rows
 from ..model_selection import MAX_STACK, is_stackable
-from ._store import Store, held
+from ._store import Store, held, unicode
 
 __all__ = ["Job", "Utterances", "fit_predict", "run", "tables_of"]
 
@@ -182,8 +182,8 @@ def _error(name, seed, fold, error):
         "seed": seed,
         "fold": np.nan if fold is None else fold,
         "error": type(error).__name__,
-        "message": str(error),
-        "traceback": "".join(traceback.format_exception(error)),
+        "message": unicode(str(error)),
+        "traceback": unicode("".join(traceback.format_exception(error))),
     }
     return {"errors": pd.DataFrame([row])}
 
