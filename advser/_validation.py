@@ -48,6 +48,7 @@ __all__ = [
     "check_parameter",
     "check_rows",
     "check_speakers",
+    "check_unicode",
     "check_weights",
     "count_rows",
     "encode",
@@ -202,11 +203,24 @@ def check_labels(
     elif kind not in ("string", "integer", "boolean", "empty"):
         by_kind = {type(label).__name__: label for label in known[::-1]}
         raise ValueError(_unknown_kind(name, *by_kind.values()))
+    if kind == "string":
+        check_unicode("".join(known), name)
     if not missing.any():
         return known if kind in ("string", "empty") else np.array(known.tolist())
     values[missing] = None
     values[~missing] = known
     return values
+
+
+def check_unicode(text: str, name: str) -> None:
+    """Raise a ValueError for a text that can't be written to a file."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        shown = text[max(0, error.start - 20) : error.end + 20]
+        raise ValueError(
+            f"`{name}` holds {shown!r}, which is no valid Unicode; use other names."
+        ) from None
 
 
 def _is_finite(number):

@@ -1,6 +1,8 @@
 """The folder of a comparison: damage is named, interrupts lose nothing finished."""
 
+import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -107,6 +109,45 @@ def test_a_foreign_table_is_named_and_a_header_alone_has_no_rows(name, toy, fold
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "number", "old", "new"),
+    [
+        ("predictions", 1, ",anger", ",sadness"),
+        ("predictions", 2, "neutral,", "anger,"),
+        ("scores", 3, "0.", "0.1"),
+    ],
+)
+def test_scores_and_predictions_that_disagree_are_refused(
+    name, number, old, new, toy, folder
+):
+    expected = Comparison.load(folder).summary()
+    file = folder / f"{name}.csv"
+    lines = file.read_text().split("\n")
+    number = next(i for i in range(number, len(lines)) if old in lines[i])
+    lines[number] = lines[number].replace(old, new)
+    file.write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=r"has uar = .* predictions.csv have") as error:
+        Comparison.load(folder)
+    key = re.search(r"scores.csv`: '(.*?)', seed (.*?), fold (.*?) ", str(error.value))
+    estimator, seed, fold = key.groups()
+    lines = (folder / "scores.csv").read_text().split("\n")
+    kept = [
+        line for line in lines if not re.match(rf"{estimator},\w+,{seed},{fold},", line)
+    ]
+    assert len(kept) == len(lines) - 1
+    (folder / "scores.csv").write_text("\n".join(kept))
+    found = resume(toy, folder).summary()
+    pd.testing.assert_series_equal(found["uar"], expected["uar"])
+
+
+@pytest.mark.parametrize("column", ["high", "majority", "n_speakers"])
+def test_a_column_that_is_missing_is_named(column, folder):
+    table = pd.read_csv(folder / "leakage.csv")
+    table.drop(columns=column).to_csv(folder / "leakage.csv", index=False)
+    with pytest.raises(ValueError, match=f"leakage.csv` has no column '{column}'"):
+        Comparison.load(folder)
+
+
 def test_a_row_that_a_power_cut_has_shortened_is_left_out(toy, folder):
     file = folder / "scores.csv"
     content = file.read_bytes()
@@ -121,6 +162,7 @@ def test_a_row_that_a_power_cut_has_shortened_is_left_out(toy, folder):
         (lambda text: text[:200], "damaged or no JSON"),
         (lambda text: "[1, 2]", "its content is .* not of type dict"),
         (lambda text: "{}", "data is missing"),
+        (lambda text: json.dumps(json.loads(text) | {"data": None}), "data is None"),
         (lambda text: text.replace('"n_folds": 4', '"n_folds": "4"'), "n_folds is '4'"),
         (
             lambda text: text.replace('"n_folds": 4', '"n_folds": true'),
@@ -152,15 +194,37 @@ def test_damaged_settings_are_named(edit, message, toy, folder):
 
 def test_any_name_of_a_file_comes_back_from_the_folder(toy, tmp_path):
     names = [f"{number}" for number in range(120)]
+    names[5] = "\udcff.wav"  # not UTF-8, as Python reads it from the disk
     names[:5] = ["a\rb.wav", "a\nb.wav", 'a",b\r\n.wav', "\u2028.wav", "\x00\x1b.wav"]
-    X = pd.DataFrame(toy.X, index=names).add_prefix("f")
+    X = pd.DataFrame(toy.X, index=pd.Index(names, dtype=object)).add_prefix("f")
     data = {"X": X, "y": toy.y, "speakers": toy.speakers, "probes": ()}
     found = compare({"LR": LR}, **data, folder=tmp_path)
+    names[5] = r"\udcff.wav"
     assert set(found.predictions["sample"]) == set(names)
     loaded = Comparison.load(tmp_path).predictions
     assert list(loaded["sample"]) == list(found.predictions["sample"])
-    seconds = compare({"LR": LR}, **data, folder=tmp_path).scores["fit_seconds"]
+    again = compare({"LR": LR}, **data, folder=tmp_path)
+    pd.testing.assert_frame_equal(again.predictions, found.predictions)
+    seconds = again.scores["fit_seconds"]
     assert list(seconds) == list(found.scores["fit_seconds"])  # nothing is done again
+
+
+@pytest.mark.parametrize("name", ["y", "speakers", "estimators"])
+def test_a_label_that_no_file_can_hold_is_refused(name, toy, tmp_path):
+    arguments = {"estimators": {"LR": LR}, **toy._asdict()}
+    if name == "estimators":
+        arguments[name] = {"\ud800": LR}
+    else:
+        arguments[name] = ["\ud800", *arguments[name][1:]]
+    with pytest.raises(ValueError, match=f"`{name}` holds .* no valid Unicode"):
+        compare(**arguments, probes=(), folder=tmp_path)
+
+
+def test_the_failed_probe_of_the_features_is_read_again(folder):
+    row = {"estimator": "raw features", "seed": 0, "fold": None, "error": "ValueError"}
+    errors = pd.DataFrame([row | {"message": "none", "traceback": 'a\n"b'}])
+    errors.to_csv(folder / "errors.csv", index=False)
+    assert list(Comparison.load(folder).errors["estimator"]) == ["raw features"]
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(toy, tmp_path):

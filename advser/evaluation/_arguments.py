@@ -6,7 +6,7 @@ from numbers import Integral
 from sklearn.base import is_regressor
 
 from .._routing import unseeded
-from .._validation import COUNT, Numbers, check_parameter
+from .._validation import COUNT, Numbers, check_parameter, check_unicode
 
 __all__ = ["check_choices", "check_estimators", "seeds_of"]
 
@@ -38,6 +38,7 @@ def check_estimators(estimators, *, allow_regressors=True):
     for name, model in estimators.items():
         if not isinstance(name, str) or not name:
             raise ValueError(f"`estimators` has the name {name!r}; name it by a str.")
+        check_unicode(name, "estimators")
         is_estimator = hasattr(model, "fit") and hasattr(model, "get_params")
         if isinstance(model, type) or not is_estimator:
             raise ValueError(

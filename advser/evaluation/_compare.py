@@ -34,7 +34,7 @@ from ._splits import (
     speaker_disjoint_folds,
     splitter_of,
 )
-from ._store import as_json, environment, fingerprint, planned
+from ._store import as_json, environment, fingerprint, planned, unicode
 from ._tasks import EmotionTask, check_task
 
 __all__ = ["Comparison", "compare"]
@@ -264,8 +264,9 @@ def compare(
         },
         "versions": environment(),
     }
-    samples = np.asarray(X.index) if isinstance(X, pd.DataFrame) else np.arange(n_rows)
-    utterances = Utterances(X, y, speakers, samples, genders=genders)
+    samples = X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(n_rows)
+    samples = samples.map(lambda x: unicode(x) if isinstance(x, str) else x)
+    utterances = Utterances(X, y, speakers, np.asarray(samples), genders=genders)
     to_probe = task.strata(y), asked, probes
     jobs = []
     if probes and _is_numeric(X):

@@ -25,7 +25,7 @@ from .._routing import call
 from .._validation import take_rows
 from ..model_selection import MAX_STACK, is_stackable
 from ._reading import KEYS
-from ._store import Store, held
+from ._store import Store, held, unicode
 
 __all__ = ["Job", "Utterances", "fit", "predict", "run", "tables_of"]
 
@@ -183,8 +183,8 @@ def _errors(job, error):
     """Return the table of the error of a job, with a row for each key."""
     table = pd.DataFrame(job.keys, columns=KEYS).assign(
         error=type(error).__name__,
-        message=str(error),
-        traceback="".join(traceback.format_exception(error)),
+        message=unicode(str(error)),
+        traceback=unicode("".join(traceback.format_exception(error))),
     )
     return {"errors": table.assign(fold=pd.to_numeric(table["fold"]))}
 

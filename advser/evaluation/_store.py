@@ -36,7 +36,16 @@ from ._reading import (
 
 __all__ = [
     *("Store", "StoredComparison", "as_json", "described", "environment"),
-    *("fingerprint", "held", "installed", "load", "planned", "save", "write_json"),
+    *(
+        "fingerprint",
+        "held",
+        "installed",
+        "load",
+        "planned",
+        "save",
+        "unicode",
+        "write_json",
+    ),
 ]
 
 OVERVIEW = {
@@ -269,7 +278,12 @@ def as_csv(table, header=True):
     text = table.to_csv(index=False, header=header)
     if "\r" in text:  # in the name of a file; Python below 3.13 does not quote it
         text = table.to_csv(index=False, header=header, quoting=csv.QUOTE_NONNUMERIC)
-    return text.encode("utf-8")
+    return text.encode()
+
+
+def unicode(text):
+    """Return a text with escapes for the bytes of a file name that are no UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def write_json(file, content):

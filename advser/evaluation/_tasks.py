@@ -98,6 +98,7 @@ class EmotionTask(Task):
     measure, measure_name = "uar", "unweighted average recall"
     effect, unit = "points", 100
     scores = ("uar", "weighted_accuracy", "macro_f1")
+    names = ("y_true", "y_pred")  # of the columns of the predictions
     scorer = make_scorer(unweighted_average_recall)
     interval = staticmethod(uar_interval)
     test = staticmethod(uar_difference)
