@@ -1,0 +1,84 @@
+"""Recall of all methods with their defaults on several corpora, beside linear models.
+
+Each corpus is split by speaker, the same for all methods. EmoDB comes with the package;
+other tables are files with the columns `emotion` and `speaker`. Written are scores, and
+no rows of the corpora.
+
+    python benchmarks/corpora.py [--tables urdu.csv ravdess.parquet ...]
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+from _report import environment, write
+from adaptation import read
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from tqdm import tqdm
+
+from advser import AdversarialSER, AutoencoderSER, SiameseSER
+from advser.datasets import load_emodb
+from advser.evaluation import compare
+
+LINEAR = {
+    "logistic regression": LogisticRegression(
+        C=0.05, class_weight="balanced", max_iter=2000, random_state=0
+    ),
+    "linear SVM": SVC(C=0.01, kernel="linear", class_weight="balanced", random_state=0),
+}
+NETWORKS = {
+    "no adversary": AdversarialSER(None),
+    "adversary in closed form": AdversarialSER(),
+    "gradient reversal": AdversarialSER("grl"),
+    "maximum entropy": AdversarialSER("entropy"),
+    "autoencoder": AutoencoderSER(),
+    "siamese network": SiameseSER(),
+}
+
+
+def scores_of(X, y, speakers, seeds, probes):
+    """Return one row per method: recall, interval, and difference to a linear model."""
+    estimators = {
+        **{name: make_pipeline(StandardScaler(), one) for name, one in LINEAR.items()},
+        **NETWORKS,
+    }
+    comparison = compare(
+        estimators, X, y, speakers, cv=10, seeds=seeds, probes=probes, n_jobs=1
+    )
+    summary = comparison.summary()
+    better = summary.loc[list(LINEAR), "uar"].idxmax()
+    leakage = [name for name in summary if name.startswith("leakage_")]
+    columns = ["uar", "uar_std", "uar_low", "uar_high", "seeds", *leakage]
+    table = summary[columns].assign(n_samples=len(y), better_linear=better)
+    for name in table.index.drop(better):
+        found = comparison.difference(name, better)
+        ends = [found.difference, found.low, found.high]
+        table.loc[name, ["difference", "low", "high"]] = ends
+    return table.reset_index()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tables", nargs="*", type=Path, default=[])
+    parser.add_argument("--seeds", type=int, default=3)
+    results = Path(__file__).parent / "results"
+    parser.add_argument("--out", type=Path, default=results / "corpora.json")
+    args = parser.parse_args()
+    corpora = {"emodb": load_emodb(return_X_y_speakers=True)}
+    corpora |= {path.stem.partition("_")[0]: read(path) for path in args.tables}
+    found = []
+    for name, data in tqdm(corpora.items()):
+        found.append(scores_of(*data, args.seeds, ["logistic"]).assign(corpus=name))
+    table = pd.concat(found)
+    print(table.pivot_table("uar", "estimator", "corpus", sort=False).round(3))
+    settings = {"seeds": args.seeds, "folds": "GroupKFold, at most 10, by speaker"}
+    versions = environment(["advser", "numpy", "scikit-learn", "skorch", "torch"])
+    scores = table.round(4).to_dict("records")
+    write(args.out, {"settings": settings, "versions": versions, "scores": scores})
+
+
+if __name__ == "__main__":
+    main()
