@@ -22,7 +22,7 @@ from advser import (
     SpeakerScaler,
     UnknownSpeakerWarning,
 )
-from advser.evaluation import adaptation_curve, compare, enrollment_curve
+from advser.evaluation import adaptation_curve, compare, enrollment_curve, uar_interval
 from advser.speakers import utterance_order
 
 
@@ -104,14 +104,23 @@ def test_missing_values_are_refused(scaler):
         scaler.transform([[np.nan, 0, 0, 0]], ["new"])
 
 
-def test_moments_do_not_drift(data):
-    X, y, speakers = data
-    scaler = SpeakerScaler(unknown="adapt", balance=False, shrinkage=0)
-    scaler.fit(X, y, speakers)
-    rows = 1e6 + np.random.default_rng(0).normal(size=(20_000, 4))
-    last = scaler.transform(rows, ["new"] * len(rows))[-1]
-    expected = (rows[-1] - rows.mean(axis=0)) / rows.std(axis=0)
-    np.testing.assert_allclose(last, expected, rtol=1e-6)
+def test_moments_of_many_utterances_do_not_drift():
+    n_rows = 10_000  # each row is one step of the same recurrence
+    X, y, speakers = corpus(n_features=4)
+    scaler = SpeakerScaler(unknown="adapt", balance=False, clip=3)
+    model = make_pipeline(scaler, LogisticRegression())
+    with config_context(enable_metadata_routing=True):
+        session = Session(model.fit(X, y, speakers=speakers))
+    rows = np.random.default_rng(0).normal(3, 2, (n_rows, 4))
+    rows[:, 0] += 1e4  # far from zero
+    rows[:, 1] = 7.0
+    for block in np.array_split(rows, 5):
+        session.predict(block, speaker="new")
+    counts, means, variances = session._states["new"]
+    assert counts.item() == n_rows
+    np.testing.assert_allclose(means[0], rows.mean(axis=0), rtol=1e-9)
+    np.testing.assert_allclose(variances[0], rows.var(axis=0), rtol=1e-9)
+    assert variances[0, 1] == 0
 
 
 def test_fit_adapts_where_speakers_differ_in_offset(data):
@@ -238,6 +247,19 @@ def test_session_agrees_with_the_batch_row_by_row(data):
     assert session.speakers_ == ["s0", "s1"]
 
 
+def test_a_session_depends_on_earlier_utterances_of_the_speaker_alone(data):
+    X, _, _ = data
+    model = fitted(data)
+    alone, among, changed = Session(model), Session(model), Session(model)
+    expected = [alone.predict_proba(row[None], "s0") for row in X[:24]]
+    for number, row in enumerate(X[:24]):
+        among.predict(X[24 : 24 + number % 3 + 1], "s1")
+        found = among.predict_proba(row[None], "s0")
+        np.testing.assert_array_equal(found, expected[number])
+        found = changed.predict_proba(row[None] + 100 * (number == 20), "s0")
+        assert np.array_equal(found, expected[number]) == (number < 20)
+
+
 def test_session_goes_on_from_a_file(data, tmp_path):
     X, _, _ = data
     model = fitted(data)
@@ -354,17 +376,38 @@ def test_adaptation_curve_scores_what_a_session_predicts(data):
     curve = adaptation_curve(
         pipeline(), X, y, speakers, orders=["blocks"], repeats=1, cv=LeaveOneGroupOut()
     )
-    right = []
+    rows, predicted = [], []
     for train, test in LeaveOneGroupOut().split(X, y, speakers):
         with config_context(enable_metadata_routing=True):
             model = pipeline().fit(X[train], y[train], speakers=speakers[train])
-        rows = test[utterance_order(y[test], speakers[test], "blocks", random_state=0)]
-        right.append(Session(model).predict(X[rows], "new") == y[rows])
+        at = utterance_order(y[test], speakers[test], "blocks", random_state=0)
+        rows.append(test[at])
+        predicted.append(Session(model).predict(X[rows[-1]], "new"))
+    rows, predicted = np.concatenate(rows), np.concatenate(predicted)
     whole = curve.query("kind == 'adaptive' and first == 1 and last == inf")
-    np.testing.assert_allclose(whole["uar"], np.mean(right))
-    bins = curve.query("kind == 'adaptive' and not (first == 1 and last == inf)")
-    assert bins["n_samples"].sum() == len(X)
-    assert whole["uar"].item() > curve.query("kind == 'inductive'")["uar"].item() + 0.1
+    np.testing.assert_allclose(whole["uar"], np.mean(predicted == y[rows]))
+    interval = uar_interval(y[rows], predicted, speakers=speakers[rows])
+    np.testing.assert_allclose(whole[["low", "high"]], [interval])
+    bins = curve.query("not (first == 1 and last == inf)")
+    assert bins.groupby("kind")["n_samples"].sum().to_list() == [len(X)] * 2
+    alone = curve.query("kind == 'inductive' and first == 1 and last == inf")
+    assert whole["uar"].item() > alone["uar"].item() + 0.1
+
+
+def test_the_interval_of_a_curve_is_of_the_mean_over_the_draws(data):
+    kept = np.arange(144) % 24 < 20
+    kept[:24] = True  # one speaker has more utterances than the others
+    curve = adaptation_curve(
+        pipeline(), *(part[kept] for part in data), orders=["random"], repeats=3
+    )
+    for (_, first), draws in curve[curve["last"] > 1].groupby(["kind", "first"]):
+        assert len(draws) == 3
+        low, high = draws["low"].iloc[0], draws["high"].iloc[0]
+        if first > 20:
+            assert np.isnan([low, high]).all()
+            continue
+        assert (draws[["low", "high"]] == [low, high]).all(axis=None)
+        assert low <= draws["uar"].mean() <= high
 
 
 def test_scores_that_depend_on_the_order_are_not_compared(data):
