@@ -56,11 +56,12 @@ whole = curve[(curve["first"] == 1) & (curve["last"] == float("inf"))]
 print(whole.groupby(["kind", "order"], sort=False)["uar"].mean().round(3))
 
 # %%
-# A random order flatters: after a few utterances the speaker has spoken in all emotions.
-# People keep to one emotion for some time, and then the first utterances are those of one
-# emotion. Look at the block orders to see what adaptation costs at the start.
+# A random order makes adaptation look better than it is in use: after a few utterances
+# the speaker has spoken in all emotions. People keep to one emotion for some time, and
+# then the first utterances all have one emotion. The block orders show what adaptation
+# costs at the start.
 #
-# Adaptation needs speakers who speak in similar mixes of emotions. In the URDU corpus 26
-# of 29 speakers have one emotion. There the mean of the speaker *is* the emotion, and
-# adaptation removes it; with its default ``balance="auto"`` the scaler finds this in
-# `fit` and does not adapt. See :doc:`/guide/adaptation` for the numbers.
+# Adaptation needs speakers with similar mixes of emotions. In the URDU corpus 26 of 29
+# speakers have one emotion. There the mean of the speaker *is* the emotion, and
+# adaptation removes both. With the default ``balance="auto"`` the scaler finds this in
+# `fit` and does not adapt. The numbers are in :doc:`/guide/adaptation`.
