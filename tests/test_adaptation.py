@@ -75,11 +75,13 @@ def test_a_later_utterance_changes_no_earlier_one(scaler, data):
 def test_other_speakers_change_nothing(scaler, data):
     X, _, speakers = data
     alone = scaler.transform(X[:24], speakers[:24])
-    order = np.ravel(
-        [np.arange(24), np.random.default_rng(0).permutation(24) + 24], "F"
-    )
-    mixed = scaler.transform(X[order], speakers[order])
-    np.testing.assert_array_equal(mixed[order < 24], alone)
+    rng = np.random.default_rng(0)
+    for n_others in (1, 7):
+        others = np.array([f"n{number % n_others}" for number in range(24)])
+        rows = np.ravel([np.arange(24), rng.permutation(24) + 24], "F")
+        names = np.concatenate([speakers[:24], others])[rows]
+        mixed = scaler.transform(X[rows], names)
+        np.testing.assert_array_equal(mixed[rows < 24], alone)
 
 
 def test_known_speakers_keep_their_statistics(scaler, data):
