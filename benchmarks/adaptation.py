@@ -21,7 +21,7 @@ import argparse
 import copy
 import warnings
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pandas as pd
@@ -105,6 +105,8 @@ def scores_of(X, y, speakers, repeats, classifiers=CLASSIFIERS):
     ]
     predicted, choices = {}, []
     for train, test in folds_of(X, y, speakers):
+        once = [("any", 0, test)]
+        drawn = [(*key, rows[np.isin(rows, test)]) for *key, rows in draws]
         for kind, scaler in KINDS.items():
             scaler = copy.deepcopy(scaler)
             training = scaler.fit_transform(X[train], y[train], speakers[train])
@@ -115,14 +117,17 @@ def scores_of(X, y, speakers, repeats, classifiers=CLASSIFIERS):
             }
             if kind == "auto":
                 choices.append(chosen(scaler))
-            in_turn = [("any", 0, test)] if kind in WITHOUT_ORDER else draws
-            for order, draw, rows in in_turn:
-                rows = rows[np.isin(rows, test)]
-                scaled = scaler.transform(X[rows], speakers[rows])
-                for name, model in models.items():
+            runs = once if kind in WITHOUT_ORDER else drawn
+            rows = np.concatenate([rows for *_, rows in runs])
+            # Every draw has unknown speakers of its own, so all are scaled at once.
+            names = [f"{s}, {key}" for *key, part in runs for s in speakers[part]]
+            scaled = scaler.transform(X[rows], np.array(names))
+            for name, model in models.items():
+                parts = np.split(model.predict(scaled), len(runs))
+                for (order, draw, part), values in zip(runs, parts):
                     empty = np.empty((len(y), repeats if order != "any" else 1), object)
                     whole = predicted.setdefault((kind, name, order), empty)
-                    whole[rows, draw] = model.predict(scaled)
+                    whole[part, draw] = values
     records = []
     for (kind, name, order), found in predicted.items():
         low, high = uar_interval(y, found, speakers=speakers)
@@ -202,7 +207,7 @@ def main():
         "enrolment": [],
     }
     for name, (X, y, speakers) in tqdm(corpora.items()):
-        start = perf_counter()
+        start = process_time()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AdaptationWarning)
             scores, choices = scores_of(X, y, speakers, args.repeats)
@@ -216,7 +221,7 @@ def main():
                 "n_speakers": len(set(speakers)),
                 "n_emotions": len(set(y)),
                 "chosen": choices,
-                "seconds": round(perf_counter() - start),
+                "seconds": round(process_time() - start),
             }
         )
     for table in ("scores", "enrolment"):
