@@ -21,7 +21,6 @@ import argparse
 import copy
 import warnings
 from pathlib import Path
-from time import process_time
 
 import numpy as np
 import pandas as pd
@@ -65,8 +64,10 @@ WITH_ALL_CLASSIFIERS = ("inductive", "auto")
 ENROLLED = {
     "shrinkage=2": SpeakerScaler(shrinkage=2, balance=False, clip=CLIP),
     "unknown='adapt'": SpeakerScaler(unknown="adapt", clip=CLIP),
-    "'auto', balance": SpeakerScaler(shrinkage="auto", balance=True, clip=CLIP),
-    "'auto'": SpeakerScaler(shrinkage="auto", balance=False, clip=CLIP),
+    "shrinkage='auto', balance=True": SpeakerScaler(
+        shrinkage="auto", balance=True, clip=CLIP
+    ),
+    "shrinkage='auto'": SpeakerScaler(shrinkage="auto", balance=False, clip=CLIP),
 }
 
 
@@ -207,7 +208,6 @@ def main():
         "enrolment": [],
     }
     for name, (X, y, speakers) in tqdm(corpora.items()):
-        start = process_time()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AdaptationWarning)
             scores, choices = scores_of(X, y, speakers, args.repeats)
@@ -221,7 +221,6 @@ def main():
                 "n_speakers": len(set(speakers)),
                 "n_emotions": len(set(y)),
                 "chosen": choices,
-                "seconds": round(process_time() - start),
             }
         )
     for table in ("scores", "enrolment"):

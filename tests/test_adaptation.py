@@ -10,7 +10,12 @@ from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, cross_validate
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    LeaveOneGroupOut,
+    cross_validate,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
@@ -354,6 +359,48 @@ def test_cross_validate_adapts_by_speaker(data):
         test_rows = scaler.transform(X[test], speakers[test])
         expected.append(classifier.score(test_rows, y[test]))
     np.testing.assert_allclose(scores, expected)
+
+
+@pytest.mark.filterwarnings("ignore::advser.NoSpeakersWarning")
+@pytest.mark.parametrize(
+    ("routing", "scoring", "search", "reaches"),
+    [
+        (True, None, False, True),
+        (True, None, True, True),
+        (True, "accuracy", False, False),
+        (True, "accuracy", True, False),
+        (False, None, False, False),
+        (False, None, True, False),
+    ],
+)
+def test_which_speakers_reach_transform(
+    data, monkeypatch, routing, scoring, search, reaches
+):
+    """The table of the guide on adaptation."""
+    X, y, speakers = data
+    transform, got = SpeakerScaler.transform, []
+
+    def recorded(self, X, speakers=None, *, groups=None):
+        got.append(groups if speakers is None else speakers)
+        return transform(self, X, speakers, groups=groups)
+
+    monkeypatch.setattr(SpeakerScaler, "transform", recorded)
+    settings = {"cv": GroupKFold(2), "scoring": scoring}
+    metadata = {"groups": speakers}
+    if not routing:
+        metadata["speakerscaler__groups"] = speakers
+    with config_context(enable_metadata_routing=routing):
+        if search:
+            grid = {"logisticregression__C": [1.0]}
+            GridSearchCV(pipeline(), grid, **settings).fit(X, y, **metadata)
+        else:
+            groups = None if routing else metadata.pop("groups")
+            cross_validate(pipeline(), X, y, groups=groups, params=metadata, **settings)
+    for (_, test), found in zip(GroupKFold(2).split(X, y, speakers), got[1::2]):
+        if reaches:
+            np.testing.assert_array_equal(found, speakers[test])
+        else:
+            assert found is None
 
 
 # Orders and scores
