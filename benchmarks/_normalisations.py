@@ -10,6 +10,7 @@ other speakers in the order in which they are given.
 """
 
 import numpy as np
+from scipy.signal import lfilter
 from sklearn.linear_model import LogisticRegression
 
 from advser.speakers._moments import best_shrinkage, moments
@@ -28,10 +29,13 @@ class RunningMean:
 
     clip : float, default=4
         Bound of the normalised values.
+
+    kept : float, default=1
+        Weight of an utterance after the next one, less than 1 to forget old ones.
     """
 
-    def __init__(self, variance=False, clip=4.0):
-        self.variance, self.clip = variance, clip
+    def __init__(self, variance=False, clip=4.0, kept=1.0):
+        self.variance, self.clip, self.kept = variance, clip, kept
 
     def fit_transform(self, X, y, speakers):
         """Learn the average speaker, and normalise the rows by all of a speaker."""
@@ -47,9 +51,9 @@ class RunningMean:
         Z = np.empty(X.shape)
         for rows in by_speaker(speakers):
             deviations = X[rows] - self.mean_
-            counts = np.arange(1, len(rows) + 1)[:, None]
-            running = deviations.cumsum(axis=0), (deviations**2).cumsum(axis=0)
-            Z[rows] = self._scale(deviations, *self._statistics(counts, *running))
+            parts = np.ones((len(rows), 1)), deviations, deviations**2
+            running = (lfilter([1], [1, -self.kept], part, axis=0) for part in parts)
+            Z[rows] = self._scale(deviations, *self._statistics(*running))
         return Z
 
     def _learn(self, X, speakers):

@@ -2,12 +2,13 @@
 
 Each corpus is split by speaker. The rows of a test speaker come in three orders, each
 drawn several times (:func:`advser.speakers.utterance_order`). The kinds are no
-adaptation ("inductive"); running mean, and running mean and variance; iterative feature
-normalization, causal and of the whole batch (see `_normalisations`); this package's
-running statistics ("moments"), the same without the effect of the estimated emotions
-("emotions"), the choice that `fit` makes from the training speakers ("auto"), and the
-statistics of the whole batch ("transductive"). Behind each is a logistic regression;
-behind "inductive" and "auto" also a linear SVM and an adversarial network.
+adaptation ("inductive"); running mean, and running mean and variance, also with a
+factor by which old utterances are forgotten; iterative feature normalization, causal
+and of the whole batch (see `_normalisations`); this package's running statistics
+("moments"), the same without the effect of the estimated emotions ("emotions"), the
+choice that `fit` makes from the training speakers ("auto"), and the statistics of the
+whole batch ("transductive"). Behind each is a logistic regression; behind "inductive"
+and "auto" also a linear SVM and an adversarial network.
 
 A second part enrols k utterances of each test speaker and scores the others.
 
@@ -47,6 +48,10 @@ KINDS = {
     "inductive": SpeakerScaler(shrinkage=np.inf, clip=CLIP),
     "mean": RunningMean(clip=CLIP),
     "mean and variance": RunningMean(variance=True, clip=CLIP),
+    **{
+        f"forgetting, {kept}": RunningMean(variance=True, clip=CLIP, kept=kept)
+        for kept in (0.99, 0.97, 0.95, 0.9)
+    },
     "iterative, causal": IterativeNormalization(causal=True, clip=CLIP),
     "moments": SpeakerScaler(unknown="adapt", balance=False, clip=CLIP),
     "emotions": SpeakerScaler(unknown="adapt", balance=True, clip=CLIP),
@@ -199,7 +204,9 @@ def main():
         "settings": {
             "repeats": args.repeats,
             "folds": "speaker-disjoint, at most 10",
-            "kinds": {name: repr(scaler) for name, scaler in KINDS.items()},
+            "scalers": {
+                name: repr(one) for name, one in KINDS.items() if hasattr(one, "fit")
+            },
             "classifiers": {name: repr(one) for name, one in CLASSIFIERS.items()},
         },
         "versions": environment(["advser", "numpy", "scikit-learn", "torch"]),
