@@ -10,7 +10,12 @@ from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, cross_validate
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    LeaveOneGroupOut,
+    cross_validate,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
@@ -22,7 +27,7 @@ from advser import (
     SpeakerScaler,
     UnknownSpeakerWarning,
 )
-from advser.evaluation import adaptation_curve, compare, enrollment_curve
+from advser.evaluation import adaptation_curve, compare, enrollment_curve, uar_interval
 from advser.speakers import utterance_order
 
 
@@ -75,11 +80,13 @@ def test_a_later_utterance_changes_no_earlier_one(scaler, data):
 def test_other_speakers_change_nothing(scaler, data):
     X, _, speakers = data
     alone = scaler.transform(X[:24], speakers[:24])
-    order = np.ravel(
-        [np.arange(24), np.random.default_rng(0).permutation(24) + 24], "F"
-    )
-    mixed = scaler.transform(X[order], speakers[order])
-    np.testing.assert_array_equal(mixed[order < 24], alone)
+    rng = np.random.default_rng(0)
+    for n_others in (1, 7):
+        others = np.array([f"n{number % n_others}" for number in range(24)])
+        rows = np.ravel([np.arange(24), rng.permutation(24) + 24], "F")
+        names = np.concatenate([speakers[:24], others])[rows]
+        mixed = scaler.transform(X[rows], names)
+        np.testing.assert_array_equal(mixed[rows < 24], alone)
 
 
 def test_known_speakers_keep_their_statistics(scaler, data):
@@ -104,14 +111,23 @@ def test_missing_values_are_refused(scaler):
         scaler.transform([[np.nan, 0, 0, 0]], ["new"])
 
 
-def test_moments_do_not_drift(data):
-    X, y, speakers = data
-    scaler = SpeakerScaler(unknown="adapt", balance=False, shrinkage=0)
-    scaler.fit(X, y, speakers)
-    rows = 1e6 + np.random.default_rng(0).normal(size=(20_000, 4))
-    last = scaler.transform(rows, ["new"] * len(rows))[-1]
-    expected = (rows[-1] - rows.mean(axis=0)) / rows.std(axis=0)
-    np.testing.assert_allclose(last, expected, rtol=1e-6)
+def test_moments_of_many_utterances_do_not_drift():
+    n_rows = 10_000  # each row is one step of the same recurrence
+    X, y, speakers = corpus(n_features=4)
+    scaler = SpeakerScaler(unknown="adapt", balance=False, clip=3)
+    model = make_pipeline(scaler, LogisticRegression())
+    with config_context(enable_metadata_routing=True):
+        session = Session(model.fit(X, y, speakers=speakers))
+    rows = np.random.default_rng(0).normal(3, 2, (n_rows, 4))
+    rows[:, 0] += 1e4  # far from zero
+    rows[:, 1] = 7.0
+    for block in np.array_split(rows, 5):
+        session.predict(block, speaker="new")
+    counts, means, variances = session._states["new"]
+    assert counts.item() == n_rows
+    np.testing.assert_allclose(means[0], rows.mean(axis=0), rtol=1e-9)
+    np.testing.assert_allclose(variances[0], rows.var(axis=0), rtol=1e-9)
+    assert variances[0, 1] == 0
 
 
 def test_fit_adapts_where_speakers_differ_in_offset(data):
@@ -238,6 +254,19 @@ def test_session_agrees_with_the_batch_row_by_row(data):
     assert session.speakers_ == ["s0", "s1"]
 
 
+def test_a_session_depends_on_earlier_utterances_of_the_speaker_alone(data):
+    X, _, _ = data
+    model = fitted(data)
+    alone, among, changed = Session(model), Session(model), Session(model)
+    expected = [alone.predict_proba(row[None], "s0") for row in X[:24]]
+    for number, row in enumerate(X[:24]):
+        among.predict(X[24 : 24 + number % 3 + 1], "s1")
+        found = among.predict_proba(row[None], "s0")
+        np.testing.assert_array_equal(found, expected[number])
+        found = changed.predict_proba(row[None] + 100 * (number == 20), "s0")
+        assert np.array_equal(found, expected[number]) == (number < 20)
+
+
 def test_session_goes_on_from_a_file(data, tmp_path):
     X, _, _ = data
     model = fitted(data)
@@ -332,6 +361,48 @@ def test_cross_validate_adapts_by_speaker(data):
     np.testing.assert_allclose(scores, expected)
 
 
+@pytest.mark.filterwarnings("ignore::advser.NoSpeakersWarning")
+@pytest.mark.parametrize(
+    ("routing", "scoring", "search", "reaches"),
+    [
+        (True, None, False, True),
+        (True, None, True, True),
+        (True, "accuracy", False, False),
+        (True, "accuracy", True, False),
+        (False, None, False, False),
+        (False, None, True, False),
+    ],
+)
+def test_which_speakers_reach_transform(
+    data, monkeypatch, routing, scoring, search, reaches
+):
+    """The table of the guide on adaptation."""
+    X, y, speakers = data
+    transform, got = SpeakerScaler.transform, []
+
+    def recorded(self, X, speakers=None, *, groups=None):
+        got.append(groups if speakers is None else speakers)
+        return transform(self, X, speakers, groups=groups)
+
+    monkeypatch.setattr(SpeakerScaler, "transform", recorded)
+    settings = {"cv": GroupKFold(2), "scoring": scoring}
+    metadata = {"groups": speakers}
+    if not routing:
+        metadata["speakerscaler__groups"] = speakers
+    with config_context(enable_metadata_routing=routing):
+        if search:
+            grid = {"logisticregression__C": [1.0]}
+            GridSearchCV(pipeline(), grid, **settings).fit(X, y, **metadata)
+        else:
+            groups = None if routing else metadata.pop("groups")
+            cross_validate(pipeline(), X, y, groups=groups, params=metadata, **settings)
+    for (_, test), found in zip(GroupKFold(2).split(X, y, speakers), got[1::2]):
+        if reaches:
+            np.testing.assert_array_equal(found, speakers[test])
+        else:
+            assert found is None
+
+
 # Orders and scores
 
 
@@ -354,17 +425,38 @@ def test_adaptation_curve_scores_what_a_session_predicts(data):
     curve = adaptation_curve(
         pipeline(), X, y, speakers, orders=["blocks"], repeats=1, cv=LeaveOneGroupOut()
     )
-    right = []
+    rows, predicted = [], []
     for train, test in LeaveOneGroupOut().split(X, y, speakers):
         with config_context(enable_metadata_routing=True):
             model = pipeline().fit(X[train], y[train], speakers=speakers[train])
-        rows = test[utterance_order(y[test], speakers[test], "blocks", random_state=0)]
-        right.append(Session(model).predict(X[rows], "new") == y[rows])
+        at = utterance_order(y[test], speakers[test], "blocks", random_state=0)
+        rows.append(test[at])
+        predicted.append(Session(model).predict(X[rows[-1]], "new"))
+    rows, predicted = np.concatenate(rows), np.concatenate(predicted)
     whole = curve.query("kind == 'adaptive' and first == 1 and last == inf")
-    np.testing.assert_allclose(whole["uar"], np.mean(right))
-    bins = curve.query("kind == 'adaptive' and not (first == 1 and last == inf)")
-    assert bins["n_samples"].sum() == len(X)
-    assert whole["uar"].item() > curve.query("kind == 'inductive'")["uar"].item() + 0.1
+    np.testing.assert_allclose(whole["uar"], np.mean(predicted == y[rows]))
+    interval = uar_interval(y[rows], predicted, speakers=speakers[rows])
+    np.testing.assert_allclose(whole[["low", "high"]], [interval])
+    bins = curve.query("not (first == 1 and last == inf)")
+    assert bins.groupby("kind")["n_samples"].sum().to_list() == [len(X)] * 2
+    alone = curve.query("kind == 'inductive' and first == 1 and last == inf")
+    assert whole["uar"].item() > alone["uar"].item() + 0.1
+
+
+def test_the_interval_of_a_curve_is_of_the_mean_over_the_draws(data):
+    kept = np.arange(144) % 24 < 20
+    kept[:24] = True  # one speaker has more utterances than the others
+    curve = adaptation_curve(
+        pipeline(), *(part[kept] for part in data), orders=["random"], repeats=3
+    )
+    for (_, first), draws in curve[curve["last"] > 1].groupby(["kind", "first"]):
+        assert len(draws) == 3
+        low, high = draws["low"].iloc[0], draws["high"].iloc[0]
+        if first > 20:
+            assert np.isnan([low, high]).all()
+            continue
+        assert (draws[["low", "high"]] == [low, high]).all(axis=None)
+        assert low <= draws["uar"].mean() <= high
 
 
 def test_scores_that_depend_on_the_order_are_not_compared(data):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -105,3 +106,38 @@ def test_nested_choice_is_scored_on_a_speaker_without_influence(monkeypatch):
     networks = {"one": scores([0.9, 0.1], "b"), "other": scores([0.2, 0.3], "a")}
     found = variants["nested"](networks)
     assert [found[column]["nested"] for column in columns] == [0, 0]
+
+
+def test_baselines_of_adaptation_are_causal_and_find_what_is_neutral(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    baselines = runpy.run_path(BENCHMARKS / "_normalisations.py")
+    rng = np.random.default_rng(0)
+    speakers = np.repeat(list("abcdef"), 20)
+    y = np.tile(["anger", "neutral"], 60)
+    X = rng.normal(size=(120, 2)) + rng.normal(size=(6, 2)).repeat(20, axis=0)
+    X[y == "anger"] += [4, 0]
+    known = speakers != "a"
+    made = [
+        baselines["RunningMean"](),
+        baselines["RunningMean"](variance=True),
+        baselines["IterativeNormalization"](causal=True),
+    ]
+    changed = X[~known].copy()
+    changed[10:] += 1
+    for baseline in made:
+        baseline.fit_transform(X[known], y[known], speakers[known])
+        rows = baseline.transform(X[~known], speakers[~known])
+        again = baseline.transform(changed, speakers[~known])
+        np.testing.assert_array_equal(again[:10], rows[:10])
+        assert (again[10:] != rows[10:]).any(axis=1).all()
+    total = (X[~known] - made[0].mean_).sum(axis=0)
+    last = X[~known][-1] - made[0].mean_ - total / (20 + made[0].shrinkage_)
+    np.testing.assert_allclose(
+        made[0].transform(X[~known], speakers[~known])[-1],
+        (last / np.sqrt(made[0].variance_)).clip(-4, 4),
+    )
+    whole = baselines["IterativeNormalization"]()
+    whole.fit_transform(X[known], y[known], speakers[known])
+    neutral = whole.transform(X[~known], speakers[~known])[y[~known] == "neutral"]
+    assert abs(neutral.mean()) < 0.5
+    np.testing.assert_allclose(neutral.std(axis=0), 1, atol=0.5)

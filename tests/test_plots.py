@@ -11,6 +11,7 @@ from matplotlib.text import Text
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -20,6 +21,7 @@ from advser.evaluation import compare, cross_corpus
 from advser.methods import AdversarialSER, AdversarialSERRegressor
 from advser.metrics import speaker_uar
 from advser.plots import (
+    AdaptationDisplay,
     ComparisonDisplay,
     ConfoundingDisplay,
     CrossCorpusDisplay,
@@ -261,6 +263,36 @@ def test_speaker_recall_display_sorts_the_speakers_by_their_recall(toy):
     np.testing.assert_allclose(marks_of_speakers.get_xdata(), expected)
     names = [label.get_text() for label in display.ax_.get_yticklabels()]
     assert names == [f"{name} (30)" for name in expected.index]
+
+
+def test_adaptation_display_has_a_panel_per_curve_and_a_line_per_order(toy):
+    scaler = SpeakerScaler(unknown="adapt", balance=False)
+    models = {
+        "LR": make_pipeline(scaler, LogisticRegression()),
+        "none": make_pipeline(scaler, DummyClassifier()),
+    }
+    orders = ["random", "emotions"]
+    display = AdaptationDisplay.from_estimator(
+        models, *toy, orders=orders, repeats=1, cv=GroupKFold(2), figure=Figure()
+    )
+    assert [ax.get_title() for ax in display.axes_] == ["LR", "none"]
+    curve = display.curves["LR"]
+    bins = curve[~((curve["first"] == 1) & (curve["last"] == np.inf))]
+    for order, bars in zip(orders, display.axes_[0].containers, strict=True):
+        table = bins[(bins["order"] == order) & (bins["kind"] == "adaptive")]
+        means = table.groupby("first")["uar"].mean()
+        np.testing.assert_allclose(bars[0].get_ydata().astype(float), means)
+        (lines,) = bars[2]
+        ends = [segment[:, 1] for segment in lines.get_segments()]
+        intervals = table.groupby("first")[["low", "high"]].mean().to_numpy()
+        np.testing.assert_allclose(np.array(ends, float), intervals)
+    ticks = [label.get_text() for label in display.axes_[0].get_xticklabels()]
+    assert ticks[:3] == ["1", "2", "3–5"]
+    shown = texts(display.figure_.legends)
+    assert shown[:2] == ["random order", "one block per emotion"]
+    assert "inductive, same utterances" in shown
+    one = AdaptationDisplay.from_curve(curve, figure=Figure())
+    assert len(one.axes_) == 1
 
 
 def test_training_display_draws_every_term_of_the_loss(toy):

@@ -1,6 +1,7 @@
 """The recall on new speakers while the model adapts to them."""
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from .._validation import (
     check_labels,
     check_parameter,
     count_rows,
+    encode,
     take_rows,
 )
 from ..metrics import unweighted_average_recall
@@ -23,12 +25,24 @@ from ..speakers import utterance_order
 from ..speakers._adaptation import ORDERS
 from ..speakers._knowledge import scalers
 from ._arguments import check_choices
+from ._resampling import bootstrap_interval, recall
 from ._splits import speaker_disjoint_folds
 
 __all__ = ["adaptation_curve"]
 
 BOUNDS = (1, 2, 5, 10, 20, 50, np.inf)  # of the number of utterances in a row
-COLUMNS = ["kind", "order", "repeat", "first", "last", "n_samples", "uar"]
+LEVEL, N_RESAMPLES = 0.95, 9999  # of the intervals
+COLUMNS = [
+    "kind",
+    "order",
+    "repeat",
+    "first",
+    "last",
+    "n_samples",
+    "uar",
+    "low",
+    "high",
+]
 
 
 def adaptation_curve(
@@ -82,11 +96,14 @@ def adaptation_curve(
     Returns
     -------
     curve : DataFrame
-        `kind`, `order`, `repeat`, `first`, `last`, `n_samples` and `uar`. The rows of
-        kind "adaptive" hold the unweighted average recall of the utterances number
-        `first` to `last` of each speaker, and of all of them, 1 to inf. The row of kind
-        "inductive" holds that of the same estimator without speakers: it scales all
-        rows alike. Do not rank one kind against the other.
+        `kind`, `order`, `repeat`, `first`, `last`, `n_samples`, `uar`, `low` and
+        `high`. The unweighted average recall is that of the utterances number `first`
+        to `last` of each speaker, and of all of them, 1 to inf. The rows of kind
+        "inductive" hold that of the same estimator without speakers, on the same
+        utterances: it scales all rows alike. Do not rank one kind against the other.
+        `low` and `high` are the 95 % interval of the mean over the draws, by bootstrap
+        over speakers, the same in the row of each draw; NaN if only one speaker has so
+        many utterances.
 
     Raises
     ------
@@ -97,6 +114,7 @@ def adaptation_curve(
     See Also
     --------
     advser.Session : Adapts in use, with the same numbers.
+    advser.plots.AdaptationDisplay : Draws it.
     enrollment_curve : The recall by the utterances enrolled.
 
     Examples
@@ -142,14 +160,6 @@ def adaptation_curve(
     splits = speaker_disjoint_folds(cv, y, speakers, speakers)
     found = []
     for train, test in tqdm(splits, disable=not verbose):
-        runs = [("inductive", "any", 0, test)]
-        for order in orders:
-            for repeat in range(repeats):
-                seed = random_state + repeat
-                rows = utterance_order(
-                    y[test], speakers[test], order, random_state=seed
-                )
-                runs.append(("adaptive", order, repeat, test[rows]))
         training = take_rows(X, train)
         fitted = {
             kind: call(
@@ -161,22 +171,52 @@ def adaptation_curve(
             )
             for kind, changed in {"inductive": inductive, "adaptive": {}}.items()
         }
-        for kind, order, repeat, rows in runs:
-            model, speaker = fitted[kind], speakers[rows]
-            table = pd.DataFrame({"speaker": speaker, "true": y[rows]})
-            table["predicted"] = call(
-                model, "predict", take_rows(X, rows), speakers=speaker
+        alone = call(
+            fitted["inductive"], "predict", take_rows(X, test), speakers=speakers[test]
+        )
+        for order, repeat in product(orders, range(repeats)):
+            at = utterance_order(
+                y[test], speakers[test], order, random_state=random_state + repeat
             )
+            rows = test[at]
+            table = pd.DataFrame({"speaker": speakers[rows], "true": y[rows]})
             table["number"] = table.groupby("speaker").cumcount() + 1
-            found.append(table.assign(kind=kind, order=order, repeat=repeat))
+            in_order = call(
+                fitted["adaptive"],
+                "predict",
+                take_rows(X, rows),
+                speakers=speakers[rows],
+            )
+            table = table.assign(order=order, repeat=repeat)
+            for kind, predicted in [("inductive", alone[at]), ("adaptive", in_order)]:
+                found.append(table.assign(kind=kind, predicted=predicted))
     curve = []
     firsts = [1, *(bound + 1 for bound in BOUNDS[:-1])]
-    whole = (1, np.inf)
-    for key, table in pd.concat(found).groupby(["kind", "order", "repeat"], sort=False):
-        parts = [whole] if key[0] == "inductive" else [*zip(firsts, BOUNDS), whole]
-        for first, last in parts:
+    bins = [*zip(firsts, BOUNDS), (1, np.inf)]
+    for key, table in pd.concat(found).groupby(["kind", "order"], sort=False):
+        for first, last in bins:
             part = table[table["number"].between(first, last)]
-            if len(part):
-                uar = unweighted_average_recall(part["true"], part["predicted"])
-                curve.append((*key, first, last, len(part), uar))
+            if part.empty:
+                continue
+            interval = _interval(part)
+            for repeat, draw in part.groupby("repeat"):
+                uar = unweighted_average_recall(draw["true"], draw["predicted"])
+                row = (*key, repeat, first, last, len(draw), uar, *interval)
+                curve.append(row)
     return pd.DataFrame(curve, columns=COLUMNS)
+
+
+def _interval(table):
+    """Return the interval of the recall, a mean over the draws, for other speakers."""
+    codes = [encode(table[name].to_numpy()) for name in ("speaker", "true")]
+    (speaker, names), (emotion, emotions) = codes
+    if len(names) < 2:
+        return np.nan, np.nan
+    repeat = table["repeat"].to_numpy()
+    sums = np.zeros((len(names), repeat.max() + 1, 2, len(emotions)))
+    hit = (table["true"] == table["predicted"]).to_numpy()
+    np.add.at(sums, (speaker, repeat, 0, emotion), hit)
+    np.add.at(sums, (speaker, repeat, 1, emotion), 1)
+    return bootstrap_interval(
+        sums, lambda totals: recall(totals).mean(axis=-1), LEVEL, N_RESAMPLES, 0
+    )

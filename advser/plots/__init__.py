@@ -3,6 +3,7 @@
 A Display is computed once and can be drawn on any axes.
 """
 
+from ._adaptation import AdaptationDisplay
 from ._corpora import CrossCorpusDisplay
 from ._leakage import LeakageDisplay, WeightDisplay
 from ._networks import EmbeddingDisplay, ExplanationDisplay, TrainingDisplay
@@ -11,6 +12,7 @@ from ._scores import ComparisonDisplay, DifferenceDisplay, IntervalDisplay
 from ._speakers import ConfoundingDisplay, EnrollmentDisplay, SpeakerRecallDisplay
 
 __all__ = [
+    "AdaptationDisplay",
     "ComparisonDisplay",
     "ConfoundingDisplay",
     "CrossCorpusDisplay",

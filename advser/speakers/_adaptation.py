@@ -53,16 +53,18 @@ def running(X, codes, known, average, effects=None):
     """
     state = Moments(*(part.copy() for part in known))
     after = Moments(*(np.empty((len(X), part.shape[1])) for part in state))
-    for number, (row, code) in enumerate(zip(X.astype(np.float64), codes)):
-        at = [code]  # keeps the parts two-dimensional
+    X = X.astype(np.float64, copy=False)
+    number = pd.Series(codes).groupby(codes).cumcount().to_numpy()
+    turns = np.split(np.argsort(number, kind="stable"), np.bincount(number).cumsum())
+    for rows in turns[:-1]:  # utterance number 1 of each speaker, then number 2, ...
+        at, added = codes[rows], X[rows]
         before = Moments(*(part[at] for part in state))
         if effects is not None:
-            expected = pool(average, before).means
-            row = row - effects.probabilities(row, expected)[0] @ effects.effects
-        now = pool(before, Moments(np.ones((1, 1)), row[None], np.zeros((1, len(row)))))
+            added = added - effects.expected(added, pool(average, before).means)
+        single = Moments(np.ones((len(rows), 1)), added, np.zeros_like(added))
+        now = pool(before, single)
         for whole, per_row, part in zip(state, after, now):
-            whole[at] = part
-            per_row[number] = part[0]
+            whole[at] = per_row[rows] = part
     return after
 
 
@@ -208,10 +210,15 @@ def _scores(scaler, X, y, speakers):
         classes = pd.unique(y[train])
         if not 2 <= len(classes) < len(train):  # too few for the discriminant
             continue
-        rows = {
-            order: test[utterance_order(y[test], speakers[test], order, random_state=0)]
+        in_order = [
+            test[utterance_order(y[test], speakers[test], order, random_state=0)]
             for order in ORDERS
-        }
+        ]
+        rows = np.concatenate(in_order)
+        order = np.repeat(ORDERS, len(test))
+        # The speakers of each order are others, and all of them unknown.
+        place = np.arange(1, len(ORDERS) + 1).repeat(len(test))
+        as_new = speakers[rows] + place * (speakers.max() + 1)
         judge = LinearDiscriminantAnalysis(
             solver="lsqr",
             shrinkage="auto",
@@ -222,9 +229,10 @@ def _scores(scaler, X, y, speakers):
             judge.fit(
                 inputs.fit_transform(X[train], y[train], speakers[train]), y[train]
             )
-            for order, test_rows in rows.items():
-                scaled = inputs.transform(X[test_rows], speakers[test_rows])
-                found[name, order].append((y[test_rows], judge.predict(scaled)))
+            predicted = judge.predict(inputs.transform(X[rows], as_new))
+            for each in ORDERS:
+                part = order == each
+                found[name, each].append((y[rows[part]], predicted[part]))
     scores = pd.DataFrame(np.nan, index=list(settings), columns=list(ORDERS))
     for (name, order), pairs in found.items():
         if pairs:

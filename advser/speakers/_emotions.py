@@ -127,6 +127,18 @@ class EmotionEffects:
         """Return the probability of each emotion, given the mean of its speaker."""
         return softmax(self.temperature * self._scores(X, means), axis=1)
 
+    def expected(self, X, means):
+        """Return what the emotion of each row is expected to add to it.
+
+        Sums over rows of their own, not matrix products: no bit of the result for a row
+        depends on the other rows.
+        """
+        weights = np.ascontiguousarray(self._weights.T)
+        products = self._standardize(X, means)[:, None] * weights
+        scores = products.sum(axis=2) + self._bias
+        probabilities = softmax(self.temperature * scores, axis=1)
+        return (probabilities[:, :, None] * self.effects).sum(axis=1)
+
     def balance(self, X, codes, own, before=None, *, average, has_effect=True):
         """Subtract from the means of speakers what the emotions of their rows add.
 
