@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ._methods import CLASSIFIERS, METHODS, REGRESSORS
+from ._parser import Parser
 from ._results import NOTES, RATING_NOTES, benchmark, format_table, save_figures
 from ._sources import (
     SOURCES,
@@ -17,9 +18,8 @@ from ._sources import (
     usage_errors,
 )
 
-__all__ = ["DESCRIPTION", "EPILOG", "HELP", "add_options", "run"]
+__all__ = ["DESCRIPTION", "EPILOG", "add_options", "run"]
 
-HELP = "compare methods on unseen speakers"
 DESCRIPTION = """\
 Compare classifiers of emotion on unseen speakers.
 
@@ -48,7 +48,7 @@ examples:
   advser benchmark ratings.csv --target arousal,valence --leave-out session"""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Parser) -> None:
     """Add the options of the command."""
     add = parser.add_argument
     source = "your recordings (default: the bundled EmoDB)"
@@ -84,7 +84,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--quick", action="store_true", help="one seed and the linear probe alone")
 
 
-def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+def run(options: argparse.Namespace, parser: Parser) -> None:
     """Check the options, load the recordings, compare, and print the results."""
     if options.source and options.labels:
         parser.error("SOURCE and --labels are the same: pass one of them")
@@ -127,7 +127,7 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
             file=sys.stderr,
         )
     print(f"results go to {folder}{os.sep}", file=sys.stderr)
-    try:
+    with usage_errors(parser):
         comparison = benchmark(
             recordings,
             folder,
@@ -137,8 +137,6 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
             n_jobs=options.n_jobs,
             verbose=1,
         )
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
     notes = RATING_NOTES if is_rated else NOTES
     print(format_table(comparison), notes, sep="\n\n")
     try:

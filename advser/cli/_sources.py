@@ -27,6 +27,7 @@ from ..audio._extraction import (
 from ..audio._features import EGeMAPS
 from ..datasets import load_emodb
 from ..exceptions import CorpusWarning
+from ._parser import Parser
 
 __all__ = [
     "READERS",
@@ -108,7 +109,7 @@ def positive(text: str) -> int:
     return number
 
 
-def add_source_options(parser: argparse.ArgumentParser) -> None:
+def add_source_options(parser: Parser) -> None:
     """Add the options that describe the source and how to read it."""
     parser.add_argument(
         "--corpus", metavar="NAME", choices=READERS, help="corpus in the folder SOURCE"
@@ -124,14 +125,14 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def usage_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
+def usage_errors(parser: Parser) -> Iterator[None]:
     """End with a message for errors of the input; print its warnings as lines."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CorpusWarning)
         try:
             yield
         except (ImportError, OSError, ValueError) as error:
-            parser.error(str(error))
+            parser.fail(str(error).partition("\n")[0])
     for warning in caught:
         print(warning.message, file=sys.stderr)
 

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import LeaveOneGroupOut
-from tqdm import tqdm
 
+from .._progress import progress_bar
 from .._routing import call, seeded
 from .._validation import check_labels, count_rows, take_rows
 from ..metrics import unweighted_average_recall
@@ -131,7 +131,9 @@ def adaptation_curve(
     }
     splits = list((cv or LeaveOneGroupOut()).split(np.zeros(n_rows), y, speakers))
     found = []
-    for train, test in tqdm(splits, disable=not verbose):
+    for train, test in progress_bar(
+        splits, name="adaptation", unit="folds", verbose=verbose
+    ):
         runs = [("inductive", "any", 0, test)]
         for order in orders:
             for repeat in range(repeats):

@@ -18,9 +18,9 @@ from joblib.parallel import get_active_backend
 from sklearn.exceptions import FitFailedWarning
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from .._engine._jobs import Fit, ends_at_sigterm, run_together
+from .._progress import progress_bar
 from .._routing import call
 from .._validation import take_rows
 from ..model_selection import MAX_STACK, is_stackable
@@ -91,7 +91,9 @@ def run(jobs, utterances, task, settings, folder, n_jobs, verbose):
         store = Store(folder, settings, utterances, task)
         done = store.done()
         left = {job.key: job for job in jobs if job.key not in done}
-        with tqdm(total=len(left), disable=not verbose) as progress:
+        with progress_bar(
+            name="comparison", unit="fits", total=len(left), verbose=verbose
+        ) as progress:
             for key, tables in _results(left, utterances, n_jobs, store.is_resumed):
                 store.add(tables)
                 del left[key]
