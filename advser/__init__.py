@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         AutoencoderSERRegressor,
         SiameseSER,
     )
+    from .onnx import to_onnx
+    from .persistence import load, save
     from .speakers import Session, SpeakerScaler, enroll
 
 __all__ = [
@@ -41,11 +43,17 @@ __all__ = [
     "SpeakerScaler",
     "UnknownSpeakerWarning",
     "enroll",
+    "load",
+    "save",
     "speaker_leakage",
+    "to_onnx",
 ]
 
 __version__ = "0.1.0.dev0"
-ROOMS = ("exceptions", "audio", "speakers", "methods", "evaluation")  # of `__all__`
+ROOMS = (  # of `__all__`
+    *("exceptions", "audio", "speakers", "methods", "evaluation"),
+    *("persistence", "onnx"),
+)
 
 
 def __getattr__(name: str) -> Any:

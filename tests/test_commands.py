@@ -9,6 +9,7 @@ import pytest
 import torch
 from speech import utterance
 
+import advser
 from advser import AdversarialSER, EGeMAPS, cli
 from advser._progress import progress_bar
 
@@ -126,12 +127,15 @@ def test_feature_sets_do_not_mix(tmp_path):
 # Devices
 
 
-def test_auto_is_the_device_that_is_there(toy):
+def test_auto_is_the_device_that_is_there(toy, tmp_path):
     ser = AdversarialSER(max_epochs=1, device="auto", random_state=0)
     ser.fit(toy.X, toy.y, speakers=toy.speakers)
     expected = "cuda" if torch.cuda.is_available() else "cpu"
     assert next(ser.net_.module_.parameters()).device.type == expected
-    assert ser.get_params()["device"] == "auto"
+    advser.save(ser, tmp_path / "model")
+    loaded = advser.load(tmp_path / "model")
+    assert loaded.get_params()["device"] == "auto"
+    np.testing.assert_array_equal(loaded.predict(toy.X), ser.predict(toy.X))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

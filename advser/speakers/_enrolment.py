@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._routing import call
 from .._validation import check_labels, count_rows
 
-__all__ = ["enroll", "pipeline_of", "split_at_scaler"]
+__all__ = ["enroll", "pipeline_of", "split_at_scaler", "steps_of"]
 
 
 def enroll(
@@ -102,7 +102,7 @@ def split_at_scaler(estimator, *, unfitted=False):
     The steps before are a pipeline, or None where there are none. Of a search they are
     those of its best estimator or, if `unfitted`, of the estimator that it varies.
     """
-    steps = _steps(estimator, unfitted)
+    steps = steps_of(estimator, unfitted)
     for number, step in enumerate(steps):
         if hasattr(step, "enroll"):
             front = pipeline_of(steps[:number]) if number else None
@@ -119,23 +119,23 @@ def pipeline_of(steps):
     return Pipeline([(str(number), step) for number, step in enumerate(steps)])
 
 
-def _steps(estimator, unfitted):
+def steps_of(estimator, unfitted=False):
     """Return the steps of an estimator, with those of pipelines and searches in it."""
     if isinstance(estimator, Pipeline):
         steps = [
             step for _, step in estimator.steps if step not in (None, "passthrough")
         ]
-        return [inner for step in steps for inner in _steps(step, unfitted)]
+        return [inner for step in steps for inner in steps_of(step, unfitted)]
     # Of scikit-learn's meta-estimators, only searches have an `error_score`.
     if not (
         isinstance(estimator, MetaEstimatorMixin) and hasattr(estimator, "error_score")
     ):
         return [estimator]
     if unfitted:
-        return _steps(estimator.estimator, unfitted)
+        return steps_of(estimator.estimator, unfitted)
     if not hasattr(estimator, "best_estimator_"):
         raise NotFittedError(
             f"This {type(estimator).__name__} has no `best_estimator_`; call `fit` "
             f"first. `refit` must not be False, and is {estimator.refit!r}."
         )
-    return _steps(estimator.best_estimator_, unfitted)
+    return steps_of(estimator.best_estimator_, unfitted)

@@ -92,6 +92,16 @@ class Session:
         self._states: dict[Any, Moments] = {}
         self._lock = Lock()
 
+    def __getstate__(self):
+        with self._lock:
+            names, states = self.speakers_, list(self._states.values())
+        return {"model": self.model, "names": names, "states": [*map(list, states)]}
+
+    def __setstate__(self, state):
+        Session.__init__(self, state["model"])
+        states = (Moments(*parts) for parts in state["states"])
+        self._states = dict(zip(state["names"], states))
+
     @property
     def speakers_(self) -> list:
         """The speakers of whom the session keeps statistics."""
