@@ -55,6 +55,8 @@ NETWORKS = (
     AutoencoderSERRegressor,
     SiameseSER,
 )
+# Of scikit-learn's networks; they have no public name, and skops does not know them.
+MLP_OPTIMIZERS = ("AdamOptimizer", "SGDOptimizer")
 # Parameters of an estimator that its net keeps from the fit.
 SETTINGS = ("alpha", "lr", "max_epochs", "batch_size")
 
@@ -356,6 +358,7 @@ def _own_types():
     return [
         *{f"{kind.__module__}.{kind.__qualname__}" for kind in [*modules, *own]},
         "numpy.dtype",
+        *(f"sklearn.neural_network._stochastic_optimizers.{n}" for n in MLP_OPTIMIZERS),
     ]
 
 

@@ -359,7 +359,7 @@ def test_sessions_that_share_their_speakers_cannot_be_left_out(tmp_path, capsys)
     ("options", "error"),
     [
         (["--target", "arousal,joy"], "has no joy"),
-        (["--target", "arousal", "--methods", "svm"], "--methods has svm"),
+        (["--target", "arousal", "--methods", "svm"], "svm is no method with --target"),
         (["--target", "arousal", "--emotions", "anger"], "no --emotions"),
         (["--leave-out", "session"], "goes with --target"),
     ],

@@ -44,7 +44,11 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
     with usage_errors(parser):
         table = read_source(options.source, corpus=options.corpus, wavs=options.wavs)
         failures = extract_features(
-            table, options.output, n_jobs=options.n_jobs, verbose=1
+            table,
+            options.output,
+            feature_set=options.feature_set or "eGeMAPSv02",
+            n_jobs=options.n_jobs,
+            verbose=1,
         )
     print_failures(failures)
     n_kept = len(table) - len(failures)

@@ -1,5 +1,6 @@
 """The parser of the `advser` command, and Ctrl-C."""
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,8 @@ from ._parser import Parser
 __all__ = ["main"]
 
 COMMANDS = {
+    "train": "train a model on your recordings, or on features of them",
+    "predict": "predict recordings by a trained model",
     "benchmark": "compare methods on unseen speakers",
     "extract": "extract the features of recordings to a table",
     "report": "write a page of the results in a folder",
@@ -35,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; what was finished is kept", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # who reads standard output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     finally:
         signal.signal(signal.SIGINT, before)
     return 0
