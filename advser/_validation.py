@@ -20,13 +20,20 @@ import pandas as pd
 from sklearn.utils import _safe_indexing as take_rows
 
 # scikit-learn has no public means to check parameters; its own estimators use these.
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    Options,
+    StrOptions,
+    make_constraint,
+)
 from sklearn.utils.validation import check_array, validate_data
 
 __all__ = [
     "COUNT",
     "COUNTS",
+    "FLAG",
     "LABEL",
+    "LEVEL",
     "NOT_NEGATIVE",
     "POSITIVE",
     "SEED",
@@ -41,6 +48,7 @@ __all__ = [
     "check_parameter",
     "check_rows",
     "check_speakers",
+    "check_unicode",
     "check_weights",
     "count_rows",
     "encode",
@@ -101,6 +109,8 @@ class Numbers(Number):
 
 
 COUNT, COUNTS = Number(Integral, 1), Numbers(Integral, 1)
+LEVEL = Number(Real, 0, 1, closed="neither")  # of confidence
+FLAG = make_constraint("boolean")
 LABEL, SEED = Number(Integral, -(2**31)), Number(Integral, 0, 2**32)
 NOT_NEGATIVE, POSITIVE = Number(Real, 0), Number(Real, 0, closed="neither")
 
@@ -193,11 +203,24 @@ def check_labels(
     elif kind not in ("string", "integer", "boolean", "empty"):
         by_kind = {type(label).__name__: label for label in known[::-1]}
         raise ValueError(_unknown_kind(name, *by_kind.values()))
+    if kind == "string":
+        check_unicode("".join(known), name)
     if not missing.any():
         return known if kind in ("string", "empty") else np.array(known.tolist())
     values[missing] = None
     values[~missing] = known
     return values
+
+
+def check_unicode(text: str, name: str) -> None:
+    """Raise a ValueError for a text that can't be written to a file."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        shown = text[max(0, error.start - 20) : error.end + 20]
+        raise ValueError(
+            f"`{name}` holds {shown!r}, which is no valid Unicode; use other names."
+        ) from None
 
 
 def _is_finite(number):
@@ -362,7 +385,7 @@ def check_array_named(X: npt.ArrayLike, name: str, **settings: Any) -> np.ndarra
     return _named(name, check_array, X, input_name=name, **settings)
 
 
-def check_parameter(value: Any, name: str, constraint: Interval) -> None:
+def check_parameter(value: Any, name: str, constraint: Any) -> None:
     """Raise a ValueError unless a parameter of a function satisfies a constraint."""
     if not constraint.is_satisfied_by(value):
         raise ValueError(f"`{name}` must be {constraint}; got {value!r}.")

@@ -105,6 +105,8 @@ def to_onnx(model: BaseEstimator, path: str | os.PathLike) -> None:
             f"`model` is a {type(model).__name__} whose last step is no classifier or "
             "regressor; put one behind it."
         )
+    is_network = isinstance(steps[-1], NETWORKS) and is_classifier(steps[-1])
+    labels = _labels_of(steps[-1]) if is_network else None
     types = [step._dtype for step in steps if isinstance(step, NETWORKS)]
     dtype = np.dtype("f4" if n_extractors or np.dtype("f4") in types else "f8")
     graphs: list = []
@@ -114,7 +116,7 @@ def to_onnx(model: BaseEstimator, path: str | os.PathLike) -> None:
             dtype = _type_of(graph.graph.output[0])
             graphs.append(onnx.compose.add_prefix(graph, f"{len(graphs)}/"))
     whole = reduce(_joined, graphs)
-    _name_ends(whole.graph, steps)
+    _name_ends(whole.graph, steps, labels)
     described = describe(model)
     whole.metadata_props.add(key="advser", value=described["advser"])
     for name in ("classes", "feature_names", "feature_origin"):
@@ -249,9 +251,20 @@ def _joined(first, second):
     return compose.merge_models(first, second, io_map=[(output.name, target.name)])
 
 
-def _name_ends(graph, steps):
-    """Name the input and the outputs, and turn codes into labels."""
-    from onnx import TensorProto, helper, numpy_helper
+def _labels_of(network):
+    """Return the labels that the codes of a network stand for."""
+    labels = np.array(network.classes_.tolist())  # objects become what they are
+    if labels.dtype.kind not in "iuU":
+        raise ValueError(
+            f"`model` has the classes {labels.tolist()}, and the labels of an ONNX "
+            "graph are strings or integers; fit it with such a `y`."
+        )
+    return labels.astype(object if labels.dtype.kind == "U" else np.int64)
+
+
+def _name_ends(graph, steps, labels):
+    """Name the input and the outputs, and turn codes into labels if there are any."""
+    from onnx import helper, numpy_helper
 
     last = steps[-1]
     (source,) = graph.input
@@ -274,20 +287,12 @@ def _name_ends(graph, steps):
         graph.initializer.append(numpy_helper.from_array(target, "shape"))
         add_output("ratings", answer[1], shape, "Reshape", answer[0], "shape")
         return
-    if isinstance(last, NETWORKS):
-        classes = np.array(last.classes_.tolist())  # objects become what they are
-        if classes.dtype.kind not in "iuU":
-            raise ValueError(
-                f"`model` has the classes {last.classes_.tolist()}, and the labels of "
-                "an ONNX graph are strings or integers; fit it with such a `y`."
-            )
-        is_text = classes.dtype.kind == "U"
-        values = classes.astype(object if is_text else np.int64)
-        graph.initializer.append(numpy_helper.from_array(values, "classes"))
-        kind = TensorProto.STRING if is_text else TensorProto.INT64
-        add_output("label", kind, [], "Gather", "classes", answer[0])
-    else:
+    if labels is None:
         add_output("label", answer[1], [], "Identity", answer[0])
+    else:
+        graph.initializer.append(numpy_helper.from_array(labels, "labels"))
+        kind = helper.np_dtype_to_tensor_dtype(labels.dtype)
+        add_output("label", kind, [], "Gather", "labels", answer[0])
     if hasattr(last, "predict_proba"):  # scikit-learn's others have scores here
         ((name, kind),) = scores
         add_output("probabilities", kind, [len(last.classes_)], "Identity", name)

@@ -46,7 +46,7 @@ __all__ = ["load", "save"]
 
 FORMAT = 1
 N_CHECKSUM = 64  # characters
-MAX_RATIO = 50  # of the bytes in all members to those of the file; 5 is usual
+MAX_RATIO = 100  # of the bytes in all members to those of the file; 5 is usual
 MEMBER = re.compile(r"[\w-]+\.(json|npy)", re.ASCII)
 NETWORKS = (
     AdversarialSER,
@@ -81,7 +81,7 @@ def save(
     *,
     trusted: Sequence[type | str] = (),
 ) -> None:
-    """Write a model to a file, from which :func:`load` makes an equal one.
+    """Write a model to a file, from which :func:`~advser.load` makes an equal one.
 
     The file contains no pickle. An existing file is replaced once the new one is
     complete.
@@ -106,8 +106,8 @@ def save(
         If the model is no estimator and no session.
 
     ValueError
-        If the model has a part that cannot be written, or that :func:`load` would
-        refuse. The file is then as it was before.
+        If the model has a part that cannot be written, or that :func:`~advser.load`
+        would refuse. The file is then as it was before.
 
     See Also
     --------
@@ -137,19 +137,21 @@ def save(
             f"`model` is a {type(model).__name__}; it must be an estimator, a pipeline "
             "or a Session."
         )
+    search = getattr(model, "model", model)  # a session has a model
+    if hasattr(search, "best_estimator_"):
+        raise ValueError(
+            f"`model` is or has a {type(search).__name__}; use its `best_estimator_`."
+        )
     try:
         data = _write(model)
+        _read(data, "The file", trusted)
     except Exception as error:  # whatever a part of the model raises when copied
-        raise ValueError(
-            f"`model` has a part that cannot be saved: {error} Leave it out; instead "
-            "of a function, pass an object of a class."
-        ) from error
-    _read(data, path, trusted)
+        raise ValueError(f"`model` cannot be saved. {error}") from error
     replace_file(path, data)
 
 
 def load(path: str | os.PathLike, *, trusted: Sequence[type | str] = ()) -> Any:
-    """Read a model from a file that :func:`save` has written.
+    """Read a model from a file that :func:`~advser.save` has written.
 
     To load a file runs no code that is in it, whoever wrote it. The model predicts as
     the saved one, bit for bit on the same machine, and a session goes on.
@@ -170,9 +172,9 @@ def load(path: str | os.PathLike, *, trusted: Sequence[type | str] = ()) -> Any:
     Raises
     ------
     ValueError
-        If the file is none of :func:`save`, damaged, of a newer format, has types that
-        are not trusted, or extracts features with other versions of openSMILE or
-        audresample than those installed.
+        If the file is none of :func:`~advser.save`, damaged, of a newer format, has
+        types that are not trusted, or extracts features with other versions of
+        openSMILE or audresample than those installed.
 
     Warns
     -----
@@ -184,6 +186,8 @@ def load(path: str | os.PathLike, *, trusted: Sequence[type | str] = ()) -> Any:
 
 def replace_file(path: str | os.PathLike, data: bytes) -> None:
     """Write a file, whole or not at all."""
+    if not Path(path).parent.is_dir():
+        raise FileNotFoundError(f"The folder of {path} does not exist; make it first.")
     unfinished = Path(f"{os.fspath(path)}.{uuid4().hex}.part")
     try:
         unfinished.write_bytes(data)
@@ -197,15 +201,18 @@ def describe(model: BaseEstimator | Session) -> dict[str, Any]:
     model = getattr(model, "model", model)
     parts = list(parts_of(model))
     extractors = [part for part in parts if isinstance(part, EGeMAPS)]
-    names = _first(parts, "feature_names_in_")
-    if names is None and extractors:
-        names = extractors[0].feature_names
+    origins = (getattr(part, "feature_origin_", None) for part in parts)
+    origin = next((origin for origin in origins if origin), None)
+    names = getattr(model, "feature_names_in_", None)
+    if extractors:
+        names = extractors[0].feature_names if names is None else names
+        origin = origin or extractors[0].recipe
     return {
         "advser": version("advser"),
         "model": type(model).__name__,
         "classes": np.asarray(getattr(model, "classes_", [])).tolist(),
         "feature_names": None if names is None else list(names),
-        "feature_origin": _first(parts, "feature_origin_"),
+        "feature_origin": origin,
         "extraction": [extractor.recipe for extractor in extractors],
     }
 
@@ -229,12 +236,6 @@ def parts_of(value: Any, kinds: tuple[type, ...] = ()) -> Iterator[Any]:
             waiting += value.ravel().tolist() if value.dtype == object else []
         else:
             waiting += getattr(value, "__dict__", {}).values()
-
-
-def _first(parts, name):
-    """Return an attribute of the first part that has it, or None."""
-    values = (getattr(part, name, None) for part in parts)
-    return next((value for value in values if value is not None), None)
 
 
 def _write(model):
@@ -277,13 +278,14 @@ def _read(data, path, trusted):
         _check_members(file, len(data))
         description = json.loads(file.read("advser.json"))
         newest, writer = description["format"], description["advser"]
+        here = version("advser")
         is_newer = newest > FORMAT
     if is_newer:
         raise ValueError(
             f"{path} has format {newest}, of advser {writer}, and this is advser "
-            f"{version('advser')}, which reads formats up to {FORMAT}; update advser."
+            f"{here}, which reads formats up to {FORMAT}; update advser."
         )
-    with _naming(path):
+    with _naming(path, f" advser {writer} wrote it." if writer != here else ""):
         model = skops.io.loads(data, trusted=[*_own_types(), *trusted])
         for part in parts_of(model):
             if isinstance(part, nn.Module):
@@ -307,7 +309,7 @@ def _read(data, path, trusted):
 
 
 @contextmanager
-def _naming(path):
+def _naming(path, origin=""):
     """Turn whatever an altered file raises into an error that names the file."""
     from skops.io.exceptions import UntrustedTypesFoundException
 
@@ -316,11 +318,11 @@ def _naming(path):
     except UntrustedTypesFoundException as error:
         raise ValueError(
             f"{path} has types that are not of advser, scikit-learn or PyTorch, and "
-            f"may run code. If you know them, pass them as `trusted`. {error}"
+            f"may run code. If you know them, pass them as `trusted`.{origin} {error}"
         ) from error
     except Exception as error:
         raise ValueError(
-            f"{path} is damaged, and no model can be made of it: "
+            f"{path} is damaged, or needs code that is missing here.{origin} "
             f"{type(error).__name__}: {error}"
         ) from error
 
@@ -340,8 +342,9 @@ def _check_members(file, n_bytes):
     if size > MAX_RATIO * n_bytes:
         raise ValueError(f"it has {n_bytes} bytes and would grow to {size}.")
     for name in names:
-        if name.endswith(".npy") and file.read(name)[:6] != b"\x93NUMPY":
-            raise ValueError(f"{name!r} is no array.")
+        with file.open(name) as member:
+            if name.endswith(".npy") and member.read(6) != b"\x93NUMPY":
+                raise ValueError(f"{name!r} is no array.")
 
 
 def _own_types():
@@ -490,5 +493,6 @@ def _restored_net(
     for group, states in zip(net.optimizer_.param_groups, optimizer):
         for parameter, state in zip(group["params"], states):
             if state:
+                state = {name: value.to(net.device) for name, value in state.items()}
                 net.optimizer_.state[parameter] = state
     return net

@@ -17,6 +17,7 @@ from .evaluation import Comparison
 from .evaluation._reading import read_json
 from .plots import DifferenceDisplay, IntervalDisplay, LeakageDisplay, RatingDisplay
 from .plots._base import (
+    KNOWLEDGE,
     MEASURES,
     draw_confusion_matrix,
     new_figure,
@@ -112,7 +113,10 @@ def report(
         n_seeds=max(seeds),
         n_missing=sum(seeds) * settings["protocol"]["n_folds"] - len(comparison.scores),
         searched=searched if candidates.nunique() > 1 else [],
-        transductive=list(summary.index[summary["transductive"]]),
+        knowledge=KNOWLEDGE,
+        kinds={
+            kind: list(names) for kind, names in summary.groupby("kind").groups.items()
+        },
         intervals=draw_intervals(finished, measure, confidence_level),
         scores=score_table(summary, measure, confidence_level, with_fits=True),
         targets={
@@ -127,7 +131,6 @@ def report(
         pairs=pair_table(pairs, confidence_level),
         leakage=leakage_of(comparison, finished.index),
         speakers=speaker_table(comparison),
-        starred=len(comparison.by_speaker()) > FEW and summary["transductive"].any(),
         predictions=draw_predictions(comparison, finished, targets),
         embedding=embedding_of(folder),
         errors=list(
@@ -189,7 +192,7 @@ def score_table(summary, measure, confidence_level, *, with_fits=False):
     if with_fits:
         table["candidates"] = summary["candidates"].map(str)
         table["fit, s"] = texts("{:.2f}", summary["fit_seconds"])
-    return table_of(table, summary["transductive"])
+    return table_of(table, summary["kind"])
 
 
 def draw_differences(pairs, measure, confidence_level):
@@ -219,7 +222,7 @@ def pair_table(pairs, confidence_level):
     for column, name in (("p_value", "p"), ("p_holm", "p, corrected")):
         table[name] = ["< 0.001" if p < 0.001 else f"{p:.3f}" for p in pairs[column]]
     table = pd.DataFrame(table).set_index(pairs["estimator"])
-    return table_of(table, pairs["transductive"], text=["compared with"])
+    return table_of(table, pairs["kind"], text=["compared with"])
 
 
 def leakage_of(comparison, finished):
@@ -240,7 +243,7 @@ def leakage_of(comparison, finished):
     table = wide.loc[[*raw, *names], "accuracy"][pd.unique(columns)]
     table.loc["chance"] = wide["chance"].max()
     table = table.apply(lambda column: texts("{:z.2f}", column))
-    flags = comparison.transductive().reindex(table.index, fill_value=False)
+    kinds = comparison.kinds().reindex(table.index, fill_value="")
     alt = f"Leakage by the {probe} probe against {comparison.measure.upper()}, for each"
     caption = (
         "Upper left is better: more of the emotion, less of the speaker. Utterances "
@@ -248,17 +251,20 @@ def leakage_of(comparison, finished):
     )
     return {
         "figure": image(figure, f"{alt} estimator", caption),
-        "table": table_of(table, flags),
+        "table": table_of(table, kinds),
     }
 
 
 def speaker_table(comparison):
     """Return the score of each speaker: a row per estimator, or a column if many."""
     table = comparison.by_speaker().apply(lambda column: texts("{:z.2f}", column))
-    flags = comparison.transductive()[table.columns]
+    kinds = comparison.kinds()[table.columns]
     if len(table) <= FEW:
-        return table_of(table.T.rename_axis("estimator"), flags)
-    table.columns = [f"{name} *" if flag else name for name, flag in flags.items()]
+        return table_of(table.T.rename_axis("estimator"), kinds)
+    table.columns = [
+        name if kind == "inductive" else f"{name} ({kind})"
+        for name, kind in kinds.items()
+    ]
     return table_of(table)
 
 
@@ -274,7 +280,8 @@ def draw_predictions(comparison, finished, targets):
         rows.append([])
         for name, row in finished.iterrows():
             found = of_estimator[name]
-            title = name + " (transductive)" * bool(row["transductive"])
+            kind = row["kind"]
+            title = name if kind == "inductive" else f"{name} ({kind})"
             if target is None:
                 side = 2.2 + 0.42 * len(comparison.settings["data"]["emotions"])
                 figure = new_figure(side + 0.4, side)
@@ -337,13 +344,17 @@ def failure_table(folder):
     return table_of(table, text=["reason"])
 
 
-def table_of(table, transductive=None, text=()):
-    """Return a table of texts as the template takes it; `text` are left-aligned."""
-    flags = [False] * len(table) if transductive is None else transductive
+def table_of(table, kinds=None, text=()):
+    """Return a table of texts as the template takes it; `text` are left-aligned.
+
+    A kind of score other than inductive is written behind the name of the row.
+    """
+    kinds = [""] * len(table) if kinds is None else kinds
+    notes = ["" if kind == "inductive" else kind for kind in kinds]
     return {
         "corner": table.index.name or "",
         "columns": list(table),
-        "rows": list(zip(table.index, flags, table.to_numpy())),
+        "rows": list(zip(table.index, notes, table.to_numpy())),
         "text": text,
     }
 

@@ -63,7 +63,7 @@ def write(args, comparison, tables):
             "seeds": list(range(args.seeds)),
             "estimators": {
                 name: {
-                    "transductive": bool(comparison.transductive()[name]),
+                    "kind": comparison.kinds()[name],
                     "parameters": planned["parameters"],
                 }
                 for name, planned in settings["estimators"].items()

@@ -10,7 +10,7 @@ own correction; all pairs would be too many for ten speakers.
 import pandas as pd
 from _emodb import arguments, compared, write
 
-from advser.cli._methods import METHODS, NORMALISATIONS
+from advser.cli._methods import METHODS, method_of
 
 BASELINES = ["svm", "none"]
 
@@ -25,7 +25,7 @@ def main():
     tests = []
     for method in BASELINES:
         if method in args.methods:
-            names = [METHODS[method] + suffix for suffix in NORMALISATIONS.values()]
+            names = [one for one in summary.index if method_of(one) == METHODS[method]]
             tests.append(comparison.pairwise(names))
     tests = pd.concat(tests or [comparison.pairwise()])
     print(tests.to_string(index=False))

@@ -369,8 +369,16 @@ def test_adaptation_curve_scores_what_a_session_predicts(data):
 
 def test_scores_that_depend_on_the_order_are_not_compared(data):
     with pytest.raises(ValueError, match="order of the utterances"):
-        compare({"adaptive": pipeline()}, *data)
-    with pytest.raises(ValueError, match="order of the utterances"):
         enrollment_curve(pipeline(), *data, k=[0, 5])
     with pytest.raises(ValueError, match="does not adapt"):
         adaptation_curve(LogisticRegression(), *data)
+
+
+@pytest.mark.parametrize(("n_rows", "n_emotions"), [(2, 2), (3, 3), (5, 5), (6, 3)])
+def test_few_rows_leave_no_choice_of_what_to_adapt(n_rows, n_emotions):
+    X = np.random.default_rng(0).normal(size=(n_rows, 4))
+    numbers = np.arange(n_rows)
+    scaler = SpeakerScaler(unknown="adapt").fit(X, numbers % n_emotions, numbers % 2)
+    assert not scaler.balance_
+    assert scaler.adaptation_scores_ is None
+    assert np.isfinite(scaler.transform(X, ["new"] * n_rows)).all()

@@ -436,10 +436,10 @@ def test_results_do_not_depend_on_the_processes(pair):
     [
         ({"corpora": {"A": small(0)}}, "`corpora` has 1 entries"),
         ({"estimators": {}}, "`estimators` has 0 entries"),
-        ({"seeds": 0}, "`seeds` is 0"),
+        ({"seeds": 0}, "`seeds` must be an int"),
         ({"domain": "gender"}, "`domain` has 'gender'"),
-        ({"within": 1}, "`within` is 1"),
-        ({"emotions": ["rage"]}, "`emotions` has .'rage'., which no corpus has"),
+        ({"within": 1}, "`within` must be an int"),
+        ({"emotions": ["rage"]}, "`emotions` has 'rage'; it must be one"),
         ({"B": small(1).drop(columns="speaker")}, r"`corpora\['B'\]` has no column"),
         ({"B": small(1)[["emotion", "speaker"]]}, r"'B'.* features of shape \(24, 0\)"),
         (

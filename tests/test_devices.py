@@ -12,6 +12,7 @@ import pytest
 import torch
 from sklearn.base import clone, is_regressor
 
+import advser
 from advser import (
     AdversarialSER,
     AdversarialSERRegressor,
@@ -92,3 +93,22 @@ def test_fit_elsewhere_is_that_on_the_cpu(process, toy, name):
     assert there == {elsewhere.DEVICE}
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def results_after_loading(device, file, X, y, speakers):
+    """Return where a loaded network lives after a fit, and its probabilities."""
+    ser = AdversarialSER(max_epochs=2, warm_start=True, device=device, random_state=0)
+    with elsewhere.Visits():
+        advser.save(ser.fit(X, y, speakers), file)
+        ser = advser.load(file).fit(X, y, speakers)
+        lives = {part.device.type for part in ser.net_.module_.parameters()}
+        return lives, ser.predict_proba(X)
+
+
+def test_network_is_loaded_to_its_device(process, toy, tmp_path):
+    (_, expected), (there, found) = [
+        process.submit(results_after_loading, device, tmp_path / "file", *toy).result()
+        for device in ("cpu", elsewhere.DEVICE)
+    ]
+    assert there == {elsewhere.DEVICE}
+    np.testing.assert_array_equal(found, expected)

@@ -2,13 +2,14 @@
 
 import json
 import os
+from itertools import product
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from baselines import GUESS, LR
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -34,7 +35,7 @@ from advser.evaluation import (
     uar_interval,
 )
 from advser.metrics import concordance_correlation, speaker_uar
-from advser.speakers import SpeakerScaler
+from advser.speakers import Session, SpeakerScaler, utterance_order
 
 TABLES = ["scores", "predictions", "leakage", "errors"]
 RIDGE = make_pipeline(StandardScaler(), Ridge(random_state=0))
@@ -211,17 +212,89 @@ def test_compare_runs_adversarial_networks(toy):
         {"alone": network, "scaled": pipeline}, *toy, seeds=1, probes=["logistic"]
     )
     summary = comparison.summary()
-    assert list(summary["transductive"]) == [False, True]
+    assert list(summary["kind"]) == ["inductive", "transductive"]
     assert (summary["uar"] > 0.4).all()
 
 
 @pytest.mark.parametrize(
-    ("unknown", "transductive"), [("population", False), ("batch", True)]
+    ("unknown", "kind"),
+    [
+        ("population", "inductive"),
+        ("adapt", "adaptive, blocks"),
+        ("batch", "transductive"),
+    ],
 )
-def test_compare_marks_transductive_estimators(unknown, transductive, toy):
-    model = make_pipeline(SpeakerScaler(unknown=unknown), SVC(random_state=0))
-    comparison = compare({"SVM": model}, *toy, probes=())
-    assert comparison.scores["transductive"].eq(transductive).all()
+def test_compare_names_what_is_known_of_the_test_speaker(unknown, kind, toy):
+    model = make_pipeline(
+        SpeakerScaler(unknown=unknown, balance=False), SVC(random_state=0)
+    )
+    comparison = compare({"SVM": model}, *toy, probes=(), order="blocks")
+    assert comparison.scores["kind"].eq(kind).all()
+    assert list(comparison.kinds()) == [kind]
+
+
+@pytest.fixture
+def adaptive():
+    """Return a pipeline that adapts to the speaker, without a choice in `fit`."""
+    scaler = SpeakerScaler(unknown="adapt", balance=False, shrinkage=2)
+    return make_pipeline(scaler, LogisticRegression(random_state=0))
+
+
+def test_compare_predicts_utterances_in_an_order_that_the_seed_draws(adaptive, toy):
+    found = compare({"LR": adaptive}, *toy, seeds=2, probes=())
+    assert list(found.kinds().items()) == [
+        ("LR, random", "adaptive, random"),
+        ("LR, blocks", "adaptive, blocks"),
+        ("LR, emotions", "adaptive, emotions"),
+    ]
+    test, train = toy.speakers == toy.speakers[0], toy.speakers != toy.speakers[0]
+    model = clone(adaptive)
+    scaled = model[0].fit_transform(toy.X[train], toy.y[train], toy.speakers[train])
+    model[1].fit(scaled, toy.y[train])
+    for seed, order in product([0, 1], ["random", "blocks", "emotions"]):
+        rows = np.flatnonzero(test)
+        rows = rows[
+            utterance_order(toy.y[rows], toy.speakers[rows], order, random_state=seed)
+        ]
+        expected = Session(model).predict(toy.X[rows], speaker="new")
+        one = found.predictions.query(f"estimator == 'LR, {order}' and seed == {seed}")
+        one = one[one["speaker"] == toy.speakers[0]]
+        assert list(one["sample"]) == list(rows)
+        assert list(one["y_pred"]) == list(expected)
+    assert found.pairwise().empty  # scores of different orders are not compared
+
+
+def test_compare_fits_once_for_all_orders_and_their_draws(adaptive, toy):
+    fits = []
+
+    class Counted(LogisticRegression):
+        def fit(self, X, y):
+            fits.append(len(X))
+            return super().fit(X, y)
+
+    counted = make_pipeline(adaptive[0], Counted(random_state=0))
+    compare({"LR": counted}, *toy, seeds=3, probes=())
+    assert len(fits) == 4  # a fit for each fold
+
+
+def test_compare_goes_on_with_the_orders_that_are_left(adaptive, toy, tmp_path):
+    whole = compare({"LR": adaptive}, *toy, seeds=2, probes=(), folder=tmp_path)
+    scores = (tmp_path / "scores.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "scores.csv").write_text("".join(scores[:4]))
+    again = compare({"LR": adaptive}, *toy, seeds=2, probes=(), folder=tmp_path)
+    for one, other in zip(without_seconds(again), without_seconds(whole)):
+        pd.testing.assert_frame_equal(one, other)
+
+
+def test_compare_refuses_to_adapt_where_there_is_no_order(adaptive, toy):
+    cv = GroupKFold(2)
+    search = GridSearchCV(adaptive, {"logisticregression__C": [1.0]}, cv=cv)
+    with pytest.raises(ValueError, match=r"A search .* cannot hold"):
+        compare({"LR": search}, *toy, probes=())
+    with pytest.raises(ValueError, match=r"A search .* cannot hold"):
+        compare({"LR": adaptive}, *toy, probes=(), search={"LR": search.param_grid})
+    with pytest.raises(ValueError, match="`order` has 'sorted'"):
+        compare({"LR": adaptive}, *toy, probes=(), order="sorted")
 
 
 def test_compare_scales_each_speaker_of_a_test_fold_separately(toy):
@@ -533,7 +606,7 @@ def test_compare_leaves_out_groups_of_speakers(toy):
         compare({"LR": LR}, *toy, groups=np.arange(120) % 7, probes=())
 
 
-def test_pairwise_compares_no_transductive_estimator_with_others(toy):
+def test_pairwise_compares_estimators_of_one_kind(toy):
     model = LogisticRegression(random_state=0)
     estimators = {
         "guess": GUESS,
@@ -576,7 +649,7 @@ def test_summary_has_the_interval_over_speakers(toy):
     ("options", "message"),
     [
         ({"estimators": {}}, "`estimators` has 0 entries"),
-        ({"seeds": 0}, "`seeds` is 0"),
+        ({"seeds": 0}, "`seeds` must be an int"),
         ({"estimators": {"raw features": LR}}, "`estimators` has 'raw features'"),
         ({"genders": ["a"]}, "`genders` has 1 entries"),
         ({"genders": ["a"] * 120}, "`genders` has {'a': 4} as numbers of speakers"),
@@ -660,7 +733,7 @@ def test_ratings_are_tested_over_speakers(rated, toy):
     comparison = compare(estimators, *data, seeds=2, probes=())
     table = comparison.pairwise()
     summary = comparison.summary()
-    assert list(summary["transductive"]) == [False, False, True]
+    assert list(summary["kind"]) == ["inductive", "inductive", "transductive"]
     assert list(table["estimator"] + " " + table["other"]) == ["ridge net"]
     lead = summary["ccc"]["ridge"] - summary["ccc"]["net"]
     assert table["difference"][0] == pytest.approx(lead)
@@ -769,3 +842,20 @@ def test_errors_of_bad_ratings(options, message, rated):
     arguments = dict(zip(["X", "y", "speakers"], rated, strict=True))
     with pytest.raises(ValueError, match=message):
         compare(**{"estimators": {"ridge": RIDGE}, **arguments, **options})
+
+
+def test_comparison_prints_the_score_of_each_estimator(toy):
+    comparison = compare({"LR": LR, "guess": GUESS}, *toy, seeds=2, probes=())
+    summary = comparison.summary()
+    lines = str(comparison).splitlines()
+    assert lines[0].split() == [
+        "uar",
+        "uar_std",
+        "uar_low",
+        "uar_high",
+        "kind",
+        "errors",
+    ]
+    assert lines[2].split()[:2] == ["LR", f"{summary['uar']['LR']:.3f}"]
+    assert f"<td>{summary['uar']['LR']:.3f}</td>" in comparison._repr_html_()
+    assert f"{summary['uar']['LR']:.3f}" in str(summary.round(3))

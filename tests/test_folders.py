@@ -1,6 +1,8 @@
 """The folder of a comparison: damage is named, interrupts lose nothing finished."""
 
+import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -12,14 +14,20 @@ import pandas as pd
 import pytest
 from baselines import LR
 from sklearn.dummy import DummyClassifier
-from sklearn.exceptions import FitFailedWarning
-from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_score
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 
-from advser import AdversarialSER
+from advser import AdversarialSER, SpeakerScaler
 from advser._locks import locked
-from advser.evaluation import Comparison, compare, cross_corpus, enrollment_curve
+from advser.evaluation import (
+    Comparison,
+    adaptation_curve,
+    compare,
+    cross_corpus,
+    enrollment_curve,
+)
 from advser.evaluation._jobs import Job, _bundles
 
 GUESS = DummyClassifier(strategy="most_frequent", random_state=0)
@@ -52,7 +60,7 @@ def change(file, number, edit):
         ("scores", lambda line: line.replace(b"0,1", b"0,x", 1), "line 3: fold is 'x'"),
         ("scores", lambda line: line.replace(b"0,1", b"0,7", 1), "line 3: fold is '7'"),
         ("scores", lambda line: line.replace(b"LR", b"RL"), "line 3: estimator is"),
-        ("scores", lambda line: line.replace(b"False", b"no"), "transductive is 'no'"),
+        ("scores", lambda line: line.replace(b"inductive", b"no"), "kind is 'no'"),
         ("scores", lambda line: line.replace(b"0,1", b"0,0", 1), "for the second time"),
         (
             "predictions",
@@ -101,6 +109,45 @@ def test_a_foreign_table_is_named_and_a_header_alone_has_no_rows(name, toy, fold
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "number", "old", "new"),
+    [
+        ("predictions", 1, ",anger", ",sadness"),
+        ("predictions", 2, "neutral,", "anger,"),
+        ("scores", 3, "0.", "0.1"),
+    ],
+)
+def test_scores_and_predictions_that_disagree_are_refused(
+    name, number, old, new, toy, folder
+):
+    expected = Comparison.load(folder).summary()
+    file = folder / f"{name}.csv"
+    lines = file.read_text().split("\n")
+    number = next(i for i in range(number, len(lines)) if old in lines[i])
+    lines[number] = lines[number].replace(old, new)
+    file.write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=r"has uar = .* predictions.csv have") as error:
+        Comparison.load(folder)
+    key = re.search(r"scores.csv`: '(.*?)', seed (.*?), fold (.*?) ", str(error.value))
+    estimator, seed, fold = key.groups()
+    lines = (folder / "scores.csv").read_text().split("\n")
+    kept = [
+        line for line in lines if not re.match(rf"{estimator},\w+,{seed},{fold},", line)
+    ]
+    assert len(kept) == len(lines) - 1
+    (folder / "scores.csv").write_text("\n".join(kept))
+    found = resume(toy, folder).summary()
+    pd.testing.assert_series_equal(found["uar"], expected["uar"])
+
+
+@pytest.mark.parametrize("column", ["high", "majority", "n_speakers"])
+def test_a_column_that_is_missing_is_named(column, folder):
+    table = pd.read_csv(folder / "leakage.csv")
+    table.drop(columns=column).to_csv(folder / "leakage.csv", index=False)
+    with pytest.raises(ValueError, match=f"leakage.csv` has no column '{column}'"):
+        Comparison.load(folder)
+
+
 def test_a_row_that_a_power_cut_has_shortened_is_left_out(toy, folder):
     file = folder / "scores.csv"
     content = file.read_bytes()
@@ -115,6 +162,7 @@ def test_a_row_that_a_power_cut_has_shortened_is_left_out(toy, folder):
         (lambda text: text[:200], "damaged or no JSON"),
         (lambda text: "[1, 2]", "its content is .* not of type dict"),
         (lambda text: "{}", "data is missing"),
+        (lambda text: json.dumps(json.loads(text) | {"data": None}), "data is None"),
         (lambda text: text.replace('"n_folds": 4', '"n_folds": "4"'), "n_folds is '4'"),
         (
             lambda text: text.replace('"n_folds": 4', '"n_folds": true'),
@@ -146,15 +194,37 @@ def test_damaged_settings_are_named(edit, message, toy, folder):
 
 def test_any_name_of_a_file_comes_back_from_the_folder(toy, tmp_path):
     names = [f"{number}" for number in range(120)]
+    names[5] = "\udcff.wav"  # not UTF-8, as Python reads it from the disk
     names[:5] = ["a\rb.wav", "a\nb.wav", 'a",b\r\n.wav', "\u2028.wav", "\x00\x1b.wav"]
-    X = pd.DataFrame(toy.X, index=names).add_prefix("f")
+    X = pd.DataFrame(toy.X, index=pd.Index(names, dtype=object)).add_prefix("f")
     data = {"X": X, "y": toy.y, "speakers": toy.speakers, "probes": ()}
     found = compare({"LR": LR}, **data, folder=tmp_path)
+    names[5] = r"\udcff.wav"
     assert set(found.predictions["sample"]) == set(names)
     loaded = Comparison.load(tmp_path).predictions
     assert list(loaded["sample"]) == list(found.predictions["sample"])
-    seconds = compare({"LR": LR}, **data, folder=tmp_path).scores["fit_seconds"]
+    again = compare({"LR": LR}, **data, folder=tmp_path)
+    pd.testing.assert_frame_equal(again.predictions, found.predictions)
+    seconds = again.scores["fit_seconds"]
     assert list(seconds) == list(found.scores["fit_seconds"])  # nothing is done again
+
+
+@pytest.mark.parametrize("name", ["y", "speakers", "estimators"])
+def test_a_label_that_no_file_can_hold_is_refused(name, toy, tmp_path):
+    arguments = {"estimators": {"LR": LR}, **toy._asdict()}
+    if name == "estimators":
+        arguments[name] = {"\ud800": LR}
+    else:
+        arguments[name] = ["\ud800", *arguments[name][1:]]
+    with pytest.raises(ValueError, match=f"`{name}` holds .* no valid Unicode"):
+        compare(**arguments, probes=(), folder=tmp_path)
+
+
+def test_the_failed_probe_of_the_features_is_read_again(folder):
+    row = {"estimator": "raw features", "seed": 0, "fold": None, "error": "ValueError"}
+    errors = pd.DataFrame([row | {"message": "none", "traceback": 'a\n"b'}])
+    errors.to_csv(folder / "errors.csv", index=False)
+    assert list(Comparison.load(folder).errors["estimator"]) == ["raw features"]
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(toy, tmp_path):
@@ -199,15 +269,15 @@ def test_a_second_process_is_refused_at_once(toy, folder):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seeds": [1, 1]}, r"`seeds` is \[1, 1\]"),
-        ({"seeds": [1.7]}, "`seeds` holds 1.7"),
-        ({"seeds": [True]}, "`seeds` holds True"),
-        ({"seeds": [-1]}, "`seeds` holds -1"),
-        ({"seeds": [2**32]}, "`seeds` is"),
-        ({"seeds": True}, "`seeds` is True"),
-        ({"seeds": 2.0}, "`seeds` is 2.0"),
-        ({"seeds": "12"}, "`seeds` holds '1'"),
-        ({"seeds": None}, "`seeds` is None"),
+        ({"seeds": [1, 1]}, r"`seeds` is \[1, 1\]; each"),
+        ({"seeds": [1.7]}, r"`seeds` must be a sequence of 1 or more, .* got \[1.7\]"),
+        ({"seeds": [True]}, "`seeds` must be a sequence"),
+        ({"seeds": [-1]}, "`seeds` must be a sequence"),
+        ({"seeds": [2**32]}, "`seeds` must be a sequence"),
+        ({"seeds": True}, "`seeds` must be an int .* got True"),
+        ({"seeds": 2.0}, "`seeds` must be a sequence"),
+        ({"seeds": "12"}, "`seeds` must be a sequence"),
+        ({"seeds": None}, "`seeds` must be a sequence"),
         ({"estimators": [LR]}, "`estimators` is of type list; pass a dict"),
         ({"estimators": LR}, "`estimators` is of type Pipeline; pass a dict"),
         ({"estimators": {"LR": GaussianNB}}, "as 'LR', which is no estimator"),
@@ -227,17 +297,21 @@ def test_every_comparison_refuses_the_same_arguments(options, message, toy):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"cv": 1}, "`cv` is 1; it must be an integer of at least 2"),
-        ({"cv": True}, "`cv` is True"),
+        ({"cv": 1}, "`cv` must be an int in the range .2, "),
+        ({"cv": True}, "`cv` must be an int"),
         ({"cv": 2.5}, "`cv` is 2.5; it must be 'loso'"),
         ({"cv": GroupKFold}, "`cv` is <class"),
         ({"cv": iter([])}, "`cv` is .*PredefinedSplit"),
         ({"cv": [([0], [1])]}, r"`cv` is \[\(\[0\], \[1\]\)\]; .*PredefinedSplit"),
         ({"search": {"LR": {}}, "inner_cv": "kfold"}, "`inner_cv` is 'kfold'"),
         ({"search": {"LR": {}}, "inner_cv": iter([])}, "`inner_cv` is "),
-        ({"search": {"LR": {}}, "inner_cv": 0}, "`inner_cv` is 0"),
-        ({"search": {"LR": {}}, "n_candidates": 1.5}, "`n_candidates` is 1.5"),
+        ({"search": {"LR": {}}, "inner_cv": 0}, "`inner_cv` must be an int"),
+        ({"search": {"LR": {}}, "n_candidates": 1.5}, "`n_candidates` must be an int"),
+        ({"search": {"LR": [1]}}, "`search` is .* not a dict"),
+        ({"search": {"LR": {"memory": None}}}, "`search` is .*'memory'"),
         ({"probes": "svm"}, "`probes` has 'svm'"),
+        ({"probes": None}, "`probes` has None"),
+        ({"within_emotion": "no"}, "`within_emotion` must be .*bool"),
     ],
 )
 def test_compare_refuses_what_makes_no_folds(options, message, toy):
@@ -257,13 +331,22 @@ def test_cv_and_inner_cv_take_the_same(toy):
 @pytest.mark.parametrize("level", [2, 0, 1, -0.5, float("nan"), "high", None])
 def test_every_interval_refuses_a_level_that_is_no_probability(level, toy):
     comparison = compare({"LR": LR, "guess": GUESS}, *toy, probes=())
-    with pytest.raises(ValueError, match="`confidence_level` is"):
+    with pytest.raises(
+        ValueError,
+        match="`confidence_level` must be a float",
+    ):
         comparison.summary(level)
-    with pytest.raises(ValueError, match="`confidence_level` is"):
+    with pytest.raises(
+        ValueError,
+        match="`confidence_level` must be a float",
+    ):
         comparison.pairwise(confidence_level=level)
     corpora = {"one": tuple(toy), "other": tuple(toy)}
     found = cross_corpus(corpora, {"LR": LR}, within=None)
-    with pytest.raises(ValueError, match="`confidence_level` is"):
+    with pytest.raises(
+        ValueError,
+        match="`confidence_level` must be a float",
+    ):
         found.summary(level)
 
 
@@ -272,9 +355,11 @@ def test_every_interval_refuses_a_level_that_is_no_probability(level, toy):
     [
         ({"k": 5}, r"`k` is 5; pass a list, such as \[5\]"),
         ({"k": "all"}, "`k` is 'all'; pass a list"),
-        ({"k": [1.5]}, "`k` holds 1.5"),
-        ({"k": [True]}, "`k` holds True"),
-        ({"repeats": 1.5}, "`repeats` is 1.5"),
+        ({"k": [1.5]}, "`k` must be a sequence, each an int"),
+        ({"k": [True]}, "`k` must be a sequence, each an int"),
+        ({"repeats": 1.5}, "`repeats` must be an int"),
+        ({"random_state": None}, "`random_state` must be an int"),
+        ({"neutral": "no"}, "`neutral` must be .*bool"),
     ],
 )
 def test_an_enrolment_refuses_wrong_numbers(options, message, toy):
@@ -285,7 +370,11 @@ def test_an_enrolment_refuses_wrong_numbers(options, message, toy):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"within": True}, "`within` is True"),
+        ({"within": True}, "`within` must be an int"),
+        ({"transductive": "no"}, "`transductive` must be .*bool"),
+        ({"leave_one_out": None}, "`leave_one_out` must be .*bool"),
+        ({"emotions": 5}, "`emotions` has 5; it must be one of"),
+        ({"domain": 5}, "`domain` has 5"),
         ({"domain": []}, "`domain` is empty"),
         ({"corpora": []}, "`corpora` is of type list"),
     ],
@@ -294,6 +383,34 @@ def test_cross_corpus_refuses_wrong_options(options, message, toy):
     corpora = {"one": tuple(toy), "other": tuple(toy)}
     with pytest.raises(ValueError, match=message):
         cross_corpus(**{"corpora": corpora, "estimators": {"LR": LR}, **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cv": 1}, "`cv` must be an int"),
+        ({"cv": iter([])}, "`cv` is .*PredefinedSplit"),
+        ({"cv": KFold(2)}, "`cv` puts speaker .* into both"),
+        ({"repeats": 1.5}, "`repeats` must be an int"),
+        ({"random_state": -1}, "`random_state` must be an int"),
+        ({"orders": 5}, "`orders` has 5; it must be one of"),
+        ({"estimator": [LR]}, "`estimator` is a list without"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The groups parameter is ignored")
+def test_an_adaptation_refuses_the_same_as_compare(options, message, toy):
+    model = make_pipeline(SpeakerScaler(unknown="adapt"), GaussianNB())
+    with pytest.raises(ValueError, match=message):
+        adaptation_curve(**{"estimator": model, **toy._asdict(), **options})
+
+
+def test_an_adaptation_takes_a_number_of_folds(toy):
+    model = make_pipeline(SpeakerScaler(unknown="adapt"), GaussianNB())
+    options = {"orders": "random", "repeats": 1}
+    one = adaptation_curve(model, *toy, cv=2, **options)
+    pd.testing.assert_frame_equal(
+        one, adaptation_curve(model, *toy, cv=GroupKFold(2), **options)
+    )
 
 
 # Interrupts
@@ -334,29 +451,10 @@ def test_ctrl_c_in_a_callback_leaves_every_search_and_comparison(toy, tmp_path):
 
 def test_stacks_after_an_interrupt_begin_small():
     network = AdversarialSER()
-    jobs = [Job(("net", seed, 0), None, (network,)) for seed in range(80)]
+    jobs = [Job([("net", seed, 0)], None, (network,)) for seed in range(80)]
     assert [len(b) for b in _bundles(jobs, 1)] == [32, 32, 16]
     sizes = [len(bundle) for bundle in _bundles(jobs, 1, is_resumed=True)]
     assert sizes == [1, 2, 4, 8, 16, 32, 17]
-
-
-def test_a_fit_that_kills_its_process_is_an_error_and_the_others_go_on(toy):
-    here = os.getpid()
-
-    class Killer(DummyClassifier):
-        def fit(self, X, y):
-            if os.getpid() != here and toy.X[0, 0] not in X[:, 0]:
-                os._exit(1)
-            return super().fit(X, y)
-
-    estimators = {"killer": Killer(random_state=0), "LR": LR}
-    with (
-        pytest.warns(RuntimeWarning, match="A process has ended"),
-        pytest.warns(FitFailedWarning, match="TerminatedWorkerError"),
-    ):
-        found = compare(estimators, *toy, probes=(), n_jobs=2)
-    assert list(found.summary()["errors"]) == [1, 0]
-    assert list(found.scores.groupby("estimator").size()) == [4, 3]
 
 
 SCRIPT = """
@@ -364,7 +462,7 @@ import os, sys, time
 import numpy as np
 from pathlib import Path
 from sklearn.model_selection import GroupKFold
-from advser import AdversarialSER
+from advser import AdversarialSER, SpeakerScaler
 from advser.evaluation import compare
 from advser.model_selection import StackedGridSearchCV
 from skorch.callbacks import Callback

@@ -5,6 +5,8 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import Parallel
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import FitFailedWarning
 
@@ -17,40 +19,58 @@ from advser.model_selection import MAX_STACK
 
 NETWORK, GUESS = AdversarialSER(), DummyClassifier()
 UTTERANCES = Utterances(*(np.zeros(1) for _ in range(4)))
-SETTINGS = {"estimators": ["A", "B"], "probes": [], "asked": []}
+PLANNED = {"class": "C", "kind": "inductive", "seeds": [0], "parameters": {}}
+SETTINGS = {
+    "data": {"n_samples": 1, "speakers": ["s"], "emotions": ["joy"]},
+    "protocol": {"n_folds": 70, "cv": "loso", "groups": None},
+    "probes": [],
+    "asked": [],
+    "selection": None,
+    "estimators": {"A": PLANNED, "B": PLANNED},
+    "versions": {},
+}
 
 
-def succeed(utterances, key, estimator):
+def succeed(utterances, keys, estimator):
     """Return the row of a finished fit."""
-    name, seed, fold = key
+    [(name, seed, fold)] = keys
     yield Fit(estimator, lambda: None)
-    row = {"estimator": name, "seed": seed, "fold": fold, "n_samples": 1}
+    row = {"estimator": name, "seed": seed, "fold": fold, "kind": "inductive"}
+    row |= {"n_samples": 1, "candidates": 1, "uar": 1.0, "fit_seconds": 0.5}
     scores = pd.DataFrame([row])
     process = str(os.getpid())
-    predictions = scores.assign(sample=0, speaker=process, y_true="joy", y_pred="joy")
+    predictions = scores[["estimator", "seed", "fold"]].assign(
+        sample=0, speaker=process, y_true="joy", y_pred="joy"
+    )
     return {"predictions": predictions, "scores": scores}
 
 
-def fail(utterances, key, estimator):
+def fail(utterances, keys, estimator):
     """Fail after the fit."""
     yield Fit(estimator, lambda: None)
     raise ValueError("out of luck")
 
 
-def fail_to_fit(utterances, key, estimator):
+def fail_to_fit(utterances, keys, estimator):
     """Fail in the fit."""
     yield Fit(estimator, lambda: 1 / 0)
 
 
-def interrupt(utterances, key, estimator):
+def interrupt(utterances, keys, estimator):
     """Stop as Ctrl-C does."""
     yield Fit(estimator, lambda: None)
     raise KeyboardInterrupt
 
 
+def kill(utterances, keys, estimator):
+    """End the process, as the operating system does when the memory is full."""
+    yield Fit(estimator, lambda: None)
+    os._exit(1)
+
+
 def jobs(n, function=succeed, *, name="A", is_stackable=True):
     estimator = NETWORK if is_stackable else GUESS
-    return [Job((name, 0, number), function, (estimator,)) for number in range(n)]
+    return [Job([(name, 0, number)], function, (estimator,)) for number in range(n)]
 
 
 def run_jobs(jobs, folder=None, n_jobs=None):
@@ -80,7 +100,7 @@ def test_bundles_have_neighbouring_jobs_of_one_estimator_and_others_alone():
     plain = jobs(3, name="C", is_stackable=False)
     mixed = [job for both in zip(jobs(40, name="B"), jobs(40)) for job in both]
     bundles = _jobs._bundles(plain + mixed, 1)
-    names = [job.key[0] for bundle in bundles for job in bundle]
+    names = [job.keys[0][0] for bundle in bundles for job in bundle]
     assert names == ["A"] * 40 + ["B"] * 40 + ["C"] * 3
     assert [len(bundle) for bundle in bundles] == [32, 32, 16, 1, 1, 1]
 
@@ -111,10 +131,45 @@ def test_results_are_in_order_whichever_process_they_come_from(tmp_path):
     pd.testing.assert_frame_equal(written, tables["scores"])
 
 
+def test_a_fit_that_kills_its_process_is_an_error_and_the_others_go_on():
+    killer = jobs(1, kill, name="B", is_stackable=False)
+    with (
+        pytest.warns(RuntimeWarning, match="A process has ended"),
+        pytest.warns(FitFailedWarning, match="TerminatedWorkerError"),
+    ):
+        tables = run_jobs(jobs(3, is_stackable=False) + killer, n_jobs=2)
+    assert list(tables["scores"]["fold"]) == [0, 1, 2]
+    assert list(tables["errors"]["estimator"]) == ["B"]
+
+
 def test_an_interrupt_keeps_the_bundles_that_are_finished(tmp_path):
-    stop = [Job(("A", 0, 40), interrupt, (NETWORK,))]
+    stop = [Job([("A", 0, 40)], interrupt, (NETWORK,))]
     with pytest.raises(KeyboardInterrupt):
         run_jobs(jobs(40) + stop, folder=tmp_path)
     assert len(pd.read_csv(tmp_path / "scores.csv")) == 32
     again = run_jobs(jobs(41), folder=tmp_path)
     assert list(again["scores"]["fold"]) == list(range(41))
+
+
+class Killed(Parallel):
+    """End early without an error, as a race in joblib may; fold 3 kills its process."""
+
+    def __call__(self, calls):  # noqa: D102
+        calls = list(calls)
+        is_last_round = not self.return_generator
+        if is_last_round and calls[0][1][0][0].keys[0][2] == 3:
+            raise TerminatedWorkerError("SIGKILL(-9)")
+        results = super().__call__(calls)
+        return results if is_last_round else (one for one, _ in zip(results, "ab"))
+
+
+def test_after_a_process_was_killed_each_job_runs_alone(monkeypatch):
+    monkeypatch.setattr(_jobs, "Parallel", Killed)
+    with (
+        pytest.warns(RuntimeWarning, match="results are missing") as warned,
+        pytest.warns(FitFailedWarning, match="TerminatedWorkerError: SIGKILL"),
+    ):
+        tables = run_jobs(jobs(9, is_stackable=False)[::-1])
+    assert len(warned) == 2
+    assert list(tables["scores"]["fold"]) == [0, 1, 2, 4, 5, 6, 7, 8]
+    assert list(tables["errors"]["fold"]) == [3]

@@ -172,7 +172,7 @@ def test_holm_is_that_worked_out_by_hand():
     [
         ({"speakers": ["a"] * 12}, "`speakers` names 1 speaker"),
         ({"speakers": ["a"]}, "`speakers` has 1 entries and `y_true` has 12"),
-        ({"confidence_level": 95}, "`confidence_level` is 95"),
+        ({"confidence_level": 95}, "`confidence_level` must be a float .* got 95"),
         ({"y_pred_other": ["anger"]}, "`y_pred_other` has 1 entries"),
     ],
 )
@@ -256,7 +256,7 @@ def test_concordance_of_draws_that_lack_a_target_is_that_of_the_other():
         ({"y_pred": [1.0]}, r"`y_pred` has shape \(1,\) and `y_true` has \(2,\)"),
         ({"y_true": [1.0, np.nan]}, "no target with two ratings"),
         ({"speakers": ["a", "a"]}, "`speakers` names 1 speaker"),
-        ({"confidence_level": 0}, "`confidence_level` is 0"),
+        ({"confidence_level": 0}, "`confidence_level` must be a float"),
     ],
 )
 def test_interval_of_bad_ratings_says_what_is_wrong(options, message):

@@ -430,12 +430,18 @@ def _read_entry(entry: Path, recipe: dict) -> np.ndarray | None:
 
 
 def _extract(recording: Recording, recipe: dict) -> np.ndarray:
+    """Return the features of a recording, from a thread that Python waits for.
+
+    soundfile and openSMILE call Python functions, and an exception by Ctrl-C inside
+    them would be lost; Python raises it in the main thread only. And Python must not
+    end while they run, or it aborts; it does not wait for the threads of joblib.
+    """
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(_extract_here, recording, recipe).result()
+
+
+def _extract_here(recording, recipe):
     """Return the features of a recording: (1, 88) or (n_frames, 25)."""
-    # soundfile and openSMILE call Python functions, and an exception by Ctrl-C inside
-    # them would be lost. Python raises it in the main thread only, so use another.
-    if threading.current_thread() is threading.main_thread():
-        with ThreadPoolExecutor(1) as executor:
-            return executor.submit(_extract, recording, recipe).result()
     settings = ("channel", "sampling_rate", "overload")
     signal, rate = read_recording(recording, *(recipe[name] for name in settings))
     features = _smile(recipe["feature_set"], recipe["level"])(signal, rate)

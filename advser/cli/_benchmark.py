@@ -76,8 +76,8 @@ def add_options(parser: Parser) -> None:
         "--save-best",
         type=Path,
         metavar="MODEL",
-        help="train the best method without scaling by speaker on all recordings, and "
-        "save it to this new file",
+        help="train the method with the best score, scaled globally, on all "
+        "recordings, and save it to this new file",
     )
     methods = "methods to compare (default: all)"
     add("--methods", nargs="+", metavar="METHOD", choices=METHODS, help=methods)
@@ -151,6 +151,5 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
     if options.save_best is not None:
         with usage_errors(parser):
             best = best_method(comparison)
-            model = fit_model(recordings, best)
-            save_model(model, recordings, options.save_best)
-        print(f"{options.save_best} has the model {METHODS[best]}, the best of these")
+            save_model(fit_model(recordings, best), recordings, options.save_best)
+        print(f"{options.save_best} has the model {METHODS[best]}")

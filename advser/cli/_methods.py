@@ -29,16 +29,19 @@ from ..metrics import unweighted_average_recall
 from ..speakers import SpeakerScaler
 
 __all__ = [
+    "ADAPTIVE",
     "ADVERSARIES",
     "CLASSIFIERS",
     "GRIDS",
     "METHODS",
     "NORMALISATIONS",
     "REGRESSORS",
+    "SCALERS",
     "PerTarget",
     "check_labels_of",
     "make_estimators",
     "make_model",
+    "method_of",
 ]
 
 METHODS = {
@@ -59,7 +62,8 @@ METHODS = {
     "mlp": "scikit-learn's MLP",
     "dummy": "mean of the training ratings",
 }
-NORMALISATIONS = {"global": "", "speaker": ", per speaker"}
+NORMALISATIONS = {"global": "", "adaptive": ", adaptive", "speaker": ", per speaker"}
+ADAPTIVE = {"closed_form", "svm", "logistic", "ridge"}  # the methods that adapt, too
 ADVERSARIES = {
     **{name: name for name in ("closed_form", "grl", "entropy")},
     **{name: name for name in ("vrex", "coral", "mmd", "group_dro")},
@@ -142,6 +146,13 @@ GRIDS = {
 }
 
 
+SCALERS = {
+    "global": StandardScaler(),
+    "adaptive": SpeakerScaler(unknown="adapt", clip=4),
+    "speaker": SpeakerScaler(unknown="batch"),
+}
+
+
 def make_model(
     method: str,
     n_speakers: int,
@@ -174,12 +185,21 @@ def make_model(
     return make_pipeline(scaler, model)
 
 
+def method_of(name: str) -> str:
+    """Return the method, a value of `METHODS`, of an estimator in the results."""
+    return next(
+        method for method in METHODS.values() if f"{name}, ".startswith(f"{method}, ")
+    )
+
+
 def make_estimators(
     methods: Sequence[str],
     n_speakers: int,
     models: Mapping[str, BaseEstimator] = CLASSIFIERS,
 ) -> dict[str, Pipeline]:
     """Return the pipeline of each method and normalisation, by name.
+
+    The methods in `ADAPTIVE` also have one that adapts to the speaker.
 
     Parameters
     ----------
@@ -196,10 +216,11 @@ def make_estimators(
     -------
     estimators : dict of str to Pipeline
     """
-    scalers = {"global": StandardScaler(), "speaker": SpeakerScaler(unknown="batch")}
     estimators = {}
     for (normalisation, suffix), method in product(NORMALISATIONS.items(), methods):
-        scaler = clone(scalers[normalisation])
+        if normalisation == "adaptive" and method not in ADAPTIVE:
+            continue
+        scaler = clone(SCALERS[normalisation])
         name = METHODS[method] + suffix
         estimators[name] = make_model(method, n_speakers - 1, scaler, models)
     return estimators

@@ -6,11 +6,10 @@ import os
 import sys
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GroupKFold
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 
 from .._routing import call, seeded
 from ..audio import EGeMAPS
@@ -18,8 +17,15 @@ from ..evaluation import Comparison
 from ..evaluation._splits import search_of
 from ..evaluation._tasks import EmotionTask, RatingTask
 from ..persistence import save
-from ..speakers import SpeakerScaler
-from ._methods import CLASSIFIERS, GRIDS, METHODS, REGRESSORS, PerTarget, make_model
+from ._methods import (
+    CLASSIFIERS,
+    GRIDS,
+    METHODS,
+    REGRESSORS,
+    SCALERS,
+    PerTarget,
+    make_model,
+)
 from ._sources import Recordings
 
 __all__ = ["best_method", "fit_model", "save_model"]
@@ -64,7 +70,7 @@ def fit_model(
     models = REGRESSORS if is_rated else CLASSIFIERS
     X, speakers = recordings.X, recordings.speakers
     y = np.asarray(recordings.y)
-    scaler = SpeakerScaler(unknown="adapt") if adapts else StandardScaler()
+    scaler = clone(SCALERS["adaptive" if adapts else "global"])
     n_speakers = len(set(speakers))
     model = seeded(make_model(method, n_speakers, scaler, models), 0)
     if "device" in model[-1].get_params():
@@ -138,7 +144,7 @@ def without_searches(model: BaseEstimator) -> BaseEstimator:
 
 
 def best_method(comparison: Comparison) -> str:
-    """Return the method with the best score that needs one recording at a time.
+    """Return the method with the best score, without normalisation by speaker.
 
     Parameters
     ----------
@@ -153,11 +159,10 @@ def best_method(comparison: Comparison) -> str:
     Raises
     ------
     ValueError
-        If no such method has finished.
+        If no method has finished.
     """
-    summary = comparison.summary()
-    scores = summary.loc[~summary["transductive"], comparison.measure].dropna()
-    if scores.empty:
+    scores = comparison.summary()[comparison.measure].dropna()
+    names = {name: method for method, name in METHODS.items() if name in scores}
+    if not names:
         raise ValueError("`--save-best` has no model to save, since all have failed.")
-    names = {name: method for method, name in METHODS.items()}
-    return names[scores.idxmax()]
+    return names[scores[[*names]].idxmax()]

@@ -31,9 +31,9 @@ from ._methods import (
     ADVERSARIES,
     CLASSIFIERS,
     METHODS,
-    NORMALISATIONS,
     REGRESSORS,
     make_estimators,
+    method_of,
 )
 from ._sources import Recordings
 
@@ -54,6 +54,13 @@ SCORES = {
     "uar": {"uar": "UAR", "weighted_accuracy": "WA"},
     "ccc": {"ccc": "CCC", "pearson": "r", "mae": "MAE"},
 }  # columns of the table by measure, the first with its interval
+USES = {
+    "inductive": "for all speakers",
+    "adaptive, random": "adaptive, random order",
+    "adaptive, blocks": "adaptive, blocks of ten",
+    "adaptive, emotions": "adaptive, one block per emotion",
+    "transductive": "per speaker (transductive)",
+}  # how the features are scaled, by kind of score
 BASELINES = {"uar": "svm", "ccc": "ridge"}  # methods to test the others against
 COMMON_NOTES = """\
 mean ± standard deviation over the seeds (none if the method has no randomness). 95 %:
@@ -61,10 +68,12 @@ confidence interval by bootstrap over the speakers. Leakage: balanced accuracy w
 which an independent probe predicts the speaker from the embedding (of the baselines:
 their scaled features) of utterances held out from training; it needs two speakers with
 four utterances. Fit: CPU seconds.
-Transductive results use the test speaker's unlabelled utterances, which are also the
-scored ones: compare them with each other only. The linear models choose their penalty
-by speaker-disjoint cross-validation within the training rows; the networks run with
-their defaults, which were chosen on EmoDB and may favour them there."""
+Adaptive results use the test speaker's utterances up to the one that is scored, without
+the emotions; the seeds draw the order, and a random one is the easiest. Transductive
+results use all of them. Compare results of one kind with each other only. The linear
+models choose their penalty by speaker-disjoint cross-validation within the training
+rows; the networks run with their defaults, which were chosen on EmoDB and may favour
+them there."""
 NOTES = f"""\
 UAR: unweighted average recall of all test utterances, leaving one speaker out at a
 time. WA: weighted accuracy, the share of utterances classified correctly. Both are the
@@ -264,8 +273,7 @@ def speakers_to_probe(speakers):
 
 def baselines(baseline, names):
     """Return the estimators to test the others against; None to test all pairs."""
-    baselines = [baseline + suffix for suffix in NORMALISATIONS.values()]
-    return [name for name in baselines if name in names] or None
+    return [name for name in names if method_of(name) == baseline] or None
 
 
 def format_table(comparison: Comparison) -> str:
@@ -274,7 +282,7 @@ def format_table(comparison: Comparison) -> str:
     summary, by_seed = comparison.summary(), comparison.by_seed()
     scores = score_columns(comparison)
     probes = [name for name in summary if name.startswith("leakage_")]
-    header = ["method", "normalisation", *scores.values(), f"{measure.upper()}, 95 %"]
+    header = ["method", "scaled", *scores.values(), f"{measure.upper()}, 95 %"]
     header += ["worst speaker", *(name.replace("_", ", ") for name in probes), "fit, s"]
     rows = []
     for name, row in summary.iterrows():
@@ -286,8 +294,8 @@ def format_table(comparison: Comparison) -> str:
             cells += ["{:.2f} – {:.2f}".format(*ends), worst_cell(*worst)]
         rows.append(
             [
-                name.removesuffix(NORMALISATIONS["speaker"]),
-                "per speaker (transductive)" if row["transductive"] else "global",
+                method_of(name),
+                USES[row["kind"]],
                 *cells,
                 *(
                     "" if np.isnan(value) else f"{value:.2f}"
@@ -358,8 +366,9 @@ def save_figures(comparison: Comparison, recordings: Recordings, folder: Path) -
     is_rated = comparison.measure == "ccc"
     shown = next(one for one in METHODS if predictions_of(comparison, one))
     names = comparison.scores["estimator"].unique()
-    rows = {name: name.removesuffix(NORMALISATIONS["speaker"]) for name in names}
-    scores, leakage = new_figure(7, 4.2), new_figure(7, 4.2)
+    rows = {name: method_of(name) for name in names}
+    scores = new_figure(7, 2.4 + 0.22 * len(names))
+    leakage = new_figure(7, 4.2)
     ComparisonDisplay.from_comparison(comparison, rows=rows, ax=scores.add_subplot())
     figures = {comparison.measure: scores}
     if is_rated:
@@ -378,17 +387,22 @@ def save_figures(comparison: Comparison, recordings: Recordings, folder: Path) -
 
 
 def predictions_of(comparison, method):
-    """Return the predictions of a method by normalisation, unless it has failed."""
-    found = dict(iter(comparison.predictions.groupby("estimator")))
-    names = [METHODS[method] + suffix for suffix in NORMALISATIONS.values()]
-    return {name: found[name] for name in names if name in found}
+    """Return the predictions of a method by estimator, of one order if it adapts."""
+    shown = {"inductive", "adaptive, random", "transductive"}
+    kinds = comparison.kinds()
+    return {
+        name: predictions
+        for name, predictions in comparison.predictions.groupby("estimator", sort=False)
+        if method_of(name) == METHODS[method] and kinds[name] in shown
+    }
 
 
 def draw_confusion(comparison, method):
     """Return a figure of the confusion matrix of a method with each normalisation."""
     found, uar = predictions_of(comparison, method), comparison.summary()["uar"]
     n_emotions = len(comparison.settings["data"]["emotions"])
-    figure = new_figure(3.4 + 1.25 * n_emotions, 2.6 + 0.5 * n_emotions, "compressed")
+    width = 1.7 + 0.62 * n_emotions
+    figure = new_figure(width * len(found), 2.6 + 0.5 * n_emotions, "compressed")
     for number, (name, rows) in enumerate(found.items(), start=1):
         ax = figure.add_subplot(1, len(found), number)
         title = f"{name}\nUAR {uar[name]:.2f}"

@@ -1,19 +1,29 @@
 """The recall on new speakers while the model adapts to them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.model_selection import LeaveOneGroupOut
 
 from .._progress import progress_bar
 from .._routing import call, seeded
-from .._validation import check_labels, count_rows, take_rows
+from .._validation import (
+    COUNT,
+    SEED,
+    check_labels,
+    check_parameter,
+    count_rows,
+    take_rows,
+)
 from ..metrics import unweighted_average_recall
 from ..speakers import utterance_order
+from ..speakers._adaptation import ORDERS
 from ..speakers._knowledge import scalers
+from ._arguments import check_choices
+from ._splits import speaker_disjoint_folds
 
 __all__ = ["adaptation_curve"]
 
@@ -29,7 +39,7 @@ def adaptation_curve(
     *,
     orders: Sequence[str] = ("random", "blocks", "emotions"),
     repeats: int = 5,
-    cv: BaseEstimator | None = None,
+    cv: Any = "loso",
     random_state: int = 0,
     verbose: int = 0,
 ) -> pd.DataFrame:
@@ -60,8 +70,8 @@ def adaptation_curve(
     repeats : int, default=5
         Number of draws of each order.
 
-    cv : splitter, default=None
-        Splits by speaker, with `speakers` as the groups; None leaves one speaker out.
+    cv : "loso", int or splitter, default="loso"
+        Splits by speaker, as in :func:`compare`.
 
     random_state : int, default=0
         Seed of the orders, and of every ``random_state`` of the estimator that is None.
@@ -82,7 +92,7 @@ def adaptation_curve(
     ------
     ValueError
         If the estimator has no adapting scaler, an array has the wrong length, `orders`
-        has an unknown order, or `repeats` is less than 1.
+        has an unknown order, or another parameter is wrong.
 
     See Also
     --------
@@ -109,17 +119,17 @@ def adaptation_curve(
     >>> whole.set_index("kind")["uar"].round(1).to_dict()
     {'inductive': 0.8, 'adaptive': 0.8}
     """
-    adapting = [
-        name for name, part in scalers(estimator).items() if part.unknown == "adapt"
-    ]
+    parts = scalers(estimator) if hasattr(estimator, "get_params") else {}
+    adapting = [name for name, part in parts.items() if part.unknown == "adapt"]
     if not adapting:
         raise ValueError(
             f"`estimator` is a {type(estimator).__name__} without a "
             "`SpeakerScaler(unknown='adapt')`, so it does not adapt; put one before "
             "the classifier."
         )
-    if repeats < 1:
-        raise ValueError(f"`repeats` is {repeats}; it must be at least 1.")
+    orders = check_choices(orders, "orders", ORDERS)
+    check_parameter(repeats, "repeats", COUNT)
+    check_parameter(random_state, "random_state", SEED)
     n_rows = count_rows(X)
     y = check_labels(y, "y", n_rows)
     speakers = check_labels(speakers, "speakers", n_rows)
@@ -129,7 +139,7 @@ def adaptation_curve(
         for name in adapting
         for parameter, value in alike.items()
     }
-    splits = list((cv or LeaveOneGroupOut()).split(np.zeros(n_rows), y, speakers))
+    splits = speaker_disjoint_folds(cv, y, speakers, speakers)
     found = []
     for train, test in progress_bar(
         splits, name="adaptation", unit="folds", verbose=verbose

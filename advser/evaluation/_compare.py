@@ -18,12 +18,14 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
-from .._routing import seeded
-from .._validation import check_labels, count_rows
-from ..speakers._knowledge import is_transductive
-from ._arguments import check_choices, check_count, check_estimators, seeds_of
+from .._routing import seeded, unseeded
+from .._validation import COUNT, FLAG, check_labels, check_parameter, count_rows
+from ..speakers import utterance_order
+from ..speakers._adaptation import ORDERS
+from ..speakers._knowledge import adapts, kind_of
+from ._arguments import check_choices, check_estimators, seeds_of
 from ._comparison import GENDER, RAW_FEATURES, SPEAKER, WITHIN, Comparison
-from ._jobs import Job, Utterances, fit_predict, run, tables_of
+from ._jobs import Job, Utterances, fit, predict, run, tables_of
 from ._probes import PROBES, check_genders, held_out_embeddings, leakage_of_parts
 from ._splits import (
     equal_grids,
@@ -32,7 +34,7 @@ from ._splits import (
     speaker_disjoint_folds,
     splitter_of,
 )
-from ._store import as_json, environment, fingerprint, planned
+from ._store import as_json, environment, fingerprint, planned, unicode
 from ._tasks import EmotionTask, check_task
 
 __all__ = ["Comparison", "compare"]
@@ -47,6 +49,7 @@ def compare(
     cv: Any = "loso",
     groups: npt.ArrayLike | None = None,
     seeds: int | Sequence[int] = 5,
+    order: str | Sequence[str] | None = None,
     probes: Sequence[str] = ("logistic", "mlp"),
     within_emotion: bool = False,
     genders: npt.ArrayLike | None = None,
@@ -97,8 +100,16 @@ def compare(
 
     seeds : int or sequence of int, default=5
         The seeds, or the number of seeds 0, 1, 2 and so on. A seed replaces every
-        ``random_state`` that is None. An estimator without one runs once: set
-        ``random_state=0`` where it changes nothing.
+        ``random_state`` that is None, and draws the order of the utterances. An
+        estimator without any of these runs once: set ``random_state=0`` where it
+        changes nothing.
+
+    order : {"random", "blocks", "emotions"} or several, default=None
+        Orders of the utterances of a test speaker, see
+        :func:`~advser.speakers.utterance_order`, for estimators with a
+        :class:`~advser.SpeakerScaler` with ``unknown="adapt"``. With several orders,
+        the name of the estimator in the results is followed by the order. None for all
+        three, or for a random one of ratings, which have no emotions.
 
     probes : sequence of {"logistic", "mlp", "knn"}, default=("logistic", "mlp")
         Probes that measure the speaker leakage, see
@@ -166,9 +177,10 @@ def compare(
 
     Notes
     -----
-    A row of the results is marked *transductive* where the estimator has a
-    :class:`~advser.SpeakerScaler` with ``unknown="batch"``: it uses the unlabelled rows
-    of its test speakers. Compare it with other transductive estimators only.
+    A score is of one of the kinds of :class:`~advser.SpeakerScaler` (Notes there):
+    *inductive*, *adaptive* in an order of the utterances, or *transductive*. It depends
+    on what the estimator uses of the test speaker: nothing, the utterances up to the
+    one that is scored, or all. Compare scores of one kind only.
 
     Examples
     --------
@@ -188,7 +200,9 @@ def compare(
     task, y = check_task(estimators, y, n_rows)
     speakers = check_labels(speakers, "speakers", n_rows)
     groups = None if groups is None else check_labels(groups, "groups", n_rows)
-    seeds = seeds_of(seeds, estimators)
+    ordered = [name for name, model in estimators.items() if adapts(model)]
+    seeds = seeds_of(seeds, estimators, ordered)
+    orders = _orders(order, task)
     if RAW_FEATURES in estimators:
         raise ValueError(
             f"`estimators` has {RAW_FEATURES!r}, which is the name of `X` in the table "
@@ -201,7 +215,7 @@ def compare(
     by = speakers if groups is None else groups
     folds = speaker_disjoint_folds(cv, y, speakers, by)
     if n_candidates is not None:
-        check_count(n_candidates, "n_candidates", 1)
+        check_parameter(n_candidates, "n_candidates", COUNT)
     candidates = equal_grids(search or {}, n_candidates, estimators)
     selection, models = None, dict(estimators)
     if candidates:
@@ -215,6 +229,11 @@ def compare(
         )
         for name, settings in candidates.items():
             models[name] = search_of(estimators[name], settings, inner_cv, scoring)
+            adapts(models[name])  # raises if it does: there is no order in a search
+    entries = {
+        name: _by_order(name, orders) if name in ordered else {name: None}
+        for name in models
+    }
     labels = [*np.atleast_2d(y.T), speakers, *([] if genders is None else [genders])]
     settings = {
         "data": {
@@ -233,71 +252,111 @@ def compare(
         "asked": asked,
         "selection": selection,
         "estimators": {
-            name: {
-                **planned(estimators[name], model, seeds[name]),
+            entry: {
+                **planned(estimators[name], model, seeds[name], of_entry),
                 "candidates": [
                     {key: as_json(value) for key, value in candidate.items()}
                     for candidate in candidates.get(name, [])
                 ],
             }
             for name, model in models.items()
+            for entry, of_entry in entries[name].items()
         },
         "versions": environment(),
     }
-    samples = np.asarray(X.index) if isinstance(X, pd.DataFrame) else np.arange(n_rows)
-    utterances = Utterances(X, y, speakers, samples, genders=genders)
+    samples = X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(n_rows)
+    samples = samples.map(lambda x: unicode(x) if isinstance(x, str) else x)
+    utterances = Utterances(X, y, speakers, np.asarray(samples), genders=genders)
     to_probe = task.strata(y), asked, probes
     jobs = []
     if probes and _is_numeric(X):
         key = RAW_FEATURES, next(iter(seeds.values()))[0], None
-        jobs.append(Job(key, _probe, (None, *to_probe)))
+        jobs.append(Job([key], _probe, (None, *to_probe)))
     for name, model in models.items():
         # A search without an embedding is probed by that of its estimator.
         embeds = model if hasattr(model, "transform") else estimators[name]
-        for seed in seeds[name]:
+        # One fit serves several orders, and seeds that draw nothing but the order.
+        one_by_one = [[seed] for seed in seeds[name]]
+        for together in one_by_one if unseeded(estimators[name]) else [seeds[name]]:
+            runs = list(product(entries[name], together))
             jobs += [
-                Job((name, seed, number), _fold, (model, *rows, task))
+                Job([(*one, number) for one in runs], _fold, arguments)
                 for number, rows in enumerate(folds)
+                for arguments in [(model, *rows, task, entries[name])]
             ]
             if probes:
-                jobs.append(Job((name, seed, None), _probe, (embeds, *to_probe)))
+                keys = [(*one, None) for one in runs]
+                jobs.append(Job(keys, _probe, (embeds, *to_probe)))
     tables = run(jobs, utterances, task, settings, folder, n_jobs, verbose)
     return Comparison(**tables, settings=settings)
 
 
-def _fold(utterances, key, estimator, train, test, task):
-    """Fit on the training rows of a fold and predict its test rows."""
-    model = seeded(estimator, key[1])
-    y_pred, seconds = yield from fit_predict(
-        model, utterances, train, test, utterances.speakers
-    )
+def _by_order(name, orders):
+    """Return the order of each entry of an estimator in the results, by its name."""
+    if len(orders) == 1:
+        return {name: orders[0]}
+    return {f"{name}, {order}": order for order in orders}
+
+
+def _orders(order, task):
+    """Return the orders of the utterances of a test speaker."""
+    has_emotions = isinstance(task, EmotionTask)
+    if order is None:
+        return ORDERS if has_emotions else ORDERS[:1]
+    orders = check_choices(order, "order", ORDERS)
+    if not has_emotions and orders != ["random"]:
+        raise ValueError(
+            f"`order` is {order!r}, and ratings have no emotions to order by; pass "
+            "'random'."
+        )
+    return orders
+
+
+def _fold(utterances, keys, estimator, train, test, task, orders):
+    """Fit on the training rows of a fold and predict its test rows in each order."""
+    y, speakers = utterances.y, utterances.speakers
+    (_, seed, number), *_ = keys
+    model = seeded(estimator, seed)
+    fit_seconds = yield from fit(model, utterances, train, speakers)
     search = model[-1] if isinstance(model, Pipeline) else model
     best = getattr(search, "best_params_", None)
-    name, seed, number = key
-    return tables_of(
-        utterances,
-        test,
-        y_pred,
-        task,
-        run={"estimator": name, "seed": seed, "fold": number},
-        before={
-            "estimator": name,
-            "transductive": is_transductive(model),
-            "seed": seed,
-            "fold": number,
-            "test_speakers": "+".join(map(str, pd.unique(utterances.speakers[test]))),
-        },
-        after={
-            "candidates": 1 if best is None else len(search.cv_results_["params"]),
-            "chosen": "" if best is None else json.dumps(best, default=repr),
-            **seconds,
-        },
-    )
+    found = []
+    for name, seed, number in keys:
+        order, rows = orders[name], test
+        if order is not None:
+            emotions = speakers if order == "random" else y  # ratings, perhaps
+            rows = utterance_order(
+                emotions[test], speakers[test], order, random_state=seed
+            )
+            rows = test[rows]
+        y_pred, seconds = predict(model, utterances, rows, speakers)
+        tables = tables_of(
+            utterances,
+            rows,
+            y_pred,
+            task,
+            run={"estimator": name, "seed": seed, "fold": number},
+            before={
+                "estimator": name,
+                "kind": kind_of(model, order),
+                "seed": seed,
+                "fold": number,
+                "test_speakers": "+".join(map(str, pd.unique(speakers[test]))),
+            },
+            after={
+                "candidates": 1 if best is None else len(search.cv_results_["params"]),
+                "chosen": "" if best is None else json.dumps(best, default=repr),
+                **fit_seconds,
+                **seconds,
+            },
+        )
+        found.append(tables)
+    return {name: pd.concat([one[name] for one in found]) for name in found[0]}
 
 
-def _probe(utterances, key, estimator, strata, asked, probes):
+def _probe(utterances, keys, estimator, strata, asked, probes):
     """Embed held-out rows of known speakers, and fit all probes to the embedding."""
-    name, seed, _ = key
+    (_, seed, _), *_ = keys
     X, y, speakers, *_ = utterances
     parts = yield from held_out_embeddings(
         estimator, X, y, speakers, strata=strata, random_state=seed
@@ -313,13 +372,17 @@ def _probe(utterances, key, estimator, strata, asked, probes):
             within_emotion=label == WITHIN,
             random_state=seed,
         )
-        rows.append({"estimator": name, "seed": seed, "asked": label})
-        rows[-1] |= leakage.as_row()
-    return {"leakage": pd.DataFrame(rows)}
+        rows.append({"asked": label, **leakage.as_row()})
+    tables = [
+        pd.DataFrame([{"estimator": name, "seed": of_key, **row} for row in rows])
+        for name, of_key, _ in keys
+    ]
+    return {"leakage": pd.concat(tables)}
 
 
 def _asked(within_emotion, genders, speakers, task):
     """Return what the probes predict."""
+    check_parameter(within_emotion, "within_emotion", FLAG)
     if within_emotion and not isinstance(task, EmotionTask):
         raise ValueError(
             "`within_emotion=True` compares speakers within each emotion, and "

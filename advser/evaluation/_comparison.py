@@ -1,6 +1,6 @@
 """The results of a comparison within a corpus, and their summaries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, product
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..speakers._knowledge import KINDS
 from ._reading import COLUMNS, RAW_FEATURES, SETTINGS
 from ._statistics import Difference, holm
 from ._store import StoredComparison, save, write_json
@@ -21,14 +22,14 @@ MIN_UTTERANCES = 10  # of a speaker to judge by: the standard error of a recall 
 PREFIXES = {SPEAKER: "leakage_", WITHIN: "within_emotion_", GENDER: "gender_"}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison(StoredComparison):
     """The results of :func:`~advser.evaluation.compare`, as tidy tables.
 
     Attributes
     ----------
     scores : DataFrame
-        One row per estimator, seed and fold: `estimator`, `transductive`, `seed`,
+        One row per estimator, seed and fold: `estimator`, `kind`, `seed`,
         `fold`, `test_speakers` (joined by "+"), `n_samples`, the scores, `candidates`
         (settings that a search has tried in this fold; 1 without a search), `chosen`
         (the best of them, as JSON), `fit_seconds`, `predict_seconds`. The scores of
@@ -182,17 +183,17 @@ class Comparison(StoredComparison):
             Indexed by estimator, in the order in which they were passed. Scores are
             missing for one that has not finished all folds of any seed:
 
-            transductive
-                Whether unlabelled rows of the test speakers were used.
-            seeds
-                Number of finished seeds; 1 for an estimator without a free random
-                state.
             uar, uar_std
                 Unweighted average recall of the predictions pooled over the folds:
                 mean and standard deviation over the seeds (missing for one seed).
             uar_low, uar_high
                 Confidence interval of `uar` by bootstrap over the speakers, see
                 :func:`~advser.evaluation.uar_interval`.
+            kind
+                What was known of the test speakers: see :meth:`kinds`.
+            seeds
+                Number of finished seeds; 1 for an estimator without a free random
+                state.
             weighted_accuracy
                 Share of the utterances recognised: mean over the seeds.
             macro_f1
@@ -238,12 +239,12 @@ class Comparison(StoredComparison):
         of_speaker = self.leakage[self.leakage["asked"] == SPEAKER]
         table = pd.DataFrame(
             {
-                "transductive": self.transductive(),
-                "seeds": by_seed.size(),
                 measure: means.pop(measure),
                 f"{measure}_std": by_seed[measure].std(),
                 f"{measure}_low": low_high["low"],
                 f"{measure}_high": low_high["high"],
+                "kind": self.kinds(),
+                "seeds": by_seed.size(),
                 **{name: means.pop(name) for name in self._task.scores[1:]},
                 "worst_speaker": judged.dropna(axis=1, how="all").idxmin(),
                 f"worst_speaker_{measure}": judged.min(),
@@ -282,18 +283,26 @@ class Comparison(StoredComparison):
         every = pd.MultiIndex.from_product(order, names=table.index.names)
         return table.reindex(every.intersection(table.index, sort=False)).reset_index()
 
-    def transductive(self) -> pd.Series:
-        """Return which estimators use unlabelled rows of their test speakers.
+    def kinds(self) -> pd.Series:
+        """Return what each estimator uses of the speakers that it predicts.
 
         Returns
         -------
-        flags : Series of bool
-            By estimator: whether it uses them in any fold.
+        kinds : Series of str
+            By estimator: "inductive" (nothing), "adaptive, random", "adaptive, blocks"
+            or "adaptive, emotions" (their utterances up to the one that is scored, in
+            one of three orders), or "transductive" (all of their utterances, without
+            the emotions). An estimator that does so in one fold counts as transductive.
         """
         planned = self.settings["estimators"]
-        flags = pd.Series({name: planned[name]["transductive"] for name in planned})
-        chosen = self.scores.groupby("estimator")["transductive"].any()
-        return flags | chosen.reindex(flags.index, fill_value=False)
+        found = pd.concat(
+            [
+                pd.Series({name: planned[name]["kind"] for name in planned}),
+                self.scores.set_index("estimator")["kind"],
+            ]
+        )
+        rank = found.map(KINDS.index).groupby(level=0).max().reindex(list(planned))
+        return rank.map(dict(enumerate(KINDS)))
 
     def difference(
         self,
@@ -343,8 +352,8 @@ class Comparison(StoredComparison):
     ) -> pd.DataFrame:
         """Compare all pairs of estimators, or each with a baseline.
 
-        A transductive estimator is compared with transductive ones only: another
-        difference may come from the unlabelled rows alone. See :meth:`difference` for
+        Estimators of one kind are compared, see :meth:`kinds`: another difference may
+        come from what is known of the test speakers alone. See :meth:`difference` for
         any two.
 
         Parameters
@@ -363,7 +372,7 @@ class Comparison(StoredComparison):
         Returns
         -------
         table : DataFrame
-            One row per pair: `estimator`, `other`, `transductive`, `points` (the
+            One row per pair: `estimator`, `other`, `kind`, `points` (the
             difference in unweighted average recall, in percentage points; of ratings
             `difference`, that in concordance), `low` and `high` (its interval),
             `p_value`, `p_holm` (the same, corrected for all comparisons of the table by
@@ -379,30 +388,31 @@ class Comparison(StoredComparison):
         if baseline is None:
             pairs = list(combinations(names, 2))
         else:
-            baselines = [baseline] if isinstance(baseline, str) else list(baseline)
+            is_list = isinstance(baseline, Iterable) and not isinstance(baseline, str)
+            baselines: list = list(baseline) if is_list else [baseline]
             for name in baselines:
                 self._of(name)
             others = [name for name in names if name not in baselines]
             pairs = [(name, base) for base, name in product(baselines, others)]
-        uses = self.transductive()
+        kinds = self.kinds()
         options: dict = {
             "confidence_level": confidence_level,
             "random_state": random_state,
         }
         rows = []
         for name, other in pairs:
-            if uses[name] == uses[other]:
+            if kinds[name] == kinds[other]:
                 found = self.difference(name, other, **options)
                 rows.append(
                     {
                         "estimator": name,
                         "other": other,
-                        "transductive": bool(uses[name]),
+                        "kind": kinds[name],
                         **self._task.difference_row(found),
                         "smallest_p_holm": found.smallest_p_value,
                     }
                 )
-        columns = ["estimator", "other", "transductive", self._task.effect]
+        columns = ["estimator", "other", "kind", self._task.effect]
         columns += ["low", "high", "p_value", "p_holm", "smallest_p_holm"]
         table = pd.DataFrame(rows, columns=columns)
         table["p_holm"] = holm(table["p_value"])

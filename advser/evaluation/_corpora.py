@@ -12,6 +12,7 @@ from sklearn.model_selection import GroupKFold
 from .._validation import check_labels
 from ..corpora._table import COLUMNS
 from ..exceptions import CorpusWarning
+from ._arguments import check_choices
 from ._jobs import Utterances
 from ._store import fingerprint
 
@@ -204,9 +205,7 @@ def pairs_of(utterances, names, wanted, leave_one_out, within):
     y, corpora = utterances.y, utterances.corpora
     present = {name: {*y[~pd.isna(y) & (corpora == name)]} for name in names}
     if wanted is not None:
-        unknown = sorted(set(wanted) - set().union(*present.values()), key=str)
-        if unknown:
-            raise ValueError(f"`emotions` has {unknown}, which no corpus has.")
+        wanted = check_choices(wanted, "emotions", set().union(*present.values()))
         present = {name: present[name] & set(wanted) for name in names}
     pairs, apart = [], []
     sources = [*names, *([OTHERS] if leave_one_out and len(names) > 2 else [])]

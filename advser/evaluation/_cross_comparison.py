@@ -14,7 +14,7 @@ CELL = ["train", "test", "estimator", "domain", "unlabeled"]
 TASK = EmotionTask(())  # the emotions differ between pairs, and the statistics do not
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CrossCorpusComparison(StoredComparison):
     """The results of :func:`~advser.evaluation.cross_corpus`, as tidy tables.
 

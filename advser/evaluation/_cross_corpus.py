@@ -7,6 +7,7 @@ both. Each result states what is known of the test corpus.
 
 from collections.abc import Sequence
 from itertools import product
+from numbers import Integral
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -16,11 +17,12 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from .._routing import requests, seeded
-from ..speakers._knowledge import is_transductive
-from ._arguments import check_choices, check_count, check_estimators, seeds_of
+from .._validation import FLAG, Number, check_parameter
+from ..speakers._knowledge import kind_of
+from ._arguments import check_choices, check_estimators, seeds_of
 from ._corpora import Pair, joined, pairs_of
 from ._cross_comparison import CrossCorpusComparison
-from ._jobs import Job, fit_predict, run, tables_of
+from ._jobs import Job, fit, predict, run, tables_of
 from ._store import environment, planned
 from ._tasks import EmotionTask
 
@@ -197,8 +199,10 @@ def cross_corpus(
     domains = [name for name in DOMAINS if name in chosen]
     if not domains:
         raise ValueError(f"`domain` is empty; it must be one of {list(DOMAINS)}.")
+    check_parameter(transductive, "transductive", FLAG)
+    check_parameter(leave_one_out, "leave_one_out", FLAG)
     if within is not None:
-        check_count(within, "within", 2, ", or None")
+        check_parameter(within, "within", Number(Integral, 2))
     seeds = seeds_of(seeds, estimators)
     utterances, data = joined(corpora)
     pairs = pairs_of(utterances, list(corpora), emotions, leave_one_out, within)
@@ -239,7 +243,7 @@ def cross_corpus(
                 "`leave_one_out=True` with three corpora or more, or another domain."
             )
         jobs += [
-            Job((name, seed, number), _score, (estimator, one, task))
+            Job([(name, seed, number)], _score, (estimator, one, task))
             for (number, one), seed in product(wanted, seeds[name])
         ]
     tables = run(jobs, utterances, task, settings, folder, n_jobs, verbose)
@@ -279,9 +283,9 @@ def _is_wanted(one, by_speaker, takes_unlabeled, domains, transductive):
     return one.domain == "speaker" and domains != ["corpus"]
 
 
-def _score(utterances, key, estimator, one, task):
+def _score(utterances, keys, estimator, one, task):
     """Fit on the training rows of a run and predict its test rows, in all folds."""
-    name, seed, number = key
+    [(name, seed, number)] = keys
     train_name, test_name, domain, unlabeled = one.names
     corpora, domains = utterances.corpora, utterances.speakers
     is_target = corpora == test_name
@@ -293,12 +297,12 @@ def _score(utterances, key, estimator, one, task):
     predicted, seconds = [], []
     for train, test in one.pair.folds:
         model = seeded(estimator, seed)
-        fitted = fit_predict(model, utterances, train, test, domains, extra)
-        y_pred, of_fold = yield from fitted
+        of_fit = yield from fit(model, utterances, train, domains, extra)
+        y_pred, of_prediction = predict(model, utterances, test, domains)
         predicted.append(pd.Series(y_pred, index=test))
-        seconds.append(of_fold)
+        seconds.append(of_fit | of_prediction)
     predicted = pd.concat(predicted).sort_index()
-    knows = unlabeled or is_transductive(model)
+    knows = unlabeled or kind_of(model) == "transductive"
     known = "utterances, speakers" if domain == "speaker" else "utterances"
     way = {"train": train_name, "test": test_name, "estimator": name}
     way |= {"domain": domain, "unlabeled": unlabeled}

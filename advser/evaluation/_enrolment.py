@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import product
+from numbers import Integral
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +18,20 @@ from threadpoolctl import threadpool_limits
 from .._engine._jobs import Fit, ends_at_sigterm, run_together
 from .._progress import progress_bar
 from .._routing import call, seeded
-from .._validation import check_labels, check_speakers, count_rows, take_rows
+from .._validation import (
+    COUNT,
+    FLAG,
+    SEED,
+    Numbers,
+    check_labels,
+    check_parameter,
+    check_speakers,
+    count_rows,
+    take_rows,
+)
 from ..metrics import unweighted_average_recall
 from ..model_selection import MAX_STACK, is_stackable
 from ..speakers._enrolment import pipeline_of, split_at_scaler
-from ._arguments import check_count
 
 __all__ = ["EnrollmentScorer", "enrollment_curve"]
 
@@ -308,12 +318,13 @@ class EnrollmentScorer:
 
     def _check(self, estimator, y, speakers):
         """Raise for wrong parameters, or a number of utterances that no speaker has."""
-        check_count(self.repeats, "repeats", 1)
+        check_parameter(self.neutral, "neutral", FLAG)
+        check_parameter(self.repeats, "repeats", COUNT)
+        check_parameter(self.random_state, "random_state", SEED)
         if isinstance(self.k, str) or not isinstance(self.k, Iterable):
             raise ValueError(f"`k` is {self.k!r}; pass a list, such as [{self.k!r}].")
-        for k in self.k:
-            if k != "all":
-                check_count(k, "k", 0, " or 'all'", verb="holds")
+        counts = [k for k in self.k if k != "all"]
+        check_parameter(counts, "k", Numbers(Integral, 0))
         if not len(self.k):
             raise ValueError("`k` has 0 entries; pass one at least.")
         _, scaler, _ = split_at_scaler(estimator, unfitted=True)

@@ -24,9 +24,10 @@ from .._progress import progress_bar
 from .._routing import call
 from .._validation import take_rows
 from ..model_selection import MAX_STACK, is_stackable
-from ._store import Store, held
+from ._reading import KEYS
+from ._store import Store, held, unicode
 
-__all__ = ["Job", "Utterances", "fit_predict", "run", "tables_of"]
+__all__ = ["Job", "Utterances", "fit", "predict", "run", "tables_of"]
 
 MIN_BUNDLE = 32  # a stack of fewer networks takes more time for each of them
 N_BUNDLES = 4  # of each process: an interrupt loses the results of the current ones
@@ -48,18 +49,18 @@ class Job(NamedTuple):
 
     Parameters
     ----------
-    key : tuple
-        Name of the estimator, seed, and number of the fold, or None.
+    keys : list of tuple
+        Of the results: name of the estimator, seed, and number of the fold, or None.
 
     function : callable
-        Returns the generator when called with the utterances, the key and the
+        Returns the generator when called with the utterances, the keys and the
         `arguments`. The generator returns tables of rows by name.
 
     arguments : tuple
         The first is the estimator.
     """
 
-    key: tuple
+    keys: list[tuple]
     function: Callable
     arguments: tuple
 
@@ -90,13 +91,16 @@ def run(jobs, utterances, task, settings, folder, n_jobs, verbose):
     with held(folder), ends_at_sigterm(), threadpool_limits(1):
         store = Store(folder, settings, utterances, task)
         done = store.done()
-        left = {job.key: job for job in jobs if job.key not in done}
+        left = {}
+        for job in jobs:
+            if keys := [key for key in job.keys if key not in done]:
+                left[keys[0]] = job._replace(keys=keys)
         with progress_bar(
             name="comparison", unit="fits", total=len(left), verbose=verbose
         ) as progress:
-            for key, tables in _results(left, utterances, n_jobs, store.is_resumed):
+            for first, tables in _results(left, utterances, n_jobs, store.is_resumed):
                 store.add(tables)
-                del left[key]
+                del left[first]
                 progress.update()
         tables = store.finish()
     if len(tables["errors"]):
@@ -105,47 +109,43 @@ def run(jobs, utterances, task, settings, folder, n_jobs, verbose):
 
 
 def _results(left, utterances, n_jobs, is_resumed):
-    """Yield the key and tables of each job as they come, while `left` gets smaller."""
+    """Yield the first key and the tables of each job, while `left` gets smaller."""
     backend, _ = get_active_backend()
     can_yield = backend.supports_return_generator
     parallel = Parallel(
         n_jobs=n_jobs, return_as="generator_unordered" if can_yield else "list"
     )
 
-    def results_of(bundles):
+    def results_of(bundles, parallel=parallel):
         # Each array is an argument of its own, so that a cluster gets it only once.
         calls = (delayed(_run_bundle)(bundle, *utterances) for bundle in bundles)
-        for results in parallel(calls):
-            yield from results
+        try:
+            for results in parallel(calls):
+                yield from results
+        except Exception as error:
+            return error
+        # joblib 1.6 may miss the error of a killed process, and end the results early.
+        return RuntimeError("results are missing") if left else None
 
     # If a process was killed, perhaps because the memory was full, one job at a time
     # in each process needs less. If one is killed again, each job runs on its own.
-    n_processes = effective_n_jobs(n_jobs)
-    try:
-        yield from results_of(_bundles([*left.values()], n_processes, is_resumed))
-        return
-    except Exception as error:
-        _warn_of_restart(error)
-    try:
-        yield from results_of([[job] for job in left.values()])
-        return
-    except Exception as error:
-        _warn_of_restart(error)
-    for job in [*left.values()]:
-        try:
-            found = [*results_of([[job]])]
-        except Exception as error:
-            found = [(job.key, _error(*job.key, error))]
-        yield from found
-
-
-def _warn_of_restart(error):
-    warnings.warn(
-        f"A process has ended ({type(error).__name__}: {error}). The fits that are "
-        "left go on, with less memory.",
-        RuntimeWarning,
-        stacklevel=6,
-    )
+    bundles = _bundles([*left.values()], effective_n_jobs(n_jobs), is_resumed)
+    for _ in range(2):
+        error = yield from results_of(bundles)
+        if error is None:
+            return
+        warnings.warn(
+            f"A process has ended ({type(error).__name__}: {error}). The fits that are "
+            "left go on, with less memory.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        bundles = [[job] for job in left.values()]
+    in_order = Parallel(n_jobs=n_jobs)  # has every error
+    for (job,) in bundles:
+        error = yield from results_of([[job]], in_order)
+        if job.keys[0] in left:
+            yield job.keys[0], _errors(job, error)
 
 
 def _bundles(jobs, n_processes, is_resumed=False):
@@ -158,8 +158,8 @@ def _bundles(jobs, n_processes, is_resumed=False):
     stackable, alone = [], []
     for job in jobs:
         (stackable if is_stackable(job.arguments[0]) else alone).append(job)
-    stackable.sort(key=lambda job: job.key[0])
-    alone.sort(key=lambda job: job.key[1])
+    stackable.sort(key=lambda job: job.keys[0][0])
+    alone.sort(key=lambda job: job.keys[0][1])
     share = -(-len(stackable) // n_processes)
     most = min(MAX_STACK, share, max(MIN_BUNDLE, -(-share // N_BUNDLES)))
     bundles, size = [], 1 if is_resumed else most
@@ -170,28 +170,25 @@ def _bundles(jobs, n_processes, is_resumed=False):
 
 
 def _run_bundle(jobs, *utterances):
-    """Return the key and the tables of each job: its results, or its error."""
+    """Return the first key and the tables of each job: its results, or its error."""
     utterances = Utterances(*utterances)
-    generators = [job.function(utterances, job.key, *job.arguments) for job in jobs]
+    generators = [job.function(utterances, job.keys, *job.arguments) for job in jobs]
     with threadpool_limits(1):
         results = run_together(generators)
     return [
-        (job.key, _error(*job.key, found) if isinstance(found, Exception) else found)
+        (job.keys[0], _errors(job, found) if isinstance(found, Exception) else found)
         for job, found in zip(jobs, results)
     ]
 
 
-def _error(name, seed, fold, error):
-    """Return the table of an error."""
-    row = {
-        "estimator": name,
-        "seed": seed,
-        "fold": np.nan if fold is None else fold,
-        "error": type(error).__name__,
-        "message": str(error),
-        "traceback": "".join(traceback.format_exception(error)),
-    }
-    return {"errors": pd.DataFrame([row])}
+def _errors(job, error):
+    """Return the table of the error of a job, with a row for each key."""
+    table = pd.DataFrame(job.keys, columns=KEYS).assign(
+        error=type(error).__name__,
+        message=unicode(str(error)),
+        traceback=unicode("".join(traceback.format_exception(error))),
+    )
+    return {"errors": table.assign(fold=pd.to_numeric(table["fold"]))}
 
 
 def _report(errors, runs, nothing_left):
@@ -216,8 +213,8 @@ def _report(errors, runs, nothing_left):
     )
 
 
-def fit_predict(model, utterances, train, test, domains, unlabeled=None):
-    """Fit a model in place and predict other rows: a job, or a part of one.
+def fit(model, utterances, train, domains, unlabeled=None):
+    """Fit a model in place: a job, or a part of one.
 
     Parameters
     ----------
@@ -225,8 +222,8 @@ def fit_predict(model, utterances, train, test, domains, unlabeled=None):
 
     utterances : Utterances
 
-    train, test : ndarray of int
-        Rows to fit on, and rows to predict.
+    train : ndarray of int
+        Rows to fit on.
 
     domains : ndarray of shape (n_samples,)
         Passed as `speakers`, where the model requests them. The speakers are `groups`.
@@ -236,17 +233,12 @@ def fit_predict(model, utterances, train, test, domains, unlabeled=None):
 
     Returns
     -------
-    y_pred : ndarray
-
     seconds : dict
-        CPU seconds of both, as columns of a table.
+        CPU seconds, as a column of a table.
     """
-
-    def labels(rows):
-        return {"speakers": domains[rows], "groups": utterances.speakers[rows]}
-
     start = thread_time()
     X, y = take_rows(utterances.X, train), utterances.y[train]
+    labels = _labels(utterances, train, domains)
     last, options = model, {}
     if unlabeled is not None:
         X_unlabeled = take_rows(utterances.X, unlabeled)
@@ -254,18 +246,29 @@ def fit_predict(model, utterances, train, test, domains, unlabeled=None):
             last = model[-1]
             if len(model) > 1:
                 front = model[:-1]
-                X = call(front, "fit_transform", X, y, **labels(train))
-                X_unlabeled = call(front, "transform", X_unlabeled, **labels(unlabeled))
+                X = call(front, "fit_transform", X, y, **labels)
+                others = _labels(utterances, unlabeled, domains)
+                X_unlabeled = call(front, "transform", X_unlabeled, **others)
                 model.steps[:-1] = front.steps  # copies, if the pipeline has a memory
         options = {"X_unlabeled": X_unlabeled, "speakers_unlabeled": domains[unlabeled]}
-    fit_seconds = thread_time() - start
-    fit = partial(call, last, "fit", X, y, **labels(train), **options)
-    fit_seconds += yield Fit(last, fit)
+    seconds = thread_time() - start
+    seconds += yield Fit(last, partial(call, last, "fit", X, y, **labels, **options))
+    return {"fit_seconds": seconds}
+
+
+def predict(model, utterances, rows, domains):
+    """Return what a model predicts for rows in their order, and the CPU seconds.
+
+    The parameters are those of `fit`.
+    """
     start = thread_time()
-    X_test = take_rows(utterances.X, test)
-    y_pred = call(model, "predict", X_test, **labels(test))
-    predict_seconds = thread_time() - start
-    return y_pred, {"fit_seconds": fit_seconds, "predict_seconds": predict_seconds}
+    labels = _labels(utterances, rows, domains)
+    y_pred = call(model, "predict", take_rows(utterances.X, rows), **labels)
+    return y_pred, {"predict_seconds": thread_time() - start}
+
+
+def _labels(utterances, rows, domains):
+    return {"speakers": domains[rows], "groups": utterances.speakers[rows]}
 
 
 def tables_of(utterances, rows, y_pred, task, run, before, after):

@@ -8,8 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import t as student_t
 
-from .._validation import check_labels
-from ._arguments import check_level
+from .._validation import LEVEL, check_labels, check_parameter
 
 __all__ = ["SpeakerLeakage", "check_several", "leakage_of_genders"]
 
@@ -164,7 +163,7 @@ def check_several(n_speakers):
 
 
 def _interval(accuracy, standard_error, freedom, confidence_level):
-    check_level(confidence_level)
+    check_parameter(confidence_level, "confidence_level", LEVEL)
     margin = student_t.ppf((1 + confidence_level) / 2, freedom) * standard_error
     return {
         "accuracy": float(accuracy),

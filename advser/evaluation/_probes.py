@@ -6,7 +6,7 @@ fitted on the frozen embedding after the training, and tested on other utterance
 """
 
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ from sklearn.preprocessing import StandardScaler
 from .._engine._jobs import Fit, run_alone
 from .._routing import call, representation, seeded
 from .._validation import (
+    FLAG,
+    LEVEL,
     SEED,
     Number,
     check_array_named,
@@ -396,8 +398,7 @@ def leakage_of_parts(
     A part is the numbers of some rows and their embedding. The other parameters are
     those of `cross_val_leakage`.
     """
-    if not isinstance(within_emotion, bool | np.bool_):
-        raise ValueError(f"`within_emotion` must be boolean; got {within_emotion!r}.")
+    check_parameter(within_emotion, "within_emotion", FLAG)
     if within_emotion and (y is None or genders is not None):
         raise ValueError(
             "`within_emotion=True` recognises speakers within each emotion: it needs "
@@ -411,9 +412,7 @@ def leakage_of_parts(
     if random_state is not None:
         check_parameter(random_state, "random_state", SEED)
     check_parameter(n_splits, "n_splits", Number(Integral, 2))
-    check_parameter(
-        confidence_level, "confidence_level", Number(Real, 0, 1, closed="neither")
-    )
+    check_parameter(confidence_level, "confidence_level", LEVEL)
     if genders is not None:
         check_genders(genders, speakers)
     labels = speakers if genders is None else genders

@@ -5,9 +5,11 @@ import json
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from ._tasks import RatingTask
+from ..speakers._knowledge import KINDS
+from ._tasks import EmotionTask, task_of
 
 __all__ = [
     "COLUMNS",
@@ -26,8 +28,11 @@ RAW_FEATURES = "raw features"  # the name of `X` in the table of the leakage
 KEYS = ["estimator", "seed", "fold"]
 COLUMNS = {
     "predictions": [*KEYS, "sample", "speaker"],
-    "scores": [*KEYS, "transductive", "n_samples", "fit_seconds"],
-    "leakage": ["estimator", "seed", "asked", "probe", "accuracy", "chance"],
+    "scores": [*KEYS, "n_samples", "fit_seconds"],
+    "leakage": [
+        *("estimator", "seed", "asked", "probe", "accuracy", "low", "high", "chance"),
+        *("weighted_accuracy", "majority", "n_speakers", "n_samples"),
+    ],
     "errors": [*KEYS, "error", "message", "traceback"],
 }  # the tables, and columns that each has
 TEXTS = {
@@ -40,14 +45,16 @@ NOT_KEPT = (
     "The settings of the tables beside it are unknown without it: restore it from a "
     "copy, or name another folder."
 )
+ROW = (
+    "The other rows are kept: remove this row, and the same call with the same "
+    "`folder` runs its fit again and keeps all others."
+)
 WRITTEN = {  # the settings that the package reads; a dict of "*" is of any keys
     "data": {},
     "protocol": {},
     "probes": [str],
     "asked": [str],
-    "estimators": {
-        "*": {"class": str, "transductive": bool, "seeds": [int], "parameters": {}}
-    },
+    "estimators": {"*": {"class": str, "kind": str, "seeds": [int], "parameters": {}}},
     "versions": {},
 }
 WITHIN = WRITTEN | {
@@ -84,7 +91,8 @@ def _check_schema(content, schema, path, start, remedy):
     elif isinstance(schema, dict):
         missing = [key for key in schema if key not in content]
         if missing:
-            raise ValueError(f"{start}{path}.{missing[0]} is missing. {remedy}")
+            where = f"{path}.{missing[0]}".strip(".")
+            raise ValueError(f"{start}{where} is missing. {remedy}")
         parts = [(content[key], schema[key], f"{path}.{key}") for key in schema]
     else:
         return
@@ -105,7 +113,9 @@ def read_settings(folder):
     if "pairs" in settings:
         schema = ACROSS | {"runs": [[object]]}
     else:
-        labels = "targets" if "targets" in settings.get("data", {}) else "emotions"
+        data = settings.get("data")
+        is_rated = isinstance(data, dict) and "targets" in data
+        labels = "targets" if is_rated else "emotions"
         schema = WITHIN | {"data": WITHIN["data"] | {labels: [str]}}
     _check_schema(settings, schema, "", f"`{file}` is damaged or foreign: ", NOT_KEPT)
     return settings
@@ -125,23 +135,36 @@ def read_tables(folder, settings):
     n_predicted = predictions.groupby(KEYS).size()
     n_predicted = n_predicted.reindex(_keys_of(scores), fill_value=0)
     scores = scores[n_predicted.to_numpy() == scores["n_samples"].to_numpy()]
-    is_scored = _keys_of(predictions).isin(_keys_of(scores))
-    tables |= {"scores": scores, "predictions": predictions[is_scored]}
-    return in_order(tables, settings)
+    predictions = predictions[_keys_of(predictions).isin(_keys_of(scores))]
+    _check_scores(scores, predictions, settings, Path(folder) / "scores.csv")
+    return in_order(tables | {"scores": scores, "predictions": predictions}, settings)
+
+
+def _check_scores(scores, predictions, settings, file):
+    """Raise a ValueError unless the scores are those of the predictions."""
+    if not len(scores):
+        return
+    task = _task_of(settings)
+    found = task.score_groups(predictions, KEYS).reindex(_keys_of(scores)).to_numpy()
+    stored = scores[task.measure].to_numpy(float)
+    wrong = ~np.isclose(found, stored, rtol=0, atol=1e-6, equal_nan=True)
+    if wrong.any():
+        row = wrong.argmax()
+        name, seed, fold = scores[KEYS].iloc[row]
+        raise ValueError(
+            f"`{file}`: {name!r}, seed {seed}, fold {fold} has {task.measure} = "
+            f"{stored[row]}, and its rows in predictions.csv have {found[row]}. {ROW}"
+        )
 
 
 def _read_table(file, name, settings):
     """Return a table, with numbers where it is no text; empty if there is none."""
     content = file.read_bytes() if file.is_file() else b""
-    remedy = (
-        "The other rows are kept: remove this row, and the same call with the same "
-        "`folder` runs its fit again and keeps all others."
-    )
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise ValueError(f"`{file}`, line {line}: {error}. {remedy}") from None
+        raise ValueError(f"`{file}`, line {line}: {error}. {ROW}") from None
     header, rows, lines = [], [], []
     reader = csv.reader(StringIO(text, newline=""), strict=True)
     is_cut = not text.endswith(("\n", "\r"))
@@ -153,7 +176,7 @@ def _read_table(file, name, settings):
     except csv.Error as error:
         if "unexpected end" not in str(error):
             where = f"`{file}`, line {reader.line_num}"
-            raise ValueError(f"{where}: {error}. {remedy}") from None
+            raise ValueError(f"{where}: {error}. {ROW}") from None
         is_cut = False  # the cut row is not among the rows
     if is_cut:
         rows, header = rows[:-1], header if rows else []
@@ -172,7 +195,7 @@ def _read_table(file, name, settings):
         if len(row) != len(header):
             raise ValueError(
                 f"`{file}`, line {line}: {len(row)} values instead of {len(header)}. "
-                f"{remedy}"
+                f"{ROW}"
             )
     if not rows:
         return pd.DataFrame(columns=header, dtype=object)
@@ -185,22 +208,22 @@ def _read_table(file, name, settings):
         column, number = min(wrong, key=lambda one: one[1])
         raise ValueError(
             f"`{file}`, line {lines[number]}: {column} is "
-            f"{rows[number][header.index(column)]!r}. {remedy}"
+            f"{rows[number][header.index(column)]!r}. {ROW}"
         )
     unique = {"scores": KEYS, "leakage": ["estimator", "seed", "asked", "probe"]}
     if name in unique and table.duplicated(unique[name]).any():
         number = table.duplicated(unique[name]).to_numpy().argmax()
         key = table.loc[number, unique[name]].tolist()
         raise ValueError(
-            f"`{file}`, line {lines[number]}: {key} is there for the second time. "
-            f"{remedy}"
+            f"`{file}`, line {lines[number]}: {key} is there for the second time. {ROW}"
         )
     return table
 
 
 def _values_of_nothing(table, name, settings):
     """Return column and row of estimators and folds that the settings do not have."""
-    known = {*settings["estimators"], *([RAW_FEATURES] if name == "leakage" else [])}
+    is_probed = name in ("leakage", "errors")
+    known = {*settings["estimators"], *([RAW_FEATURES] if is_probed else [])}
     wrong = {
         ("estimator", i)
         for i in (~table["estimator"].isin(known)).to_numpy().nonzero()[0]
@@ -219,6 +242,8 @@ def _values_of_nothing(table, name, settings):
 
 def _typed(column):
     """Return a column of texts in its own type, and the rows that are not of it."""
+    if column.name == "kind":
+        return column, (~column.isin(KINDS)).to_numpy().nonzero()[0]
     if column.name in TEXTS:
         return column, []
     if column.name in FLAGS:
@@ -238,14 +263,20 @@ def empty(name, settings):
     """Return a table without rows, with the columns that it always has."""
     columns = COLUMNS[name]
     if name in ("predictions", "scores"):
-        across = ["train", "test", "domain", "unlabeled"]
-        within = ["candidates"] if name == "scores" else []
+        is_scores = name == "scores"
+        across = ["train", "test", "domain", "unlabeled", *is_scores * ["transductive"]]
+        within = is_scores * ["kind", "candidates"]
         columns = [*columns, *(across if "pairs" in settings else within)]
+    if name == "scores":
+        columns.append(_task_of(settings).measure)
     if name == "predictions":
-        is_rated = "pairs" not in settings and "targets" in settings["data"]
-        names = RatingTask(settings["data"]["targets"]).names if is_rated else []
-        columns += names or ["y_true", "y_pred"]
+        columns += _task_of(settings).names
     return pd.DataFrame(columns=columns)
+
+
+def _task_of(settings):
+    """Return the task of a comparison, within a corpus or across corpora."""
+    return EmotionTask([]) if "pairs" in settings else task_of(settings["data"])
 
 
 def in_order(tables, settings):

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from .._validation import check_labels, encode
-from ._arguments import check_count, check_level
+from .._validation import COUNT, LEVEL, SEED, check_labels, check_parameter, encode
 
 __all__ = [
     "Difference",
@@ -158,8 +157,9 @@ def bootstrap_interval(sums, statistic, confidence_level, n_resamples, random_st
     The statistic takes the sum over speakers of `sums`, (n_speakers, ...), for many
     draws at once: (n_resamples, ...) to (n_resamples,).
     """
-    check_level(confidence_level)
-    check_count(n_resamples, "n_resamples", 1)
+    check_parameter(confidence_level, "confidence_level", LEVEL)
+    check_parameter(n_resamples, "n_resamples", COUNT)
+    check_parameter(random_state, "random_state", SEED)
     n_speakers = len(sums)
     draws = np.random.default_rng(random_state).multinomial(
         n_speakers, np.full(n_speakers, 1 / n_speakers), size=n_resamples

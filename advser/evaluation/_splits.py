@@ -1,5 +1,6 @@
 """Speaker-disjoint folds, and the searches within them."""
 
+import reprlib
 from numbers import Integral
 
 import numpy as np
@@ -12,8 +13,8 @@ from sklearn.model_selection import (
     ParameterSampler,
 )
 
+from .._validation import Number, check_parameter
 from ..model_selection import StackedGridSearchCV, is_stackable
-from ._arguments import check_count
 
 __all__ = [
     "equal_grids",
@@ -40,13 +41,13 @@ def splitter_of(cv, name, groups):
     if isinstance(cv, str) and cv == "loso":
         return LeaveOneGroupOut()
     if isinstance(cv, Integral):
-        check_count(cv, name, 2)
+        check_parameter(cv, name, Number(Integral, 2))
         return GroupKFold(min(int(cv), len(pd.unique(groups))))
     if isinstance(cv, type | str) or not hasattr(cv, "split"):
         raise ValueError(
-            f"`{name}` is {cv!r}; it must be 'loso', a number of folds or a splitter "
-            "with a method `split`. For folds of your own, pass a `PredefinedSplit` of "
-            "scikit-learn."
+            f"`{name}` is {reprlib.repr(cv)}; it must be 'loso', a number of folds or "
+            "a splitter with a method `split`. For folds of your own, pass a "
+            "`PredefinedSplit` of scikit-learn."
         )
     return cv
 
@@ -91,7 +92,10 @@ def equal_grids(search, n_candidates, estimators):
             f"`search` names {unknown[0]!r}, which is none of the `estimators` "
             f"{list(estimators)}."
         )
-    sizes = {name: len(ParameterGrid(grid)) for name, grid in search.items()}
+    try:
+        sizes = {name: len(ParameterGrid(grid)) for name, grid in search.items()}
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`search` is {search!r}: {error}") from None
     smallest = min(sizes, key=sizes.get, default=None)
     if n_candidates is None:
         n_candidates = sizes.get(smallest)

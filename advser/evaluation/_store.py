@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from .._locks import locked
-from ..speakers._knowledge import is_transductive
+from ..speakers._knowledge import kind_of
 from ._reading import (
     COLUMNS,
     KEYS,
@@ -36,9 +36,23 @@ from ._reading import (
 
 __all__ = [
     *("Store", "StoredComparison", "as_json", "described", "environment"),
-    *("fingerprint", "held", "installed", "load", "planned", "save", "write_json"),
+    *(
+        "fingerprint",
+        "held",
+        "installed",
+        "load",
+        "planned",
+        "save",
+        "unicode",
+        "write_json",
+    ),
 ]
 
+OVERVIEW = {
+    *("uar", "uar_std", "uar_low", "uar_high", "ccc", "ccc_std", "ccc_low", "ccc_high"),
+    *("kind", "target", "errors"),
+}  # the columns of a summary that are printed
+SHOWN: dict = {"float_format": "{:.3f}".format, "na_rep": ""}
 PACKAGES = [
     *("advser", "joblib", "numpy", "pandas", "scikit-learn", "scipy", "skorch"),
     "torch",
@@ -208,6 +222,17 @@ def shortened(value):
 class StoredComparison:
     """A comparison of tables and settings that can be read from a folder."""
 
+    def __repr__(self) -> str:
+        """Return the scores with their intervals over speakers."""
+        return self._overview().to_string(**SHOWN)
+
+    def _repr_html_(self):
+        return self._overview().to_html(**SHOWN)
+
+    def _overview(self):
+        summary = self.summary()
+        return summary[[column for column in summary if column in OVERVIEW]]
+
     @classmethod
     def load(cls, folder: str | PathLike) -> Self:
         """Read the comparison in a folder, even if it was interrupted.
@@ -253,7 +278,12 @@ def as_csv(table, header=True):
     text = table.to_csv(index=False, header=header)
     if "\r" in text:  # in the name of a file; Python below 3.13 does not quote it
         text = table.to_csv(index=False, header=header, quoting=csv.QUOTE_NONNUMERIC)
-    return text.encode("utf-8")
+    return text.encode()
+
+
+def unicode(text):
+    """Return a text with escapes for the bytes of a file name that are no UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def write_json(file, content):
@@ -306,11 +336,11 @@ def described(model):
     }
 
 
-def planned(estimator, model, seeds):
+def planned(estimator, model, seeds, order=None):
     """Return how an estimator is run, ready for JSON; `model` may be a search of it."""
     return {
         "class": type(estimator).__name__,
-        "transductive": is_transductive(model),
+        "kind": kind_of(model, order),
         "seeds": seeds,
         "parameters": described(estimator),
     }

@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.base import is_regressor
 from sklearn.metrics import make_scorer
 
-from .._validation import check_labels
+from .._validation import LEVEL, check_labels, check_parameter
 from ..metrics import (
     emotion_scores,
     rating_scorers,
@@ -16,7 +16,6 @@ from ..metrics import (
     recalls_of,
     unweighted_average_recall,
 )
-from ._arguments import check_level
 from ._statistics import (
     ccc_difference,
     ccc_interval,
@@ -64,7 +63,7 @@ class Task:
 
     def bounds(self, predictions, confidence_level):
         """Return the interval of the measure over speakers; NaN for one speaker."""
-        check_level(confidence_level)
+        check_parameter(confidence_level, "confidence_level", LEVEL)
         y_true, y_pred, speakers = self.by_utterance(predictions)
         if len(set(speakers)) < 2:
             return np.nan, np.nan
@@ -99,6 +98,7 @@ class EmotionTask(Task):
     measure, measure_name = "uar", "unweighted average recall"
     effect, unit = "points", 100
     scores = ("uar", "weighted_accuracy", "macro_f1")
+    names = ("y_true", "y_pred")  # of the columns of the predictions
     scorer = make_scorer(unweighted_average_recall)
     interval = staticmethod(uar_interval)
     test = staticmethod(uar_difference)

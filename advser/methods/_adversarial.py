@@ -262,9 +262,10 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
     lr : float, default=0.001
         Learning rate of Adam.
 
-    max_epochs : int or None, default=60
-        Passes over the training rows. None for as many as make 1,200 update steps, so
-        that a training is equally long on few rows and on many.
+    max_epochs : int or None, default=None
+        Passes over the training rows. None for 60, or for as many as make 1,200 update
+        steps if they are fewer: on many rows, 60 passes fit the training speakers too
+        closely.
 
     batch_size : int, default=64
         Rows per training step. Every batch is full: the last one of an epoch is filled
@@ -386,7 +387,7 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
         dropout: float = 0.0,
         alpha: float = 0.04,
         lr: float = 0.001,
-        max_epochs: int | None = 60,
+        max_epochs: int | None = None,
         batch_size: int = 64,
         class_weight: str | dict | None = "balanced",
         early_stopping: bool = False,
@@ -552,7 +553,7 @@ class AdversarialSERRegressor(_WithObjective, BaseSERRegressor):
         dropout: float = 0.0,
         alpha: float = 0.04,
         lr: float = 0.001,
-        max_epochs: int | None = 60,
+        max_epochs: int | None = None,
         batch_size: int = 64,
         early_stopping: bool = False,
         validation_fraction: float = 0.2,

@@ -59,7 +59,7 @@ from ._validation_split import validation_split
 
 __all__ = ["BaseSER"]
 
-N_UPDATES = 1200  # of a training whose `max_epochs` is None
+N_EPOCHS, N_UPDATES = 60, 1200  # the most of a training whose `max_epochs` is None
 
 
 class BaseSER(
@@ -365,10 +365,11 @@ class BaseSER(
         return [standardize, *([] if self.clip is None else [Clip(self.clip)])]
 
     def _n_epochs(self, n_rows):
-        """Return `max_epochs`, by default enough epochs for `N_UPDATES` batches."""
+        """Return `max_epochs`, by default as `N_EPOCHS` and `N_UPDATES` allow."""
         if self.max_epochs is not None:
             return int(self.max_epochs)
-        return -(-N_UPDATES // n_batches(n_rows, min(self.batch_size, n_rows)))
+        n_updates = n_batches(n_rows, min(self.batch_size, n_rows))  # of an epoch
+        return min(N_EPOCHS, -(-N_UPDATES // n_updates))
 
     def _build_net(self, network, n_rows, order_generator, noise_generator):
         callbacks = copy.deepcopy(self.callbacks or [])

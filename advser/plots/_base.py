@@ -24,6 +24,7 @@ __all__ = [
     "despine",
     "draw_confusion_matrix",
     "knowledge_handles",
+    "label_blocks",
     "label_rows",
     "mark_style",
     "new_axes",
@@ -45,9 +46,18 @@ MEASURES = {
     "ccc": "Concordance correlation coefficient (CCC)",
 }  # by `advser.evaluation.Comparison.measure`
 KNOWLEDGE = {
-    False: "uses no data of the test speaker",
-    True: "transductive: uses the test speaker's unlabelled utterances",
-}
+    "inductive": "uses no data of the test speaker",
+    "adaptive": "uses the test speaker's utterances so far, unlabelled",
+    "transductive": "uses all of the test speaker's utterances, unlabelled",
+}  # by kind of score; there are three kinds of adaptive ones
+HEADINGS = {
+    "inductive": "inductive",
+    "adaptive, random": "adaptive, random order",
+    "adaptive, blocks": "adaptive, blocks of ten of one emotion",
+    "adaptive, emotions": "adaptive, one block per emotion",
+    "transductive": "transductive",
+}  # of the rows of a kind
+MARKS = {"inductive": (BLUE, "o"), "transductive": (VERMILION, "D")}
 
 
 class Display:
@@ -118,24 +128,38 @@ def styles(names):
     }
 
 
-def mark_style(transductive, color=None, marker=None):
-    """Return the style of a mark, hollow for a transductive score."""
-    color = color or (VERMILION if transductive else BLUE)
+def mark_style(kind, color=None, marker=None):
+    """Return the style of a mark: full, half full if adaptive, hollow if transductive.
+
+    Parameters
+    ----------
+    kind : str
+        Kind of score.
+
+    color, marker : str, default=None
+        Those of the kind by default.
+    """
+    of_kind = MARKS.get(kind, ("#009E73", "s"))
+    color = color or of_kind[0]
     return {
         "color": color,
-        "marker": marker or ("D" if transductive else "o"),
-        "markerfacecolor": "white" if transductive else color,
+        "marker": marker or of_kind[1],
+        "fillstyle": "full" if kind in MARKS else "left",
+        "markerfacecolor": "white" if kind == "transductive" else color,
+        "markerfacecoloralt": "white",
         "markersize": 7,
         "markeredgewidth": 1.5,
         "linestyle": "none",
     }
 
 
-def knowledge_handles(ax, transductive, **style):
-    """Return a legend entry for each kind of mark: full or hollow, if it is used."""
+def knowledge_handles(ax, kinds, **style):
+    """Return a legend entry for each kind of mark that is used."""
+    used = {kind.partition(",")[0] for kind in kinds}
     return [
-        ax.plot([], [], **mark_style(value, **style), label=KNOWLEDGE[value])[0]
-        for value in sorted(set(transductive))
+        ax.plot([], [], **mark_style(kind, **style), label=f"{kind}: {text}")[0]
+        for kind, text in KNOWLEDGE.items()
+        if kind in used
     ]
 
 
@@ -169,6 +193,36 @@ def label_rows(ax, names):
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     add_grid(ax, "x")
+
+
+def label_blocks(ax, kinds, names):
+    """Write the names of rows in a block for each kind of score.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    kinds : sequence of str
+        Kind of each row.
+    names : sequence of str
+
+    Returns
+    -------
+    heights : list of int
+        Where each row is.
+    """
+    used = [kind for kind in HEADINGS if kind in set(kinds)]
+    heights, labels = {}, []
+    for kind in used:
+        labels += [HEADINGS[kind]] * (len(used) > 1)
+        for row, of_row in enumerate(kinds):
+            if of_row == kind:
+                heights[row] = len(labels)
+                labels.append(names[row])
+    label_rows(ax, labels)
+    for label in ax.get_yticklabels():
+        if len(used) > 1 and label.get_text() in HEADINGS.values():
+            label.set_fontweight("bold")
+    return [heights[row] for row in range(len(names))]
 
 
 def draw_confusion_matrix(y_true, y_pred, title, ax):

@@ -63,7 +63,7 @@ class LeakageDisplay(ProbedDisplay):
     Parameters
     ----------
     results : DataFrame
-        One row per estimator and seed: `estimator`, `row`, `transductive`, `leakage`
+        One row per estimator and seed: `estimator`, `row`, `kind`, `leakage`
         and the score.
 
     chance : float
@@ -137,22 +137,22 @@ class LeakageDisplay(ProbedDisplay):
 
     def _draw(self, ax):
         style = styles(dict.fromkeys(self.results["row"]))
-        groups = self.results.groupby(["row", "transductive", "estimator"], sort=False)
-        for (row, transductive, _), seeds in groups:
+        groups = self.results.groupby(["row", "kind", "estimator"], sort=False)
+        for (row, kind, _), seeds in groups:
             leakage, score = seeds["leakage"], seeds[self.measure]
             ax.errorbar(
                 leakage.mean(),
                 score.mean(),
                 xerr=leakage.std() if len(seeds) > 1 else None,
                 yerr=score.std() if len(seeds) > 1 else None,
-                **mark_style(transductive, **style[row]),
+                **mark_style(kind, **style[row]),
                 elinewidth=1,
             )
         for row in style:
-            ax.plot([], [], **mark_style(False, **style[row]), label=plain(row))
+            ax.plot([], [], **mark_style("inductive", **style[row]), label=plain(row))
         self._finish(ax, "")
-        transductive = self.results["transductive"]
-        handles = knowledge_handles(ax, transductive, color=GREY, marker="o")
+        kinds = self.results["kind"]
+        handles = knowledge_handles(ax, kinds, color=GREY, marker="o")
         ax.figure.legend(handles=handles, loc="outside upper left", frameon=False)
 
 

@@ -14,7 +14,7 @@ from ._base import (
     Display,
     OptionalAxes,
     knowledge_handles,
-    label_rows,
+    label_blocks,
     mark_style,
 )
 
@@ -33,8 +33,7 @@ class ComparisonDisplay(Display):
     Parameters
     ----------
     results : DataFrame
-        One row per estimator and seed: `estimator`, `row`, `transductive`, and the
-        score.
+        One row per estimator and seed: `estimator`, `row`, `kind`, and the score.
 
     speakers : DataFrame of shape (n_speakers, n_estimators)
         Score of each test speaker.
@@ -85,16 +84,20 @@ class ComparisonDisplay(Display):
         return cls(results, comparison.by_speaker(), comparison.measure).plot(ax)
 
     def _draw(self, ax):
-        rows = list(dict.fromkeys(self.results["row"]))
-        groups = self.results.groupby(["row", "transductive", "estimator"], sort=False)
-        kinds = self.results.groupby("row")["transductive"].nunique()
-        for (row, transductive, estimator), seeds in groups:
-            offset = (0.17 if transductive else -0.17) * (kinds[row] > 1)
-            height = rows.index(row) + offset
-            style = mark_style(transductive)
+        rows = self.results[["kind", "row"]].drop_duplicates()
+        heights = dict(
+            zip(
+                rows.itertuples(index=False, name=None),
+                label_blocks(ax, list(rows["kind"]), list(rows["row"])),
+            )
+        )
+        groups = self.results.groupby(["kind", "row", "estimator"], sort=False)
+        for (kind, row, estimator), seeds in groups:
+            height = heights[kind, row]
+            style = mark_style(kind)
             stroke = {**style, "marker": "|", "markersize": 8, "markeredgewidth": 1}
-            heights = np.full(len(self.speakers), height)
-            ax.plot(self.speakers[estimator], heights, **stroke, alpha=0.5, zorder=1)
+            of_each = np.full(len(self.speakers), height)
+            ax.plot(self.speakers[estimator], of_each, **stroke, alpha=0.5, zorder=1)
             ax.errorbar(
                 seeds[self.measure].mean(),
                 height,
@@ -103,11 +106,10 @@ class ComparisonDisplay(Display):
                 capsize=3.5,
                 zorder=3,
             )
-        label_rows(ax, rows)
         ax.set_xlabel(
             f"{MEASURES[self.measure]}\n(mean ± standard deviation over seeds)"
         )
-        handles = knowledge_handles(ax, self.results["transductive"])
+        handles = knowledge_handles(ax, self.results["kind"])
         label = "a single test speaker"
         handles += ax.plot([], [], "|", color=GREY, markersize=8, label=label)
         ax.figure.legend(handles=handles, loc="outside upper left", frameon=False)
@@ -122,7 +124,7 @@ class IntervalDisplay(Display):
     Parameters
     ----------
     summary : DataFrame
-        One row per estimator: `transductive`, `uar`, `uar_low`, `uar_high`, or those of
+        One row per estimator: `kind`, `uar`, `uar_low`, `uar_high`, or those of
         another measure.
 
     confidence_level : float
@@ -258,18 +260,18 @@ class DifferenceDisplay(Display):
 def by_row(comparison, rows):
     """Return the results of each seed, with the row that its estimator belongs to."""
     table = comparison.by_seed().reset_index()
-    table["transductive"] = table["estimator"].map(comparison.transductive())
+    table["kind"] = table["estimator"].map(comparison.kinds())
     table["row"] = [(rows or {}).get(name, name) for name in table["estimator"]]
     return table
 
 
 def draw_intervals(ax, table, column, names):
-    """Draw a value and its interval for each row, hollow if it is transductive."""
-    for height, row in enumerate(table.to_dict("records")):
-        style = mark_style(row["transductive"])
+    """Draw a value and its interval for each row, in a block for each kind of score."""
+    heights = label_blocks(ax, list(table["kind"]), names)
+    for height, row in zip(heights, table.to_dict("records")):
+        style = mark_style(row["kind"])
         ends = [row["low"], row["high"]]
         ax.plot(ends, [height] * 2, color=style["color"], linewidth=1.5)
         ax.plot(row[column], height, **style)
-    label_rows(ax, names)
-    handles = knowledge_handles(ax, table["transductive"])
+    handles = knowledge_handles(ax, table["kind"])
     ax.figure.legend(handles=handles, loc="outside upper left", frameon=False)

@@ -328,11 +328,11 @@ class EnrollmentDisplay(Display):
                 markersize=7,
                 elinewidth=1,
             )
-            marks = mark_style(True, **style)
+            marks = mark_style("transductive", **style)
             ax.plot(hollow["place"], hollow["mean"], **marks, zorder=4)
             transductive |= len(hollow) > 0
         if transductive:
-            marks = mark_style(True, color=GREY, marker="o")
+            marks = mark_style("transductive", color=GREY, marker="o")
             ax.plot([], [], **marks, label="transductive: enrolled and scored")
         ax.set_xticks(range(len(numbers)), numbers)
         ax.set_xlabel("Utterances enrolled of each new speaker")

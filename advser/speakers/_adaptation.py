@@ -206,7 +206,7 @@ def _scores(scaler, X, y, speakers):
     n_folds = min(N_FOLDS, len(pd.unique(speakers)))
     for train, test in GroupKFold(n_folds).split(X, y, speakers):
         classes = pd.unique(y[train])
-        if len(classes) < 2:
+        if not 2 <= len(classes) < len(train):  # too few for the discriminant
             continue
         rows = {
             order: test[utterance_order(y[test], speakers[test], order, random_state=0)]

@@ -1,8 +1,11 @@
 """What an estimator uses of the speakers that it predicts."""
 
+from ._adaptation import ORDERS
 from ._scaler import SpeakerScaler
 
-__all__ = ["is_transductive", "scalers"]
+__all__ = ["KINDS", "adapts", "kind_of", "scalers"]
+
+KINDS = ("inductive", *(f"adaptive, {order}" for order in ORDERS), "transductive")
 
 
 def scalers(estimator):
@@ -13,18 +16,51 @@ def scalers(estimator):
     }
 
 
-def is_transductive(estimator):
-    """Whether the prediction for a row depends on the other rows of its batch.
+def adapts(estimator):
+    """Whether a prediction depends on the order of the utterances.
 
-    Raise a ValueError if it depends on their order, which no result records.
+    Raise a ValueError if an inner cross-validation does, which has no such order.
     """
-    fitted = getattr(estimator, "best_estimator_", estimator)
-    unknown = {scaler.unknown for scaler in scalers(fitted).values()}
-    if "adapt" in unknown:
+    if "adapt" not in _unknown(estimator):
+        return False
+    parts = [estimator, *estimator.get_params().values()]
+    if any(hasattr(part, "cv") and "adapt" in _unknown(part) for part in parts):
+        raise ValueError(
+            "A search (or another estimator with inner folds) cannot hold "
+            "`SpeakerScaler(unknown='adapt')`: its scores would depend on an order "
+            "of the utterances that it does not have. Search the step after the "
+            "scaler, or set `unknown` of the SpeakerScaler to 'population'."
+        )
+    return True
+
+
+def kind_of(estimator, order=None):
+    """Return what a score of the estimator may claim, one of `KINDS`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Of a fitted search, the best estimator counts.
+
+    order : str, default=None
+        The order of the utterances, if the estimator adapts.
+    """
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    if adapts(estimator) and order is None:
         raise ValueError(
             "An estimator in `estimators` has `SpeakerScaler(unknown='adapt')`, so its "
-            "score depends on the order of the utterances; score it with "
-            "`advser.evaluation.adaptation_curve`, or set `unknown` of its "
-            "SpeakerScaler to 'population'."
+            "score depends on the order of the utterances, which there is none of "
+            "here; score it with `compare` or `adaptation_curve` of "
+            "`advser.evaluation`, or set `unknown` of its SpeakerScaler to "
+            "'population'."
         )
-    return "batch" in unknown
+    if order is not None:
+        return f"adaptive, {order}"
+    return "transductive" if "batch" in _unknown(estimator) else "inductive"
+
+
+def _unknown(estimator):
+    """Return what the scalers in an estimator do with unknown speakers."""
+    if not hasattr(estimator, "get_params") or isinstance(estimator, type):
+        return set()
+    return {scaler.unknown for scaler in scalers(estimator).values()}
