@@ -51,13 +51,8 @@ __all__ = [
 
 __version__ = "0.1.0.dev0"
 ROOMS = (  # of `__all__`
-    "exceptions",
-    "audio",
-    "speakers",
-    "methods",
-    "evaluation",
-    "persistence",
-    "onnx",
+    *("exceptions", "audio", "speakers", "methods", "evaluation"),
+    *("persistence", "onnx"),
 )
 
 

@@ -55,6 +55,8 @@ NETWORKS = (
     AutoencoderSERRegressor,
     SiameseSER,
 )
+# Of scikit-learn's networks; they have no public name, and skops does not know them.
+MLP_OPTIMIZERS = ("AdamOptimizer", "SGDOptimizer")
 # Parameters of an estimator that its net keeps from the fit.
 SETTINGS = ("alpha", "lr", "max_epochs", "batch_size")
 
@@ -359,6 +361,7 @@ def _own_types():
     return [
         *{f"{kind.__module__}.{kind.__qualname__}" for kind in [*modules, *own]},
         "numpy.dtype",
+        *(f"sklearn.neural_network._stochastic_optimizers.{n}" for n in MLP_OPTIMIZERS),
     ]
 
 
@@ -477,7 +480,8 @@ def _restored_net(
     estimator, module, optimizer, order, noise, history, settings, patience
 ):
     """Return the net of a fitted estimator."""
-    if get_map_location(estimator.device).type != torch.device(estimator.device).type:
+    device = estimator.device
+    if device != "auto" and get_map_location(device).type != torch.device(device).type:
         estimator.device = "cpu"  # skorch has warned that there is no CUDA
     as_in_fit = copy.copy(estimator).set_params(
         **settings,

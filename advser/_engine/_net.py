@@ -298,8 +298,10 @@ def default_torch():
         torch.set_default_dtype(dtype)
 
 
-def check_device(device: str | torch.device) -> None:
-    """Raise a ValueError if torch cannot compute on the device."""
+def check_device(device: str | torch.device) -> str | torch.device:
+    """Return the device, of "auto" the fastest; raise if torch cannot compute on it."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         if torch.device(device).type == "meta":
             raise RuntimeError("this device stores no numbers")
@@ -310,6 +312,7 @@ def check_device(device: str | torch.device) -> None:
             f'`device={device!r}` is not available here ({reason}); set `device="cpu"` '
             "or another one."
         ) from error
+    return device
 
 
 class ValidationScores(Callback):

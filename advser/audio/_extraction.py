@@ -21,6 +21,7 @@ def extract_features(
     table: pd.DataFrame,
     output: str | os.PathLike,
     *,
+    feature_set: str = "eGeMAPSv02",
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> pd.DataFrame:
@@ -38,9 +39,12 @@ def extract_features(
         in seconds or as a duration, only this segment of the file is read.
 
     output : str or path-like
-        New file, with the suffix ``.parquet``: the columns of `table`, then the 88
+        New file, with the suffix ``.parquet``: the columns of `table`, then the
         features. Its metadata are the names of the features, the feature set, and the
         versions of openSMILE and audresample.
+
+    feature_set : {"eGeMAPSv02", "GeMAPSv01b", "ComParE_2016"}, default="eGeMAPSv02"
+        Set of openSMILE, see :class:`~advser.EGeMAPS`.
 
     n_jobs : int, default=None
         Number of recordings processed at the same time; -1 for one per core.
@@ -79,17 +83,23 @@ def extract_features(
     check_output(output)
     with locked(output):
         check_output(output)  # another process may have written it
-        return extract(table, output, n_jobs, verbose)
+        return extract(table, output, feature_set, n_jobs, verbose)
 
 
-def extract(table, output, n_jobs, verbose):
+def extract(table, output, feature_set, n_jobs, verbose):
     """Extract the features to a file that no other process writes."""
     cache = output.with_name(f"{output.name}.parts")
     if cache.exists() and not cache.is_dir():
         raise FileExistsError(
             f"{cache} is no folder; remove it, or name another `output`."
         )
-    extractor = EGeMAPS(n_jobs=n_jobs, memory=cache, verbose=verbose, on_error="nan")
+    extractor = EGeMAPS(
+        feature_set=feature_set,
+        n_jobs=n_jobs,
+        memory=cache,
+        verbose=verbose,
+        on_error="nan",
+    ).fit(table)
     labels = check_labels(table, extractor.feature_names)
     whole, failures = extract_part(extractor, labels)
     failures = failures[[*NO_FAILURES]].reset_index(drop=True)
@@ -140,7 +150,7 @@ def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     Returns
     -------
-    X : DataFrame of shape (n_samples, 88), dtype float32
+    X : DataFrame of shape (n_samples, n_features), dtype float32
         The features, indexed by file. `X.attrs["features"]` describes how they were
         made. :class:`~advser.AdversarialSER` and :class:`~advser.SpeakerScaler` store
         it in `fit` and later raise an error for features that were made otherwise.
@@ -185,11 +195,11 @@ def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, pd.DataFrame]:
     return X, labels
 
 
-def check_output(output):
-    """Raise if a new Parquet file cannot be written to this path."""
-    if output.suffix != ".parquet":
+def check_output(output, suffix=".parquet"):
+    """Raise if a new file with this suffix cannot be written to this path."""
+    if not output.name.endswith(suffix):
         raise ValueError(
-            f"`output` is {str(output)!r}; its name must end in '.parquet'."
+            f"`output` is {str(output)!r}; its name must end in {suffix!r}."
         )
     if output.exists():
         raise FileExistsError(f"{output} exists; remove it, or name another `output`.")

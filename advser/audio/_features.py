@@ -21,8 +21,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 # its own estimators.
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from tqdm import tqdm
 
+from .._progress import progress_bar
 from ._recordings import (
     MAX_RATE,
     MIN_RATE,
@@ -36,10 +36,11 @@ from ._recordings import (
 
 __all__ = ["SEGMENT", "EGeMAPS"]
 
-FEATURE_SET = "eGeMAPSv02"
+# The sets of openSMILE, and the descriptor of each that is 0 where there is no pitch.
 PITCH = {
-    "functionals": "F0semitoneFrom27.5Hz_sma3nz_amean",
-    "lld": "F0semitoneFrom27.5Hz_sma3nz",
+    "eGeMAPSv02": "F0semitoneFrom27.5Hz_sma3nz",
+    "GeMAPSv01b": "F0semitoneFrom27.5Hz_sma3nz",
+    "ComParE_2016": "F0final_sma",
 }
 GUARDS = 2  # raise it with each change of `read_recording` that changes features
 
@@ -70,6 +71,10 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
+    feature_set : {"eGeMAPSv02", "GeMAPSv01b", "ComParE_2016"}, default="eGeMAPSv02"
+        Another set of openSMILE: GeMAPS has 62 functionals of 18 low-level descriptors,
+        ComParE 2016 [2]_ has 6,373 of 65. The numbers below are those of eGeMAPS.
+
     level : {"functionals", "lld"}, default="functionals"
         "functionals" describes each recording by one row of 88 values, "lld" every
         10 ms of it by 25 low-level descriptors.
@@ -165,6 +170,10 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
        L. Devillers, J. Epps, P. Laukka, S. Narayanan, K. Truong, "The Geneva
        Minimalistic Acoustic Parameter Set (GeMAPS) for Voice Research and Affective
        Computing", IEEE Transactions on Affective Computing, 2016.
+    .. [2] B. Schuller, S. Steidl, A. Batliner, J. Hirschberg, J. Burgoon, A. Baird,
+       A. Elkins, Y. Zhang, E. Coutinho, K. Evanini, "The INTERSPEECH 2016 Computational
+       Paralinguistics Challenge: Deception, Sincerity & Native Language", Interspeech,
+       2016.
 
     Examples
     --------
@@ -180,6 +189,7 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
+        "feature_set": [StrOptions({*PITCH})],
         "level": [StrOptions({"functionals", "lld"})],
         "channel": [StrOptions({"mix"}), Interval(Integral, 0, None, closed="left")],
         "sampling_rate": [
@@ -196,6 +206,7 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
     def __init__(
         self,
         *,
+        feature_set: Literal["eGeMAPSv02", "GeMAPSv01b", "ComParE_2016"] = "eGeMAPSv02",
         level: Literal["functionals", "lld"] = "functionals",
         channel: int | Literal["mix"] = "mix",
         sampling_rate: int | None = 16000,
@@ -205,6 +216,7 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
         on_error: Literal["raise", "nan"] = "raise",
         overload: Literal["raise", "clip", "normalize"] = "raise",
     ) -> None:
+        self.feature_set = feature_set
         self.level = level
         self.channel = channel
         self.sampling_rate = sampling_rate
@@ -274,7 +286,13 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
             for row, recording in enumerate(recordings)
         )
         results = list(
-            tqdm(results, "eGeMAPS", len(recordings), disable=not self.verbose)
+            progress_bar(
+                results,
+                name=self.feature_set,
+                unit="recordings",
+                total=len(recordings),
+                verbose=self.verbose,
+            )
         )
 
         if self.on_error == "nan":
@@ -285,7 +303,8 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
                 results[failure.row] = blank
             if failures:
                 _warn_of_failures(failures, len(recordings))
-        pitch = self.feature_names.index(PITCH[self.level])
+        suffix = "_amean" if self.level == "functionals" else ""
+        pitch = self.feature_names.index(PITCH[self.feature_set] + suffix)
         unvoiced = [
             row for row, found in enumerate(results) if not found[:, pitch].any()
         ]
@@ -309,7 +328,7 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
     def recipe(self) -> dict[str, Any]:
         """Everything that the features depend on, versions included."""
         return {
-            "feature_set": FEATURE_SET,
+            "feature_set": self.feature_set,
             "level": self.level,
             "channel": self.channel,
             "sampling_rate": self.sampling_rate,
@@ -322,7 +341,7 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
     @property
     def feature_names(self) -> list[str]:
         """Names of the 88 functionals or the 25 low-level descriptors."""
-        return list(_smile(self.level).feature_names)
+        return list(_smile(self.feature_set, self.level).feature_names)
 
     @available_if(_has_one_row_per_recording)
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
@@ -404,7 +423,7 @@ def _read_entry(entry: Path, recipe: dict) -> np.ndarray | None:
         return None
     content = entry.read_bytes()
     digest, content = content[:32], content[32:]
-    n_names = len(_smile(recipe["level"]).feature_names)
+    n_names = len(_smile(recipe["feature_set"], recipe["level"]).feature_names)
     if digest != hashlib.sha256(content).digest() or len(content) % (4 * n_names):
         return None
     return np.frombuffer(content, "<f4").reshape(-1, n_names).astype(np.float32)
@@ -425,17 +444,17 @@ def _extract_here(recording, recipe):
     """Return the features of a recording: (1, 88) or (n_frames, 25)."""
     settings = ("channel", "sampling_rate", "overload")
     signal, rate = read_recording(recording, *(recipe[name] for name in settings))
-    features = _smile(recipe["level"])(signal, rate)
+    features = _smile(recipe["feature_set"], recipe["level"])(signal, rate)
     return np.ascontiguousarray(features[0].T, dtype=np.float32)
 
 
 @lru_cache
-def _smile(level):
-    """Return openSMILE set up for eGeMAPSv02; several threads may use it."""
+def _smile(feature_set, level):
+    """Return openSMILE set up for a feature set; several threads may use it."""
     import opensmile
 
     levels = {"functionals": "Functionals", "lld": "LowLevelDescriptors"}
     return opensmile.Smile(
-        feature_set=opensmile.FeatureSet[FEATURE_SET],
+        feature_set=opensmile.FeatureSet[feature_set],
         feature_level=opensmile.FeatureLevel[levels[level]],
     )

@@ -4,22 +4,26 @@ import argparse
 import os
 import sys
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
-from ._methods import CLASSIFIERS, METHODS, REGRESSORS
-from ._results import NOTES, RATING_NOTES, benchmark, format_table, save_figures
+from ..audio._extraction import check_output
+from ._methods import CLASSIFIERS, METHODS, REGRESSORS, check_labels_of
+from ._models import best_method, fit_model, save_model
+from ._parser import Parser
+from ._results import benchmark, format_table, notes_of, save_figures
 from ._sources import (
     SOURCES,
+    add_label_options,
     add_source_options,
     load_recordings,
     positive,
-    print_failures,
+    print_left_out,
     usage_errors,
 )
 
-__all__ = ["DESCRIPTION", "EPILOG", "HELP", "add_options", "run"]
+__all__ = ["DESCRIPTION", "EPILOG", "add_options", "run"]
 
-HELP = "compare methods on unseen speakers"
 DESCRIPTION = """\
 Compare classifiers of emotion on unseen speakers.
 
@@ -48,26 +52,32 @@ examples:
   advser benchmark ratings.csv --target arousal,valence --leave-out session"""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Parser) -> None:
     """Add the options of the command."""
     add = parser.add_argument
     source = "your recordings (default: the bundled EmoDB)"
     add("source", nargs="?", metavar="SOURCE", help=source)
     add_source_options(parser)
     add("--labels", metavar="TABLE.csv", help="another way to give SOURCE")
-    emotions = "emotions to classify (default: all)"
-    add("--emotions", nargs="+", metavar="EMOTION", help=emotions)
-    add(
-        "--target",
-        type=lambda text: text.split(","),
-        metavar="COLUMN[,COLUMN...]",
-        help="compare regressors of these ratings, such as arousal,valence,dominance",
-    )
+    add_label_options(parser)
     add(
         "--leave-out",
         choices=("speaker", "session"),
         default="speaker",
         help="with --target: what to leave out at a time (default: %(default)s)",
+    )
+    add(
+        "--folds",
+        type=partial(positive, least=2),
+        metavar="N",
+        help="leave N groups of speakers out instead of one speaker at a time",
+    )
+    add(
+        "--save-best",
+        type=Path,
+        metavar="MODEL",
+        help="train the method with the best score, scaled globally, on all "
+        "recordings, and save it to this new file",
     )
     methods = "methods to compare (default: all)"
     add("--methods", nargs="+", metavar="METHOD", choices=METHODS, help=methods)
@@ -84,7 +94,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--quick", action="store_true", help="one seed and the linear probe alone")
 
 
-def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+def run(options: argparse.Namespace, parser: Parser) -> None:
     """Check the options, load the recordings, compare, and print the results."""
     if options.source and options.labels:
         parser.error("SOURCE and --labels are the same: pass one of them")
@@ -94,55 +104,52 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     is_rated, by_session = options.target is not None, options.leave_out == "session"
     if by_session and not is_rated:
         parser.error("--leave-out session goes with --target: pass it as well")
-    if is_rated and (source is None or options.emotions):
-        parser.error("--target takes a SOURCE with ratings, and no --emotions")
-    known = REGRESSORS if is_rated else CLASSIFIERS
-    methods = tuple(dict.fromkeys(options.methods or known))
-    unknown = [method for method in methods if method not in known]
-    if unknown:
-        parser.error(
-            f"--methods has {unknown[0]}; here it is any of {', '.join(known)}"
-        )
+    if by_session and options.folds:
+        parser.error("--folds are of speakers: leave out --leave-out session")
+    if source is None and (is_rated or options.features):
+        parser.error("--target and --features describe a SOURCE: pass it as well")
+    methods = check_labels_of(options, options.methods or [])
     folder = options.out
     is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
     if not is_free and not (folder / "comparison.json").is_file():
         parser.error(f"{folder} exists and is not an empty folder; name another --out")
     with usage_errors(parser):
+        if options.save_best is not None:
+            check_output(options.save_best.absolute(), "")
         recordings = load_recordings(
             source,
             corpus=options.corpus,
             wavs=options.wavs,
             emotions=options.emotions,
             targets=options.target,
+            features=options.features,
+            feature_set=options.feature_set,
             by_session=by_session,
             n_jobs=options.n_jobs,
             verbose=1,
         )
         folder.mkdir(parents=True, exist_ok=True)
-    print_failures(recordings.failures)
-    if recordings.n_others:
-        print(
-            f"left out: {recordings.n_others} recordings without a wanted label, or of "
-            "an unknown speaker",
-            file=sys.stderr,
-        )
+    print_left_out(recordings)
     print(f"results go to {folder}{os.sep}", file=sys.stderr)
-    try:
+    with usage_errors(parser):
         comparison = benchmark(
             recordings,
             folder,
             methods=methods,
+            n_folds=options.folds,
             seeds=options.seeds or (1 if options.quick else 5),
             probes=("logistic",) if options.quick else ("logistic", "mlp"),
             n_jobs=options.n_jobs,
             verbose=1,
         )
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
-    notes = RATING_NOTES if is_rated else NOTES
-    print(format_table(comparison), notes, sep="\n\n")
+    print(format_table(comparison), notes_of(comparison, options.folds), sep="\n\n")
     try:
         save_figures(comparison, recordings, folder)
     except ImportError as error:
         print(f"\nNo figures: {error}")
     print(f"\nAll results are in {folder}{os.sep}; as a page: advser report {folder}")
+    if options.save_best is not None:
+        with usage_errors(parser):
+            best = best_method(comparison)
+            save_model(fit_model(recordings, best), recordings, options.save_best)
+        print(f"{options.save_best} has the model {METHODS[best]}")

@@ -3,6 +3,7 @@
 import argparse
 
 from ..audio import extract_features
+from ._parser import Parser
 from ._sources import (
     SOURCES,
     add_source_options,
@@ -11,9 +12,8 @@ from ._sources import (
     usage_errors,
 )
 
-__all__ = ["DESCRIPTION", "EPILOG", "HELP", "add_options", "run"]
+__all__ = ["DESCRIPTION", "EPILOG", "add_options", "run"]
 
-HELP = "extract the features of recordings to a table"
 DESCRIPTION = """\
 Extract the eGeMAPS features of recordings to a Parquet table.
 
@@ -30,7 +30,7 @@ examples:
   advser extract CREMA-D --corpus cremad -o cremad.parquet"""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Parser) -> None:
     """Add the options of the command."""
     add = parser.add_argument
     add("source", metavar="SOURCE", help="your recordings")
@@ -39,12 +39,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_source_options(parser)
 
 
-def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+def run(options: argparse.Namespace, parser: Parser) -> None:
     """Read the table of recordings, extract their features, and print the failures."""
     with usage_errors(parser):
         table = read_source(options.source, corpus=options.corpus, wavs=options.wavs)
         failures = extract_features(
-            table, options.output, n_jobs=options.n_jobs, verbose=1
+            table,
+            options.output,
+            feature_set=options.feature_set or "eGeMAPSv02",
+            n_jobs=options.n_jobs,
+            verbose=1,
         )
     print_failures(failures)
     n_kept = len(table) - len(failures)

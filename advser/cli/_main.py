@@ -1,11 +1,22 @@
 """The parser of the `advser` command, and Ctrl-C."""
 
-import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+
+from ._parser import Parser
 
 __all__ = ["main"]
+
+COMMANDS = {
+    "train": "train a model on your recordings, or on features of them",
+    "predict": "predict recordings by a trained model",
+    "benchmark": "compare methods on unseen speakers",
+    "extract": "extract the features of recordings to a table",
+    "report": "write a page of the results in a folder",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,10 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        run(arguments)
+        run(sys.argv[1:] if arguments is None else list(arguments))
     except KeyboardInterrupt:
         print("interrupted; what was finished is kept", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # who reads standard output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     finally:
         signal.signal(signal.SIGINT, before)
     return 0
@@ -34,27 +48,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(arguments):
     """Parse the command line and run the command that it names."""
-    # The imports take seconds, in which Ctrl-C must not end in a traceback.
     from .. import __version__
-    from .._engine._jobs import ends_at_sigterm
-    from . import _benchmark, _extract, _report
 
-    commands = {"benchmark": _benchmark, "extract": _extract, "report": _report}
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="advser", description="Speech emotion recognition on unseen speakers."
     )
     parser.add_argument("--version", action="version", version=f"advser {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, command in commands.items():
-        one = subparsers.add_parser(
-            name,
-            help=command.HELP,
-            description=command.DESCRIPTION,
-            epilog=command.EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        command.add_options(one)
-        one.set_defaults(run=command.run, parser=one)
-    options = parser.parse_args(arguments)
-    with ends_at_sigterm():
-        options.run(options, options.parser)
+    for name, text in COMMANDS.items():
+        one = subparsers.add_parser(name, help=text)
+        if name in arguments[:1]:  # the imports of a command take seconds
+            command = import_module(f"._{name}", __package__)
+            one.description, one.epilog = command.DESCRIPTION, command.EPILOG
+            command.add_options(one)
+            one.set_defaults(run=command.run, parser=one)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    options.run(options, options.parser)

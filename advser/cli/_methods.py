@@ -7,6 +7,7 @@ defaults, which were chosen on EmoDB: there, and only there, this favours them.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Self
@@ -31,11 +32,15 @@ __all__ = [
     "ADAPTIVE",
     "ADVERSARIES",
     "CLASSIFIERS",
+    "GRIDS",
     "METHODS",
     "NORMALISATIONS",
     "REGRESSORS",
+    "SCALERS",
     "PerTarget",
+    "check_labels_of",
     "make_estimators",
+    "make_model",
     "method_of",
 ]
 
@@ -132,6 +137,54 @@ REGRESSORS = {
 }
 
 
+# Settings that `advser train --search` tries, four as those of the linear models, which
+# always search.
+NETWORK = {"alpha": [0.01, 0.04, 0.16, 0.64]}
+GRIDS = {
+    **dict.fromkeys([*ADVERSARIES, "autoencoder", "siamese"], NETWORK),
+    "mlp": {"alpha": [0.0001, 0.001, 0.01, 0.1]},
+}
+
+
+SCALERS = {
+    "global": StandardScaler(),
+    "adaptive": SpeakerScaler(unknown="adapt", clip=4),
+    "speaker": SpeakerScaler(unknown="batch"),
+}
+
+
+def make_model(
+    method: str,
+    n_speakers: int,
+    scaler: BaseEstimator,
+    models: Mapping[str, BaseEstimator] = CLASSIFIERS,
+) -> Pipeline:
+    """Return the pipeline of a method.
+
+    Parameters
+    ----------
+    method : str
+        Key of `models`.
+
+    n_speakers : int
+        Number of training speakers; searches have at most as many folds.
+
+    scaler : estimator
+        The first step.
+
+    models : dict of str to estimator
+        `CLASSIFIERS` or `REGRESSORS`.
+
+    Returns
+    -------
+    model : Pipeline
+    """
+    model = clone(models[method])
+    folds = [key for key in model.get_params() if key.rpartition("__")[2] == "cv"]
+    model.set_params(**dict.fromkeys(folds, GroupKFold(min(5, n_speakers))))
+    return make_pipeline(scaler, model)
+
+
 def method_of(name: str) -> str:
     """Return the method, a value of `METHODS`, of an estimator in the results."""
     return next(
@@ -163,18 +216,40 @@ def make_estimators(
     -------
     estimators : dict of str to Pipeline
     """
-    scalers = {
-        "global": StandardScaler(),
-        "adaptive": SpeakerScaler(unknown="adapt", clip=4),
-        "speaker": SpeakerScaler(unknown="batch"),
-    }
     estimators = {}
     for (normalisation, suffix), method in product(NORMALISATIONS.items(), methods):
         if normalisation == "adaptive" and method not in ADAPTIVE:
             continue
-        model = clone(models[method])
-        folds = [key for key in model.get_params() if key.rpartition("__")[2] == "cv"]
-        model.set_params(**dict.fromkeys(folds, GroupKFold(min(5, n_speakers - 1))))
+        scaler = clone(SCALERS[normalisation])
         name = METHODS[method] + suffix
-        estimators[name] = make_pipeline(scalers[normalisation], model)
+        estimators[name] = make_model(method, n_speakers - 1, scaler, models)
     return estimators
+
+
+def check_labels_of(options: argparse.Namespace, methods: Sequence[str]) -> list[str]:
+    """Return the methods, or end if they and the labels do not fit.
+
+    Parameters
+    ----------
+    options : Namespace
+        With the options of :func:`add_label_options`.
+
+    methods : sequence of str
+        Empty for all.
+
+    Returns
+    -------
+    methods : list of str
+    """
+    is_rated = options.target is not None
+    if is_rated and options.emotions:
+        options.parser.error("--target takes a SOURCE with ratings, and no --emotions")
+    known = REGRESSORS if is_rated else CLASSIFIERS
+    for method in methods:
+        if method not in known:
+            target = "with" if is_rated else "without"
+            options.parser.error(
+                f"{method} is no method {target} --target; choose from "
+                f"{', '.join(known)}"
+            )
+    return list(dict.fromkeys(methods or known))

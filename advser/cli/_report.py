@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 
 from ..report import report
+from ._parser import Parser
 from ._sources import usage_errors
 
-__all__ = ["DESCRIPTION", "EPILOG", "HELP", "add_options", "run"]
+__all__ = ["DESCRIPTION", "EPILOG", "add_options", "run"]
 
-HELP = "write a page of the results in a folder"
 DESCRIPTION = """\
 Write one HTML page, with all tables and figures in it, of the results of `advser
 benchmark` or `advser.evaluation.compare` in a folder. The page loads nothing from the
@@ -16,7 +16,7 @@ network."""
 EPILOG = ""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Parser) -> None:
     """Add the options of the command."""
     add = parser.add_argument
     add("folder", type=Path, metavar="FOLDER", help="the results")
@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, metavar="FILE", help=page)
 
 
-def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+def run(options: argparse.Namespace, parser: Parser) -> None:
     """Write the page, and print its path."""
     with usage_errors(parser):
         page = report(options.folder, options.out, baseline=options.baseline)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import LeaveOneGroupOut, train_test_split
@@ -14,7 +16,9 @@ from threadpoolctl import threadpool_limits
 
 from .._routing import call, seeded
 from ..evaluation import Comparison, compare
+from ..evaluation._comparison import MIN_UTTERANCES
 from ..evaluation._probes import MIN_ROWS
+from ..evaluation._splits import speaker_disjoint_folds
 from ..evaluation._store import installed, write_json
 from ..plots import (
     ComparisonDisplay,
@@ -38,6 +42,7 @@ __all__ = [
     "RATING_NOTES",
     "benchmark",
     "format_table",
+    "notes_of",
     "save_figures",
 ]
 
@@ -107,6 +112,7 @@ def benchmark(
     folder: Path,
     *,
     methods: Sequence[str] | None = None,
+    n_folds: int | None = None,
     seeds: int = 5,
     probes: Sequence[str] = ("logistic", "mlp"),
     n_jobs: int | None = None,
@@ -126,6 +132,9 @@ def benchmark(
 
     methods : sequence of str, default=None
         Keys of `CLASSIFIERS` or `REGRESSORS`; None for all.
+
+    n_folds : int, default=None
+        Number of folds of speakers; None to leave one speaker, or session, out.
 
     seeds : int, default=5
         Number of seeds of the methods that depend on one.
@@ -147,14 +156,22 @@ def benchmark(
     ------
     FileExistsError
         If the folder has the results of other data, settings or versions.
+
+    ValueError
+        If a fold leaves no speaker of an emotion to train on.
     """
     speakers, sessions = recordings.speakers, recordings.sessions
     is_rated = recordings.y.ndim == 2
     models = REGRESSORS if is_rated else CLASSIFIERS
     labels = list(recordings.y) if is_rated else sorted(set(recordings.y))
     groups = speakers if sessions is None else sessions
-    most_left_out = max(len(set(speakers[groups == name])) for name in set(groups))
-    n_speakers = len(set(speakers)) - most_left_out + 1
+    cv: Any = n_folds or "loso"
+    if sessions is not None:
+        cv = WithoutTheirSpeakers(speakers)
+    folds = speaker_disjoint_folds(cv, recordings.y, speakers, groups)
+    n_speakers = 1 + min(len(set(speakers[train])) for train, _ in folds)
+    if not is_rated:
+        check_emotions(folds, recordings.y)
     estimators = make_estimators(methods or list(models), n_speakers, models)
     if len(speakers_to_probe(speakers)) < 2:
         probes = ()
@@ -165,7 +182,11 @@ def benchmark(
         "n_failed_files": len(recordings.failures),
         "speakers": sorted(set(speakers)),
         "targets" if is_rated else "emotions": labels,
-        "protocol": f"leave one {'speaker' if sessions is None else 'session'} out",
+        "protocol": (
+            f"{len(folds)} folds of speakers"
+            if n_folds
+            else f"leave one {'speaker' if sessions is None else 'session'} out"
+        ),
         "seeds": list(range(seeds)),
         "baselines": baselines(baseline, estimators),
         "n_jobs": n_jobs,
@@ -184,7 +205,7 @@ def benchmark(
         recordings.X,
         recordings.y,
         speakers,
-        cv="loso" if sessions is None else WithoutTheirSpeakers(speakers),
+        cv=cv,
         groups=sessions,
         seeds=seeds,
         probes=probes,
@@ -201,6 +222,47 @@ def benchmark(
     table = format_table(comparison)
     (folder / "table.md").write_text(table + "\n", encoding="utf-8")
     return comparison
+
+
+def notes_of(comparison: Comparison, n_folds: int | None = None) -> str:
+    """Return what the columns of the table of a benchmark mean.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Result of :func:`benchmark`.
+
+    n_folds : int, default=None
+        The folds that it was asked for.
+
+    Returns
+    -------
+    notes : str
+    """
+    notes = NOTES if comparison.measure == "uar" else RATING_NOTES
+    if n_folds:
+        protocol = r"leaving one\s+speaker (\(or\s+session\) )?out at a\s+time"
+        n_folds = comparison.settings["protocol"]["n_folds"]
+        notes = re.sub(protocol, f"of speakers left\nout in {n_folds} folds", notes)
+    n_few = comparison.summary()["few_utterances"].max()
+    if n_few:
+        notes += (
+            f"\nThe worst speaker is none of the {n_few} with fewer than "
+            f"{MIN_UTTERANCES} utterances."
+        )
+    return notes
+
+
+def check_emotions(folds, y):
+    """Raise if the training rows of a fold lack an emotion."""
+    for train, _ in folds:
+        missing = set(y) - set(y[train])
+        if missing:
+            raise ValueError(
+                f"`--folds` {len(folds)} puts all speakers of the emotion "
+                f"{min(missing)!r} into one fold, so that none is left to train on; "
+                "pass more folds, or leave it out to leave one speaker out at a time."
+            )
 
 
 def speakers_to_probe(speakers):
@@ -229,7 +291,7 @@ def format_table(comparison: Comparison) -> str:
             ends = row[[f"{measure}_low", f"{measure}_high"]]
             worst = row[f"worst_speaker_{measure}"], row["worst_speaker"]
             cells = [spread(by_seed.loc[name, column]) for column in scores]
-            cells += ["{:.2f} – {:.2f}".format(*ends), "{:.3f} ({})".format(*worst)]
+            cells += ["{:.2f} – {:.2f}".format(*ends), worst_cell(*worst)]
         rows.append(
             [
                 method_of(name),
@@ -265,6 +327,11 @@ def score_columns(comparison):
         for score, name in scores.items()
         for target in targets
     }
+
+
+def worst_cell(score, speaker):
+    """Return the score and the name of the worst speaker, if any can be judged."""
+    return "" if np.isnan(score) else f"{score:.3f} ({speaker})"
 
 
 def spread(values):

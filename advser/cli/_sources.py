@@ -17,25 +17,31 @@ import pandas as pd
 from joblib import cpu_count
 
 from .. import corpora
-from ..audio._extraction import (
-    NO_FAILURES,
-    SEGMENT,
-    extract_part,
-    has_features,
-    read_features,
-)
-from ..audio._features import EGeMAPS
+from ..audio._extraction import has_features, read_features
+from ..audio._features import PITCH, EGeMAPS
 from ..datasets import load_emodb
-from ..exceptions import CorpusWarning
+from ._parser import Parser
+from ._tables import (
+    is_table,
+    open_columns,
+    read_features_of_table,
+    read_labels,
+    select,
+    warn_of_unused,
+    with_features,
+)
 
 __all__ = [
     "READERS",
     "SOURCES",
     "Recordings",
+    "add_jobs_option",
+    "add_label_options",
     "add_source_options",
     "load_recordings",
     "positive",
     "print_failures",
+    "print_left_out",
     "read_source",
     "usage_errors",
 ]
@@ -55,6 +61,9 @@ sources:
   labels.csv, labels.parquet
       table with the column file, relative to the folder of the table or to --wavs,
       and as far as known emotion, speaker, gender, start, end (seconds) and others
+  table.csv, table.parquet, table.npz, with --features
+      features of any origin in columns of numbers or vectors, and labels as above;
+      the column file is not needed
   a folder, with --corpus
       corpus as it was distributed:
       {", ".join(READERS)}
@@ -71,8 +80,8 @@ class Recordings:
     name : str
         Name of the corpus.
 
-    X : DataFrame of shape (n_samples, 88)
-        eGeMAPS functionals, indexed by file.
+    X : DataFrame of shape (n_samples, n_features)
+        Features, indexed by the names of the recordings.
 
     y : ndarray of shape (n_samples,), or DataFrame of shape (n_samples, n_targets)
         Emotion of each row, or its ratings, NaN for a missing one.
@@ -89,6 +98,9 @@ class Recordings:
 
     sessions : ndarray of shape (n_samples,) or None
         Session of each row, if sessions are left out instead of speakers.
+
+    recipe : dict or None
+        How the features were extracted, see `EGeMAPS.recipe`; None if unknown.
     """
 
     name: str
@@ -98,22 +110,34 @@ class Recordings:
     failures: pd.DataFrame
     n_others: int = 0
     sessions: np.ndarray | None = None
+    recipe: dict | None = None
 
 
-def positive(text: str) -> int:
-    """Return a positive int; otherwise argparse reports the error."""
+def positive(text: str, least: int = 1) -> int:
+    """Return an int that is positive; otherwise argparse reports the error."""
     number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not positive")
+    if number < least:
+        wrong = "is not positive" if least == 1 else f"is less than {least}"
+        raise argparse.ArgumentTypeError(f"{number} {wrong}")
     return number
 
 
-def add_source_options(parser: argparse.ArgumentParser) -> None:
+def add_source_options(parser: Parser) -> None:
     """Add the options that describe the source and how to read it."""
     parser.add_argument(
         "--corpus", metavar="NAME", choices=READERS, help="corpus in the folder SOURCE"
     )
     parser.add_argument("--wavs", metavar="DIR", help="folder of the files of a table")
+    parser.add_argument(
+        "--feature-set",
+        choices=PITCH,
+        help="features to extract (default: eGeMAPSv02)",
+    )
+    add_jobs_option(parser)
+
+
+def add_jobs_option(parser: Parser) -> None:
+    """Add the option that sets the number of processes."""
     parser.add_argument(
         "--n-jobs",
         type=positive,
@@ -123,23 +147,55 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_label_options(parser: Parser) -> None:
+    """Add the options that say what to predict, from what."""
+    add = parser.add_argument
+    add(
+        "--features",
+        metavar="COLUMNS",
+        help="numeric columns of the table to use as features, by name or prefix, such "
+        "as emb_ or f1,f2 (default: extract features from the files)",
+    )
+    emotions = "emotions to classify (default: all)"
+    add("--emotions", nargs="+", metavar="EMOTION", help=emotions)
+    add(
+        "--target",
+        type=lambda text: text.split(","),
+        metavar="COLUMN[,COLUMN...]",
+        help="predict these ratings, such as arousal,valence,dominance",
+    )
+
+
 @contextmanager
-def usage_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
-    """End with a message for errors of the input; print its warnings as lines."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", CorpusWarning)
+def usage_errors(parser: Parser) -> Iterator[None]:
+    """End with a message for errors of the input; print warnings as lines."""
+    with warnings.catch_warnings():
+        for kind in (UserWarning, RuntimeWarning):
+            warnings.simplefilter("default", kind)
+        warnings.showwarning = lambda warning, *_: print(warning, file=sys.stderr)
         try:
             yield
+        except BrokenPipeError:
+            raise
         except (ImportError, OSError, ValueError) as error:
-            parser.error(str(error))
-    for warning in caught:
-        print(warning.message, file=sys.stderr)
+            parser.fail(str(error).partition("\n")[0])
 
 
 def print_failures(failures: pd.DataFrame) -> None:
     """Print which recordings were left out, and why."""
     for file, reason in zip(failures["file"], failures["reason"]):
         print(f"left out: {file} {reason}", file=sys.stderr)
+
+
+def print_left_out(recordings: Recordings) -> None:
+    """Print which recordings of a corpus were left out, and why."""
+    print_failures(recordings.failures)
+    if recordings.n_others:
+        print(
+            f"left out: {recordings.n_others} recordings without a wanted label, or of "
+            "an unknown speaker",
+            file=sys.stderr,
+        )
 
 
 def read_source(
@@ -184,7 +240,11 @@ def load_recordings(
     emotions: Sequence[str] | None = None,
     targets: Sequence[str] | None = None,
     by_session: bool = False,
+    features: str | None = None,
+    feature_set: str | None = None,
+    compares: bool = True,
     n_jobs: int | None = None,
+    memory: str | os.PathLike | None = None,
     verbose: int = 0,
 ) -> Recordings:
     """Load the bundled corpus, or the features of labelled recordings.
@@ -207,8 +267,22 @@ def load_recordings(
     by_session : bool, default=False
         Whether sessions are left out instead of speakers.
 
+    features : str, default=None
+        Names of columns with features, and prefixes of such names, separated by commas;
+        None to extract them.
+
+    feature_set : str, default=None
+        Set to extract, see :class:`~advser.EGeMAPS`; None for its default.
+
+    compares : bool, default=True
+        Whether a speaker is left out at a time. Otherwise two speakers suffice.
+
     n_jobs : int, default=None
         Number of files to extract in parallel.
+
+    memory : path-like, default=None
+        Folder for the features of each file, from which an interrupted extraction goes
+        on.
 
     verbose : int, default=0
         Whether to show a progress bar.
@@ -229,20 +303,49 @@ def load_recordings(
     FileNotFoundError
         If the source, or all of its files, are missing.
     """
-    X = None
+    options = {"n_jobs": n_jobs, "memory": memory, "verbose": verbose}
+    extractor = EGeMAPS(on_error="nan").set_params(**options)
+    if feature_set is not None:
+        extractor.set_params(feature_set=feature_set)
+    X, recipe, used = None, extractor.recipe, targets or []
     if source is None:
         source = "EmoDB"
         X, table = read_bundled()
+    elif features is not None:
+        if corpus is not None or wavs is not None or Path(source).is_dir():
+            raise ValueError(
+                "`--features` names columns of a table, and takes neither a folder nor "
+                "`--corpus` and `--wavs`; leave them out."
+            )
+        rows = open_columns(source)
+        names = select(rows, features, source)
+        X, table = read_features_of_table(rows, names, source)
+        warn_of_unused(table, source, used)
+        recipe = {"feature_set": f"those that `--features` names, {features}"}
     elif corpus is None and has_features(source):
         X, table = read_features(source)
+        recipe = X.attrs["features"]
+        warn_of_unused(table, source, used)
+    elif corpus is None and not Path(source).is_dir():
+        rows = open_columns(source)
+        warn_of_unused(rows, source, used)
+        table = read_labels(rows, source, wavs)
     else:
         table = read_source(source, corpus=corpus, wavs=wavs)
+        if corpus is None:
+            raise ValueError(unlabelled(source))
+    if feature_set not in (None, recipe["feature_set"]):
+        raise ValueError(
+            f"`--feature-set` is {feature_set}, and the features in {source} are "
+            f"{recipe['feature_set']}; leave it out, or pass recordings."
+        )
     labels = ["emotion"] if targets is None else list(targets)
     others = ["speaker", "session"] if by_session else ["speaker"]
+    purpose = "a comparison" if compares else "training"
     for column in [*labels, *others]:
         if column not in table or table[column].isna().all():
             raise ValueError(
-                f"{source} has no {column}; a comparison needs the {column} of each "
+                f"{source} has no {column}; {purpose} needs the {column} of each "
                 "recording."
             )
     wanted = table[labels].notna().any(axis=1) & table[others].notna().all(axis=1)
@@ -256,17 +359,16 @@ def load_recordings(
         wanted &= table["emotion"].isin(emotions)
     wanted = wanted.to_numpy()
     table = table[wanted]
-    needed = {"by_emotion": targets is None, "by_session": by_session}
+    needed = {
+        "by_emotion": targets is None,
+        "by_session": by_session,
+        "compares": compares,
+    }
     check_enough(table, source, **needed)
-    failures = NO_FAILURES
     if X is not None:
         X = X[wanted]
-    else:
-        extractor = EGeMAPS(n_jobs=n_jobs, verbose=verbose, on_error="nan")
-        X, failures = extract_part(extractor, table.reset_index()[SEGMENT])
-        failures["file"] = names_of(table.iloc[failures.index])
-        table = table.iloc[X.index]
-        X = X.drop(columns=SEGMENT)
+    X, table, failures = with_features(table, X, extractor)
+    if len(failures):
         check_enough(table, source, len(failures), **needed)
 
     def as_objects(column):
@@ -274,12 +376,13 @@ def load_recordings(
 
     return Recordings(
         name=table.attrs["corpus"] or Path(source).stem,
-        X=X.set_axis(pd.Index(names_of(table), name="file")),
+        X=X,
         y=as_objects("emotion") if targets is None else table[labels].astype(float),
         speakers=as_objects("speaker"),
         failures=failures,
         n_others=int((~wanted).sum()),
         sessions=as_objects("session") if by_session else None,
+        recipe=recipe if "opensmile" in recipe else None,
     )
 
 
@@ -292,27 +395,29 @@ def read_bundled():
     return data.data.set_axis(labels.index, axis=0), labels
 
 
-def names_of(table):
-    """Return the files of a table, relative to its root, with the times of segments."""
-    prefix = os.path.join(table.attrs["root"] or "", "")
-    names = [file.removeprefix(prefix) for file in table.index]
-    if table[["start", "end"]].notna().any(axis=None):
-        times = zip(names, table["start"], table["end"])
-        names = [f"{name} {start:g}-{end:g}" for name, start, end in times]
-    return names
+def unlabelled(folder):
+    """Return what to pass instead of a folder of recordings."""
+    tables = sorted(path.name for path in Path(folder).iterdir() if is_table(path))
+    found = f" (it has {', '.join(tables)})" if tables else ""
+    return (
+        f"{folder} is a folder of recordings without labels; pass a table of their "
+        f"labels{found}, with --wavs {folder}, or name the corpus in the folder with "
+        f"--corpus: {', '.join(READERS)}."
+    )
 
 
-def check_enough(table, source, n_failures=0, *, by_emotion, by_session):
+def check_enough(table, source, n_failures=0, *, by_emotion, by_session, compares):
     """Raise unless each speaker or session can be left out, and the rest trained on."""
     dropped = f" after {n_failures} unusable files are dropped" if n_failures else ""
-    for column, least in [("speaker", 3), *[("emotion", 2)] * by_emotion]:
+    purpose = "leaving one speaker out at a time" if compares else "training"
+    for column, least in [("speaker", 2 + compares), *[("emotion", 2)] * by_emotion]:
         names = sorted(table[column].unique())
         if len(names) < least:
             raise ValueError(
-                f"{source} has {len(names)} {column}s{dropped}, {names}; leaving one "
-                f"speaker out at a time needs at least {least}."
+                f"{source} has {len(names)} {column}s{dropped}, {names}; {purpose} "
+                f"needs at least {least}."
             )
-    if by_emotion:
+    if by_emotion and compares:
         speakers = table.groupby("emotion")["speaker"].unique()
         for emotion, (speaker, *others) in speakers.items():
             if not others:

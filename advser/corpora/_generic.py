@@ -175,11 +175,29 @@ def read_table(
         Of files that are missing, of values that should be numbers and are not, and of
         columns with usual names that are not used, such as `speaker_id`.
     """
-    path = Path(path)
-    rows = read_rows(path)
+    copy, rows = with_files(read_rows(Path(path)), Path(path), root, name)
+    return copy.table(rows)
+
+
+def with_files(rows, path, root=None, name=None):
+    """Return the corpus of a table, and those of its rows whose files are there."""
+    copy = Copy(path.parent if root is None else root, name)
+    rows = checked_rows(copy, rows, path)
+    present = {file: (copy.root / file).is_file() for file in rows["file"].unique()}
+    is_present = rows["file"].map(present).astype(bool)
+    if not is_present.any():
+        raise FileNotFoundError(
+            f"None of the {len(present)} files of {path} are in {copy.root}, such as "
+            f"{rows['file'].iloc[0]!r}; `file` must be relative to this folder."
+        )
+    copy.problems[copy.MISSING] += list(rows["file"][~is_present].unique())
+    return copy, rows[is_present]
+
+
+def checked_rows(copy, rows, path):
+    """Return the rows of a table with the names and numbers of the readers."""
     if not len(rows):
         raise ValueError(f"{path} has no rows; it must have one for each recording.")
-    copy = Copy(path.parent if root is None else root, name)
     copy.problems["columns that are not used"] += [
         f"{alias}: rename it to {column}"
         for column, aliases in ALIASES.items()
@@ -195,19 +213,16 @@ def read_table(
             f"{twice['file'].iloc[0]!r}; keep one row for each file, or give the "
             "segments of a file in `start` and `end`."
         )
-    present = {file: (copy.root / file).is_file() for file in rows["file"].unique()}
-    is_present = rows["file"].map(present).astype(bool)
-    if not is_present.any():
-        raise FileNotFoundError(
-            f"None of the {len(present)} files of {path} are in {copy.root}, such as "
-            f"{rows['file'].iloc[0]!r}; `file` must be relative to this folder."
-        )
-    copy.problems[copy.MISSING] += list(rows["file"][~is_present].unique())
-    return copy.table(rows[is_present])
+    return rows
 
 
 def read_rows(path):
     """Return the rows of a table; the values of text columns are texts or None."""
+    return clean_rows(open_table(path), path)
+
+
+def open_table(path):
+    """Return the rows of a table as they are, indexed by line or row."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} is no file; pass a table of labels.")
     if path.suffix.lower() == ".parquet":
@@ -217,9 +232,12 @@ def read_rows(path):
             raise ValueError(f"{path} cannot be read as Parquet: {error}") from error
         names = rows.index.names
         rows = rows.reset_index() if "file" in names else rows.reset_index(drop=True)
-        rows = rows.set_axis(rows.index + 1).rename_axis("row")
-    else:
-        rows = read_csv(path)
+        return rows.set_axis(rows.index + 1).rename_axis("row")
+    return read_csv(path)
+
+
+def clean_rows(rows, path):
+    """Return the rows of a table with texts or None, and times in seconds."""
     if "file" not in rows:
         aliases = rows.columns.intersection(ALIASES["file"])
         hint = f" Rename the column {aliases[0]} to file." if len(aliases) else ""

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
-from tqdm import tqdm
 
+from .._progress import progress_bar
 from .._routing import call, seeded
 from .._validation import (
     COUNT,
@@ -159,7 +159,9 @@ def adaptation_curve(
     }
     splits = speaker_disjoint_folds(cv, y, speakers, speakers)
     found = []
-    for train, test in tqdm(splits, disable=not verbose):
+    for train, test in progress_bar(
+        splits, name="adaptation", unit="folds", verbose=verbose
+    ):
         training = take_rows(X, train)
         fitted = {
             kind: call(

@@ -18,6 +18,7 @@ from ._tasks import RatingTask, task_of
 __all__ = ["GENDER", "RAW_FEATURES", "SPEAKER", "WITHIN", "Comparison"]
 
 SPEAKER, WITHIN, GENDER = "speaker", "speaker within emotion", "gender"
+MIN_UTTERANCES = 10  # of a speaker to judge by: the standard error of a recall is 0.16
 PREFIXES = {SPEAKER: "leakage_", WITHIN: "within_emotion_", GENDER: "gender_"}
 
 
@@ -198,7 +199,10 @@ class Comparison(StoredComparison):
             macro_f1
                 Mean over emotions of the F1 score: mean over the seeds.
             worst_speaker, worst_speaker_uar
-                The test speaker with the lowest UAR as a mean over the seeds.
+                The test speaker with the lowest UAR as a mean over the seeds, of those
+                with ten utterances or more: few utterances make an extreme score.
+            few_utterances
+                Number of test speakers with fewer.
             leakage_<probe>, within_emotion_<probe>, gender_<probe>
                 Balanced accuracy of the probe for the speaker, the speaker within an
                 emotion, or the gender, as far as they were measured: mean over the
@@ -222,6 +226,9 @@ class Comparison(StoredComparison):
         measure = self.measure
         by_seed = self.by_seed().groupby("estimator", sort=False)
         by_speaker = self.by_speaker()
+        rows = self._finished.groupby(["estimator", "seed", "speaker"], sort=False)
+        counts = rows.size().groupby("speaker").max()
+        judged = by_speaker[counts.reindex(by_speaker.index) >= MIN_UTTERANCES]
         scores = self.scores.groupby("estimator", sort=False)
         means = by_seed.mean()
         bounds = {
@@ -239,8 +246,9 @@ class Comparison(StoredComparison):
                 "kind": self.kinds(),
                 "seeds": by_seed.size(),
                 **{name: means.pop(name) for name in self._task.scores[1:]},
-                "worst_speaker": by_speaker.dropna(axis=1, how="all").idxmin(),
-                f"worst_speaker_{measure}": by_speaker.min(),
+                "worst_speaker": judged.dropna(axis=1, how="all").idxmin(),
+                f"worst_speaker_{measure}": judged.min(),
+                "few_utterances": len(by_speaker) - len(judged),
                 **means,
                 "chance": of_speaker.groupby("estimator")["chance"].first(),
                 "candidates": scores["candidates"].max(),

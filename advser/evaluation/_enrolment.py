@@ -14,9 +14,9 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import LeaveOneGroupOut
 from sklearn.utils.metadata_routing import MetadataRequest
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from .._engine._jobs import Fit, ends_at_sigterm, run_together
+from .._progress import progress_bar
 from .._routing import call, seeded
 from .._validation import (
     COUNT,
@@ -158,7 +158,9 @@ def enrollment_curve(
         for bundle in bundles
     )
     found = []
-    progress = tqdm(total=len(folds), disable=not verbose)
+    progress = progress_bar(
+        name="enrolment", unit="speakers", total=len(folds), verbose=verbose
+    )
     with ends_at_sigterm(), progress:
         results = Parallel(n_jobs, return_as="generator")(tasks)
         for bundle, predictions in zip(bundles, results):

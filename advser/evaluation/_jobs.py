@@ -18,9 +18,9 @@ from joblib.parallel import get_active_backend
 from sklearn.exceptions import FitFailedWarning
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from .._engine._jobs import Fit, ends_at_sigterm, run_together
+from .._progress import progress_bar
 from .._routing import call
 from .._validation import take_rows
 from ..model_selection import MAX_STACK, is_stackable
@@ -95,7 +95,9 @@ def run(jobs, utterances, task, settings, folder, n_jobs, verbose):
         for job in jobs:
             if keys := [key for key in job.keys if key not in done]:
                 left[keys[0]] = job._replace(keys=keys)
-        with tqdm(total=len(left), disable=not verbose) as progress:
+        with progress_bar(
+            name="comparison", unit="fits", total=len(left), verbose=verbose
+        ) as progress:
             for first, tables in _results(left, utterances, n_jobs, store.is_resumed):
                 store.add(tables)
                 del left[first]

@@ -292,7 +292,8 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
         as it was. The ramp starts again.
 
     device : str or torch.device, default="cpu"
-        Device of the network and of its training rows.
+        Device of the network and of its training rows. "auto" is "cuda" where there is
+        a GPU that torch can use, otherwise "cpu".
 
     callbacks : list of skorch callbacks or None, default=None
         Further callbacks of the training; copies are used. Networks with callbacks are

@@ -402,7 +402,7 @@ class BaseSER(
             train_split=None,
             callbacks=callbacks,
             verbose=self.verbose,
-            device=self.device,
+            device=check_device(self.device),
         )
 
     def _encode(self, utterances, n_labeled, again):

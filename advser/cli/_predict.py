@@ -1,0 +1,318 @@
+"""The command `advser predict`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.pipeline import Pipeline
+
+from .._locks import locked
+from .._routing import call, requests
+from ..audio import EGeMAPS, read_features
+from ..audio._extraction import check_output, has_features
+from ..corpora import read_filenames
+from ..persistence import load
+from ..speakers import SpeakerScaler
+from ._parser import Parser
+from ._sources import add_jobs_option, print_failures, usage_errors
+from ._tables import (
+    files_of,
+    is_table,
+    open_columns,
+    read_features_of_table,
+    read_labels,
+    with_features,
+)
+
+__all__ = ["DESCRIPTION", "EPILOG", "add_options", "run"]
+
+DESCRIPTION = """\
+Predict recordings, or features of them, by a model of advser train.
+
+The output is a CSV table with a row for each file or segment: its predicted emotion and
+the probability of each emotion (an SVM has none), or its ratings. Recordings that
+cannot be used are listed, with the reason, in a file beside the table,
+predictions.failures.csv; the table has all others. After an interruption, the same
+command goes on where it stopped."""
+EPILOG = """\
+inputs:
+  files, folders
+      audio files, and all those in folders and below
+  table.csv, table.parquet
+      table with the column file, relative to the folder of the table or to --wavs, and
+      perhaps start and end (seconds)
+  features.parquet, table.csv, table.npz
+      output of advser extract, or a table with the features that the model was trained
+      on
+
+examples:
+  advser predict model.advser new-recordings -o predictions.csv
+  advser predict model.advser a.wav b.wav -o -
+  advser predict model.advser calls.csv --speakers caller -o predictions.csv"""
+
+
+def add_options(parser: Parser) -> None:
+    """Add the options of the command."""
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="file of advser train or advser.save")
+    add("inputs", nargs="+", metavar="INPUT", help="audio files, a folder or a table")
+    output = "new CSV file, or - for standard output"
+    add("-o", "--output", required=True, metavar="FILE.csv", help=output)
+    add("--wavs", metavar="DIR", help="folder of the files of a table")
+    add(
+        "--speakers",
+        metavar="COLUMN",
+        help="column of the table with the speakers: a model that adapts predicts each "
+        "row by it and the earlier rows of its speaker",
+    )
+    add_jobs_option(parser)
+
+
+def run(options: argparse.Namespace, parser: Parser) -> None:
+    """Load the model, predict the inputs, and write the table."""
+    with usage_errors(parser), writing(options.output) as (output, parts):
+        model = load_model(options.model)
+        extractor, model = split_extractor(model)
+        X, table = read_inputs(
+            options.inputs, options.wavs, extractor, model, options.speakers
+        )
+        if extractor is not None:
+            settings = {"n_jobs": options.n_jobs, "memory": parts, "verbose": 1}
+            extractor.set_params(**settings, on_error="nan")
+        table["speakers"] = speakers_of(model, table, options.speakers)
+        X, kept, failures = with_features(table, X, extractor or EGeMAPS())
+        print_failures(failures)
+        if not len(X):
+            raise ValueError(
+                f"none of the {len(table)} recordings can be used, such as "
+                f"{failures['file'].iloc[0]}, which {failures['reason'].iloc[0]}"
+            )
+        rows = pd.DataFrame({"file": files_of(kept)})
+        times = ["start", "end"]
+        if kept[times].notna().any(axis=None):
+            rows[times] = kept[times].to_numpy()
+        if options.speakers is not None:
+            rows[options.speakers] = kept[options.speakers].to_numpy()
+        rows = rows.join(predicted(model, X, kept["speakers"].to_numpy()))
+        rows.to_csv(output or sys.stdout, index=False)
+        if output is not None:
+            beside = Path(options.output).with_suffix(".failures.csv")
+            beside.unlink(missing_ok=True)
+            if len(failures):
+                failures.to_csv(beside, index=False)
+    if output is not None:
+        counts = f"{len(X)} of {len(table)} recordings"
+        print(f"{options.output} has the predictions of {counts}")
+
+
+@contextlib.contextmanager
+def writing(path: str) -> Iterator[tuple[Path | None, Path | None]]:
+    """Yield an unfinished file and the folder of its parts, and then rename the file.
+
+    Both are None for standard output.
+    """
+    if path == "-":
+        yield None, None
+        return
+    output = Path(path).absolute()
+    check_output(output, "")
+    with locked(output):
+        check_output(output, "")  # another process may have written it
+        unfinished = output.with_name(f"{output.name}.tmp")
+        parts = output.with_name(f"{output.name}.parts")
+        try:
+            yield unfinished, parts
+            os.replace(unfinished, output)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(parts)
+
+
+def load_model(path: str) -> BaseEstimator:
+    """Return the estimator in a file."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path} is no file; advser train makes a model.")
+    model = load(path)
+    if not isinstance(model, BaseEstimator) or not hasattr(model, "predict"):
+        raise ValueError(
+            f"{path} has a {type(model).__name__}; pass the file of a classifier or "
+            "regressor."
+        )
+    return model
+
+
+def split_extractor(model: BaseEstimator) -> tuple[EGeMAPS | None, BaseEstimator]:
+    """Return the first step if it extracts features, and the model of features."""
+    if isinstance(model, Pipeline) and isinstance(model[0], EGeMAPS):
+        rest = model[1:]
+        if hasattr(model, "target_names_"):
+            rest.target_names_ = model.target_names_
+        return model[0], rest
+    return None, model
+
+
+def read_inputs(
+    inputs: Sequence[str],
+    wavs: str | None,
+    extractor: EGeMAPS | None,
+    model: BaseEstimator,
+    column: str | None,
+) -> tuple[pd.DataFrame | None, pd.DataFrame]:
+    """Return features, or None if they are to be extracted, and a table of inputs."""
+    tables = [path for path in inputs if is_table(path)]
+    if tables and len(inputs) > 1:
+        raise ValueError(f"{tables[0]} is a table; pass one table, or audio files.")
+    if not tables:
+        if wavs is not None or column is not None:
+            raise ValueError(
+                f"`--wavs` and `--speakers` go with a table, and {inputs[0]} is none; "
+                "leave them out."
+            )
+        if extractor is None:
+            raise ValueError(
+                f"the model does not extract features, and {inputs[0]} is no table; "
+                "pass a table with the features that it was trained on."
+            )
+        return None, list_files(inputs)
+    source = inputs[0]
+    if extractor is None or has_features(source):
+        X, table = read_known_features(source, extractor, model)
+    else:
+        rows = open_columns(source)
+        X, table = None, read_labels(rows, source, wavs, keep_missing=True)
+    if column is not None and column not in table:
+        raise ValueError(
+            f"`--speakers` is {column}, which is no column of {source}; it has "
+            f"{', '.join(map(str, table.columns[:15]))}."
+        )
+    return X, table
+
+
+def read_known_features(source, extractor, model):
+    """Return the features in a table that a model was trained on, and the labels."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is None:
+        raise ValueError(
+            "the model was trained on features without names, so its columns are "
+            "unknown; pass recordings, or predict in Python."
+        )
+    if extractor is None:
+        rows, table = open_columns(source), None
+    else:
+        rows, table = read_features(source)
+    ours, theirs = getattr(extractor, "recipe", {}), rows.attrs.get("features", {})
+    for name in ours:
+        if ours[name] != theirs.get(name):
+            raise ValueError(
+                f"{source} has features with {name} {theirs.get(name)!r}, and those of "
+                f"the model have {ours[name]!r}; extract them again."
+            )
+    missing = [name for name in names if name not in rows]
+    if missing:
+        raise ValueError(
+            f"{source} lacks {len(missing)} of the {len(names)} features of the model, "
+            f"such as {missing[0]}; pass a table that has them."
+        )
+    if table is None:
+        return read_features_of_table(rows, names, source)
+    return rows[[*names]], table
+
+
+def list_files(inputs):
+    """Return a table of audio files, and of those in folders."""
+    files = []
+    for path in inputs:
+        files += list(read_filenames(path).index) if Path(path).is_dir() else [path]
+    index = pd.Index(dict.fromkeys(files), name="file")
+    table = pd.DataFrame({"start": np.nan, "end": np.nan}, index=index)
+    table.attrs["root"] = ""
+    return table
+
+
+def speakers_of(
+    model: BaseEstimator, table: pd.DataFrame, column: str | None
+) -> np.ndarray:
+    """Return the speaker of each row, None if unknown."""
+    speakers = np.full(len(table), None)
+    if column is None:
+        return speakers
+    if not requests(model, "predict", ["speakers", "groups"]):
+        raise ValueError(
+            "`--speakers` is for models that adapt to speakers, and this one does not; "
+            "train one with `advser train --adapt`, or leave it out."
+        )
+    names = table[column]
+    known = (names.notna() & names.astype(str).str.strip().ne("")).to_numpy()
+    speakers[known] = names[known].astype(str).str.strip()
+    trained = {str(name) for scaler in scalers_of(model) for name in scaler.speakers_}
+    if both := sorted(trained & set(speakers[known])):
+        print(
+            f"{len(both)} speakers have the name of a training speaker, such as "
+            f"{both[0]}, and count as the same; rename them if they are not",
+            file=sys.stderr,
+        )
+    return speakers
+
+
+def scalers_of(model):
+    """Return the steps of a model that scale by speaker."""
+    steps = [step for _, step in getattr(model, "steps", [])]
+    return [step for step in steps if isinstance(step, SpeakerScaler)]
+
+
+def predicted(
+    model: BaseEstimator, X: pd.DataFrame, speakers: np.ndarray
+) -> pd.DataFrame:
+    """Return the predictions of rows; one without a speaker is of the average speaker.
+
+    Parameters
+    ----------
+    model : estimator
+        The classifier or regressor; the way that it scales unknown speakers may change.
+
+    X : DataFrame of shape (n_samples, n_features)
+        Rows of a speaker in the order of time.
+
+    speakers : ndarray of shape (n_samples,)
+        Speaker of each row, None if unknown.
+
+    Returns
+    -------
+    table : DataFrame
+        `emotion` and `probability_<emotion>` for each, if the model estimates
+        probabilities; or a column of each rating.
+    """
+    known, parts = pd.notna(speakers), []
+    for rows in (known, ~known):
+        if rows is not known:
+            for scaler in scalers_of(model):
+                scaler.set_params(unknown="population")
+        if rows.any():
+            found = columns_of(model, X[rows], speakers[rows])
+            parts.append(found.set_axis(np.flatnonzero(rows)))
+    return pd.concat(parts).sort_index()
+
+
+def columns_of(model, X, speakers):
+    """Return the predictions as columns."""
+    y = call(model, "predict", X, speakers=speakers)
+    if not is_classifier(model):
+        ratings = np.reshape(y, (len(X), -1)).astype(float)
+        numbered = [f"rating_{number}" for number in range(ratings.shape[1])]
+        names = getattr(model, "target_names_", numbered)
+        return pd.DataFrame(ratings.round(6), columns=names)
+    columns = {"emotion": y}
+    if hasattr(model, "predict_proba"):
+        p = call(model, "predict_proba", X, speakers=speakers).astype(float).round(6)
+        columns |= {f"probability_{c}": p[:, i] for i, c in enumerate(model.classes_)}
+    return pd.DataFrame(columns)

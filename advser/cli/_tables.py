@@ -1,0 +1,294 @@
+"""Tables: of labels, and of features of any origin (CSV, Parquet, npz)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from warnings import warn
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+
+from ..audio._extraction import SEGMENT, extract_part
+from ..audio._features import EGeMAPS
+from ..corpora._generic import checked_rows, clean_rows, open_table, with_files
+from ..corpora._table import COLUMNS, Copy
+from ..exceptions import CorpusWarning
+
+__all__ = [
+    "files_of",
+    "is_table",
+    "open_columns",
+    "read_features_of_table",
+    "read_labels",
+    "select",
+    "warn_of_unused",
+    "with_features",
+]
+
+TABLES = {".csv", ".tsv", ".parquet", ".npz"}
+MISSING = {"", "nan"}
+
+
+def is_table(path: str | os.PathLike) -> bool:
+    """Return whether a file is a table by its name."""
+    return Path(path).suffix.lower() in TABLES
+
+
+def open_columns(path: str | os.PathLike) -> pd.DataFrame:
+    """Return a table as it is; a column of vectors becomes a column for each element.
+
+    Of an npz file, arrays of shape (n_rows,) are columns, and those of shape (n_rows,
+    n) are columns of vectors. The elements of `emb` are `emb_0`, `emb_1` and so on.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".npz":
+        arrays = read_arrays(path)
+        index = pd.RangeIndex(1, len(next(iter(arrays.values()))) + 1, name="row")
+    else:
+        rows = open_table(path)
+        arrays, index = {str(name): rows[name] for name in rows}, rows.index
+    columns = {}
+    for name, values in arrays.items():
+        first = values[:1].item() if len(values) and values.dtype == object else None
+        if isinstance(first, list | np.ndarray):
+            try:
+                values = np.stack(values.to_numpy())
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{path} has vectors of unequal lengths in the column {name}; each "
+                    "row must have one of the same length."
+                ) from error
+        if np.ndim(values) == 1:
+            columns[name] = np.asarray(values)
+        else:
+            vectors = np.reshape(values, (len(values), -1))
+            columns |= {f"{name}_{i}": column for i, column in enumerate(vectors.T)}
+    return pd.DataFrame(columns, index=index)
+
+
+def read_arrays(path):
+    """Return the arrays of an npz file, which have an entry for each row."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is no file; pass a table.")
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (AttributeError, BadZipFile, EOFError, OSError, TypeError, ValueError) as e:
+        raise ValueError(
+            f"{path} cannot be read as npz: {e} Save numbers, and texts as arrays of "
+            "str."
+        ) from e
+    n_rows = {name: len(array) if array.ndim else 0 for name, array in arrays.items()}
+    if len(set(n_rows.values())) != 1 or 0 in n_rows.values():
+        raise ValueError(
+            f"{path} has arrays with these numbers of rows: {n_rows}; each must have "
+            "one entry for each recording."
+        )
+    return {
+        name: array.astype(str if array.dtype.kind == "S" else array.dtype)
+        for name, array in arrays.items()
+    }
+
+
+def select(names: Iterable[str], features: str, path: str | os.PathLike) -> list[str]:
+    """Return the columns of a table that `--features` names.
+
+    Parameters
+    ----------
+    names : iterable of str
+        All columns.
+
+    features : str
+        Names of columns and prefixes of such names, separated by commas.
+
+    path : str or path-like
+        The table.
+
+    Returns
+    -------
+    names : list of str
+
+    Raises
+    ------
+    ValueError
+        If there is no such column.
+    """
+    names, found = list(names), []
+    others = [name for name in names if name not in ("file", *COLUMNS)]
+    for text in features.split(","):
+        matched = [name for name in others if name.startswith(text)]
+        matched = [text] if text in names else matched
+        if not matched or not text:
+            raise ValueError(
+                f"`--features` has {text!r}, and no column of {path} has this name or "
+                f"prefix; it has {', '.join(names[:10])}{', ...' * (len(names) > 10)}."
+            )
+        found += matched
+    return list(dict.fromkeys(found))
+
+
+def read_features_of_table(
+    rows: pd.DataFrame, names: Sequence[str], path: str | os.PathLike
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split a table into features and labels.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        What :func:`open_columns` returned.
+
+    names : sequence of str
+        The columns with features.
+
+    path : str or path-like
+        The table.
+
+    Returns
+    -------
+    X : DataFrame of shape (n_samples, n_features), dtype float32
+        NaN where a feature is missing.
+
+    labels : DataFrame, indexed by file
+        The columns of the readers. Without a column `file`, the number of the row is
+        the name of a recording.
+    """
+    path = Path(path)
+    features = {}
+    for name in names:
+        values = rows[name]
+        numbers = pd.to_numeric(values, errors="coerce")
+        wrong = values[numbers.isna() & values.notna()]
+        wrong = wrong[~wrong.astype(str).str.strip().str.lower().isin(MISSING)]
+        if len(wrong):
+            raise ValueError(
+                f"{path}, {rows.index.name} {wrong.index[0]}: {name} is "
+                f"{wrong.iloc[0]!r:.40}, which is no number, and `--features` names it."
+            )
+        features[name] = numbers.to_numpy(np.float32)
+    labels = rows.drop(columns=[*names])
+    if "file" not in labels:
+        labels["file"] = [f"{labels.index.name} {number}" for number in labels.index]
+    copy = Copy(path.absolute().parent, path.stem)
+    table = copy.table(checked_rows(copy, clean_rows(labels, path), path))
+    return pd.DataFrame(features, index=table.index), table
+
+
+def read_labels(
+    rows: pd.DataFrame,
+    path: str | os.PathLike,
+    wavs: str | os.PathLike | None = None,
+    *,
+    keep_missing: bool = False,
+) -> pd.DataFrame:
+    """Return a table of labels of recordings, as :func:`advser.corpora.read_table`.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        What :func:`open_columns` returned.
+
+    path : str or path-like
+        The table.
+
+    wavs : str or path-like, default=None
+        Folder of the files; that of the table if None.
+
+    keep_missing : bool, default=False
+        Whether to keep rows whose files are missing.
+
+    Returns
+    -------
+    table : DataFrame, indexed by file
+    """
+    path = Path(path)
+    rows = clean_rows(rows, path)
+    if keep_missing:
+        copy = Copy(path.parent if wavs is None else wavs)
+        return copy.table(checked_rows(copy, rows, path))
+    copy, rows = with_files(rows, path, wavs)
+    return copy.table(rows)
+
+
+def warn_of_unused(
+    rows: pd.DataFrame, path: str | os.PathLike, used: Iterable[str]
+) -> None:
+    """Warn of numeric columns that are no labels and not used."""
+    unused = []
+    for name in rows.columns.difference(["file", *COLUMNS, *used], sort=False):
+        known = rows[name].dropna()
+        if len(known) and pd.to_numeric(known, errors="coerce").notna().all():
+            unused.append(name)
+    if unused:
+        warn(
+            f"{path} has {len(unused)} numeric columns that are not used, such as "
+            f"{unused[0]}; to use them as features, pass `--features` with their names "
+            "or a prefix.",
+            CorpusWarning,
+            stacklevel=2,
+        )
+
+
+def with_features(
+    table: pd.DataFrame, X: pd.DataFrame | None, extractor: EGeMAPS
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return the features of recordings, and leave out those that cannot be used.
+
+    Parameters
+    ----------
+    table : DataFrame, indexed by file
+        The recordings.
+
+    X : DataFrame or None
+        Their features; None to extract them.
+
+    extractor : EGeMAPS
+        Extracts them, with ``on_error="nan"``.
+
+    Returns
+    -------
+    X : DataFrame of shape (n_samples, n_features)
+        Features without a missing value, indexed by the names of the recordings.
+
+    table : DataFrame
+        Their rows of the table.
+
+    failures : DataFrame
+        The others: `file`, `start`, `end`, `error` and `reason`.
+    """
+    segments = table.reset_index()[SEGMENT]
+    if X is not None:
+        wrong = ~np.isfinite(X.to_numpy())
+        kept, rows = np.flatnonzero(~wrong.any(axis=1)), wrong.any(axis=1)
+        reasons = [
+            f"has {row.sum()} missing or infinite features, such as "
+            f"{X.columns[row.argmax()]}."
+            for row in wrong[rows]
+        ]
+        failures = segments[rows].assign(error="ValueError", reason=reasons)
+        X = X.iloc[kept]
+    else:
+        X, failures = extract_part(extractor, segments)
+        kept = X.index
+        X = X.drop(columns=SEGMENT)
+        X.attrs = {"features": extractor.recipe}
+    failures["file"] = names_of(table.iloc[failures.index])
+    table = table.iloc[kept]
+    return X.set_axis(pd.Index(names_of(table), name="file")), table, failures
+
+
+def files_of(table: pd.DataFrame) -> list[str]:
+    """Return the files of a table, relative to its root."""
+    prefix = os.path.join(table.attrs["root"] or "", "")
+    return [file.removeprefix(prefix) for file in table.index]
+
+
+def names_of(table):
+    """Return the files of a table, relative to its root, with the times of segments."""
+    names = files_of(table)
+    if table[["start", "end"]].notna().any(axis=None):
+        times = zip(names, table["start"], table["end"])
+        names = [f"{name} {start:g}-{end:g}" for name, start, end in times]
+    return names

@@ -1,0 +1,563 @@
+"""Training and prediction on the command line, and what all commands share."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import opensmile
+import pandas as pd
+import pytest
+import torch
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from speech import utterance, write_corpus
+
+import advser
+from advser import AdversarialSER, EGeMAPS, SpeakerScaler, cli
+from advser._progress import progress_bar
+from advser.cli._methods import GRIDS
+from advser.cli._results import notes_of
+from advser.cli._sources import load_recordings
+from advser.cli._tables import select
+from advser.evaluation import compare
+
+AROUSAL = {"anger": 5, "happiness": 4, "neutral": 2, "sadness": 1}
+
+SETS = {"eGeMAPSv02": (88, 25), "GeMAPSv01b": (62, 18), "ComParE_2016": (6373, 65)}
+
+
+def run(*arguments):
+    return cli.main([*map(str, arguments)])
+
+
+def error_of(capsys, *arguments):
+    """Return what a command prints that ends because of its input or an option."""
+    with pytest.raises(SystemExit) as exit_:
+        run(*arguments)
+    assert exit_.value.code == 2
+    return capsys.readouterr().err
+
+
+# What all commands share
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["extract", "--help"]])
+def test_help_imports_no_torch(arguments):
+    command = [sys.executable, "-X", "importtime", "-m", "advser", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    modules = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "advser.cli._main" in modules
+    assert not modules & {"torch", "opensmile"}
+    if arguments == ["--help"]:
+        assert "numpy" not in modules
+        assert all(f"\n    {name}" in done.stdout for name in ("extract", "report"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fly"], "advser: error: argument COMMAND: invalid choice: 'fly'"),
+        (["benchmark", "--fly"], "advser benchmark: error: unrecognized arguments"),
+        (["extract", "a"], "advser extract: error: the following arguments"),
+    ],
+)
+def test_wrong_usage_is_a_line_and_a_hint(arguments, message, capsys):
+    lines = error_of(capsys, *arguments).splitlines()
+    assert lines[0].startswith(message)
+    prog = message.partition(":")[0]
+    assert lines[1:] == [f"See {prog} --help."]
+
+
+def test_wrong_input_is_a_line(capsys, tmp_path):
+    output = tmp_path / "a.parquet"
+    error = error_of(capsys, "extract", tmp_path / "none.csv", "-o", output)
+    assert error.startswith(
+        f"advser extract: error: {tmp_path / 'none.csv'} is no file"
+    )
+    assert error.count("\n") == 1
+
+
+def test_progress_in_a_log_file_is_lines(capsys):
+    assert [*progress_bar(range(3), name="extraction", unit="files")] == [0, 1, 2]
+    first, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("extraction: 0%, 0 of 3 files")
+    assert last.startswith("extraction: 100%, 3 of 3 files")
+    assert [*progress_bar(range(3), name="a", unit="b", verbose=0)] == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+
+
+def test_progress_on_a_terminal_is_a_bar_with_a_unit(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    list(progress_bar(range(3), name="extraction", unit="files"))
+    error = capsys.readouterr().err
+    assert "\rextraction: 100%|" in error
+    assert " files/s" in error
+
+
+# Feature sets
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_feature_set_is_that_of_opensmile(name):
+    signal = utterance(seconds=0.3)
+    functionals = EGeMAPS(feature_set=name)
+    X = functionals.transform([(signal, 16000)])
+    smile = opensmile.Smile(opensmile.FeatureSet[name])
+    np.testing.assert_allclose(X, smile(signal, 16000)[0].T, rtol=1e-5)
+    lld = EGeMAPS(feature_set=name, level="lld").transform([(signal, 16000)])
+    assert (X.shape[1], lld[0].shape[1]) == SETS[name]
+    assert functionals.recipe["feature_set"] == name
+    assert functionals.feature_names == smile.feature_names
+
+
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("level", ["functionals", "lld"])
+def test_feature_set_has_the_guards_of_recordings(name, level):
+    extractor = EGeMAPS(feature_set=name, level=level, on_error="nan")
+    noise = np.random.default_rng(0).normal(scale=0.01, size=8000).astype(np.float32)
+    signals = [utterance(seconds=0.3), np.zeros(8000), noise[:800], 200 * noise]
+    with pytest.warns(UserWarning, match="3 of 4 recordings cannot be used"):
+        extractor.transform([(signal, 16000) for signal in signals])
+    assert list(extractor.failures_["row"]) == [1, 2, 3]
+    with pytest.warns(UserWarning, match="1 of 1 recordings have no voiced frame"):
+        extractor.transform([(noise, 16000)])
+
+
+def test_feature_sets_do_not_mix(tmp_path):
+    recordings = [(utterance(take=take, seconds=0.3), 16000) for take in range(6)]
+    extractors = [EGeMAPS(feature_set=name, memory=tmp_path) for name in SETS]
+    X = [extractor.transform(recordings) for extractor in extractors]
+    again = [extractor.transform(recordings) for extractor in extractors]
+    assert [len(one.T) for one in again] == [n for n, _ in SETS.values()]
+    np.testing.assert_array_equal(X[1], again[1])
+    with pytest.raises(ValueError, match="'feature_set' parameter of EGeMAPS"):
+        EGeMAPS(feature_set="emobase").fit(recordings)
+
+
+# Devices
+
+
+def test_auto_is_the_device_that_is_there(toy, tmp_path):
+    ser = AdversarialSER(max_epochs=1, device="auto", random_state=0)
+    ser.fit(toy.X, toy.y, speakers=toy.speakers)
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert next(ser.net_.module_.parameters()).device.type == expected
+    advser.save(ser, tmp_path / "model")
+    loaded = advser.load(tmp_path / "model")
+    assert loaded.get_params()["device"] == "auto"
+    np.testing.assert_array_equal(loaded.predict(toy.X), ser.predict(toy.X))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_cuda_that_is_absent_is_named(toy):
+    ser = AdversarialSER(device="cuda")
+    with pytest.raises(ValueError, match="`device='cuda'` is not available here"):
+        ser.fit(toy.X, toy.y, speakers=toy.speakers)
+
+
+# Training and prediction
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Return a folder with recordings of four speakers, and one that is no audio."""
+    folder = tmp_path_factory.mktemp("corpus")
+    table = write_corpus(folder, n_speakers=4, n_takes=2, seconds=0.3)
+    table["file"] = [file.split("/")[-1] for file in table["file"]]
+    table["arousal"] = table["emotion"].map(AROUSAL) + 0.1 * table.pop("take")
+    table["valence"] = table["emotion"].eq("happiness") + 0.5
+    (folder / "bad.wav").write_bytes(b"no audio")
+    table.loc[len(table)] = ["bad.wav", "00", "anger", 5, 0]
+    table.to_csv(folder / "labels.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def features(corpus):
+    """Features of the corpus, extracted."""
+    path = corpus / "features.parquet"
+    if not path.exists():
+        run("extract", corpus / "labels.csv", "--n-jobs", 1, "-o", path)
+    return path
+
+
+@pytest.fixture
+def train(tmp_path):
+    """Train a small model, and return its file."""
+
+    def train(*arguments):
+        path = tmp_path / "model.advser"
+        path.unlink(missing_ok=True)
+        assert run("train", *arguments, "--n-jobs", 1, "-o", path) == 0
+        return path
+
+    return train
+
+
+def predict(model, *arguments, capsys):
+    """Return the table that `advser predict` writes to standard output."""
+    capsys.readouterr()
+    assert run("predict", model, *arguments, "--n-jobs", 1, "-o", "-") == 0
+    return pd.read_csv(io.StringIO(capsys.readouterr().out), dtype={"speaker": str})
+
+
+def test_recordings_are_predicted_by_a_model_of_recordings(corpus, train, tmp_path):
+    model = train(corpus / "labels.csv", "--method", "logistic")
+    output = tmp_path / "out.csv"
+    command = [sys.executable, "-m", "advser", "predict", str(model), str(corpus)]
+    command += ["-o", str(output), "--n-jobs", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"{output} has the predictions of 32 of 33 recordings" in done.stdout
+    assert f"left out: {corpus / 'bad.wav'} cannot be read as audio" in done.stderr
+    assert "eGeMAPSv02: 100%, 33 of 33 recordings" in done.stderr
+    found = pd.read_csv(output)
+    files = sorted(str(path) for path in corpus.glob("0*.wav"))
+    assert list(found["file"]) == files
+    loaded = advser.load(model)
+    assert list(found["emotion"]) == list(loaded.predict(files))
+    names = [f"probability_{emotion}" for emotion in sorted(AROUSAL)]
+    assert list(found) == ["file", "emotion", *names]
+    np.testing.assert_allclose(found[names], loaded.predict_proba(files), atol=1e-6)
+    failures = pd.read_csv(tmp_path / "out.failures.csv")
+    assert list(failures["file"]) == [str(corpus / "bad.wav")]
+    assert sorted(tmp_path.iterdir()) == [
+        model,
+        output,
+        tmp_path / "out.failures.csv",
+    ]
+
+
+def test_files_are_predicted_as_their_features(corpus, features, train, capsys):
+    model = train(features, "--method", "none")
+    file = corpus / "01-anger-0.wav"
+    of_file = predict(model, file, corpus / "none.wav", capsys=capsys)
+    assert list(of_file["file"]) == [str(file)]
+    of_table = predict(model, features, capsys=capsys)
+    assert len(of_table) == 32
+    row = of_table[of_table["file"] == file.name]
+    assert list(row.iloc[0])[1:] == list(of_file.iloc[0])[1:]
+
+
+def test_segments_are_rows(corpus, train, features, capsys, tmp_path):
+    model = train(features, "--method", "svm")
+    rows = [("00-anger-0.wav", 0, 0.1), ("00-anger-0.wav", 0.1, 0.25), ("no.wav", 0, 1)]
+    table = pd.DataFrame(rows, columns=["file", "start", "end"])
+    table.to_csv(tmp_path / "segments.csv", index=False)
+    options = ["--wavs", corpus]
+    found = predict(model, tmp_path / "segments.csv", *options, capsys=capsys)
+    assert list(found["start"]) == [0, 0.1]
+    assert list(found["end"]) == [0.1, 0.25]
+    assert list(found) == ["file", "start", "end", "emotion"]
+
+
+@pytest.mark.parametrize("method", ["logistic", "none"])
+def test_model_adapts_in_the_order_of_the_rows(
+    method, corpus, features, train, capsys, tmp_path
+):
+    model = train(features, "--method", method, "--adapt")
+    rows = pd.read_parquet(features).sample(frac=1, random_state=0)
+    names = {"00": "new", "01": "other", "02": None, "03": None}
+    table = rows[["file"]].assign(caller=rows["speaker"].map(names))
+    table["file"] = [Path(file).name for file in table["file"]]
+    table.to_csv(corpus / "calls.csv", index=False)
+    options = ["--speakers", "caller"]
+    found = predict(model, corpus / "calls.csv", *options, capsys=capsys)
+    assert list(found["file"]) == list(table["file"])
+    sessions = advser.Session(advser.load(model))
+    average = advser.load(model).set_params(speakerscaler__unknown="population")
+    for file, caller, *_, p in found.itertuples(index=False):
+        one = [str(corpus / file)]
+        if pd.isna(caller):
+            expected = average.predict_proba(one)
+        else:
+            expected = sessions.predict_proba(one, speaker=caller)
+        assert p == pytest.approx(expected[0, -1], abs=1e-4)
+
+
+def test_speakers_with_the_names_of_training_speakers_are_reported(
+    features, train, capsys
+):
+    model = train(features, "--method", "logistic", "--adapt")
+    capsys.readouterr()
+    run("predict", model, features, "--speakers", "speaker", "-o", "-")
+    assert "4 speakers have the name of a training speaker" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", ["ridge", "mlp", "none"])
+def test_ratings_have_the_names_of_their_targets(method, features, train, capsys):
+    model = train(features, "--method", method, "--target", "valence,arousal")
+    found = predict(model, features, capsys=capsys)
+    assert list(found) == ["file", "valence", "arousal"]
+    truth = pd.read_parquet(features)
+    assert np.corrcoef(found["arousal"], truth["arousal"])[0, 1] > 0.8
+    assert found["valence"].mean() < found["arousal"].mean()
+
+
+@pytest.mark.parametrize("adapt", [[], ["--adapt"]])
+def test_search_chooses_by_folds_of_speakers(adapt, features, train):
+    loaded = advser.load(train(features, "--method", "none", "--search", *adapt))
+    recordings = load_recordings(features)
+    X, y, speakers = recordings.X, recordings.y, recordings.speakers
+    first = SpeakerScaler(clip=4) if adapt else StandardScaler()
+    best = GridSearchCV(
+        make_pipeline(first, clone(loaded[-1])),
+        {"adversarialser__alpha": GRIDS["none"]["alpha"]},
+        cv=GroupKFold(4),
+        scoring="balanced_accuracy",
+    )
+    with config_context(enable_metadata_routing=True):
+        best.fit(X, y, groups=speakers, speakers=speakers)
+    assert loaded[-1].alpha == best.best_params_["adversarialser__alpha"]
+
+
+def test_interrupted_prediction_goes_on(corpus, features, train, tmp_path, monkeypatch):
+    model, output = train(features, "--method", "svm"), tmp_path / "out.csv"
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    arguments = ["predict", model, corpus, "--n-jobs", 1, "-o", output]
+    with monkeypatch.context() as patch:
+        patch.setattr("advser.cli._predict.predicted", interrupt)
+        assert run(*arguments) == 130
+    assert not output.exists()
+    entries = {path.stat().st_mtime_ns for path in tmp_path.glob("*.parts/*")}
+    assert len(entries) == 32
+
+    def refuse(*args):
+        raise ValueError("is extracted again")
+
+    monkeypatch.setattr("advser.audio._features._extract", refuse)
+    assert run(*arguments) == 0
+    assert len(pd.read_csv(output)) == 32
+    assert not list(tmp_path.glob("*.parts"))
+
+
+def test_folder_without_labels_names_what_to_pass(corpus, capsys, tmp_path):
+    error = error_of(capsys, "train", corpus, "-o", tmp_path / "m")
+    assert f"{corpus} is a folder of recordings without labels" in error
+    assert "labels.csv)" in error
+    assert f"--wavs {corpus}" in error
+    assert "--corpus: cmu-mosei, cremad" in error
+    assert not (tmp_path / "m").exists()
+
+
+def test_benchmark_saves_the_best_model_of_one_recording_at_a_time(
+    features, tmp_path, capsys
+):
+    model = tmp_path / "best.advser"
+    options = ["--methods", "svm", "none", "--quick", "--n-jobs", 1]
+    options += ["--out", tmp_path / "results", "--save-best", model]
+    run("benchmark", features, *options)
+    summary = pd.read_csv(tmp_path / "results" / "summary.csv", index_col=0)
+    names = {"linear SVM": SVC, "no adversary": AdversarialSER}
+    best = summary.loc[[*names], "uar"].idxmax()
+    assert isinstance(advser.load(model)[-1], names[best])
+    assert f"{model} has the model {best}" in capsys.readouterr().out
+    assert len(predict(model, features, capsys=capsys)) == 32
+
+
+# Features of any origin
+
+
+@pytest.fixture(scope="module")
+def embeddings(features, tmp_path_factory):
+    """Folder with the same 20 features in each kind of table, and files that moved."""
+    folder = tmp_path_factory.mktemp("embeddings")
+    table = pd.read_parquet(features)
+    labels = table[["emotion", "speaker"]].assign(age=30)
+    X = StandardScaler().fit_transform(table.iloc[:, -40:-20]).astype(np.float32)
+    wide = labels.join(pd.DataFrame(X).add_prefix("emb_"))
+    wide.to_csv(folder / "wide.csv", index=False)
+    wide.assign(file=table["file"].map(os.path.basename)).to_parquet(
+        folder / "wide.parquet"
+    )
+    labels.assign(emb=list(X)).to_parquet(folder / "vectors.parquet")
+    arrays = {name: labels[name].to_numpy(str) for name in ("emotion", "speaker")}
+    np.savez(folder / "arrays.npz", emb=X, **arrays)
+    return folder
+
+
+TABLES = ["wide.csv", "wide.parquet", "vectors.parquet", "arrays.npz"]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_features_of_any_origin_are_used(name, embeddings, train, capsys):
+    model = train(embeddings / name, "--features", "emb_", "--method", "logistic")
+    said = capsys.readouterr().err
+    assert ("1 numeric columns that are not used, such as age" in said) == (
+        name != "arrays.npz"
+    )
+    loaded = advser.load(model)
+    assert list(loaded.feature_names_in_) == [f"emb_{i}" for i in range(20)]
+    X = load_recordings(embeddings / "arrays.npz", features="emb").X
+    for other in TABLES:
+        found = predict(model, embeddings / other, capsys=capsys)
+        assert list(found["emotion"]) == list(loaded.predict(X))
+    assert found["file"].iloc[0] == "row 1"
+
+
+def test_columns_are_selected_by_name_and_prefix():
+    names = ["file", "emotion", "emb_0", "emb_1", "emb_10", "embryo", "age"]
+    assert select(names, "emb_1,age", "t.csv") == ["emb_1", "age"]
+    assert select(names, "emb_1,emb_", "t.csv") == ["emb_1", "emb_0", "emb_10"]
+    assert select(names, "e", "t.csv") == ["emb_0", "emb_1", "emb_10", "embryo"]
+
+
+def test_row_with_a_missing_feature_is_left_out(embeddings, tmp_path, capsys, train):
+    table = pd.read_csv(embeddings / "wide.csv", dtype={"speaker": str})
+    table.loc[4, ["emb_3", "emb_5"]] = np.nan
+    table.loc[7, "emb_0"] = np.inf
+    table.to_csv(tmp_path / "gaps.csv", index=False)
+    model = train(tmp_path / "gaps.csv", "--features", "emb", "--method", "logistic")
+    said = capsys.readouterr().err
+    assert "left out: line 6 has 2 missing or infinite features, such as emb_3" in said
+    found = predict(model, tmp_path / "gaps.csv", capsys=capsys)
+    assert len(found) == 30
+    assert "line 9" not in set(found["file"])
+
+
+def test_numeric_columns_that_nobody_uses_are_reported(embeddings, capsys, tmp_path):
+    output = tmp_path / "m"
+    error = error_of(capsys, "train", embeddings / "wide.parquet", "-o", output)
+    assert "has 21 numeric columns that are not used, such as age" in error
+    assert "pass `--features`" in error
+
+
+def write(folder, **arrays):
+    np.savez(folder / "t.npz", **arrays)
+    return folder / "t.npz"
+
+
+@pytest.mark.parametrize(
+    ("make", "columns", "message"),
+    [
+        (lambda f: f / "none.npz", "emb", "none.npz is no file"),
+        (lambda f: f / "wide.csv", "mfcc", "`--features` has 'mfcc'"),
+        (lambda f: f / "wide.csv", "emb,", "`--features` has ''"),
+        (lambda f: f / "wide.csv", "emotion", "emotion is 'anger', which is no number"),
+        (lambda f: write(f, emb=np.ones((2, 3)), emotion=["a"]), "emb", "'emotion': 1"),
+        (lambda f: write(f, emb=np.array([{}])), "emb", "cannot be read as npz"),
+        (lambda f: f, "emb", "takes neither a folder"),
+    ],
+)
+def test_features_that_cannot_be_used(make, columns, message, embeddings, capsys):
+    source, output = make(embeddings), embeddings / "m.advser"
+    arguments = ["train", source, "--features", columns, "-o", output]
+    error = error_of(capsys, *arguments)
+    assert message in error
+    assert error.startswith("advser train: error: ")
+    assert error.count("\n") == 1
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.advser", "a.wav"], "none.advser is no file"),
+        (["{labels}", "a.wav"], "labels.csv is no file of `advser.save`"),
+        (["{model}", "{labels}", "a.wav"], "pass one table, or audio files"),
+        (["{model}", "a.wav", "--speakers", "x"], "go with a table"),
+        (["{model}", "a.wav"], "none of the 1 recordings can be used, such as a.wav"),
+        (["{model}", "{labels}", "--speakers", "x"], "`--speakers` is x, which is no"),
+        (["{model}", "{labels}", "--speakers", "speaker"], "train --adapt"),
+        (["{model}", "{gemaps}"], "feature_set 'GeMAPSv01b', and those of the model"),
+        (["{own}", "a.wav"], "the model does not extract features"),
+        (
+            ["{own}", "{labels}"],
+            "lacks 3 of the 3 features of the model",
+        ),
+    ],
+)
+def test_prediction_that_is_not_possible(arguments, message, models, capsys, tmp_path):
+    output = tmp_path / "out.csv"
+    filled = [argument.format(**models) for argument in arguments]
+    error = error_of(capsys, "predict", *filled, "-o", output)
+    assert message in error.splitlines()[-1]
+    assert "Traceback" not in error
+    assert not output.exists()
+
+
+@pytest.fixture(scope="module")
+def models(corpus, features, embeddings):
+    """Files by name: models, labels and features of another set."""
+    model, own = corpus / "m.advser", corpus / "own.advser"
+    options = ["--method", "svm", "--n-jobs", 1, "-o"]
+    run("train", features, *options, model)
+    columns = ["--features", "emb_0,emb_1,emb_2"]
+    run("train", embeddings / "wide.csv", *columns, *options, own)
+    gemaps = corpus / "gemaps.parquet"
+    some = ["--feature-set", "GeMAPSv01b", "--n-jobs", 1, "-o", gemaps]
+    run("extract", corpus / "labels.csv", *some)
+    return {
+        "model": str(model),
+        "own": str(own),
+        "gemaps": str(gemaps),
+        "labels": str(corpus / "labels.csv"),
+    }
+
+
+def test_output_is_never_replaced(corpus, capsys, tmp_path, models):
+    output = tmp_path / "out"
+    output.write_text("precious")
+    for arguments in (
+        ["train", corpus / "labels.csv", "-o", output],
+        ["predict", models["model"], corpus, "-o", output],
+        ["benchmark", "--save-best", output, "--out", tmp_path / "new"],
+    ):
+        assert f"{output} exists" in error_of(capsys, *arguments)
+    assert output.read_text() == "precious"
+    assert [*tmp_path.iterdir()] == [output]
+
+
+# Folds and few utterances
+
+
+def test_folds_are_of_speakers(features, tmp_path, capsys):
+    folder = tmp_path / "results"
+    options = ["--methods", "svm", "--quick", "--n-jobs", 1, "--out", folder]
+    run("benchmark", features, "--folds", 2, *options)
+    scores = pd.read_csv(folder / "scores.csv")
+    assert sorted(scores["test_speakers"].unique()) == ["00+02", "01+03"]
+    assert "speakers left out in 2 folds" in " ".join(capsys.readouterr().out.split())
+    settings = json.loads((folder / "settings.json").read_text())
+    assert settings["protocol"] == "2 folds of speakers"
+
+
+def test_fold_that_leaves_no_speaker_of_an_emotion(features, tmp_path, capsys):
+    table = pd.read_parquet(features)
+    dropped = table["speaker"].map(
+        lambda name: "anger" if name in "01 03" else "neutral"
+    )
+    is_wanted = table["emotion"] != dropped
+    columns = [*table.columns[-88:], "emotion", "speaker"]
+    table[is_wanted][columns].to_csv(tmp_path / "t.csv", index=False)
+    options = ["--features", table.columns[-1], "--methods", "svm", "--quick"]
+    options += ["--out", tmp_path / "results"]
+    error = error_of(capsys, "benchmark", tmp_path / "t.csv", "--folds", 2, *options)
+    assert "`--folds` 2 puts all speakers of the emotion 'neutral' into one" in error
+
+
+def test_worst_speaker_has_enough_utterances_to_judge(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    speakers = np.repeat(["a", "b", "c", "d"], [20, 20, 9, 20])
+    y = np.where(np.arange(69) % 2, "anger", "sadness")
+    x = np.where(speakers == "c", -1, 1) * (y == "anger") + 0.3 * rng.normal(size=69)
+    X = np.stack([x, rng.normal(size=69)], axis=1)
+    comparison = compare({"LR": LogisticRegression()}, X, y, speakers, probes=())
+    by_speaker = comparison.by_speaker()["LR"]
+    summary = comparison.summary().loc["LR"]
+    assert by_speaker.idxmin() == "c"
+    assert summary["worst_speaker"] == by_speaker.drop("c").idxmin()
+    assert summary["worst_speaker_uar"] == by_speaker.drop("c").min()
+    assert summary["few_utterances"] == 1
+    assert "is none of the 1 with fewer than 10 utterances" in notes_of(comparison)
