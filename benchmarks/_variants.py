@@ -321,10 +321,11 @@ class SmallEmbedding(MaxEntropy):
 
 CLIP = FunctionTransformer(np.clip, kw_args={"a_min": -2.0, "a_max": 2.0})
 QUANTILES = QuantileTransformer(n_quantiles=100, output_distribution="normal")
-COSINE = [LRScheduler("CosineAnnealingLR", T_max=AdversarialSER().max_epochs)]
+N_EPOCHS = 60  # by default, on as few rows as EmoDB has
+COSINE = [LRScheduler("CosineAnnealingLR", T_max=N_EPOCHS)]
 SVM = SVC(kernel="linear", C=0.01, class_weight="balanced", random_state=0)
 ADVERSARY = MaxEntropy(0.5)  # unless a variant has another one
-COPIES = {"max_epochs": AdversarialSER().max_epochs // N_COPIES}
+COPIES = {"max_epochs": N_EPOCHS // N_COPIES}
 
 
 def network(shared, *steps, kind=AdversarialSER, **changed):
