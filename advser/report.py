@@ -17,6 +17,7 @@ from .evaluation import Comparison
 from .evaluation._reading import read_json
 from .plots import DifferenceDisplay, IntervalDisplay, LeakageDisplay, RatingDisplay
 from .plots._base import (
+    HEADINGS,
     KNOWLEDGE,
     MEASURES,
     draw_confusion_matrix,
@@ -113,10 +114,7 @@ def report(
         n_seeds=max(seeds),
         n_missing=sum(seeds) * settings["protocol"]["n_folds"] - len(comparison.scores),
         searched=searched if candidates.nunique() > 1 else [],
-        knowledge=KNOWLEDGE,
-        kinds={
-            kind: list(names) for kind, names in summary.groupby("kind").groups.items()
-        },
+        kinds=kinds_of(finished, measure, confidence_level),
         intervals=draw_intervals(finished, measure, confidence_level),
         scores=score_table(summary, measure, confidence_level, with_fits=True),
         targets={
@@ -159,6 +157,20 @@ def read_template():
         undefined=StrictUndefined,
     )
     return environment.get_template("report.html")
+
+
+def kinds_of(finished, measure, confidence_level):
+    """Return a heading, what is known, and the best estimator of each kind."""
+    found = []
+    for kind, heading in HEADINGS.items():
+        scores = finished.loc[finished["kind"] == kind, measure]
+        if len(scores):
+            best = finished.loc[scores.idxmax()]
+            ends = (f"{best[f'{measure}_{end}']:.3f}" for end in ("low", "high"))
+            known = KNOWLEDGE[kind.partition(",")[0]]
+            score = f"{best[measure]:.3f} ({confidence_level:.0%}: {' to '.join(ends)})"
+            found.append((heading, known, scores.idxmax(), score, len(scores)))
+    return found
 
 
 def draw_intervals(finished, measure, confidence_level):
@@ -262,7 +274,7 @@ def speaker_table(comparison):
     if len(table) <= FEW:
         return table_of(table.T.rename_axis("estimator"), kinds)
     table.columns = [
-        name if kind == "inductive" else f"{name} ({kind})"
+        name if kind == "inductive" or kind in name else f"{name} ({kind})"
         for name, kind in kinds.items()
     ]
     return table_of(table)
@@ -281,7 +293,8 @@ def draw_predictions(comparison, finished, targets):
         for name, row in finished.iterrows():
             found = of_estimator[name]
             kind = row["kind"]
-            title = name if kind == "inductive" else f"{name} ({kind})"
+            is_clear = kind == "inductive" or kind in name
+            title = name if is_clear else f"{name} ({kind})"
             if target is None:
                 side = 2.2 + 0.42 * len(comparison.settings["data"]["emotions"])
                 figure = new_figure(side + 0.4, side)
@@ -350,7 +363,10 @@ def table_of(table, kinds=None, text=()):
     A kind of score other than inductive is written behind the name of the row.
     """
     kinds = [""] * len(table) if kinds is None else kinds
-    notes = ["" if kind == "inductive" else kind for kind in kinds]
+    notes = [
+        "" if kind == "inductive" or kind in str(name) else kind
+        for name, kind in zip(table.index, kinds)
+    ]
     return {
         "corner": table.index.name or "",
         "columns": list(table),

@@ -26,7 +26,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_info
 
-from advser import AdversarialSER, AdversarialSERRegressor
+from advser import AdaptationWarning, AdversarialSER, AdversarialSERRegressor
 from advser.evaluation import (
     Comparison,
     ccc_interval,
@@ -859,3 +859,17 @@ def test_comparison_prints_the_score_of_each_estimator(toy):
     assert lines[2].split()[:2] == ["LR", f"{summary['uar']['LR']:.3f}"]
     assert f"<td>{summary['uar']['LR']:.3f}</td>" in comparison._repr_html_()
     assert f"{summary['uar']['LR']:.3f}" in str(summary.round(3))
+
+
+def test_compare_warns_once_of_fits_that_do_not_adapt(toy):
+    speakers = toy.speakers
+    codes = np.unique(speakers, return_inverse=True)[1]
+    y = np.where(codes % 2, "joy", "anger")  # each speaker has one emotion
+    X = toy.X + 3 * (codes % 2)[:, None]
+    model = make_pipeline(
+        SpeakerScaler(unknown="adapt"), LogisticRegression(random_state=0)
+    )
+    with pytest.warns(AdaptationWarning, match=r"In \d+ of 12 scores") as caught:
+        comparison = compare({"LR": model}, X, y, speakers, seeds=1, probes=())
+    assert len(caught) == 1
+    assert '{"adapt": "none"}' in set(comparison.scores["chosen"])

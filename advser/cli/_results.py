@@ -213,6 +213,7 @@ def benchmark(
         n_jobs=n_jobs,
         verbose=verbose,
     )
+    settings["baselines"] = baselines(baseline, comparison.settings["estimators"])
     settings["seconds"] = round(perf_counter() - start, 1)
     write_json(folder / "settings.json", settings)
     comparison.summary().to_csv(folder / "summary.csv")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import product
 from os import PathLike
 from typing import Any
+from warnings import warn
 
 import joblib
 import numpy as np
@@ -20,9 +21,10 @@ from sklearn.utils import check_array
 
 from .._routing import seeded, unseeded
 from .._validation import COUNT, FLAG, check_labels, check_parameter, count_rows
+from ..exceptions import AdaptationWarning
 from ..speakers import utterance_order
 from ..speakers._adaptation import ORDERS
-from ..speakers._knowledge import adapts, kind_of
+from ..speakers._knowledge import adaptation_of, adapts, kind_of
 from ._arguments import check_choices, check_estimators, seeds_of
 from ._comparison import GENDER, RAW_FEATURES, SPEAKER, WITHIN, Comparison
 from ._jobs import Job, Utterances, fit, predict, run, tables_of
@@ -288,7 +290,23 @@ def compare(
                 keys = [(*one, None) for one in runs]
                 jobs.append(Job(keys, _probe, (embeds, *to_probe)))
     tables = run(jobs, utterances, task, settings, folder, n_jobs, verbose)
+    _warn_of_no_adaptation(tables["scores"])
     return Comparison(**tables, settings=settings)
+
+
+def _warn_of_no_adaptation(scores):
+    """Warn once of all fits that chose not to adapt."""
+    adaptive = scores[scores["kind"].str.startswith("adaptive")]
+    declined = adaptive["chosen"].astype(str).str.contains('"adapt": "none"')
+    if declined.any():
+        warn(
+            f"In {declined.sum()} of {len(declined)} scores, SpeakerScaler has chosen "
+            "not to adapt: on training speakers left out, the recall was not higher "
+            "with adaptation. Speakers may differ in their mix of emotions; check with "
+            "`advser.speakers.speaker_confounding`.",
+            AdaptationWarning,
+            stacklevel=3,
+        )
 
 
 def _by_order(name, orders):
@@ -320,6 +338,8 @@ def _fold(utterances, keys, estimator, train, test, task, orders):
     fit_seconds = yield from fit(model, utterances, train, speakers)
     search = model[-1] if isinstance(model, Pipeline) else model
     best = getattr(search, "best_params_", None)
+    adaptation = adaptation_of(model)
+    chosen = (best or {}) | ({} if adaptation is None else {"adapt": adaptation})
     found = []
     for name, seed, number in keys:
         order, rows = orders[name], test
@@ -345,7 +365,7 @@ def _fold(utterances, keys, estimator, train, test, task, orders):
             },
             after={
                 "candidates": 1 if best is None else len(search.cv_results_["params"]),
-                "chosen": "" if best is None else json.dumps(best, default=repr),
+                "chosen": json.dumps(chosen, default=repr) if chosen else "",
                 **fit_seconds,
                 **seconds,
             },

@@ -29,15 +29,15 @@ class Comparison(StoredComparison):
     Attributes
     ----------
     scores : DataFrame
-        One row per estimator, seed and fold: `estimator`, `kind`, `seed`,
-        `fold`, `test_speakers` (joined by "+"), `n_samples`, the scores, `candidates`
-        (settings that a search has tried in this fold; 1 without a search), `chosen`
-        (the best of them, as JSON), `fit_seconds`, `predict_seconds`. The scores of
-        emotions are `uar` (mean recall of those that occur in the fold),
-        `weighted_accuracy`, `macro_f1` (of the same emotions) and `recall_<emotion>`
-        (missing where it does not occur); of ratings `ccc` (concordance correlation),
-        `pearson` and `mae` (mean absolute error), and each of these for each of several
-        targets, as `ccc_<target>`.
+        One row per estimator, seed and fold: `estimator`, `kind`, `seed`, `fold`,
+        `test_speakers` (joined by "+"), `n_samples`, the scores, `candidates` (settings
+        that a search has tried in this fold; 1 without a search), `chosen` (the best of
+        them, and what a scaler chose to adapt, as JSON), `fit_seconds`,
+        `predict_seconds`. The scores of emotions are `uar` (mean recall of those that
+        occur in the fold), `weighted_accuracy`, `macro_f1` (of the same emotions) and
+        `recall_<emotion>` (missing where it does not occur); of ratings `ccc`
+        (concordance correlation), `pearson` and `mae` (mean absolute error), and each
+        of these for each of several targets, as `ccc_<target>`.
 
     predictions : DataFrame
         One row per estimator, seed and utterance: `estimator`, `seed`, `fold`,

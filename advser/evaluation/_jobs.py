@@ -23,6 +23,7 @@ from .._engine._jobs import Fit, ends_at_sigterm, run_together
 from .._progress import progress_bar
 from .._routing import call
 from .._validation import take_rows
+from ..exceptions import AdaptationWarning
 from ..model_selection import MAX_STACK, is_stackable
 from ._reading import KEYS
 from ._store import Store, held, unicode
@@ -173,7 +174,8 @@ def _run_bundle(jobs, *utterances):
     """Return the first key and the tables of each job: its results, or its error."""
     utterances = Utterances(*utterances)
     generators = [job.function(utterances, job.keys, *job.arguments) for job in jobs]
-    with threadpool_limits(1):
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", AdaptationWarning)  # `compare` warns once
         results = run_together(generators)
     return [
         (job.keys[0], _errors(job, found) if isinstance(found, Exception) else found)

@@ -1,9 +1,11 @@
 """What an estimator uses of the speakers that it predicts."""
 
+import numpy as np
+
 from ._adaptation import ORDERS
 from ._scaler import SpeakerScaler
 
-__all__ = ["KINDS", "adapts", "kind_of", "scalers"]
+__all__ = ["KINDS", "adaptation_of", "adapts", "kind_of", "scalers"]
 
 KINDS = ("inductive", *(f"adaptive, {order}" for order in ORDERS), "transductive")
 
@@ -57,6 +59,19 @@ def kind_of(estimator, order=None):
     if order is not None:
         return f"adaptive, {order}"
     return "transductive" if "batch" in _unknown(estimator) else "inductive"
+
+
+def adaptation_of(estimator):
+    """Return what a fitted estimator chose to adapt, a row of `adaptation_scores_`.
+
+    None if it had no choice.
+    """
+    for scaler in scalers(estimator).values():
+        if getattr(scaler, "adaptation_scores_", None) is not None:
+            if np.isinf(scaler.shrinkage_).all():
+                return "none"
+            return "emotions" if scaler.balance_ else "moments"
+    return None
 
 
 def _unknown(estimator):
