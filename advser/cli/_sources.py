@@ -52,7 +52,9 @@ READERS: dict[str, Callable] = {
     "emodb": corpora.read_emodb,
     "iemocap": corpora.read_iemocap,
     "iemocap-4": partial(corpora.read_iemocap, four_classes=True),
+    "meld": corpora.read_meld,
     "msp-improv": corpora.read_msp_improv,
+    "msp-podcast": corpora.read_msp_podcast,
     "ravdess": corpora.read_ravdess,
     "urdu": corpora.read_urdu,
 }
