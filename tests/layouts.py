@@ -3,6 +3,7 @@
 The audio is synthetic, the labels are invented.
 """
 
+import re
 import zlib
 from pathlib import Path
 
@@ -43,6 +44,15 @@ def write_audio(*parts, seconds=0.3, speaker=0, sampling_rate=16000):
 
 def write_text(*parts, text):
     make_path(*parts).write_text(text, encoding="utf-8")
+
+
+def write_shown(page, root):
+    """Write empty files of the names that a page shows in blocks of code of `none`."""
+    blocks = re.findall(
+        r"^\.\. code-block:: none\n\n((?:   .+\n)+)", page, re.MULTILINE
+    )
+    for line in "".join(blocks).splitlines():
+        make_path(root, line.strip()).touch()
 
 
 def make_path(*parts):

@@ -1,8 +1,10 @@
 """The readers of corpora, tested on small copies in the layout of the originals."""
 
 import os
+import re
 import shutil
 import sys
+import textwrap
 import time
 import warnings
 from pathlib import Path
@@ -209,6 +211,21 @@ def test_copies_of_a_corpus_in_another_folder_are_dropped_and_reported(name, tmp
     with pytest.warns(CorpusWarning, match=rf"{len(names)} duplicate ids \(zz/"):
         table = READ[name](tmp_path)
     pd.testing.assert_frame_equal(table, complete)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_corpus_that_contains_itself_is_read_once(name, tmp_path):
+    write(name, tmp_path / "zz")
+    copy = tmp_path / "zz" / "zz"
+    shutil.copytree(tmp_path / "zz", tmp_path / "copy")
+    expected = READ[name](tmp_path / "copy")
+    (tmp_path / "copy").rename(copy)
+    with pytest.warns(CorpusWarning, match="duplicate ids"):
+        table = READ[name](tmp_path)
+    assert set(table.attrs["problems"]) == {"duplicate ids"}
+    pd.testing.assert_frame_equal(
+        table.reset_index(drop=True), expected.reset_index(drop=True)
+    )
 
 
 def test_ravdess_prefers_audio_to_video_and_names_wrong_folders(tmp_path):
@@ -577,6 +594,80 @@ def test_spellings_of_emotions(spelling, word, tmp_path):
     (tmp_path / "labels.csv").write_text(f"file,emotion\na.wav,{spelling}\n")
     table = corpora.read_table(tmp_path / "labels.csv")
     assert rows(table, "emotion label") == [(word, spelling)]
+
+
+PAGE = Path(__file__).parents[1] / "docs" / "guide" / "recipes_corpora.rst"
+RECIPES = {
+    "TESS": [
+        ("OAF", "neutral", "female", "bite"),
+        ("OAF", "surprise", "female", "back"),
+        ("YAF", "anger", "female", "youth"),
+    ],
+    "SAVEE": [
+        ("DC", "anger", "male", None),
+        ("JE", "sadness", "male", None),
+        ("KL", "surprise", "male", None),
+    ],
+    "EMOVO": [
+        ("f1", "happiness", "female", None),
+        ("f2", "neutral", "female", None),
+        ("m3", "anger", "male", None),
+    ],
+    "ESD": [
+        ("0001", "anger", None, None),
+        ("0011", "surprise", None, None),
+        ("0020", "neutral", None, None),
+    ],
+    "ShEMO": [
+        ("F01", "anger", "female", None),
+        ("M01", "surprise", "male", None),
+    ],
+    "CaFE": [
+        ("01", "anger", "male", None),
+        ("04", "fear", "female", None),
+        ("12", "neutral", "female", None),
+    ],
+    "AESDD": [("1", "anger", None, None), ("3", "sadness", None, None)],
+    "SUBESCO": [
+        ("F_01", "anger", "female", "1"),
+        ("M_01", "happiness", "male", "10"),
+    ],
+    "EmoV-DB": [
+        ("bea", "amused", "female", None),
+        ("josh", "neutral", "male", None),
+        ("sam", "sleepiness", "male", None),
+    ],
+    "eNTERFACE": [("1", "anger", None, None), ("6", "surprise", None, None)],
+    "RESD": [("32", "happiness", None, None), ("7", "neutral", None, None)],
+}
+
+
+@pytest.fixture(scope="module")
+def recipes(tmp_path_factory):
+    """Run the recipes of the page on the files that it shows."""
+    root, page = tmp_path_factory.mktemp("recipes"), PAGE.read_text(encoding="utf-8")
+    layouts.write_shown(page, root)
+    found = {}
+    blocks = re.findall(r"^\.\. code-block:: python\n\n((?:   .+\n|\n)+)", page, re.M)
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        patch.chdir(root)
+        for block in blocks:
+            if "read_table" not in block:  # which test_docs runs
+                exec(textwrap.dedent(block), found)
+    tables = [table for table in found.values() if isinstance(table, pd.DataFrame)]
+    return {table.attrs["corpus"]: table for table in tables}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_of_the_page_reads_the_corpus(name, recipes):
+    found = rows(recipes[name], "speaker emotion gender text")
+    assert sorted(found, key=str) == RECIPES[name]
+    assert set(recipes) == set(RECIPES)
+
+
+def test_recipe_keeps_the_official_split(recipes):
+    assert list(recipes["ESD"]["partition"]) == ["train", "evaluation", None]
 
 
 def test_copies_of_your_own_corpus_are_dropped_only_if_nothing_differs(tmp_path):
