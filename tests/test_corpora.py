@@ -815,7 +815,11 @@ def test_root_of_a_table_is_its_folder_by_default(tmp_path):
         (b"", ValueError, "cannot be read as a CSV table"),
         (b"\xff\xfe\x00\x01", ValueError, "cannot be read as a CSV table"),
         (b'file,emotion\n"a,b\n', ValueError, "cannot be read as a CSV table"),
-        ("file,text\na.wav,schön".encode("latin-1"), ValueError, "Save it .* in UTF-8"),
+        (
+            "file,text\na.wav,schön".encode("latin-1"),
+            ValueError,
+            "labels.csv .*: line 2 is not in UTF-8. Save it as CSV in UTF-8",
+        ),
         (
             b"path,emotion\na.wav,b\n",
             ValueError,
@@ -1084,6 +1088,22 @@ def test_songs_of_ravdess_in_audformat_are_left_out():
     db["files"]["emotion"] = audformat.Column()
     db["files"]["emotion"].set(["happy", "happy"])
     assert list(corpora.from_audformat(db).index) == files[:1]
+
+
+def test_splits_of_a_database_in_audformat_are_kept():
+    db = audformat.Database("talks")
+    for split, files in {"train": ["a.wav", "b.wav"], "test": ["c.wav"]}.items():
+        db.splits[split] = audformat.Split(split)
+        index = audformat.filewise_index(files)
+        db[split] = audformat.Table(index, split_id=split)
+        db[split]["emotion"] = audformat.Column()
+        db[split]["emotion"].set(["anger"] * len(files))
+    table = corpora.from_audformat(db)
+    assert dict(table["partition"]) == {
+        "a.wav": "train",
+        "b.wav": "train",
+        "c.wav": "test",
+    }
 
 
 @pytest.mark.filterwarnings("ignore:The inplace keyword")  # pandas, of audformat

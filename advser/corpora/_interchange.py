@@ -50,7 +50,8 @@ def from_audformat(
     Returns
     -------
     table : DataFrame, indexed by file
-        One row per file or segment of these tables. The other columns come from the
+        One row per file or segment of these tables. If the database has splits, the
+        column `partition` names that of the file. The other columns come from the
         schemes or columns of the same name, `gender` also from "sex", `arousal` from
         "activation", and `text` from "transcription" or "transcript". Files need not
         exist. The emotion "no_agreement" is missing, and the electroglottograms of
@@ -99,6 +100,10 @@ def from_audformat(
     rows.loc[rows["emotion"] == "no_agreement", "emotion"] = None
     if "speaker" in rows and db.name in ("emodb", "ravdess"):  # numbers, as 3 for "03"
         rows["speaker"] = rows["speaker"].map(lambda n: n.zfill(2), na_action="ignore")
+    for split in db.splits:
+        part = db.get(emotion, tables=tables, splits=split).index
+        inside = rows["file"].isin(part.get_level_values("file"))
+        rows.loc[inside, "partition"] = split
     others = r"(?:^|/)(?:laryngo/|\d\d-02-[\d-]+\.\w+$)"  # the latter: songs of RAVDESS
     rows = rows[~rows["file"].str.contains(others)].reset_index(drop=True)
     root = "" if rows["file"].map(os.path.isabs).all() else db.root or ""

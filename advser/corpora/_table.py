@@ -337,9 +337,13 @@ def read_csv(path):
             strict=True,
         )
         found = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
-    except (UnicodeError, csv.Error) as error:
+    except (UnicodeDecodeError, csv.Error) as error:
+        reason = str(error)
+        if isinstance(error, UnicodeDecodeError):
+            line = error.object.count(b"\n", 0, error.start) + 1
+            reason = f"line {line} is not in UTF-8"
         raise ValueError(
-            f"{path} cannot be read as a CSV table: {error}. Save it as CSV in UTF-8."
+            f"{path} cannot be read as a CSV table: {reason}. Save it as CSV in UTF-8."
         ) from error
     if not found:
         raise ValueError(f"{path} cannot be read as a CSV table: it is empty.")
