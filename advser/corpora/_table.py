@@ -189,13 +189,13 @@ class Copy:
 
     def drop_same(self, rows):
         """Drop files with the name, the labels and the content of an earlier one."""
-        keys = rows.assign(
-            file=rows["file"].map(stem),
-            size=[size_of(self.root, file) for file in rows["file"]],
-        )
+        keys = rows.assign(file=rows["file"].map(stem))
+        again = keys.duplicated(keep=False)
+        files = rows["file"][again]
+        keys = keys[again].assign(size=[size_of(self.root, file) for file in files])
         places = keys.groupby(list(keys), dropna=False, sort=False).ngroup()
         kept, copies = defaultdict(list), []
-        for place, file in zip(places, rows["file"]):
+        for place, file in zip(places, files):
             path = self.root / file
             if any(filecmp.cmp(path, other, shallow=False) for other in kept[place]):
                 copies.append(file)
