@@ -3,6 +3,7 @@
 The audio is synthetic, the labels are invented.
 """
 
+import re
 import zlib
 from pathlib import Path
 
@@ -43,6 +44,15 @@ def write_audio(*parts, seconds=0.3, speaker=0, sampling_rate=16000):
 
 def write_text(*parts, text):
     make_path(*parts).write_text(text, encoding="utf-8")
+
+
+def write_shown(page, root):
+    """Write empty files of the names that a page shows in blocks of code of `none`."""
+    blocks = re.findall(
+        r"^\.\. code-block:: none\n\n((?:   .+\n)+)", page, re.MULTILINE
+    )
+    for line in "".join(blocks).splitlines():
+        make_path(root, line.strip()).touch()
 
 
 def make_path(*parts):
@@ -204,3 +214,55 @@ def write_urdu(root):
     ]
     write_named(root, names)
     write_text(root, "README.md", text="# URDU-Dataset")
+
+
+def write_msp_podcast(root):
+    """Write turns of three partitions; the labels have another turn of test 3."""
+    header = "FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set\n"
+    lines = [
+        "MSP-PODCAST_0001_0008.wav,N,4.8,4.6,5.0,127,Male,Test1",
+        "MSP-PODCAST_0001_0019.wav,U,5.0,4.4,4.8,127,Male,Test1",
+        "MSP-PODCAST_0023_0045.wav,X,3.4,3.8,3.6,Unknown,Unknown,Train",
+        "MSP-PODCAST_0153_0012_0001.wav,C,4.2,2.6,5.2,16,Female,Development",
+    ]
+    text = header + "\n".join(lines) + "\n"
+    write_text(root, "Labels", "labels_consensus.csv", text=text)
+    write_text(root, "Labels", "labels_detailed.csv", text="FileName,EmoClass_Major\n")
+    for line in lines:
+        write_audio(root, "Audios", line.split(",")[0])
+    name = "MSP-PODCAST_0001_0008.txt"
+    write_text(root, "Transcripts", name, text="Welcome back.\n")
+
+
+def write_meld(root):
+    """Write utterances of the three splits, with the names of one in another."""
+    header = (
+        "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,"
+        "Episode,StartTime,EndTime\n"
+    )
+    splits = {
+        ("train", "train_splits"): [
+            '1,That\x92s the point. ,Chandler,neutral,neutral,0,0,8,21,"00:16:16,059",'
+            '"00:16:21,731"',
+            '2,"Oh, right!",The Interviewer,joy,positive,0,1,8,21,"00:16:21,940",'
+            '"00:16:23,442"',
+            '3,Hey!,All,surprise,positive,1,0,9,1,"00:01:02,000","00:01:03,500"',
+        ],
+        ("dev", "dev_splits_complete"): [
+            '1,"He is gone, gone.",Phoebe,sadness,negative,0,0,4,7,"00:20:57,256",'
+            '"00:21:00,049"',
+        ],
+        ("test", "output_repeated_splits_test"): [
+            '1,Why numbers?,Mark,surprise,positive,0,0,3,19,"00:14:38,127",'
+            '"00:14:40,378"',
+            '2,So what.,Rachel,anger,negative,0,1,3,19,"00:14:40,629","00:14:42,000"',
+        ],
+    }
+    for number, ((split, folder), lines) in enumerate(splits.items()):
+        text = header + "\n".join(lines) + "\n"
+        write_text(root, f"{split}_sent_emo.csv", text=text)
+        for line in lines:
+            dialogue, utterance = line.split('","')[0].split(",")[-6:-4]
+            name = f"dia{dialogue}_utt{utterance}"
+            write_audio(root, folder, f"{name}.wav", speaker=number)
+            write_text(root, folder, f"{name}.mp4", text="video")

@@ -9,7 +9,7 @@ import time
 
 import pandas as pd
 import pytest
-from layouts import write_iemocap
+from layouts import write_audio, write_iemocap
 from matplotlib.image import imread
 from speech import EMOTIONS, write_corpus
 
@@ -132,7 +132,10 @@ def test_benchmark_never_writes_into_a_folder_with_something_in_it(tmp_path, cap
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--wavs", "folder"], "--wavs and --corpus describe a SOURCE"),
+        (["--wavs", "folder"], "--wavs, --corpus and --pattern describe a SOURCE"),
+        (["--pattern", "(?P<speaker>)"], "--pattern describe a SOURCE: pass it"),
+        ([".", "--pattern", "("], "`pattern` is no regular expression"),
+        ([".", "--pattern", "a", "--corpus", "urdu"], "not allowed with argument"),
         (["--wavs", "nowhere", "--labels", "none.csv"], "none.csv"),
         (["a.csv", "--labels", "b.csv"], "pass one of them"),
         (["nowhere", "--corpus", "emodb"], "'nowhere', which is no folder"),
@@ -224,6 +227,21 @@ def test_extract_of_a_partial_copy_lists_missing_files(tmp_path, capsys):
     assert "Warning" not in printed.err
     assert "7 of 7 recordings" in printed.out
     assert read_features(output)[1]["label"].tolist()[:3] == ["neu", "fru", "xxx"]
+
+
+def test_extract_with_a_pattern_reads_the_labels(tmp_path, capsys):
+    for name in ("03/Happy_1.wav", "04/sad_1.wav", "04/sad_\x1b[31m.wav"):
+        write_audio(tmp_path, "mine", name)
+    (tmp_path / "mine/04/sad_\x1b[31m.wav").write_bytes(b"no audio")
+    output = tmp_path / "features.parquet"
+    pattern = r"(?P<speaker>\d+)/(?P<emotion>\w+?)_"
+    assert extract(tmp_path / "mine", "--pattern", pattern, "-o", output) == 0
+    labels = read_features(output)[1]
+    assert labels["emotion"].tolist() == ["happiness", "sadness"]
+    assert labels["speaker"].tolist() == ["03", "04"]
+    printed = capsys.readouterr().err
+    assert r"sad_\x1b[31m.wav" in printed
+    assert "\x1b" not in printed
 
 
 def interrupt(command, has_begun):

@@ -1,8 +1,10 @@
 """The readers of corpora, tested on small copies in the layout of the originals."""
 
 import os
+import re
 import shutil
 import sys
+import textwrap
 import time
 import warnings
 from pathlib import Path
@@ -17,7 +19,10 @@ import soundfile
 from advser import EGeMAPS, corpora
 from advser.exceptions import CorpusWarning
 
-NAMES = ["cmu_mosei", "cremad", "emodb", "iemocap", "msp_improv", "ravdess", "urdu"]
+NAMES = [
+    *("cmu_mosei", "cremad", "emodb", "iemocap", "meld", "msp_improv", "msp_podcast"),
+    *("ravdess", "urdu"),
+]
 COLUMNS = [
     *("emotion", "label", "speaker", "gender", "session"),
     *("arousal", "valence", "dominance", "text", "start", "end"),
@@ -63,7 +68,7 @@ def test_table_is_tidy(name, copies):
     assert all(str(copies[name]) in file for file in table.index)
     assert set(table["emotion"].dropna()) <= set(corpora.EMOTIONS)
     assert set(table["gender"].dropna()) <= {"female", "male"}
-    assert table["speaker"].map(type).eq(str).all()
+    assert table["speaker"].dropna().map(type).eq(str).all()
     assert table["label"].notna().all()
     assert (
         table[["start", "end", "arousal", "valence", "dominance"]]
@@ -88,7 +93,7 @@ def test_empty_folder_is_an_error_with_its_name(name, tmp_path):
         READ[name](tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("name", ["cmu_mosei", "iemocap", "msp_improv"])
+@pytest.mark.parametrize("name", ["cmu_mosei", "iemocap", "msp_improv", "msp_podcast"])
 def test_missing_files_are_counted(name, tmp_path):
     write(name, tmp_path)
     complete = READ[name](tmp_path)
@@ -206,6 +211,21 @@ def test_copies_of_a_corpus_in_another_folder_are_dropped_and_reported(name, tmp
     with pytest.warns(CorpusWarning, match=rf"{len(names)} duplicate ids \(zz/"):
         table = READ[name](tmp_path)
     pd.testing.assert_frame_equal(table, complete)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_corpus_that_contains_itself_is_read_once(name, tmp_path):
+    write(name, tmp_path / "zz")
+    copy = tmp_path / "zz" / "zz"
+    shutil.copytree(tmp_path / "zz", tmp_path / "copy")
+    expected = READ[name](tmp_path / "copy")
+    (tmp_path / "copy").rename(copy)
+    with pytest.warns(CorpusWarning, match="duplicate ids"):
+        table = READ[name](tmp_path)
+    assert set(table.attrs["problems"]) == {"duplicate ids"}
+    pd.testing.assert_frame_equal(
+        table.reset_index(drop=True), expected.reset_index(drop=True)
+    )
 
 
 def test_ravdess_prefers_audio_to_video_and_names_wrong_folders(tmp_path):
@@ -366,6 +386,7 @@ def test_cmu_mosei_with_a_file_for_each_segment(tmp_path, tables):
     ]
     columns = "emotion label speaker text happiness"
     assert rows(table, columns) == rows(tables["cmu_mosei"], columns)
+    assert list(table["partition"]) == ["test"] * 4
     assert table[["start", "end"]].isna().all(axis=None)
 
 
@@ -398,7 +419,271 @@ def test_features_of_a_segment_equal_those_of_the_cut_signal(copies):
     )
 
 
+def test_msp_podcast(tables):
+    table = tables["msp_podcast"]
+    assert rows(table, "emotion label speaker gender partition text") == [
+        ("neutral", "N", "127", "male", "Test1", "Welcome back."),
+        ("surprise", "U", "127", "male", "Test1", None),
+        (None, "X", None, None, "Train", None),  # neither is a person "Unknown"
+        ("contempt", "C", "16", "female", "Development", None),
+    ]
+    ratings = table[["arousal", "valence", "dominance"]]
+    assert ratings.iloc[0].tolist() == [4.8, 4.6, 5.0]
+
+
+def test_meld(tables):
+    columns = "emotion label speaker gender partition dialogue text"
+    assert rows(tables["meld"], columns) == [
+        ("neutral", "neutral", "Chandler", "male", "train", "0", "That’s the point. "),
+        ("happiness", "joy", "The Interviewer", None, "train", "0", "Oh, right!"),
+        ("surprise", "surprise", None, None, "train", "1", "Hey!"),  # all of them
+        ("sadness", "sadness", "Phoebe", "female", "dev", "0", "He is gone, gone."),
+        ("surprise", "surprise", "Mark", None, "test", "0", "Why numbers?"),
+        ("anger", "anger", "Rachel", "female", "test", "0", "So what."),
+    ]
+    assert list(tables["meld"].index).count("dia0_utt0.wav") == 3  # one in each split
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        {"train_splits": "train", "dev_splits_complete": "dev"},
+        {
+            "train_splits": "MELD.Raw/latest/audio_train/wav",
+            "dev_splits_complete": "val",
+        },
+        {"output_repeated_splits_test": "Test"},
+    ],
+)
+def test_meld_finds_the_split_in_the_names_of_folders(folders, tmp_path, copies):
+    write("meld", tmp_path)
+    for old, new in folders.items():
+        (tmp_path / new).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / old).rename(tmp_path / new)
+    files = [Path(file) for file in corpora.read_meld(tmp_path).index]
+    expected = [Path(file) for file in corpora.read_meld(copies["meld"]).index]
+    assert [f.read_bytes() for f in files] == [f.read_bytes() for f in expected]
+
+
+def test_meld_of_one_split_and_without_any(tmp_path):
+    write("meld", tmp_path)
+    for name in ("train_sent_emo.csv", "test_sent_emo.csv"):
+        (tmp_path / name).unlink()
+    with pytest.warns(CorpusWarning, match="5 audio files without a label"):
+        assert list(corpora.read_meld(tmp_path)["speaker"]) == ["Phoebe"]
+    (tmp_path / "dev_sent_emo.csv").write_text("Utterance,Emotion\n")
+    with pytest.raises(
+        ValueError, match=r"dev_sent_emo\.csv lacks the columns Speaker"
+    ):
+        corpora.read_meld(tmp_path)
+    (tmp_path / "dev_sent_emo.csv").unlink()
+    with pytest.raises(FileNotFoundError, match=r"holds no train_sent_emo\.csv; pass"):
+        corpora.read_meld(tmp_path)
+
+
+# Copies that differ from the original
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sound_in_another_format_is_named_with_the_remedy(name, tmp_path):
+    write(name, tmp_path)
+    for file in [*tmp_path.rglob("*.mp4"), *tmp_path.rglob("*.avi")]:
+        file.unlink()
+    for file in tmp_path.rglob("*.wav"):
+        file.rename(file.with_suffix(".m4a"))
+    if name == "cmu_mosei":  # its other recordings
+        shutil.rmtree(tmp_path / "Transcript" / "Full")
+    with pytest.raises(FileNotFoundError, match=r"\.m(4a|p3)'; convert them to WAV"):
+        READ[name](tmp_path)
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 106074\n"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_recordings_that_git_lfs_has_not_fetched_are_left_out(name, tmp_path):
+    write(name, tmp_path)
+    complete = READ[name](tmp_path)
+    first = Path(complete.index[0])
+    first.write_text(POINTER.format("0" * 64))
+    message = rf"1 files that `git lfs pull` must fetch \(.*{first.name}\)"
+    with pytest.warns(CorpusWarning, match=message):
+        table = READ[name](tmp_path)
+    assert list(table.index) == [f for f in complete.index if f != str(first)]
+    for file in tmp_path.rglob("*.wav"):
+        file.write_text(POINTER.format("0" * 64))
+    with pytest.raises(FileNotFoundError, match="`git lfs pull` must fetch"):
+        READ[name](tmp_path)
+
+
+LABELS = {
+    "cmu_mosei": "Labels/5000_batch_raw.csv",
+    "iemocap": "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt",
+    "meld": "train_sent_emo.csv",
+    "msp_improv": "Evalution.txt",
+    "msp_podcast": "Labels/labels_consensus.csv",
+}
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_label_files_that_are_pointers_or_empty_are_named(name, tmp_path):
+    write(name, tmp_path)
+    labels = tmp_path / LABELS[name]
+    labels.write_text(POINTER.format("0" * 64))
+    with pytest.raises(ValueError, match=f"{labels.name} is a pointer of Git LFS"):
+        READ[name](tmp_path)
+    labels.write_text("")
+    if name == "iemocap":  # which has more than one
+        message = rf"1 label files without an entry \({LABELS[name]}\)"
+        with pytest.warns(CorpusWarning, match=message):
+            READ[name](tmp_path)
+    else:
+        with pytest.raises((FileNotFoundError, ValueError), match=labels.name):
+            READ[name](tmp_path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_in_capitals_are_read(name, tmp_path):
+    write(name, tmp_path)
+    columns = ["emotion", "label", "speaker", "gender", "text"]
+    expected = READ[name](tmp_path)[columns].reset_index(drop=True)
+    for file in tmp_path.rglob("*.wav"):
+        file.rename(file.with_name(file.name.upper()))
+    table = READ[name](tmp_path)[columns].reset_index(drop=True)
+    pd.testing.assert_frame_equal(table, expected)
+
+
+def test_label_files_in_the_code_page_of_windows_and_with_a_bom(tmp_path):
+    write("msp_improv", tmp_path)
+    expected = corpora.read_msp_improv(tmp_path)
+    labels = tmp_path / "Evalution.txt"
+    labels.write_bytes(b"\xef\xbb\xbf" + labels.read_bytes())
+    (text,) = (tmp_path / "Transcripts").iterdir()
+    text.write_bytes("Schön – naïve’s.".encode("cp1252"))
+    table = corpora.read_msp_improv(tmp_path)
+    assert len(table) == len(expected)
+    assert table["text"].iloc[0] == "Schön – naïve’s."
+
+
+def test_control_characters_in_file_names_are_escaped(tmp_path):
+    layouts.write_audio(tmp_path, "s1.wav")
+    layouts.write_audio(tmp_path, "a\x1b[31m\n.wav")
+    with pytest.warns(CorpusWarning) as found:
+        corpora.read_filenames(tmp_path, r"(?P<speaker>s\d)")
+    assert r"1 unreadable labels (a\x1b[31m\n.wav)" in str(found[0].message)
+
+
 # Your own corpora
+
+
+@pytest.mark.parametrize(
+    ("spelling", "word"),
+    [
+        ("pleasant surprise", "surprise"),
+        ("Pleasant_surprised", "surprise"),
+        ("pleasant-surprise", "surprise"),
+        ("ps", "surprise"),
+        ("Bordom", "boredom"),
+        ("boredem", "boredom"),
+        ("neutrality", "neutral"),
+        ("my own", "my own"),
+    ],
+)
+def test_spellings_of_emotions(spelling, word, tmp_path):
+    layouts.write_audio(tmp_path, "a.wav")
+    (tmp_path / "labels.csv").write_text(f"file,emotion\na.wav,{spelling}\n")
+    table = corpora.read_table(tmp_path / "labels.csv")
+    assert rows(table, "emotion label") == [(word, spelling)]
+
+
+PAGE = Path(__file__).parents[1] / "docs" / "guide" / "recipes_corpora.rst"
+RECIPES = {
+    "TESS": [
+        ("OAF", "neutral", "female", "bite"),
+        ("OAF", "surprise", "female", "back"),
+        ("YAF", "anger", "female", "youth"),
+    ],
+    "SAVEE": [
+        ("DC", "anger", "male", None),
+        ("JE", "sadness", "male", None),
+        ("KL", "surprise", "male", None),
+    ],
+    "EMOVO": [
+        ("f1", "happiness", "female", None),
+        ("f2", "neutral", "female", None),
+        ("m3", "anger", "male", None),
+    ],
+    "ESD": [
+        ("0001", "anger", None, None),
+        ("0011", "surprise", None, None),
+        ("0020", "neutral", None, None),
+    ],
+    "ShEMO": [
+        ("F01", "anger", "female", None),
+        ("M01", "surprise", "male", None),
+    ],
+    "CaFE": [
+        ("01", "anger", "male", None),
+        ("04", "fear", "female", None),
+        ("12", "neutral", "female", None),
+    ],
+    "AESDD": [("1", "anger", None, None), ("3", "sadness", None, None)],
+    "SUBESCO": [
+        ("F_01", "anger", "female", "1"),
+        ("M_01", "happiness", "male", "10"),
+    ],
+    "EmoV-DB": [
+        ("bea", "amused", "female", None),
+        ("josh", "neutral", "male", None),
+        ("sam", "sleepiness", "male", None),
+    ],
+    "eNTERFACE": [("1", "anger", None, None), ("6", "surprise", None, None)],
+    "RESD": [("32", "happiness", None, None), ("7", "neutral", None, None)],
+}
+
+
+@pytest.fixture(scope="module")
+def recipes(tmp_path_factory):
+    """Run the recipes of the page on the files that it shows."""
+    root, page = tmp_path_factory.mktemp("recipes"), PAGE.read_text(encoding="utf-8")
+    layouts.write_shown(page, root)
+    found = {}
+    blocks = re.findall(r"^\.\. code-block:: python\n\n((?:   .+\n|\n)+)", page, re.M)
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        patch.chdir(root)
+        for block in blocks:
+            if "read_table" not in block:  # which test_docs runs
+                exec(textwrap.dedent(block), found)
+    tables = [table for table in found.values() if isinstance(table, pd.DataFrame)]
+    return {table.attrs["corpus"]: table for table in tables}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_of_the_page_reads_the_corpus(name, recipes):
+    found = rows(recipes[name], "speaker emotion gender text")
+    assert sorted(found, key=str) == RECIPES[name]
+    assert set(recipes) == set(RECIPES)
+
+
+def test_recipe_keeps_the_official_split(recipes):
+    assert list(recipes["ESD"]["partition"]) == ["train", "evaluation", None]
+
+
+def test_copies_of_your_own_corpus_are_dropped_only_if_nothing_differs(tmp_path):
+    for folder in ("s1/happy", "data/s1/happy", "s1/sad", "s2/happy"):
+        layouts.write_audio(tmp_path, folder, "1.wav", speaker=int("s2" in folder))
+    layouts.write_audio(tmp_path, "again/s1/happy/1.wav", seconds=0.2)
+    with pytest.warns(CorpusWarning, match=r"1 duplicate ids \(s1/happy/1\.wav\)"):
+        table = corpora.read_filenames(
+            tmp_path, r"(?P<speaker>s\d)/(?P<emotion>\w+)/[^/]+$"
+        )
+    assert sorted(rows(table, "speaker emotion")) == [
+        ("s1", "happiness"),
+        ("s1", "happiness"),
+        ("s1", "sadness"),
+        ("s2", "happiness"),
+    ]
 
 
 def test_labels_in_file_names(tmp_path):
@@ -530,7 +815,11 @@ def test_root_of_a_table_is_its_folder_by_default(tmp_path):
         (b"", ValueError, "cannot be read as a CSV table"),
         (b"\xff\xfe\x00\x01", ValueError, "cannot be read as a CSV table"),
         (b'file,emotion\n"a,b\n', ValueError, "cannot be read as a CSV table"),
-        ("file,text\na.wav,schön".encode("latin-1"), ValueError, "Save it .* in UTF-8"),
+        (
+            "file,text\na.wav,schön".encode("latin-1"),
+            ValueError,
+            "labels.csv .*: line 2 is not in UTF-8. Save it as CSV in UTF-8",
+        ),
         (
             b"path,emotion\na.wav,b\n",
             ValueError,
@@ -789,6 +1078,50 @@ def test_emodb_in_audformat_is_like_the_folder():
         ("happiness", "happiness", "03"),
         (None, "no_agreement", "08"),
     ]
+
+
+def test_songs_of_ravdess_in_audformat_are_left_out():
+    db = audformat.Database("ravdess")
+    folder = "audio_{}_actors_01-24/actor_01/03-{}-03-01-01-01-01.wav"
+    files = [folder.format("speech", "01"), folder.format("song", "02")]
+    db["files"] = audformat.Table(audformat.filewise_index(files))
+    db["files"]["emotion"] = audformat.Column()
+    db["files"]["emotion"].set(["happy", "happy"])
+    assert list(corpora.from_audformat(db).index) == files[:1]
+
+
+def test_splits_of_a_database_in_audformat_are_kept():
+    db = audformat.Database("talks")
+    for split, files in {"train": ["a.wav", "b.wav"], "test": ["c.wav"]}.items():
+        db.splits[split] = audformat.Split(split)
+        index = audformat.filewise_index(files)
+        db[split] = audformat.Table(index, split_id=split)
+        db[split]["emotion"] = audformat.Column()
+        db[split]["emotion"].set(["anger"] * len(files))
+    table = corpora.from_audformat(db)
+    assert dict(table["partition"]) == {
+        "a.wav": "train",
+        "b.wav": "train",
+        "c.wav": "test",
+    }
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # pandas, of audformat
+def test_tables_of_a_database_that_disagree_are_named():
+    db = audformat.Database("crema-d")
+    emotions = {"emotion.desired": "anger", "emotion.voice": "no_agreement"}
+    for name, emotion in emotions.items():
+        db[name] = audformat.Table(audformat.filewise_index(["1001_DFA_ANG_XX.wav"]))
+        db[name]["emotion"] = audformat.Column()
+        db[name]["emotion"].set([emotion])
+    message = (
+        r"database 'crema-d' have different values .* column 'emotion'.*; "
+        r"choose with `tables` from \['emotion.desired', 'emotion.voice'\]"
+    )
+    with pytest.raises(ValueError, match=message):
+        corpora.from_audformat(db)
+    table = corpora.from_audformat(db, tables="emotion.voice")
+    assert rows(table, "emotion label") == [(None, "no_agreement")]
 
 
 # Speed

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import sklearn
+from layouts import write_shown
 from matplotlib import pyplot
 from speech import write_corpus
 
@@ -56,6 +57,7 @@ def corpus(tmp_path_factory):
 )
 def test_page_runs_from_top_to_bottom(page, corpus, tmp_path, monkeypatch):
     shutil.copytree(corpus, tmp_path / "corpus")
+    write_shown(page.read_text(encoding="utf-8"), tmp_path)
     monkeypatch.chdir(tmp_path)
     names = {}
     with sklearn.config_context():

@@ -100,7 +100,7 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
         parser.error("SOURCE and --labels are the same: pass one of them")
     source = options.source or options.labels
     if source is None and (options.wavs or options.corpus):
-        parser.error("--wavs and --corpus describe a SOURCE: pass it as well")
+        parser.error("--wavs, --corpus and --pattern describe a SOURCE: pass it")
     is_rated, by_session = options.target is not None, options.leave_out == "session"
     if by_session and not is_rated:
         parser.error("--leave-out session goes with --target: pass it as well")

@@ -19,6 +19,7 @@ from joblib import cpu_count
 from .. import corpora
 from ..audio._extraction import has_features, read_features
 from ..audio._features import PITCH, EGeMAPS
+from ..corpora._table import printable
 from ..datasets import load_emodb
 from ._parser import Parser
 from ._tables import (
@@ -52,7 +53,9 @@ READERS: dict[str, Callable] = {
     "emodb": corpora.read_emodb,
     "iemocap": corpora.read_iemocap,
     "iemocap-4": partial(corpora.read_iemocap, four_classes=True),
+    "meld": corpora.read_meld,
     "msp-improv": corpora.read_msp_improv,
+    "msp-podcast": corpora.read_msp_podcast,
     "ravdess": corpora.read_ravdess,
     "urdu": corpora.read_urdu,
 }
@@ -66,8 +69,12 @@ sources:
       the column file is not needed
   a folder, with --corpus
       corpus as it was distributed:
-      {", ".join(READERS)}
+      {", ".join([*READERS][:6])},
+      {", ".join([*READERS][6:])}
       (iemocap-4: anger, happiness with excitement, neutral, sadness)
+  a folder, with --pattern
+      corpus whose file names contain the labels; the pattern is a regular expression
+      with a group for each column, such as '(?P<speaker>\\d+)_(?P<emotion>[a-z]+)'
 """
 
 
@@ -124,8 +131,14 @@ def positive(text: str, least: int = 1) -> int:
 
 def add_source_options(parser: Parser) -> None:
     """Add the options that describe the source and how to read it."""
-    parser.add_argument(
-        "--corpus", metavar="NAME", choices=READERS, help="corpus in the folder SOURCE"
+    add = parser.add_mutually_exclusive_group().add_argument
+    add("--corpus", metavar="NAME", choices=READERS, help="corpus in the folder SOURCE")
+    add(
+        "--pattern",
+        metavar="REGEX",
+        dest="corpus",
+        type=lambda text: partial(corpora.read_filenames, pattern=text),
+        help="pattern of the file names in the folder SOURCE",
     )
     parser.add_argument("--wavs", metavar="DIR", help="folder of the files of a table")
     parser.add_argument(
@@ -178,13 +191,13 @@ def usage_errors(parser: Parser) -> Iterator[None]:
         except BrokenPipeError:
             raise
         except (ImportError, OSError, ValueError) as error:
-            parser.fail(str(error).partition("\n")[0])
+            parser.fail(printable(str(error).partition("\n")[0]))
 
 
 def print_failures(failures: pd.DataFrame) -> None:
     """Print which recordings were left out, and why."""
     for file, reason in zip(failures["file"], failures["reason"]):
-        print(f"left out: {file} {reason}", file=sys.stderr)
+        print("left out:", printable(file), reason, file=sys.stderr)
 
 
 def print_left_out(recordings: Recordings) -> None:
@@ -201,7 +214,7 @@ def print_left_out(recordings: Recordings) -> None:
 def read_source(
     source: str | os.PathLike,
     *,
-    corpus: str | None = None,
+    corpus: str | Callable | None = None,
     wavs: str | os.PathLike | None = None,
 ) -> pd.DataFrame:
     """Read the table of recordings that a command names.
@@ -211,9 +224,9 @@ def read_source(
     source : str or path-like
         A table of labels (CSV or Parquet), or a folder.
 
-    corpus : str, default=None
-        Key of `READERS`: the corpus in the folder. If None, all audio files of a folder
-        are read, without labels.
+    corpus : str or callable, default=None
+        Key of `READERS`, or a function that reads the corpus in the folder. If None,
+        all audio files of a folder are read, without labels.
 
     wavs : str or path-like, default=None
         Folder of the files of a table; that of the table if None.
@@ -229,13 +242,14 @@ def read_source(
             f"`wavs` is the folder of the files of a table, and {source} is no table; "
             "leave it out."
         )
-    return corpora.read_filenames(source) if corpus is None else READERS[corpus](source)
+    read = READERS[corpus] if isinstance(corpus, str) else corpus
+    return (read or corpora.read_filenames)(source)
 
 
 def load_recordings(
     source: str | os.PathLike | None = None,
     *,
-    corpus: str | None = None,
+    corpus: str | Callable | None = None,
     wavs: str | os.PathLike | None = None,
     emotions: Sequence[str] | None = None,
     targets: Sequence[str] | None = None,
@@ -402,7 +416,7 @@ def unlabelled(folder):
     return (
         f"{folder} is a folder of recordings without labels; pass a table of their "
         f"labels{found}, with --wavs {folder}, or name the corpus in the folder with "
-        f"--corpus: {', '.join(READERS)}."
+        f"--corpus: {', '.join(READERS)}; or pass the --pattern of its file names."
     )
 
 

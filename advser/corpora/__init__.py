@@ -16,7 +16,8 @@ has these columns; a value that the corpus does not give is missing:
 `start`, `end`  seconds of a segment of the file; missing for the whole file
 ==============  =====================================================================
 
-Other columns of the corpus come after these. `table.attrs` holds the name of the
+Other columns of the corpus come after these; `partition` is the official split of a
+corpus that has one. `table.attrs` holds the name of the
 `corpus`, its folder as `root`, and the `problems` of the copy.
 
 Every reader raises a FileNotFoundError if `root` is no folder or holds no recording
@@ -30,7 +31,9 @@ from ._emodb import read_emodb
 from ._generic import read_filenames, read_table
 from ._iemocap import read_iemocap
 from ._interchange import from_audformat, load, to_audformat
+from ._meld import read_meld
 from ._msp_improv import read_msp_improv
+from ._msp_podcast import read_msp_podcast
 from ._ravdess import read_ravdess
 from ._table import EMOTIONS, summary
 from ._urdu import read_urdu
@@ -44,7 +47,9 @@ __all__ = [
     "read_emodb",
     "read_filenames",
     "read_iemocap",
+    "read_meld",
     "read_msp_improv",
+    "read_msp_podcast",
     "read_ravdess",
     "read_table",
     "read_urdu",

@@ -17,6 +17,7 @@ _KEYS = {"Input.VIDEO_ID": "id", "Input.CLIP": "clip"}
 # --qXJuDtHPw___0___-0.45___0.5___I see that.
 _TIME = r"(-?\d+(?:\.\d*)?(?:e-?\d+)?)"
 _SEGMENT = re.compile(rf"(.+?)___(.+?)___{_TIME}___{_TIME}___\s*(.*)")
+_PARTITION = r"(?i)(?:^|/)(train|valid|val|dev|test)/"  # of files cut to segments
 _COLUMNS = {**_KEYS, **{f"Answer.{name}": name for name in _RATINGS}}
 
 
@@ -54,7 +55,8 @@ def read_cmu_mosei(
         Transcript/Segmented/Combined/--qXJuDtHPw.txt
 
     Instead of the sound of whole videos, one file for each segment works as well, such
-    as ``--qXJuDtHPw_0.wav``.
+    as ``Segmented_Audio/test/--qXJuDtHPw_0.wav``. The column `partition` is then the
+    official split, from the folder.
 
     The labels are the CSV tables with the columns ``Input.VIDEO_ID``, ``Input.CLIP``
     and ``Answer.anger`` to ``Answer.surprise``, with one row for each rater. A segment
@@ -71,21 +73,21 @@ def read_cmu_mosei(
     ratings = [
         table
         for file in files
-        if file.endswith(".csv") and "labels/" in f"/{file.lower()}"
+        if file.lower().endswith(".csv") and "labels/" in f"/{file.lower()}"
         for table in read_ratings(copy, file)
     ]
     segments = [
         segment
         for file in files
-        if file.endswith(".txt") and "segmented/" in file.lower()
+        if re.search(r"segmented/.*\.txt$", file, re.IGNORECASE)
         for segment in copy.match_lines(file, _SEGMENT)
     ]
-    audio = [file for file in files if not file.endswith((".csv", ".txt"))]
+    audio = [file for file in files if not file.lower().endswith((".csv", ".txt"))]
     if not ratings or not (segments or audio):
+        missing = "tables in Labels" if not ratings else "segments and no audio files"
         raise FileNotFoundError(
-            f"{str(root)!r} holds {len(ratings)} tables in Labels, {len(segments)} "
-            f"segments in Transcript/Segmented and {len(audio)} audio files; pass the "
-            "folder Raw of CMU-MOSEI, which has all of them."
+            f"{str(root)!r} holds no {missing}; pass the folder Raw of CMU-MOSEI, with "
+            "the folders Labels, Transcript/Segmented and Audio."
         )
     keys = list(_KEYS.values())
     segments = pd.DataFrame(segments, columns=[*keys, "start", "end", "text"])
@@ -107,6 +109,8 @@ def read_cmu_mosei(
     rows = rows[~untimed].reset_index(drop=True)
     rows["start"] = rows["start"].clip(lower=0)
     rows = copy.locate(rows, audio).drop(columns="clip")
+    folders = rows["file"].astype(str).str.extract(_PARTITION, expand=False)
+    rows["partition"] = folders.where(folders.notna(), None)
     del copy.problems[copy.UNLABELED_FILE]  # there are more videos than labels
     return copy.table(rows)
 

@@ -6,7 +6,7 @@ from typing import Literal
 import pandas as pd
 
 from ._generic import parse_names
-from ._table import Copy, read_csv, stem
+from ._table import Copy, stem
 
 __all__ = ["read_cremad"]
 
@@ -100,12 +100,14 @@ def read_cremad(
             f"`emotion` must be 'intended' or 'perceived', got {emotion!r}."
         )
     copy = Copy(root, "CREMA-D")
-    rows = copy.drop_copies(parse_names(copy, _NAME, _MAPPING, suffixes={".wav"}))
+    rows = copy.drop_copies(
+        parse_names(copy, _NAME, _MAPPING, suffixes={".wav"}, any_case=True)
+    )
     women = rows["speaker"].str[2:].astype(int).isin(_WOMEN)
     rows["gender"] = women.map({True: "female", False: "male"})
     if emotion == "perceived":
         votes = read_votes(copy)
-        rows["label"] = rows["file"].map(stem).map(votes)
+        rows["label"] = rows["file"].map(stem).str.upper().map(votes)
         copy.problems["files without votes"] += list(rows["file"][rows["label"].isna()])
         rows["emotion"] = rows["label"].map(_VOTES)
     return copy.table(rows)
@@ -113,18 +115,7 @@ def read_cremad(
 
 def read_votes(copy):
     """Return the choice of the raters who heard a recording, by its name."""
-    for file in copy.list_files({".csv"}):
-        if stem(file).lower() == "summarytable":
-            votes = read_csv(copy.root / file)
-            if {"FileName", "VoiceVote"} <= {*votes}:
-                return votes.drop_duplicates("FileName").set_index("FileName")[
-                    "VoiceVote"
-                ]
-            raise ValueError(
-                f"{copy.root / file} lacks the columns FileName and VoiceVote; it has "
-                f"{list(votes)}. Restore the file of the corpus."
-            )
-    raise FileNotFoundError(
-        f"{str(copy.root)!r} holds no summaryTable.csv, which has the perceived "
-        "emotions; add it, or use `emotion='intended'`."
-    )
+    files, columns = copy.list_files({".csv"}), ["FileName", "VoiceVote"]
+    remedy = "add it for the perceived emotions, or use `emotion='intended'`"
+    votes = copy.read_labels(files, "summaryTable.csv", columns, remedy)
+    return votes.drop_duplicates("FileName").set_index("FileName")["VoiceVote"]

@@ -66,7 +66,8 @@ def read_emodb(root: str | os.PathLike) -> pd.DataFrame:
        of German Emotional Speech", Interspeech 2005.
     """
     copy = Copy(root, "EmoDB", other_folders={"laryngo"})
-    rows = parse_names(copy, _NAME, {"emotion": _EMOTIONS, "text": _TEXTS})
+    mapping = {"emotion": _EMOTIONS, "text": _TEXTS}
+    rows = parse_names(copy, _NAME, mapping, any_case=True)
     rows = copy.drop_copies(rows)
     women = rows["speaker"].isin(_WOMEN)
     rows["gender"] = women.map({True: "female", False: "male"})

@@ -70,19 +70,20 @@ def read_filenames(
     Warns
     -----
     CorpusWarning
-        Of file names that `pattern` does not match, which are left out, and of codes
-        that are not in `mapping`.
+        Of file names that `pattern` does not match, of files with the name, the labels
+        and the content of another one, both of which are left out, and of codes that
+        are not in `mapping`.
     """
     copy = Copy(root, name)
     if pattern is None:
         return copy.table(pd.DataFrame({"file": copy.list_files()}, dtype=object))
-    return copy.table(parse_names(copy, pattern, mapping or {}))
+    return copy.table(copy.drop_same(parse_names(copy, pattern, mapping or {})))
 
 
-def parse_names(copy, pattern, mapping, *, suffixes=AUDIO):
+def parse_names(copy, pattern, mapping, *, suffixes=AUDIO, any_case=False):
     """Return one row per audio file whose name matches, with its translated labels."""
     try:
-        pattern = re.compile(pattern)
+        pattern = re.compile(pattern, re.IGNORECASE if any_case else 0)
     except re.error as error:
         raise ValueError(
             f"`pattern` is no regular expression: {error}; got {pattern!r}."
@@ -100,6 +101,11 @@ def parse_names(copy, pattern, mapping, *, suffixes=AUDIO):
             copy.problems[copy.UNREADABLE].append(file)
     columns = ["file", *pattern.groupindex]
     rows = pd.DataFrame(found, columns=columns, dtype=object)
+    for column, words in mapping.items() if any_case else ():
+        code_of = {code.lower(): code for code in words}
+        rows[column] = rows[column].map(
+            lambda text, c=code_of: c.get(text.lower(), text)
+        )
     return translate(copy, rows, mapping)
 
 
@@ -143,9 +149,9 @@ def read_table(
         CSV table in UTF-8, separated by commas, semicolons or tabs, or Parquet if its
         name ends in ``.parquet``. It has the column `file` and may have those of every
         table (:mod:`advser.corpora`) and others. An empty value is an unknown label,
-        and so is the speaker "unknown". `start` and `end` are seconds or durations
-        such as "0.5s", "00:00:00.5" and "0 days 00:00:00.5", or nanoseconds, as in
-        tables of audformat, if a number exceeds ten million.
+        and so is the speaker or gender "unknown". `start` and `end` are seconds, or
+        durations such as "0.5s", "00:00:00.5" and "0 days 00:00:00.5". If a number
+        exceeds ten million, they are nanoseconds, as in tables of audformat.
 
     root : str or path-like, default=None
         Folder that `file` is relative to; the folder of the table if None.

@@ -5,7 +5,7 @@ import re
 
 import pandas as pd
 
-from ._table import AUDIO, Copy, harmonize
+from ._table import AUDIO, Copy, harmonize, read_text
 
 __all__ = ["read_iemocap"]
 
@@ -48,8 +48,9 @@ def read_iemocap(
     table : DataFrame, indexed by file
         One row per utterance. `emotion` is the choice of most raters, missing if they
         disagree (`label` "xxx"). `arousal`, `valence` and `dominance` are means over
-        the raters, from 1 to 5. `speaker` is "Ses01F", "Ses01M", ..., `session`
-        "1" to "5". The column `scenario` is "improvised" or "scripted".
+        the raters, who rate from 1 to 5; some means of the corpus are 0.5 or 5.5.
+        `speaker` is "Ses01F", "Ses01M", ..., `session` "1" to "5". The column
+        `scenario` is "improvised" or "scripted".
 
     Notes
     -----
@@ -75,9 +76,7 @@ def read_iemocap(
         if match and match["labels"]:
             turns += copy.match_lines(file, _TURN, "[")
         elif match and match["texts"]:
-            texts.update(
-                _TEXT.findall((copy.root / file).read_text("utf-8", "replace"))
-            )
+            texts.update(_TEXT.findall(read_text(copy.root / file, any_encoding=True)))
         elif match:
             files.append(file)
     rows = pd.DataFrame(turns, columns=[*_TURN.groupindex])

@@ -50,16 +50,17 @@ def from_audformat(
     Returns
     -------
     table : DataFrame, indexed by file
-        One row per file or segment of these tables. The other columns come from the
+        One row per file or segment of these tables. If the database has splits, the
+        column `partition` names that of the file. The other columns come from the
         schemes or columns of the same name, `gender` also from "sex", `arousal` from
         "activation", and `text` from "transcription" or "transcript". Files need not
         exist. The emotion "no_agreement" is missing, and the electroglottograms of
-        EmoDB are left out.
+        EmoDB and the songs of RAVDESS are left out.
 
     Raises
     ------
     ValueError
-        If the database has no values for `emotion`.
+        If the database has no values for `emotion`, or different ones for a file.
 
     See Also
     --------
@@ -67,7 +68,14 @@ def from_audformat(
     load : Load a public database.
     """
     wanted = [name for names in _SCHEMES.values() for name in names]
-    found = db.get(emotion, wanted, tables=tables)
+    try:
+        found = db.get(emotion, wanted, tables=tables)
+    except ValueError as error:
+        reason = str(error).partition("\n")[0].rstrip(":")
+        raise ValueError(
+            f"Tables of the database {db.name!r} have different values for the same "
+            f"file ({reason}); choose with `tables` from {list(db.tables)}."
+        ) from error
     if not len(found):
         raise ValueError(
             f"`emotion` is {emotion!r}, and the database {db.name!r} has no values for "
@@ -92,7 +100,12 @@ def from_audformat(
     rows.loc[rows["emotion"] == "no_agreement", "emotion"] = None
     if "speaker" in rows and db.name in ("emodb", "ravdess"):  # numbers, as 3 for "03"
         rows["speaker"] = rows["speaker"].map(lambda n: n.zfill(2), na_action="ignore")
-    rows = rows[~rows["file"].str.contains(r"(?:^|/)laryngo/")].reset_index(drop=True)
+    for split in db.splits:
+        part = db.get(emotion, tables=tables, splits=split).index
+        inside = rows["file"].isin(part.get_level_values("file"))
+        rows.loc[inside, "partition"] = split
+    others = r"(?:^|/)(?:laryngo/|\d\d-02-[\d-]+\.\w+$)"  # the latter: songs of RAVDESS
+    rows = rows[~rows["file"].str.contains(others)].reset_index(drop=True)
     root = "" if rows["file"].map(os.path.isabs).all() else db.root or ""
     copy = Copy(root, db.name)
     return copy.table(translate(copy, rows, {}))

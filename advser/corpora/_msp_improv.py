@@ -5,7 +5,7 @@ import re
 
 import pandas as pd
 
-from ._table import AUDIO, Copy, stem
+from ._table import AUDIO, Copy
 
 __all__ = ["read_msp_improv"]
 
@@ -48,9 +48,8 @@ def read_msp_improv(
         The folder with the evaluation file ``Evalution.txt`` and the recordings.
 
     reverse_arousal : bool, default=True
-        Whether `arousal` is 6 minus the value in the evaluation file. Publications
-        disagree; in some of them the values of the file go from 1 (active) to 5
-        (calm). To check your copy, compare the means of anger and of sadness.
+        Whether `arousal` is 6 minus the value in the evaluation file, which goes from
+        1 (active) to 5 (calm): its mean is lower for anger than for sadness.
 
     Returns
     -------
@@ -91,18 +90,12 @@ def read_msp_improv(
     numbers = _FIELDS[-4:]
     rows[numbers] = rows[numbers].astype(float)  # of texts, "NaN" and None
     rows["id"] = "MSP-" + rows["id"]
-    texts = {stem(file): copy.root / file for file in files if file.endswith(".txt")}
-    rows["text"] = [
-        texts[name].read_text("utf-8", errors="replace").strip()
-        if name in texts
-        else None
-        for name in rows["id"]
-    ]
+    rows["text"] = copy.read_transcripts(files, rows["id"])
     rows["emotion"] = rows["label"].map(_EMOTIONS)
     rows["target"] = rows["target"].map(_EMOTIONS)
     rows["gender"] = rows["gender"].map({"F": "female", "M": "male"})
     rows["scenario"] = rows["scenario"].map(_SCENARIOS)
     if reverse_arousal:
         rows["arousal"] = 6 - rows["arousal"]
-    audio = [file for file in files if not file.endswith(".txt")]
+    audio = [file for file in files if not file.lower().endswith(".txt")]
     return copy.table(copy.locate(rows, audio))

@@ -25,7 +25,7 @@ COLUMNS = [
 # The name of each emotion, and other spellings of it in corpora.
 SPELLINGS = {
     "anger": ("angry", "ang"),
-    "boredom": ("bored",),
+    "boredom": ("bored", "bordom", "bordem", "boredem", "boredome", "boardom"),
     "calm": ("calmness",),
     "contempt": ("contemptuous",),
     "disgust": ("disgusted", "dis"),
@@ -35,7 +35,7 @@ SPELLINGS = {
     "happiness": ("happy", "joy", "hap"),
     "neutral": ("neu", "neutrality"),
     "sadness": ("sad",),
-    "surprise": ("surprised", "sur", "pleasant surprise", "pleasant_surprise"),
+    "surprise": ("surprised", "sur", "pleasant surprise", "pleasant surprised", "ps"),
     "other": ("oth",),
 }
 EMOTIONS = tuple(SPELLINGS)
@@ -44,7 +44,8 @@ WORD_OF = {
     for word, spellings in SPELLINGS.items()
     for spelling in (word, *spellings)
 }
-NOBODY = {"unknown", "unk", "n/a", "none", "nan", "?", "-"}  # speakers, in lower case
+# Speakers and genders that are unknown, in lower case.
+NOBODY = {"unknown", "unk", "n/a", "none", "nan", "?", "-"}
 GENDERS = {"f": "female", "m": "male", "female": "female", "male": "male"}
 
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -52,6 +53,11 @@ AUDIO = {
     *(".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au"),
     *(".snd", ".w64", ".rf64", ".caf", ".sph", ".nist"),
 }
+# Files with sound that no reader, or not each of them, can use.
+OTHER_SOUND = {
+    *(".mp4", ".avi", ".mov", ".mkv", ".webm", ".flv", ".m4a", ".aac", ".wma", ".mp3"),
+}
+POINTER = b"version https://git-lfs"  # starts a file that Git LFS has not fetched
 
 
 class Copy:
@@ -65,6 +71,8 @@ class Copy:
     NOT_UNICODE = "file names that are not UTF-8"
     TWO_GENDERS = "speakers with two genders"
     IDENTICAL = "identical recordings of two speakers"
+    EMPTY = "label files without an entry"
+    NOT_FETCHED = "files that `git lfs pull` must fetch"
 
     def __init__(self, root, name=None, other_folders=()):
         self.other_folders = other_folders  # lower-case names of those to leave out
@@ -107,19 +115,48 @@ class Copy:
         wrong = [file for file in found if SURROGATE.search(file)]
         if wrong:
             names = self.problems[self.NOT_UNICODE]
-            names += sorted({ascii(file)[1:-1] for file in wrong} - set(names))
+            names += sorted({*map(printable, wrong)} - set(names))
         return sorted(set(found) - set(wrong))
 
     def match_lines(self, file, pattern, start=""):
         """Return the groups of a pattern in those lines of a file that begin so."""
-        found = []
-        with open(self.root / file, encoding="utf-8", errors="replace") as lines:
-            for number, line in enumerate(map(str.strip, lines), 1):
-                if match := line.startswith(start) and pattern.match(line):
-                    found.append(match.groups())
-                elif line and line.startswith(start):
-                    self.unreadable_line(file, number, line)
+        found, n_unread = [], len(self.problems[self.UNREADABLE])
+        lines = read_text(self.root / file, any_encoding=True).split("\n")
+        for number, line in enumerate(map(str.strip, lines), 1):
+            if match := line.startswith(start) and pattern.match(line):
+                found.append(match.groups())
+            elif line and line.startswith(start):
+                self.unreadable_line(file, number, line)
+        if not found and len(self.problems[self.UNREADABLE]) == n_unread:
+            self.problems[self.EMPTY].append(file)
         return found
+
+    def read_labels(self, files, name, columns, remedy="restore it"):
+        """Return the table of labels with this name among the files."""
+        found = [file for file in files if file.split("/")[-1].lower() == name.lower()]
+        if not found:
+            raise FileNotFoundError(f"{str(self.root)!r} holds no {name}; {remedy}.")
+        self.problems[self.DUPLICATE] += found[1:]
+        table = read_csv(self.root / found[0])
+        missing = [column for column in columns if column not in table]
+        if missing:
+            raise ValueError(
+                f"{self.root / found[0]} lacks the columns {', '.join(missing)}; it "
+                f"has {list(table)}. Restore the file of the corpus."
+            )
+        if not len(table):
+            self.problems[self.EMPTY].append(found[0])
+        return table
+
+    def read_transcripts(self, files, names):
+        """Return the content of the text file of each name, None without one."""
+        texts = {stem(file): file for file in files if file.lower().endswith(".txt")}
+        return [
+            read_text(self.root / texts[name], any_encoding=True).strip()
+            if name in texts
+            else None
+            for name in names
+        ]
 
     def unreadable_line(self, file, number, text):
         """Add a line of a label file, counted from 1, to the problems."""
@@ -135,7 +172,7 @@ class Copy:
     def count_problems(self):
         """Return how many problems of each kind there are, with the first one."""
         return ", ".join(
-            f"{len(found)} {kind} ({found[0]}{', ...' * (len(found) > 1)})"
+            f"{len(found)} {kind} ({printable(found[0])}{', ...' * (len(found) > 1)})"
             for kind, found in self.problems.items()
             if found
         )
@@ -146,18 +183,44 @@ class Copy:
         Some copies of corpora contain all folders a second time, in another folder.
         """
         names = rows["file"].map(stem) if names is None else names
-        copies = names.duplicated()
+        copies = names.str.lower().duplicated()
         self.problems[self.DUPLICATE] += list(rows["file"][copies])
         return rows[~copies].reset_index(drop=True)
 
-    def find_identical(self, rows):
+    def drop_same(self, rows):
+        """Drop files with the name, the labels and the content of an earlier one."""
+        keys = rows.assign(file=rows["file"].map(stem))
+        again = keys.duplicated(keep=False)
+        files = rows["file"][again]
+        keys = keys[again].assign(size=[size_of(self.root, file) for file in files])
+        places = keys.groupby(list(keys), dropna=False, sort=False).ngroup()
+        kept, copies = defaultdict(list), []
+        for place, file in zip(places, files):
+            path = self.root / file
+            if any(filecmp.cmp(path, other, shallow=False) for other in kept[place]):
+                copies.append(file)
+            else:
+                kept[place].append(path)
+        self.problems[self.DUPLICATE] += copies
+        return rows[~rows["file"].isin(copies)]
+
+    def drop_pointers(self, rows, sizes):
+        """Drop the files in whose place Git LFS has left a pointer."""
+        pointers = [
+            file
+            for file, size in sizes.items()
+            if 0 < size < 200 and (self.root / file).read_bytes().startswith(POINTER)
+        ]
+        self.problems[self.NOT_FETCHED] += pointers
+        return rows[~rows["file"].isin(pointers)]
+
+    def find_identical(self, rows, sizes):
         """Return the files whose content is that of a file of another speaker."""
         same_size = defaultdict(list)
         known = rows[rows["speaker"].notna()]
         for file, speaker in dict(zip(known["file"], known["speaker"])).items():
-            path = self.root / file
-            if path.is_file() and (size := path.stat().st_size):
-                same_size[size].append((path, speaker))
+            if sizes[file]:
+                same_size[sizes[file]].append((self.root / file, speaker))
         found = []
         for size, files in same_size.items():
             first = {}  # of the files with the same middle
@@ -171,19 +234,21 @@ class Copy:
                     found.append(f"{path.name} of {speaker}, {earlier.name} of {other}")
         return found
 
-    def locate(self, rows, files):
+    def locate(self, rows, files, name=None):
         """Find the audio files of labels: `rows["file"]`, by `rows["id"]`.
 
-        Labels without a file are left out. They are added to the problems, and so are
-        files without a label.
+        The function `name` returns the id of a file: its stem if None. Upper and lower
+        case are the same. Labels without a file are left out. They are added to the
+        problems, and so are files without a label.
         """
         file_of = {}
         for file in files:
-            if file_of.setdefault(stem(file), file) is not file:
+            if file_of.setdefault((name or stem)(file).lower(), file) is not file:
                 self.problems[self.DUPLICATE].append(file)
-        rows["file"] = rows["id"].map(file_of)
+        names = rows["id"].str.lower()
+        rows["file"] = names.map(file_of)
         self.problems[self.MISSING] += list(rows["id"][rows["file"].isna()].unique())
-        unlabeled = file_of.keys() - set(rows["id"])
+        unlabeled = file_of.keys() - set(names)
         self.problems[self.UNLABELED_FILE] += sorted(map(file_of.get, unlabeled))
         return rows[rows["file"].notna()]
 
@@ -204,11 +269,19 @@ class Copy:
         table : DataFrame, indexed by file
             With the attributes (`attrs`) `corpus`, `root` and `problems`.
         """
+        sizes = {file: size_of(self.root, file) for file in rows["file"].unique()}
+        rows = self.drop_pointers(rows, sizes)
         if not len(rows):
+            hint = ""
+            if others := self.list_files(OTHER_SOUND):
+                hint = (
+                    f" It has {len(others)} files such as {others[0]!r}; convert them "
+                    "to WAV, for instance with ffmpeg, and keep their names."
+                )
             raise FileNotFoundError(
                 f"`root` is {str(self.root)!r}, which has no recording of {self.name} "
-                "with a label; pass the folder with the corpus as it is distributed. "
-                f"Problems: {self.count_problems() or 'none'}."
+                "with a label; pass the folder with the corpus as it is distributed."
+                f"{hint} Problems: {self.count_problems() or 'none'}."
             )
         rows = rows.reset_index(drop=True).drop(columns="id", errors="ignore")
         extra = rows.columns.difference(["file", *COLUMNS], sort=False)
@@ -216,8 +289,9 @@ class Copy:
         rows[NUMBERS] = rows[NUMBERS].astype(float)
         texts = rows[TEXTS].astype(object)
         rows[TEXTS] = texts.where(texts.notna(), None)
-        nobody = rows["speaker"].map(lambda name: str(name).lower() in NOBODY)
-        rows.loc[nobody, "speaker"] = None
+        for column in ("speaker", "gender"):
+            nobody = rows[column].map(lambda name: str(name).lower() in NOBODY)
+            rows.loc[nobody, column] = None
         twice = rows.duplicated(["file", "start", "end"])
         self.problems[self.DUPLICATE] += list(rows["file"][twice])
         rows = rows[~twice]
@@ -227,7 +301,7 @@ class Copy:
             self.problems[self.UNLABELED_SPEAKER] += sorted(unlabelled)
         genders = rows.groupby("speaker")["gender"].nunique()
         self.problems[self.TWO_GENDERS] += list(genders.index[genders > 1])
-        self.problems[self.IDENTICAL] += self.find_identical(rows)
+        self.problems[self.IDENTICAL] += self.find_identical(rows, sizes)
         problems = {kind: found for kind, found in self.problems.items() if found}
         root = "" if self.root == Path() else str(self.root)
         files = [os.path.join(root, file) for file in rows.pop("file")]
@@ -235,8 +309,7 @@ class Copy:
         table.attrs = {"corpus": self.name, "root": root, "problems": problems}
         if problems:
             warn(
-                f"{self.name} in {root!r} has {self.count_problems()}; "
-                "`table.attrs['problems']` lists them all.",
+                f"{self.name} in {root!r} has {self.count_problems()}.",
                 CorpusWarning,
                 stacklevel=3,
             )
@@ -254,7 +327,7 @@ def read_csv(path):
         If the file is no table: it names the file and the line.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        text = read_text(path)
         header = text.lstrip().partition("\n")[0]
         separator = max(",;\t", key=header.count)
         reader = csv.reader(
@@ -264,9 +337,13 @@ def read_csv(path):
             strict=True,
         )
         found = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
-    except (UnicodeError, csv.Error) as error:
+    except (UnicodeDecodeError, csv.Error) as error:
+        reason = str(error)
+        if isinstance(error, UnicodeDecodeError):
+            line = error.object.count(b"\n", 0, error.start) + 1
+            reason = f"line {line} is not in UTF-8"
         raise ValueError(
-            f"{path} cannot be read as a CSV table: {error}. Save it as CSV in UTF-8."
+            f"{path} cannot be read as a CSV table: {reason}. Save it as CSV in UTF-8."
         ) from error
     if not found:
         raise ValueError(f"{path} cannot be read as a CSV table: it is empty.")
@@ -292,6 +369,37 @@ def read_csv(path):
     )
 
 
+def read_text(path, *, any_encoding=False):
+    """Return the text of a file in UTF-8, or else in the code page of Windows."""
+    data = Path(path).read_bytes()
+    if data.startswith(POINTER):
+        raise ValueError(
+            f"{path} is a pointer of Git LFS and not the file itself; fetch it with "
+            "`git lfs pull`."
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeError:
+        if not any_encoding:
+            raise
+        return data.decode("cp1252", "replace")
+
+
+def size_of(root, file):
+    """Return the size of a file in bytes, 0 if there is none."""
+    try:
+        return os.stat(os.path.join(root, file)).st_size
+    except OSError:
+        return 0
+
+
+def printable(text):
+    """Return a text with escapes for characters that may change what is shown."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)
+    )
+
+
 def stem(path):
     """Return the name of a file without folder and suffix."""
     return path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
@@ -300,7 +408,8 @@ def stem(path):
 def harmonize(labels, words=WORD_OF):
     """Return labels with the usual spellings replaced by the names of emotions."""
     return labels.map(
-        lambda label: words.get(label.strip().lower(), label), na_action="ignore"
+        lambda label: words.get(re.sub(r"[\s_-]+", " ", label).strip().lower(), label),
+        na_action="ignore",
     )
 
 

@@ -39,5 +39,6 @@ def read_urdu(root: str | os.PathLike) -> pd.DataFrame:
        of Information Technology 2018, arXiv:1812.10411.
     """
     copy = Copy(root, "URDU")
-    rows = parse_names(copy, _NAME, {"emotion": _EMOTIONS})
+    rows = parse_names(copy, _NAME, {"emotion": _EMOTIONS}, any_case=True)
+    rows["speaker"] = rows["speaker"].str.upper()
     return copy.table(copy.drop_copies(rows))
