@@ -82,6 +82,7 @@ def main(arguments):
             "cross_corpus_confusions": cross_corpus_confusions_rst,
         },
         "docs/guide/defaults.rst": {
+            "corpora": corpora_rst,
             "defaults": defaults_rst,
             "variants": variants_rst,
             "variants_nested": variants_nested_rst,
@@ -512,6 +513,27 @@ def cross_corpus_confusions_rst():
             shares = [f"{share:.2f}" for share in table["share"][number]]
             rows.append([pair, emotion, *shares])
     return list_table(rows)
+
+
+def corpora_rst():
+    """Return the recall of each method on each corpus, and its lead."""
+    report = report_of("corpora")
+    scores = pd.DataFrame(report["scores"])
+    uar = scores.pivot_table("uar", "estimator", "corpus", sort=False)
+    better = uar.loc[["logistic regression", "linear SVM"]].max()
+    probe = scores.pivot_table("leakage_logistic", "estimator", "corpus", sort=False)
+    names = [CORPORA.get(corpus, corpus.upper()) for corpus in uar]
+    rows = [["UAR", *names, "mean", "mean lead", "probe"]]
+    for name, recalls in uar.iterrows():
+        lead = (recalls - better).mean()
+        cells = [f"{recall:.3f}" for recall in [*recalls, recalls.mean()]]
+        rows.append([name, *cells, f"{lead:+.3f}", f"{probe.loc[name].mean():.2f}"])
+    note = (
+        "Lead: over the better linear model of each corpus. Probe: accuracy of a probe "
+        "for the speaker\n(logistic regression), mean over the corpora. "
+        f"{report['settings']['seeds']} seeds of the networks."
+    )
+    return "\n\n".join([list_table(rows), note])
 
 
 def defaults_rst():

@@ -64,5 +64,7 @@ def run(arguments):
             one.set_defaults(run=command.run, parser=one)
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
-        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        getattr(options, "parser", parser).error(
+            f"unrecognized arguments: {' '.join(unknown)}"
+        )
     options.run(options, options.parser)

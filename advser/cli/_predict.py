@@ -20,6 +20,7 @@ from .._routing import call, requests
 from ..audio import EGeMAPS, read_features
 from ..audio._extraction import check_output, has_features
 from ..corpora import read_filenames
+from ..corpora._table import NOBODY
 from ..persistence import load
 from ..speakers import SpeakerScaler
 from ._parser import Parser
@@ -102,7 +103,13 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
             rows[times] = kept[times].to_numpy()
         if options.speakers is not None:
             rows[options.speakers] = kept[options.speakers].to_numpy()
-        rows = rows.join(predicted(model, X, kept["speakers"].to_numpy()))
+        predictions = predicted(model, X, kept["speakers"].to_numpy())
+        if both := sorted({*rows} & {*predictions}):
+            raise ValueError(
+                f"`--speakers` is {both[0]}, which is also a column of the output; "
+                "rename it in the table."
+            )
+        rows = rows.join(predictions)
         rows.to_csv(output or sys.stdout, index=False)
         if output is not None:
             beside = Path(options.output).with_suffix(".failures.csv")
@@ -251,9 +258,17 @@ def speakers_of(
             "`--speakers` is for models that adapt to speakers, and this one does not; "
             "train one with `advser train --adapt`, or leave it out."
         )
-    names = table[column]
-    known = (names.notna() & names.astype(str).str.strip().ne("")).to_numpy()
-    speakers[known] = names[known].astype(str).str.strip()
+    if any(scaler.unknown == "batch" for scaler in scalers_of(model)):
+        raise ValueError(
+            "The SpeakerScaler of the model has `unknown='batch'`: the prediction of a "
+            "row would depend on all others. Train with `advser train --adapt`, or set "
+            "`unknown='adapt'`."
+        )
+    names = table[column].astype(object)
+    texts = names.astype(str).str.strip()
+    is_nobody = texts.eq("") | texts.str.lower().isin(NOBODY)
+    known = (names.notna() & ~is_nobody).to_numpy()
+    speakers[known] = texts[known]
     trained = {str(name) for scaler in scalers_of(model) for name in scaler.speakers_}
     if both := sorted(trained & set(speakers[known])):
         print(

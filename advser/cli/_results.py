@@ -197,8 +197,6 @@ def benchmark(
     }
     if not (folder / "settings.json").exists():  # it may be that of another benchmark
         write_json(folder / "settings.json", settings)
-    if len(recordings.failures):
-        recordings.failures.to_csv(folder / "failures.csv", index=False)
     start = perf_counter()
     comparison = compare(
         estimators,
@@ -213,6 +211,9 @@ def benchmark(
         n_jobs=n_jobs,
         verbose=verbose,
     )
+    (folder / "failures.csv").unlink(missing_ok=True)
+    if len(recordings.failures):
+        recordings.failures.to_csv(folder / "failures.csv", index=False)
     settings["baselines"] = baselines(baseline, comparison.settings["estimators"])
     settings["seconds"] = round(perf_counter() - start, 1)
     write_json(folder / "settings.json", settings)

@@ -191,7 +191,7 @@ def usage_errors(parser: Parser) -> Iterator[None]:
         except BrokenPipeError:
             raise
         except (ImportError, OSError, ValueError) as error:
-            parser.fail(printable(str(error).partition("\n")[0]))
+            parser.fail(printable(str(error).strip().partition("\n")[0]))
 
 
 def print_failures(failures: pd.DataFrame) -> None:
@@ -391,13 +391,26 @@ def load_recordings(
     return Recordings(
         name=table.attrs["corpus"] or Path(source).stem,
         X=X,
-        y=as_objects("emotion") if targets is None else table[labels].astype(float),
+        y=as_objects("emotion") if targets is None else ratings(table[labels], source),
         speakers=as_objects("speaker"),
         failures=failures,
         n_others=int((~wanted).sum()),
         sessions=as_objects("session") if by_session else None,
         recipe=recipe if "opensmile" in recipe else None,
     )
+
+
+def ratings(table, source):
+    """Return columns of a table as numbers."""
+    numbers = table.apply(pd.to_numeric, errors="coerce").astype(float)
+    for name in table:
+        wrong = table[name][numbers[name].isna() & table[name].notna()]
+        if len(wrong):
+            raise ValueError(
+                f"{source} has {wrong.iloc[0]!r} in the column {name}, which is no "
+                "number, and `--target` names it; correct it or leave it empty."
+            )
+    return numbers
 
 
 def read_bundled():

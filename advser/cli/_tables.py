@@ -30,6 +30,7 @@ __all__ = [
 
 TABLES = {".csv", ".tsv", ".parquet", ".npz"}
 MISSING = {"", "nan"}
+ROW = "row of the features"  # a column that no table has
 
 
 def is_table(path: str | os.PathLike) -> bool:
@@ -50,7 +51,7 @@ def open_columns(path: str | os.PathLike) -> pd.DataFrame:
     else:
         rows = open_table(path)
         arrays, index = {str(name): rows[name] for name in rows}, rows.index
-    columns = {}
+    columns: dict = {}
     for name, values in arrays.items():
         first = values[:1].item() if len(values) and values.dtype == object else None
         if isinstance(first, list | np.ndarray):
@@ -62,10 +63,16 @@ def open_columns(path: str | os.PathLike) -> pd.DataFrame:
                     "row must have one of the same length."
                 ) from error
         if np.ndim(values) == 1:
-            columns[name] = np.asarray(values)
+            added = {name: np.asarray(values)}
         else:
             vectors = np.reshape(values, (len(values), -1))
-            columns |= {f"{name}_{i}": column for i, column in enumerate(vectors.T)}
+            added = {f"{name}_{i}": column for i, column in enumerate(vectors.T)}
+        if both := sorted(columns.keys() & added):
+            raise ValueError(
+                f"{path} has the column {both[0]} twice, one of them as a part of the "
+                "vectors in another column; rename it."
+            )
+        columns |= added
     return pd.DataFrame(columns, index=index)
 
 
@@ -168,12 +175,13 @@ def read_features_of_table(
                 f"{wrong.iloc[0]!r:.40}, which is no number, and `--features` names it."
             )
         features[name] = numbers.to_numpy(np.float32)
-    labels = rows.drop(columns=[*names])
+    labels = rows.drop(columns=[*names]).assign(**{ROW: np.arange(len(rows))})
     if "file" not in labels:
         labels["file"] = [f"{labels.index.name} {number}" for number in labels.index]
     copy = Copy(path.absolute().parent, path.stem)
     table = copy.table(checked_rows(copy, clean_rows(labels, path), path))
-    return pd.DataFrame(features, index=table.index), table
+    kept = table.pop(ROW).to_numpy(int)
+    return pd.DataFrame(features).iloc[kept].set_axis(table.index), table
 
 
 def read_labels(

@@ -95,6 +95,11 @@ def read_cmu_mosei(
     segments["id"] = segments["id"].map(after_slash)
     rows = pd.concat(ratings).groupby(keys, sort=False)[_RATINGS].mean().reset_index()
     rows = rows.merge(segments.drop_duplicates(keys), on=keys, how="left")
+    unrated = rows[_EMOTIONS].isna().any(axis=1)
+    copy.problems["segments without a rating of an emotion"] += list(
+        rows["id"][unrated] + " " + rows["clip"][unrated]
+    )
+    rows = rows[~unrated].reset_index(drop=True)
     rows["label"], rows["emotion"] = name_emotions(rows[_EMOTIONS])
     rows["speaker"] = rows["id"] if speakers is None else rows["id"].map(speakers)
     stems = set(map(stem, audio))

@@ -70,9 +70,9 @@ def read_filenames(
     Warns
     -----
     CorpusWarning
-        Of file names that `pattern` does not match, of files with the name, the labels
-        and the content of another one, both of which are left out, and of codes that
-        are not in `mapping`.
+        Of file names that `pattern` does not match, and of copies of an earlier file
+        (with its name, labels and content): these are left out. Of codes that are not
+        in `mapping`.
     """
     copy = Copy(root, name)
     if pattern is None:

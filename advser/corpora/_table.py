@@ -245,6 +245,9 @@ class Copy:
         for file in files:
             if file_of.setdefault((name or stem)(file).lower(), file) is not file:
                 self.problems[self.DUPLICATE].append(file)
+        nameless = rows["id"].isna()
+        self.problems[self.UNREADABLE] += ["no id of a recording"] * nameless.sum()
+        rows = rows[~nameless].copy()
         names = rows["id"].str.lower()
         rows["file"] = names.map(file_of)
         self.problems[self.MISSING] += list(rows["id"][rows["file"].isna()].unique())

@@ -23,7 +23,7 @@ from .._validation import (
 from ..metrics import unweighted_average_recall
 from ..speakers import utterance_order
 from ..speakers._adaptation import ORDERS
-from ..speakers._knowledge import scalers
+from ..speakers._knowledge import adapts, scalers
 from ._arguments import check_choices
 from ._resampling import bootstrap_interval, recall
 from ._splits import speaker_disjoint_folds
@@ -139,7 +139,7 @@ def adaptation_curve(
     """
     parts = scalers(estimator) if hasattr(estimator, "get_params") else {}
     adapting = [name for name, part in parts.items() if part.unknown == "adapt"]
-    if not adapting:
+    if not parts or not adapts(estimator):
         raise ValueError(
             f"`estimator` is a {type(estimator).__name__} without a "
             "`SpeakerScaler(unknown='adapt')`, so it does not adapt; put one before "

@@ -236,6 +236,13 @@ def compare(
         name: _by_order(name, orders) if name in ordered else {name: None}
         for name in models
     }
+    named = [entry for of_name in entries.values() for entry in of_name]
+    if len(set(named)) < len(named):
+        twice = max(named, key=named.count)
+        raise ValueError(
+            f"`estimators` has {twice!r}, which is also the name of another estimator "
+            "with an order of the utterances; choose another."
+        )
     labels = [*np.atleast_2d(y.T), speakers, *([] if genders is None else [genders])]
     settings = {
         "data": {
@@ -342,17 +349,17 @@ def _fold(utterances, keys, estimator, train, test, task, orders):
     chosen = (best or {}) | ({} if adaptation is None else {"adapt": adaptation})
     found = []
     for name, seed, number in keys:
-        order, rows = orders[name], test
+        order, spoken = orders[name], np.arange(len(test))
         if order is not None:
             emotions = speakers if order == "random" else y  # ratings, perhaps
-            rows = utterance_order(
+            spoken = utterance_order(
                 emotions[test], speakers[test], order, random_state=seed
             )
-            rows = test[rows]
-        y_pred, seconds = predict(model, utterances, rows, speakers)
+        y_pred, seconds = predict(model, utterances, test[spoken], speakers)
+        y_pred = np.asarray(y_pred)[np.argsort(spoken)]
         tables = tables_of(
             utterances,
-            rows,
+            test,
             y_pred,
             task,
             run={"estimator": name, "seed": seed, "fold": number},

@@ -31,6 +31,7 @@ from ._store import Store, held, unicode
 __all__ = ["Job", "Utterances", "fit", "predict", "run", "tables_of"]
 
 MIN_BUNDLE = 32  # a stack of fewer networks takes more time for each of them
+MAX_TEXT = 20_000  # characters of an error; the csv module reads 131,072
 N_BUNDLES = 4  # of each process: an interrupt loses the results of the current ones
 
 
@@ -187,8 +188,8 @@ def _errors(job, error):
     """Return the table of the error of a job, with a row for each key."""
     table = pd.DataFrame(job.keys, columns=KEYS).assign(
         error=type(error).__name__,
-        message=unicode(str(error)),
-        traceback=unicode("".join(traceback.format_exception(error))),
+        message=unicode(str(error))[-MAX_TEXT:],
+        traceback=unicode("".join(traceback.format_exception(error)))[-MAX_TEXT:],
     )
     return {"errors": table.assign(fold=pd.to_numeric(table["fold"]))}
 

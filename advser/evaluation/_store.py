@@ -264,10 +264,10 @@ class StoredComparison:
 
 
 def save(folder, tables):
-    """Write tables to a folder, each whole or not at all; no errors have no file."""
+    """Write tables to a folder, each whole or not at all; an empty one has no file."""
     for name, table in tables.items():
         file = Path(folder) / f"{name}.csv"
-        if len(table) or name != "errors":
+        if len(table):
             write_bytes(file, as_csv(table))
         else:
             file.unlink(missing_ok=True)
