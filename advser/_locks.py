@@ -32,7 +32,12 @@ def locked(path: str | os.PathLike) -> Iterator[None]:
     file = path.with_name(f"{path.name}.lock")
     with contextlib.ExitStack() as stack:
         while True:
-            opened = stack.enter_context(open(file, "a+"))
+            try:
+                opened = stack.enter_context(open(file, "a+"))
+            except OSError as error:
+                raise OSError(
+                    error.errno, f"{error.strerror}: it cannot be written", str(path)
+                ) from error
             try:
                 lock(opened.fileno())
             except (BlockingIOError, PermissionError) as error:

@@ -23,6 +23,7 @@ from ..corpora import read_filenames
 from ..corpora._table import NOBODY
 from ..persistence import load
 from ..speakers import SpeakerScaler
+from ..speakers._knowledge import adapts
 from ._parser import Parser
 from ._sources import add_jobs_option, print_failures, usage_errors
 from ._tables import (
@@ -90,6 +91,12 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
             settings = {"n_jobs": options.n_jobs, "memory": parts, "verbose": 1}
             extractor.set_params(**settings, on_error="nan")
         table["speakers"] = speakers_of(model, table, options.speakers)
+        if options.speakers is None and adapts(model):
+            print(
+                "the model adapts to speakers, and without --speakers it scales each "
+                "row as that of the average speaker",
+                file=sys.stderr,
+            )
         X, kept, failures = with_features(table, X, extractor or EGeMAPS())
         print_failures(failures)
         if not len(X):
@@ -200,7 +207,7 @@ def read_inputs(
     if column is not None and column not in table:
         raise ValueError(
             f"`--speakers` is {column}, which is no column of {source}; it has "
-            f"{', '.join(map(str, table.columns[:15]))}."
+            f"{', '.join(map(str, table.dropna(axis=1, how='all').columns[:15]))}."
         )
     return X, table
 

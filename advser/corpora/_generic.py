@@ -248,8 +248,9 @@ def clean_rows(rows, path):
         aliases = rows.columns.intersection(ALIASES["file"])
         hint = f" Rename the column {aliases[0]} to file." if len(aliases) else ""
         raise ValueError(
-            f"{path} lacks the column file; it has {list(rows.columns)}.{hint} Its "
-            "first line must be the names of the columns."
+            f"{path} lacks the column file; its first line must be the names of the "
+            f"columns, and is {str(list(rows.columns))[:200]}.{hint} For a table of "
+            "features, name their columns by `--features`."
         )
     for column in ["file", *TEXTS]:
         if column in rows:

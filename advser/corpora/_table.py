@@ -275,6 +275,10 @@ class Copy:
         sizes = {file: size_of(self.root, file) for file in rows["file"].unique()}
         rows = self.drop_pointers(rows, sizes)
         if not len(rows):
+            if not any(self.root.iterdir()):
+                raise FileNotFoundError(
+                    f"`root` is {str(self.root)!r}, an empty folder."
+                )
             hint = ""
             if others := self.list_files(OTHER_SOUND):
                 hint = (

@@ -235,6 +235,7 @@ def draw_confusion_matrix(y_true, y_pred, title, ax):
         values_format=".2f",
         xticks_rotation=45,
         cmap="Blues",
+        im_kw={"vmin": 0, "vmax": 1},
         colorbar=False,
         ax=ax,
     )
