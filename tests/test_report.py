@@ -109,7 +109,8 @@ def test_report_contains_results_and_caveats(folder):
     summary = pd.read_csv(folder / "scores.csv")
     assert summary["estimator"].nunique() == 3
     assert "4 speakers" in text
-    assert "Transductive:" in text
+    assert "transductive (uses all of the test speaker's utterances" in text
+    assert "Compare scores of one kind with each other only" in text
     assert "LR, per speaker" in text
     assert "<bad> & worse: 4 fits, InvalidParameterError" in text
     assert "Unfinished: 4 fits" in text
