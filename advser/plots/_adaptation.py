@@ -110,12 +110,15 @@ class AdaptationDisplay:
         y, speakers : array-like of shape (n_samples,)
             Emotion and speaker of each row.
 
-        orders, repeats, random_state : object
+        orders, repeats : object
             As in :func:`advser.evaluation.adaptation_curve`.
 
         cv : object, default=None
             As in :func:`advser.evaluation.adaptation_curve`; None leaves one speaker
             out.
+
+        random_state : int, default=0
+            As in :func:`advser.evaluation.adaptation_curve`.
 
         figure : matplotlib Figure or SubFigure, default: a new figure
             An empty figure to draw on.
