@@ -1,10 +1,25 @@
-"""A lock on an output, so that two processes never write the same one."""
+"""Outputs: a lock, so that no two processes write one, and no incomplete file."""
 
 import contextlib
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a new file beside a file, and then replace that file by it.
+
+    The file is complete at any time. After an error it is as it was before.
+    """
+    unfinished = Path(f"{os.fspath(path)}.{uuid4().hex}.part")
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

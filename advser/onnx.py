@@ -268,7 +268,7 @@ def _name_ends(graph, steps, labels):
 
     last = steps[-1]
     (source,) = graph.input
-    answer, *scores = (
+    output, *scores = (
         (value.name, value.type.tensor_type.elem_type) for value in graph.output
     )
     del graph.output[:]
@@ -285,14 +285,14 @@ def _name_ends(graph, steps, labels):
             shape = last.predict(np.zeros((1, last.n_features_in_))).shape[1:]
         target = np.array([-1, *shape], np.int64)
         graph.initializer.append(numpy_helper.from_array(target, "shape"))
-        add_output("ratings", answer[1], shape, "Reshape", answer[0], "shape")
+        add_output("ratings", output[1], shape, "Reshape", output[0], "shape")
         return
     if labels is None:
-        add_output("label", answer[1], [], "Identity", answer[0])
+        add_output("label", output[1], [], "Identity", output[0])
     else:
         graph.initializer.append(numpy_helper.from_array(labels, "labels"))
         kind = helper.np_dtype_to_tensor_dtype(labels.dtype)
-        add_output("label", kind, [], "Gather", "labels", answer[0])
+        add_output("label", kind, [], "Gather", "labels", output[0])
     if hasattr(last, "predict_proba"):  # scikit-learn's others have scores here
         ((name, kind),) = scores
         add_output("probabilities", kind, [len(last.classes_)], "Identity", name)

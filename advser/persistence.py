@@ -18,7 +18,6 @@ from io import BytesIO
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
-from uuid import uuid4
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import numpy as np
@@ -31,6 +30,7 @@ from skorch.utils import get_map_location
 from torch import Tensor, nn
 
 from ._engine import StepwiseNet
+from ._locks import replacing
 from .audio import EGeMAPS
 from .methods import (
     AdversarialSER,
@@ -188,12 +188,8 @@ def replace_file(path: str | os.PathLike, data: bytes) -> None:
     """Write a file, whole or not at all."""
     if not Path(path).parent.is_dir():
         raise FileNotFoundError(f"The folder of {path} does not exist; make it first.")
-    unfinished = Path(f"{os.fspath(path)}.{uuid4().hex}.part")
-    try:
+    with replacing(path) as unfinished:
         unfinished.write_bytes(data)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def describe(model: BaseEstimator | Session) -> dict[str, Any]:

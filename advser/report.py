@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ._locks import replacing
 from .evaluation import Comparison
 from .evaluation._reading import read_json
 from .plots import DifferenceDisplay, IntervalDisplay, LeakageDisplay, RatingDisplay
@@ -140,9 +141,8 @@ def report(
         data_and_folds=json.dumps(settings["data"] | settings["protocol"], indent=1),
     )
     out = folder / "report.html" if out is None else Path(out)
-    part = out.with_name(f"{out.name}.part")  # the page is written whole or not at all
-    part.write_text(page, encoding="utf-8")
-    part.replace(out)
+    with replacing(out) as unfinished:
+        unfinished.write_text(page, encoding="utf-8")
     return out
 
 
@@ -273,10 +273,7 @@ def speaker_table(comparison):
     kinds = comparison.kinds()[table.columns]
     if len(table) <= FEW:
         return table_of(table.T.rename_axis("estimator"), kinds)
-    table.columns = [
-        name if kind == "inductive" or kind in name else f"{name} ({kind})"
-        for name, kind in kinds.items()
-    ]
+    table.columns = [titled(name, kind) for name, kind in kinds.items()]
     return table_of(table)
 
 
@@ -292,9 +289,7 @@ def draw_predictions(comparison, finished, targets):
         rows.append([])
         for name, row in finished.iterrows():
             found = of_estimator[name]
-            kind = row["kind"]
-            is_clear = kind == "inductive" or kind in name
-            title = name if is_clear else f"{name} ({kind})"
+            title = titled(name, row["kind"])
             if target is None:
                 side = 2.2 + 0.42 * len(comparison.settings["data"]["emotions"])
                 figure = new_figure(side + 0.4, side)
@@ -360,19 +355,27 @@ def failure_table(folder):
 def table_of(table, kinds=None, text=()):
     """Return a table of texts as the template takes it; `text` are left-aligned.
 
-    A kind of score other than inductive is written behind the name of the row.
+    The kind of a score is written behind the name of the row, see `note_of`.
     """
     kinds = [""] * len(table) if kinds is None else kinds
-    notes = [
-        "" if kind == "inductive" or kind in str(name) else kind
-        for name, kind in zip(table.index, kinds)
-    ]
+    notes = [note_of(name, kind) for name, kind in zip(table.index, kinds)]
     return {
         "corner": table.index.name or "",
         "columns": list(table),
         "rows": list(zip(table.index, notes, table.to_numpy())),
         "text": text,
     }
+
+
+def note_of(name, kind):
+    """Return the kind to add to a name: none if inductive, or if the name has it."""
+    return "" if kind == "inductive" or kind in str(name) else kind
+
+
+def titled(name, kind):
+    """Return the name of an estimator with the kind of its score."""
+    note = note_of(name, kind)
+    return f"{name} ({note})" if note else name
 
 
 def texts(form, *columns):

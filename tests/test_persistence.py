@@ -478,7 +478,7 @@ def tampered(data, canary):
         yield f"{name} as a member", archive_of({**members, array: content}.items())
     for name in [
         "../evil.npy",
-        "/tmp/evil.npy",
+        "/evil.npy",
         "a/b.npy",
         "evil.py",
         "x.pkl",

@@ -129,7 +129,7 @@ def ends_at_sigterm():
 
 
 def _fit(entries):
-    """Fit what jobs wait for: networks together, all else one after another."""
+    """Fit what jobs wait for: networks together, others one after another."""
     pending = []
     for entry in entries:
         network = last_step(entry.fit.estimator)
@@ -185,7 +185,7 @@ def fit_together(jobs: list[Job]) -> list[Exception | None]:
 
 
 def _is_fitted_as_one(jobs):
-    """Fit nets as one batch; return whether that worked, else leave them as before."""
+    """Fit nets as one batch; return whether that worked. If not, they are as before."""
     nets = [job.net for job in jobs]
     generators = [g for net in nets for g in (net.order_generator, net.noise_generator)]
     tensors = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .._locks import locked
+from .._locks import locked, replacing
 from ._features import SEGMENT, EGeMAPS
 from ._recordings import to_seconds
 
@@ -117,9 +117,8 @@ def extract(table, output, feature_set, n_jobs, verbose):
             "corpus": table.attrs.get("corpus"),
             "root": table.attrs.get("root"),
         }
-        unfinished = output.with_name(f"{output.name}.tmp")
-        whole.to_parquet(unfinished, index=False)
-        os.replace(unfinished, output)  # so that `output` is never incomplete
+        with replacing(output) as unfinished:
+            whole.to_parquet(unfinished, index=False)
     shutil.rmtree(cache)
     if not len(whole):
         raise ValueError(

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import threading
 import warnings
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from .._locks import replacing
 from .._progress import progress_bar
 from ._recordings import (
     MAX_RATE,
@@ -412,9 +412,8 @@ def _warn_of_failures(failures, n_recordings):
 def _write_entry(entry: Path, features: np.ndarray) -> None:
     """Add features to the cache: the SHA-256 of their bytes, and the bytes."""
     content = features.astype("<f4").tobytes()
-    unfinished = entry.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
-    unfinished.write_bytes(hashlib.sha256(content).digest() + content)
-    os.replace(unfinished, entry)  # so that no entry is incomplete
+    with replacing(entry) as unfinished:  # of this thread alone
+        unfinished.write_bytes(hashlib.sha256(content).digest() + content)
 
 
 def _read_entry(entry: Path, recipe: dict) -> np.ndarray | None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
-import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +13,16 @@ import pandas as pd
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.pipeline import Pipeline
 
-from .._locks import locked
+from .._locks import replacing
 from .._routing import call, requests
 from ..audio import EGeMAPS, read_features
-from ..audio._extraction import check_output, has_features
+from ..audio._extraction import has_features
 from ..corpora import read_filenames
 from ..corpora._table import NOBODY
 from ..persistence import load
 from ..speakers import SpeakerScaler
 from ..speakers._knowledge import adapts
+from ._outputs import new_file
 from ._parser import Parser
 from ._sources import add_jobs_option, print_failures, usage_errors
 from ._tables import (
@@ -81,7 +80,9 @@ def add_options(parser: Parser) -> None:
 
 def run(options: argparse.Namespace, parser: Parser) -> None:
     """Load the model, predict the inputs, and write the table."""
-    with usage_errors(parser), writing(options.output) as (output, parts):
+    is_file = options.output != "-"
+    written = new_file(options.output) if is_file else nullcontext((None, None))
+    with usage_errors(parser), written as (output, parts):
         model = load_model(options.model)
         extractor, model = split_extractor(model)
         X, table = read_inputs(
@@ -117,39 +118,16 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
                 "rename it in the table."
             )
         rows = rows.join(predictions)
-        rows.to_csv(output or sys.stdout, index=False)
-        if output is not None:
+        with nullcontext(sys.stdout) if output is None else replacing(output) as target:
+            rows.to_csv(target, index=False)
+        if is_file:
             beside = Path(options.output).with_suffix(".failures.csv")
             beside.unlink(missing_ok=True)
             if len(failures):
                 failures.to_csv(beside, index=False)
-    if output is not None:
+    if is_file:
         counts = f"{len(X)} of {len(table)} recordings"
         print(f"{options.output} has the predictions of {counts}")
-
-
-@contextlib.contextmanager
-def writing(path: str) -> Iterator[tuple[Path | None, Path | None]]:
-    """Yield an unfinished file and the folder of its parts, and then rename the file.
-
-    Both are None for standard output.
-    """
-    if path == "-":
-        yield None, None
-        return
-    output = Path(path).absolute()
-    check_output(output, "")
-    with locked(output):
-        check_output(output, "")  # another process may have written it
-        unfinished = output.with_name(f"{output.name}.tmp")
-        parts = output.with_name(f"{output.name}.parts")
-        try:
-            yield unfinished, parts
-            os.replace(unfinished, output)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(parts)
 
 
 def load_model(path: str) -> BaseEstimator:

@@ -1,14 +1,10 @@
 """The command `advser train`."""
 
 import argparse
-import contextlib
-import shutil
-from pathlib import Path
 
-from .._locks import locked
-from ..audio._extraction import check_output
 from ._methods import CLASSIFIERS, METHODS, REGRESSORS, check_labels_of
 from ._models import fit_model, save_model
+from ._outputs import new_file
 from ._parser import Parser
 from ._sources import (
     SOURCES,
@@ -74,35 +70,29 @@ def add_options(parser: Parser) -> None:
 def run(options: argparse.Namespace, parser: Parser) -> None:
     """Load the recordings, fit the model, and save it."""
     check_labels_of(options, [options.method])
-    with usage_errors(parser):
-        output = Path(options.output).absolute()
-        check_output(output, "")
-        with locked(output):
-            parts = output.with_name(f"{output.name}.parts")
-            recordings = load_recordings(
-                options.source,
-                corpus=options.corpus,
-                wavs=options.wavs,
-                emotions=options.emotions,
-                targets=options.target,
-                features=options.features,
-                feature_set=options.feature_set,
-                compares=False,
-                n_jobs=options.n_jobs,
-                memory=parts,
-                verbose=1,
-            )
-            print_left_out(recordings)
-            model = fit_model(
-                recordings,
-                options.method,
-                adapts=options.adapt,
-                searches=options.search,
-                device=options.device,
-            )
-            save_model(model, recordings, output)
-            with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(parts)
+    with usage_errors(parser), new_file(options.output) as (output, parts):
+        recordings = load_recordings(
+            options.source,
+            corpus=options.corpus,
+            wavs=options.wavs,
+            emotions=options.emotions,
+            targets=options.target,
+            features=options.features,
+            feature_set=options.feature_set,
+            compares=False,
+            n_jobs=options.n_jobs,
+            memory=parts,
+            verbose=1,
+        )
+        print_left_out(recordings)
+        model = fit_model(
+            recordings,
+            options.method,
+            adapts=options.adapt,
+            searches=options.search,
+            device=options.device,
+        )
+        save_model(model, recordings, output)
     n_speakers = len(set(recordings.speakers))
     print(
         f"{options.output} has the model {METHODS[options.method]}, trained on "

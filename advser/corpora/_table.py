@@ -377,7 +377,7 @@ def read_csv(path):
 
 
 def read_text(path, *, any_encoding=False):
-    """Return the text of a file in UTF-8, or else in the code page of Windows."""
+    """Return the text of a file in UTF-8, or in the code page of Windows."""
     data = Path(path).read_bytes()
     if data.startswith(POINTER):
         raise ValueError(

@@ -8,7 +8,6 @@ folder is read.
 import csv
 import errno
 import json
-import os
 import platform
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from .._locks import locked
+from .._locks import locked, replacing
 from ..speakers._knowledge import kind_of
 from ._reading import (
     COLUMNS,
@@ -293,14 +292,8 @@ def write_json(file, content):
 
 def write_bytes(file, content):
     """Write a file, whole or not at all."""
-    part = file.with_name(f"{file.name}.part")
-    with writing(file):
-        try:
-            part.write_bytes(content)
-            os.replace(part, file)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+    with writing(file), replacing(file) as unfinished:
+        unfinished.write_bytes(content)
 
 
 @contextmanager

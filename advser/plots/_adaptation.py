@@ -92,7 +92,7 @@ class AdaptationDisplay:
         *,
         orders: Sequence[str] = tuple(LABELS),
         repeats: int = 5,
-        cv: Any = None,
+        cv: Any = "loso",
         random_state: int = 0,
         figure: Figure | SubFigure | None = None,
     ) -> Self:
@@ -110,14 +110,7 @@ class AdaptationDisplay:
         y, speakers : array-like of shape (n_samples,)
             Emotion and speaker of each row.
 
-        orders, repeats : object
-            As in :func:`advser.evaluation.adaptation_curve`.
-
-        cv : object, default=None
-            As in :func:`advser.evaluation.adaptation_curve`; None leaves one speaker
-            out.
-
-        random_state : int, default=0
+        orders, repeats, cv, random_state : object
             As in :func:`advser.evaluation.adaptation_curve`.
 
         figure : matplotlib Figure or SubFigure, default: a new figure
@@ -130,10 +123,9 @@ class AdaptationDisplay:
         settings: dict[str, Any] = {
             "orders": orders,
             "repeats": repeats,
+            "cv": cv,
             "random_state": random_state,
         }
-        if cv is not None:
-            settings["cv"] = cv
         estimators = estimator if isinstance(estimator, Mapping) else {"": estimator}
         curves = {
             name: adaptation_curve(one, X, y, speakers, **settings)
