@@ -340,7 +340,7 @@ def _orders(order, task):
 def _fold(utterances, keys, estimator, train, test, task, orders):
     """Fit on the training rows of a fold and predict its test rows in each order."""
     y, speakers = utterances.y, utterances.speakers
-    (_, seed, number), *_ = keys
+    (_, seed, _), *_ = keys
     model = seeded(estimator, seed)
     fit_seconds = yield from fit(model, utterances, train, speakers)
     search = model[-1] if isinstance(model, Pipeline) else model
