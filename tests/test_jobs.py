@@ -15,7 +15,7 @@ from advser._engine._jobs import Fit
 from advser.evaluation import _jobs
 from advser.evaluation._jobs import Job, Utterances, run
 from advser.evaluation._tasks import EmotionTask
-from advser.model_selection import MAX_STACK
+from advser.model_selection._evaluation import MAX_STACK
 
 NETWORK, GUESS = AdversarialSER(), DummyClassifier()
 UTTERANCES = Utterances(*(np.zeros(1) for _ in range(4)))

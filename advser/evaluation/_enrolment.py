@@ -30,7 +30,7 @@ from .._validation import (
     take_rows,
 )
 from ..metrics import unweighted_average_recall
-from ..model_selection import MAX_STACK, is_stackable
+from ..model_selection._evaluation import MAX_STACK, is_stackable
 from ..speakers._enrolment import pipeline_of, split_at_scaler
 
 __all__ = ["EnrollmentScorer", "enrollment_curve"]

@@ -24,7 +24,7 @@ from .._progress import progress_bar
 from .._routing import call
 from .._validation import take_rows
 from ..exceptions import AdaptationWarning
-from ..model_selection import MAX_STACK, is_stackable
+from ..model_selection._evaluation import MAX_STACK, is_stackable
 from ._reading import KEYS
 from ._store import Store, held, unicode
 

@@ -14,7 +14,8 @@ from sklearn.model_selection import (
 )
 
 from .._validation import Number, check_parameter
-from ..model_selection import StackedGridSearchCV, is_stackable
+from ..model_selection import StackedGridSearchCV
+from ..model_selection._evaluation import is_stackable
 
 __all__ = [
     "equal_grids",

@@ -1,0 +1,122 @@
+"""Cross-validation that trains the networks of all folds as one batch."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn import get_config
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import cross_validate
+from sklearn.utils import indexable
+
+from ._evaluation import MAX_STACK, is_stackable, warn_not_stacked
+from ._search import StackedGridSearchCV
+
+__all__ = ["stacked_cross_validate"]
+
+
+def stacked_cross_validate(
+    estimator: BaseEstimator,
+    X: npt.ArrayLike,
+    y: npt.ArrayLike | None = None,
+    *,
+    groups: npt.ArrayLike | None = None,
+    scoring: Any = None,
+    cv: Any = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+    params: dict | None = None,
+    pre_dispatch: int | str = "2*n_jobs",
+    return_train_score: bool = False,
+    return_estimator: bool = False,
+    return_indices: bool = False,
+    error_score: float | str = np.nan,
+    max_stack: int = MAX_STACK,
+) -> dict:
+    """Cross-validate an estimator, training the networks of all folds together.
+
+    Its parameters and results are those of
+    :func:`sklearn.model_selection.cross_validate`.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        See :class:`StackedGridSearchCV`.
+
+    X : array-like of shape (n_samples, n_features)
+
+    y : array-like of shape (n_samples,), default=None
+
+    groups, scoring, cv, verbose, params, return_train_score, return_estimator, \
+return_indices, error_score
+        As in scikit-learn.
+
+    pre_dispatch : object
+        Used only where the fits cannot be stacked.
+
+    n_jobs : int or None, default=None
+        See :class:`StackedGridSearchCV`.
+
+    max_stack : int, default=64
+        Largest number of networks trained together in a process. It bounds the memory.
+
+    Returns
+    -------
+    scores : dict of ndarray of shape (n_splits,)
+        See scikit-learn. `fit_time` is in CPU seconds; networks trained together
+        share theirs equally.
+    """
+    if not is_stackable(estimator):
+        warn_not_stacked(estimator)
+        return cross_validate(
+            estimator,
+            X,
+            y,
+            groups=groups,
+            scoring=scoring,
+            cv=cv,
+            n_jobs=n_jobs,
+            verbose=verbose,
+            params=params,
+            pre_dispatch=pre_dispatch,
+            return_train_score=return_train_score,
+            return_estimator=return_estimator,
+            return_indices=return_indices,
+            error_score=error_score,
+        )
+    search = StackedGridSearchCV(
+        estimator,
+        {},
+        scoring=scoring,
+        cv=cv,
+        refit=False,
+        error_score=error_score,
+        return_train_score=return_train_score,
+    )
+    params = {} if params is None else dict(params)
+    if groups is not None:
+        params["groups"] = groups
+    X, y = indexable(X, y)
+    scorer, _ = search._get_scorers()
+    evaluation, splits = search._prepare(X, y, scorer, params)
+    evaluation.return_estimator = return_estimator
+    if not get_config()["enable_metadata_routing"]:
+        evaluation.score_params = {}  # unlike the searches of scikit-learn
+    found = evaluation.run(estimator, [{}], splits, n_jobs, max_stack)
+    scores: dict[str, Any] = {
+        name: np.array([result[name] for result in found])
+        for name in ("fit_time", "score_time")
+    }
+    if return_estimator:
+        scores["estimator"] = [result["estimator"] for result in found]
+    if return_indices:
+        train, test = zip(*splits)
+        scores["indices"] = {"train": train, "test": test}
+    for kind in ("test", "train")[: 1 + return_train_score]:
+        of_kind = [result[f"{kind}_scores"] for result in found]
+        if isinstance(of_kind[0], dict):
+            for name in of_kind[0]:
+                scores[f"{kind}_{name}"] = np.array([s[name] for s in of_kind])
+        else:
+            scores[f"{kind}_score"] = np.array(of_kind)
+    return scores
