@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupKFold
 
-from .._validation import check_labels
-from ..corpora._table import COLUMNS
+from ..corpora._features import check_same_features, read_corpus
 from ..exceptions import CorpusWarning
 from ._arguments import check_choices
 from ._jobs import Utterances
@@ -18,7 +17,6 @@ from ._store import fingerprint
 
 __all__ = ["Pair", "joined", "pairs_of"]
 
-NAMES = ("emotion", "speaker")
 OTHERS = "all others"  # the training corpus of all but the test corpus
 
 
@@ -99,9 +97,10 @@ def joined(corpora):
                 f"`corpora` has the name {name!r}; a name must not be {OTHERS!r} or "
                 "hold a slash, which separates it from the names of its speakers."
             )
-        X, y, speakers = _read(name, corpus)
+        X, y, speakers = read_corpus(name, corpus)
         if tables:
-            _check_features(tables[0], X, next(iter(corpora)), name)
+            first, this = (f"corpora[{one!r}]" for one in (next(iter(corpora)), name))
+            check_same_features(tables[0], X, first, this)
         is_frame = isinstance(X, pd.DataFrame)
         tables.append(X)
         named = [f"{name}/{speaker}" for speaker in speakers]
@@ -116,76 +115,6 @@ def joined(corpora):
         }
     X = pd.concat(tables) if is_frame else np.concatenate(tables)  # columns by name
     return Utterances(X, *map(np.concatenate, zip(*columns))), data
-
-
-def _read(name, corpus):
-    """Return features, emotions and speakers of a corpus, checked."""
-    where = f"corpora[{name!r}]"
-    if isinstance(corpus, pd.DataFrame):
-        labels = corpus
-        X = corpus.select_dtypes("number").drop(columns=COLUMNS, errors="ignore")
-        X.attrs = corpus.attrs
-    elif isinstance(corpus, tuple) and len(corpus) in (2, 3):
-        X, *labels = corpus
-        X = X if isinstance(X, pd.DataFrame) else np.asarray(X)
-        labels = labels[0] if len(labels) == 1 else dict(zip(NAMES, labels))
-    else:
-        raise ValueError(
-            f"`{where}` is of type {type(corpus).__name__}; pass a table with the "
-            "columns 'emotion' and 'speaker' and the features, what `read_features` "
-            "returns, or (X, y, speakers)."
-        )
-    missing = [column for column in NAMES if column not in labels]
-    if missing:
-        raise ValueError(f"`{where}` has no column {missing[0]!r}; add it.")
-    if X.ndim != 2 or not X.shape[1]:
-        raise ValueError(
-            f"`{where}` has features of shape {X.shape}; pass one row per utterance, "
-            "and one numeric column per feature."
-        )
-    y, speakers = (
-        check_labels(
-            labels[column],
-            f"{where}: {column}",
-            len(X),
-            allow_missing=column == "emotion",
-            rows_of="the features",
-        )
-        for column in NAMES
-    )
-    return X, y, speakers
-
-
-def _check_features(first, X, first_name, name):
-    """Raise unless the features of a corpus are those of the first."""
-    both = f"`corpora[{first_name!r}]` and `corpora[{name!r}]`"
-    if isinstance(first, pd.DataFrame) != isinstance(X, pd.DataFrame):
-        raise ValueError(
-            f"Of {both} one has names of features and the other has none; pass tables, "
-            "or arrays, for both."
-        )
-    if not isinstance(X, pd.DataFrame):
-        if first.shape[1] != X.shape[1]:
-            raise ValueError(
-                f"{both} have {first.shape[1]} and {X.shape[1]} features; extract both "
-                "with the same feature set."
-            )
-        return
-    missing = [column for column in first if column not in X]
-    new = [column for column in X if column not in first]
-    if missing or new:
-        raise ValueError(
-            f"`corpora[{name!r}]` has not the features of `corpora[{first_name!r}]`: "
-            f"{len(missing)} are missing {missing[:3]}, {len(new)} are new {new[:3]}. "
-            "Extract both with the same feature set, or keep the columns that both "
-            "have."
-        )
-    origins = [one.attrs.get("features") for one in (first, X)]
-    if None not in origins and origins[0] != origins[1]:
-        raise ValueError(
-            f"The features of {both} were made differently: {origins[0]} and "
-            f"{origins[1]}. Extract both in the same way, with the same versions."
-        )
 
 
 def pairs_of(utterances, names, wanted, leave_one_out, within):

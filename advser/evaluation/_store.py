@@ -10,6 +10,7 @@ import errno
 import json
 import platform
 import re
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -51,6 +52,8 @@ OVERVIEW = {
     *("uar", "uar_std", "uar_low", "uar_high", "ccc", "ccc_std", "ccc_low", "ccc_high"),
     *("kind", "target", "errors"),
 }  # the columns of a summary that are printed
+TABLES = (np.ndarray, pd.DataFrame, pd.Series)
+MAX_SHOWN = 20  # entries of an array among the parameters
 SHOWN: dict = {"float_format": "{:.3f}".format, "na_rep": ""}
 PACKAGES = [
     *("advser", "joblib", "numpy", "pandas", "scikit-learn", "scipy", "skorch"),
@@ -347,8 +350,14 @@ def as_json(value):
         return float(value)
     if hasattr(value, "get_params"):
         return type(value).__name__
+    if isinstance(value, Mapping):
+        return {str(key): as_json(each) for key, each in value.items()}
+    if isinstance(value, tuple | list) and any(isinstance(v, TABLES) for v in value):
+        return [as_json(each) for each in value]
     text = re.sub(r" at 0x[0-9a-f]+", "", repr(value))
-    if isinstance(value, np.ndarray):  # its text is shortened, if it is long
+    if isinstance(value, TABLES):  # a long text would be shortened
+        if np.size(value) > MAX_SHOWN:
+            text = f"{type(value).__name__} of shape {value.shape}"
         return f"{text} {joblib.hash(value)}"
     code = getattr(value, "__code__", None)  # functions may share a name, or have none
     if code is not None:

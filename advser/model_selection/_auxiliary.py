@@ -1,0 +1,431 @@
+"""Rows of other corpora as further training data, at a weight that is chosen."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from numbers import Integral, Real
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn import config_context
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    MetaEstimatorMixin,
+    _fit_context,
+    clone,
+)
+from sklearn.model_selection import GroupKFold
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import column_or_1d
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from .._engine import Fit, last_step, run_together
+from .._routing import call
+from .._validation import (
+    NOT_NEGATIVE,
+    Number,
+    Numbers,
+    check_array_named,
+    check_labels,
+    check_parameter,
+    check_rows,
+    check_speakers,
+    encode,
+    take_rows,
+)
+from ..corpora._features import check_same_features, read_corpus
+from ..metrics import unweighted_average_recall
+from ..speakers import SpeakerScaler
+
+__all__ = ["AuxiliaryCorpora"]
+
+DTYPES = [np.float64, np.float32]
+MIN_PROBABILITY = 1e-6  # of an emotion that no training speaker has
+
+
+class _Corpus(NamedTuple):
+    """Labelled rows, each field with an entry for each row; speakers may be None."""
+
+    X: Any
+    y: np.ndarray
+    speakers: np.ndarray | None
+
+    def take(self, rows):
+        return _Corpus(
+            *(None if each is None else take_rows(each, rows) for each in self)
+        )
+
+
+def _has(method):
+    """Return a check for `available_if`: whether the classifier has a method."""
+
+    def check(self):
+        getattr(getattr(self, "best_estimator_", self.estimator), method)
+        return True
+
+    return check
+
+
+class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    r"""Classifier that is also trained on rows of other corpora.
+
+    Few speakers make a poor training set, and other corpora have many. Their rows with
+    the emotions of `y` join the training, each corpus brought to the mean and the
+    deviation of the training rows, since microphones and languages differ.
+
+    Whether this helps depends on the corpora. `fit` therefore leaves training speakers
+    out, and compares no other corpus with all of them at each of the `weights`. It
+    chooses by the log loss on the speakers left out, since this depends less on chance
+    than the recall; by the recall if the estimator has no probabilities.
+
+    Parameters
+    ----------
+    estimator : classifier or Pipeline
+        Its last step must take `sample_weight` in `fit`. Speakers are passed on where
+        the estimator requests them, those of other corpora as further speakers.
+
+    corpora : dict of str to DataFrame or tuple
+        The other corpora by name: each is a table with the columns `emotion` and
+        `speaker`, whose other numeric columns are the features; the pair that
+        :func:`~advser.audio.read_features` returns; or ``(X, y, speakers)``. The
+        features must be those of `X`. Rows with other emotions, or with none, are not
+        used.
+
+    weights : sequence of float or dict of str to float, default=(0.1, 0.3, 1.0)
+        The weights to choose from: the total weight of the rows of other corpora,
+        relative to that of the training rows. All corpora together share it equally. A
+        dict sets the weight of each corpus without a choice, 0 for those not named.
+
+    by_speaker : bool, default=False
+        Whether each speaker of another corpus is standardised, with
+        :class:`~advser.SpeakerScaler`, before the corpus is. Use it behind a
+        SpeakerScaler, which does the same to the training speakers.
+
+    cv : int, default=5
+        Number of folds of the choice, by speaker; at most one for each speaker.
+
+    Attributes
+    ----------
+    best_estimator_ : estimator
+        Fitted on the rows of `X` and of the chosen corpora. It predicts alone: save or
+        export it, and not the rows of the corpora.
+
+    weights_ : dict of str to float
+        Weight of each corpus.
+
+    scores_ : DataFrame of shape (n_candidates, n_corpora + 2) or None
+        The weight of each corpus; `recall` and `log_loss`, unweighted averages over the
+        emotions, of training speakers left out. None where there was no choice.
+
+    classes_ : ndarray of shape (n_classes,)
+
+    n_features_in_ : int
+
+    See Also
+    --------
+    advser.evaluation.cross_corpus : Training on other corpora alone.
+
+    Notes
+    -----
+    The rows of a corpus with an emotion have the share of that emotion in `y`, so that
+    a corpus does not change the mix of emotions.
+
+    The choice fits the estimator ``cv * (1 + len(weights))`` times. Networks train as
+    one batch.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from advser.datasets import load_emodb
+    >>> from advser.model_selection import AuxiliaryCorpora
+    >>> X, y, speakers = load_emodb(return_X_y_speakers=True)
+    >>> own = speakers < "11"  # as if the others were of another corpus
+    >>> model = make_pipeline(StandardScaler(), LogisticRegression(C=0.05))
+    >>> other = {"other": (X[~own], y[~own], speakers[~own])}
+    >>> model = AuxiliaryCorpora(model, other, weights=[1.0])
+    >>> model = model.fit(X[own], y[own], speakers=speakers[own])
+    >>> model.weights_
+    {'other': 1.0}
+    """
+
+    __metadata_request__fit = {"speakers": True, "groups": True}
+
+    _parameter_constraints: dict = {
+        "estimator": "no_validation",
+        "corpora": "no_validation",
+        "weights": [Numbers(Real, 0, closed="neither", at_least=1), Mapping],
+        "by_speaker": ["boolean"],
+        "cv": [Number(Integral, 2)],
+    }
+
+    def __init__(
+        self,
+        estimator: BaseEstimator,
+        corpora: Mapping[str, Any],
+        *,
+        weights: Sequence[float] | Mapping[str, float] = (0.1, 0.3, 1.0),
+        by_speaker: bool = False,
+        cv: int = 5,
+    ) -> None:
+        self.estimator = estimator
+        self.corpora = corpora
+        self.weights = weights
+        self.by_speaker = by_speaker
+        self.cv = cv
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        speakers: npt.ArrayLike | None = None,
+        *,
+        groups: npt.ArrayLike | None = None,
+    ) -> Self:
+        """Choose the weights of the corpora, and fit the estimator with them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        y : array-like of shape (n_samples,)
+            Emotions.
+
+        speakers, groups : array-like of shape (n_samples,), default=None
+            Speaker of each row, by either name; `speakers` wins. Needed for a choice.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a corpus has other features than X or shares no emotion with y, a
+            parameter is wrong, or there are too few speakers for a choice.
+        """
+        rows = check_rows(self, X, reset=True, dtype=DTYPES)
+        if y is None:
+            raise ValueError("fit requires y to be passed, but the target y is None.")
+        if getattr(y, "ndim", 1) == 2:
+            column_or_1d(y, warn=True)  # as all classifiers of scikit-learn
+        own = _Corpus(
+            X if isinstance(X, pd.DataFrame) else rows,
+            check_labels(y, "y", len(rows)),
+            check_speakers(speakers, groups, len(rows)),
+        )
+        corpora = self._read_corpora(own)
+        candidates = self._candidates()
+        self.scores_: pd.DataFrame | None = None
+        self.weights_ = candidates[0]
+        if len(candidates) > 1:
+            self.scores_ = scores = self._score(candidates, corpora, own)
+            loss = scores["log_loss"]
+            best = scores["recall"].idxmax() if loss.isna().any() else loss.idxmin()
+            self.weights_ = candidates[best]
+        self.best_estimator_, fit = self._prepare(self.weights_, corpora, own)
+        fit()
+        self.classes_ = self.best_estimator_.classes_
+        return self
+
+    def predict(self, X: npt.ArrayLike) -> np.ndarray:
+        """Return the predicted emotions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y_pred : ndarray of shape (n_samples,)
+        """
+        return self._predictor(X).predict(X)
+
+    @available_if(_has("predict_proba"))
+    def predict_proba(self, X: npt.ArrayLike) -> np.ndarray:
+        """Return the probability of each emotion, in the order of `classes_`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        probability : ndarray of shape (n_samples, n_classes)
+        """
+        return self._predictor(X).predict_proba(X)
+
+    @available_if(_has("decision_function"))
+    def decision_function(self, X: npt.ArrayLike) -> np.ndarray:
+        """Return the decision function of the fitted estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        decision : ndarray
+        """
+        return self._predictor(X).decision_function(X)
+
+    def _predictor(self, X):
+        check_is_fitted(self)
+        check_rows(self, X, dtype=DTYPES)
+        return self.best_estimator_
+
+    def _read_corpora(self, own):
+        """Return the rows of each corpus that have an emotion of y, standardised."""
+        if not isinstance(self.corpora, Mapping):
+            raise ValueError(
+                f"`corpora` is of type {type(self.corpora).__name__}; pass a dict of "
+                "corpora by name."
+            )
+        emotions, found = pd.unique(own.y), {}
+        for name, corpus in self.corpora.items():
+            where = f"corpora[{name!r}]"
+            corpus = _Corpus(*read_corpus(name, corpus))
+            check_same_features(own.X, corpus.X, "X", where)
+            corpus = corpus.take(np.flatnonzero(pd.Series(corpus.y).isin(emotions)))
+            if len(shared := pd.unique(corpus.y)) < 2:
+                raise ValueError(
+                    f"`{where}` and `y` share the emotions {shared.tolist()}, and two "
+                    f"at least are needed; `y` has {emotions.tolist()}. Give them the "
+                    "same names, or leave the corpus out."
+                )
+            X = corpus.X
+            if isinstance(X, pd.DataFrame):
+                X = X[list(own.X)]
+            X = check_array_named(X, where, dtype=np.float64)
+            if self.by_speaker:
+                X = SpeakerScaler().fit_transform(X, None, corpus.speakers)
+            found[name] = corpus._replace(X=StandardScaler().fit_transform(X))
+        return found
+
+    def _candidates(self):
+        """Return the weights of the corpora to choose from."""
+        none = dict.fromkeys(self.corpora, 0.0)
+        if isinstance(self.weights, Mapping):
+            for name, weight in self.weights.items():
+                if name not in none:
+                    raise ValueError(
+                        f"`weights` has {name!r}, which is none of the `corpora` "
+                        f"{list(none)}."
+                    )
+                check_parameter(weight, f"weights[{name!r}]", NOT_NEGATIVE)
+            return [none | dict(self.weights)]
+        if not none:
+            return [none]
+        shares = [weight / len(none) for weight in self.weights]
+        return [none, *(dict.fromkeys(none, share) for share in shares)]
+
+    def _score(self, candidates, corpora, own):
+        """Return a row for each candidate: its weights, and its recall."""
+        n_speakers = 0 if own.speakers is None else len(pd.unique(own.speakers))
+        if n_speakers < 2:
+            raise ValueError(
+                "`weights` are chosen on speakers left out, which needs at least two; "
+                f"there are {n_speakers}. Pass the speaker of each row as `speakers`, "
+                "or set `weights` to a dict with the weight of each corpus."
+            )
+        folds = [*GroupKFold(min(self.cv, n_speakers)).split(own.y, None, own.speakers)]
+        jobs = [
+            self._predicted(weights, corpora, own, *fold)
+            for weights in candidates
+            for fold in folds
+        ]
+        found = run_together(jobs)
+        for result in found:
+            if isinstance(result, Exception):
+                raise result
+        y = own.y[np.concatenate([test for _, test in folds])]
+        starts = range(0, len(found), len(folds))
+        by_candidate = (found[start : start + len(folds)] for start in starts)
+        scores = [_scores(y, *map(np.concatenate, zip(*one))) for one in by_candidate]
+        return pd.DataFrame(candidates).join(pd.DataFrame(scores))
+
+    def _predicted(self, weights, corpora, own, train, test):
+        """Return emotions and probabilities of speakers left out: a job."""
+        model, fit = self._prepare(weights, corpora, own.take(train))
+        yield Fit(model, fit)
+        X = take_rows(own.X, test)
+        y_pred = call(model, "predict", X, speakers=None)
+        if not hasattr(model, "predict_proba"):
+            return y_pred, np.full(len(test), np.nan)
+        probability = call(model, "predict_proba", X, speakers=None)
+        of_true = own.y[test][:, None] == model.classes_
+        return y_pred, np.where(of_true, probability, 0).sum(axis=1)
+
+    def _prepare(self, weights, corpora, own):
+        """Return an unfitted copy of the estimator, and the function that fits it."""
+        model = clone(self.estimator)
+        corpora = {name: rows for name, rows in corpora.items() if weights[name]}
+        if not corpora:
+            fit = partial(call, model, "fit", own.X, own.y, speakers=own.speakers)
+            return model, fit
+        _request_weights(model)
+        joined, sample_weight = _joined(weights, corpora, own)
+        metadata = {"speakers": joined.speakers, "sample_weight": sample_weight}
+        return model, partial(call, model, "fit", joined.X, joined.y, **metadata)
+
+
+def _scores(y, y_pred, probability):
+    """Return the recall, and the mean log loss of the emotions."""
+    loss = -np.log(np.maximum(probability, MIN_PROBABILITY))
+    return {
+        "recall": unweighted_average_recall(y, y_pred),
+        "log_loss": pd.Series(loss).groupby(y).mean().mean(),
+    }
+
+
+def _request_weights(model):
+    """Let the last step of an estimator have the sample weights, and no other step."""
+    last = last_step(model)
+    if not has_fit_parameter(last, "sample_weight"):
+        raise ValueError(
+            f"`estimator` ends with {type(last).__name__}, whose `fit` takes no "
+            "`sample_weight`; use one that does."
+        )
+    with config_context(enable_metadata_routing=True):
+        for step in [model, *model.get_params().values()]:
+            if hasattr(step, "fit") and has_fit_parameter(step, "sample_weight"):
+                step.set_fit_request(sample_weight=step is last)
+
+
+def _joined(weights, corpora, own):
+    """Return the rows of all corpora, and their sample weights."""
+    scaler = StandardScaler().fit(own.X)
+    share = pd.Series(own.y).value_counts()
+    X, y, speakers, sample_weight = (
+        [own.X],
+        [own.y],
+        own.speakers,
+        [np.ones(len(own.y))],
+    )
+    for name, corpus in corpora.items():
+        X.append(corpus.X * np.sqrt(scaler.var_) + scaler.mean_)
+        y.append(corpus.y)
+        of_emotion = share / pd.Series(corpus.y).value_counts()
+        sample_weight.append(weights[name] * of_emotion[corpus.y].to_numpy())
+        if speakers is not None:
+            others = _renamed(corpus.speakers, name, speakers)
+            speakers = np.concatenate([speakers, others])
+    if isinstance(own.X, pd.DataFrame):
+        others = np.concatenate(X[1:])
+        rows = pd.concat([own.X, pd.DataFrame(others, columns=own.X.columns)])
+        rows.attrs = own.X.attrs
+    else:
+        rows = np.concatenate(X).astype(own.X.dtype, copy=False)
+    return _Corpus(rows, np.concatenate(y), speakers), np.concatenate(sample_weight)
+
+
+def _renamed(speakers, corpus, known):
+    """Return other names for the speakers of a corpus, none of the known ones."""
+    if known.dtype == object:
+        return np.array([f"{corpus}/{speaker}" for speaker in speakers], dtype=object)
+    return encode(speakers)[0] + known.max() + 1

@@ -1,0 +1,81 @@
+"""Recall with the rows of other corpora as further training data.
+
+Each corpus is split by speaker. A logistic regression is trained on its own rows, on
+these with the rows of all other corpora at a weight that `AuxiliaryCorpora` chooses
+(perhaps 0), and at fixed weights; features are standardised by the training rows, or
+by the speaker with adaptation, in three orders of utterances.
+
+    python benchmarks/auxiliary_corpora.py --tables urdu.csv ravdess.parquet ...
+
+EmoDB comes with the package; other tables are files with the columns `emotion` and
+`speaker`. The report has scores, and no rows of the corpora.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+from _report import environment, write
+from adaptation import ORDERS, read
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from tqdm import tqdm
+
+from advser import SpeakerScaler
+from advser.datasets import load_emodb
+from advser.evaluation import compare
+from advser.model_selection import AuxiliaryCorpora
+
+WEIGHTS = (0.1, 0.3, 1.0)
+LINEAR = LogisticRegression(C=0.05, class_weight="balanced", max_iter=2000)
+SCALERS = {
+    "inductive": StandardScaler(),
+    "adaptive": SpeakerScaler(unknown="adapt", clip=4.0),
+}
+
+
+def estimators_of(others):
+    """Return the estimators by kind of scaling, and by use of the other corpora."""
+    fixed = {f"weight {w}": dict.fromkeys(others, w / len(others)) for w in WEIGHTS}
+    estimators = {}
+    for name, scaler in SCALERS.items():
+        estimators[f"{name}: alone"] = make_pipeline(scaler, LINEAR)
+        for way, weights in {"chosen": WEIGHTS, **fixed}.items():
+            classifier = AuxiliaryCorpora(
+                LINEAR, others, weights=weights, by_speaker=name == "adaptive"
+            )
+            estimators[f"{name}: {way}"] = make_pipeline(scaler, classifier)
+    return estimators
+
+
+def scores_of(corpora, name, seeds):
+    """Return one row per estimator, and order of the utterances, for a corpus."""
+    others = {other: data for other, data in corpora.items() if other != name}
+    estimators = estimators_of(others)
+    comparison = compare(
+        estimators, *corpora[name], cv=10, order=ORDERS, seeds=seeds, n_jobs=1
+    )
+    table = comparison.summary()[["kind", "uar", "uar_low", "uar_high"]]
+    print(name, table.round(3).to_string(), sep="\n", flush=True)
+    return table.reset_index().assign(corpus=name)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tables", nargs="+", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=3, help="draws of each order")
+    results = Path(__file__).parent / "results"
+    parser.add_argument("--out", type=Path, default=results / "auxiliary_corpora.json")
+    args = parser.parse_args()
+    corpora = {"emodb": load_emodb(return_X_y_speakers=True)}
+    corpora |= {path.stem.partition("_")[0]: read(path) for path in args.tables}
+    table = pd.concat([scores_of(corpora, name, args.seeds) for name in tqdm(corpora)])
+    settings = {"seeds": args.seeds, "folds": "GroupKFold, at most 10, by speaker"}
+    versions = environment(["advser", "numpy", "scikit-learn"])
+    scores = table.round(4).to_dict("records")
+    write(args.out, {"settings": settings, "versions": versions, "scores": scores})
+
+
+if __name__ == "__main__":
+    main()
