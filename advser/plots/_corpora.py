@@ -24,7 +24,7 @@ DOMAIN = {
     "corpus": "domain: corpus",
     "both": "domain: speaker and corpus",
 }
-WIDEST = 14  # inches, of panels beside each other
+WIDEST = 9  # inches, of panels beside each other
 
 
 @dataclass(eq=False, repr=False)

@@ -129,7 +129,7 @@ class SpeakerRecallDisplay(Display):
         return cls.from_predictions(y, y_pred, speakers, ax=ax)
 
     def _size(self):
-        return WIDTH, min(20.0, height_of(self.recall.index, 1.6))
+        return WIDTH, min(20.0, height_of(self.recall.index, 2.2))
 
     def _draw(self, ax):
         recall = self.recall.sort_values(kind="stable")
