@@ -26,6 +26,7 @@ from .plots._base import (
     plain,
     require_matplotlib,
 )
+from .plots._scores import with_looks
 
 __all__ = ["report"]
 
@@ -116,7 +117,9 @@ def report(
         n_missing=sum(seeds) * settings["protocol"]["n_folds"] - len(comparison.scores),
         searched=searched if candidates.nunique() > 1 else [],
         kinds=kinds_of(finished, measure, confidence_level),
-        intervals=draw_intervals(finished, measure, confidence_level),
+        intervals=draw_intervals(
+            with_looks(finished, comparison), measure, confidence_level
+        ),
         scores=score_table(summary, measure, confidence_level, with_fits=True),
         targets={
             name: score_table(one.summary(confidence_level), measure, confidence_level)
@@ -126,7 +129,9 @@ def report(
         n_pairs=len(pairs),
         n_significant=(pairs["p_holm"] < 0.05).sum(),
         smallest_p=pairs["smallest_p_holm"].max() if len(pairs) else 0,
-        differences=draw_differences(pairs, measure, confidence_level),
+        differences=draw_differences(
+            with_looks(pairs, comparison), measure, confidence_level
+        ),
         pairs=pair_table(pairs, confidence_level),
         leakage=leakage_of(comparison, finished.index),
         speakers=speaker_table(comparison),
@@ -175,8 +180,8 @@ def kinds_of(finished, measure, confidence_level):
 
 def draw_intervals(finished, measure, confidence_level):
     """Return the figure of the score of each estimator with its interval."""
-    figure = new_figure(7.5, 1.9 + 0.32 * len(finished))
-    IntervalDisplay(finished, confidence_level, measure).plot(figure.add_subplot())
+    display = IntervalDisplay(finished, confidence_level, measure)
+    figure = display.plot(new_figure().add_subplot()).fit_figure()
     scores = finished[measure]
     return image(
         figure,
@@ -211,8 +216,8 @@ def draw_differences(pairs, measure, confidence_level):
     """Return the figure of the differences, if they fit one."""
     if not 0 < len(pairs) <= MANY:
         return None
-    figure = new_figure(8.5, 1.9 + 0.32 * len(pairs))
-    DifferenceDisplay(pairs, confidence_level).plot(figure.add_subplot())
+    display = DifferenceDisplay(pairs, confidence_level)
+    figure = display.plot(new_figure().add_subplot()).fit_figure()
     n_significant = (pairs["p_holm"] < 0.05).sum()
     return image(
         figure,
@@ -242,9 +247,8 @@ def leakage_of(comparison, finished):
     found = comparison.leakage
     if not found["estimator"].isin(finished).any():
         return None
-    probe = found["probe"].iloc[0]
-    figure = new_figure(8.5, 4.6)
-    LeakageDisplay.from_comparison(comparison, probe=probe, ax=figure.add_subplot())
+    probe, ax = found["probe"].iloc[0], new_figure().add_subplot()
+    display = LeakageDisplay.from_comparison(comparison, probe=probe, ax=ax)
     summary = comparison.leakage_summary()
     columns = summary["asked"] + ", " + summary["probe"]
     wide = summary.assign(column=columns).pivot(
@@ -262,7 +266,7 @@ def leakage_of(comparison, finished):
         "held out of the training, of training speakers."
     )
     return {
-        "figure": image(figure, f"{alt} estimator", caption),
+        "figure": image(display.fit_figure(), f"{alt} estimator", caption),
         "table": table_of(table, kinds),
     }
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from sklearn.decomposition import PCA
@@ -35,7 +36,7 @@ from advser.plots import (
     TrainingDisplay,
     WeightDisplay,
 )
-from advser.plots._base import draw_confusion_matrix
+from advser.plots._base import COLORS, draw_confusion_matrix, looks, style_of
 from advser.speakers import SpeakerScaler
 
 
@@ -58,6 +59,10 @@ def texts(legends):
     return [text.get_text() for legend in legends for text in legend.get_texts()]
 
 
+def legend_of(display):
+    return texts([display.ax_.get_legend()])
+
+
 def marks(ax):
     """Return where the error bars have their centre, by position on the y axis."""
     lines = [container[0] for container in ax.containers]
@@ -69,18 +74,61 @@ def test_comparison_display_shows_the_recall_of_each_estimator(comparison):
     summary = comparison.summary()
     assert [uar for uar, _ in marks(display.ax_)] == pytest.approx(list(summary["uar"]))
     labels = [label.get_text() for label in display.ax_.get_yticklabels()]
-    assert labels == ["inductive", "guess", "LR", "transductive", "LR, per speaker"]
+    assert labels == ["inductive", "guess", "LR", "transductive", "LR"]
     assert "recall" in display.ax_.get_xlabel()
-    legend = texts(display.figure_.legends)
+    legend = legend_of(display)
     assert any(text.startswith("transductive") for text in legend)
 
 
-def test_comparison_display_puts_estimators_in_a_common_row(comparison):
-    rows = {"LR, per speaker": "LR"}
-    display = ComparisonDisplay.from_comparison(comparison, rows=rows, ax=axes())
-    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
-    assert labels == ["inductive", "guess", "LR", "transductive", "LR"]
-    assert [height for _, height in marks(display.ax_)] == [1, 2, 4]
+def colors(ax):
+    """Return the colour of the mark in each row, by position on the y axis."""
+    return [to_hex(container[0].get_color()) for container in ax.containers]
+
+
+def test_method_has_one_colour_in_all_figures_of_a_comparison(comparison):
+    blue, orange = COLORS[:2]
+    scores = ComparisonDisplay.from_comparison(comparison, ax=axes())
+    assert colors(scores.ax_) == [blue, orange, orange]
+    leakage = LeakageDisplay.from_comparison(comparison, ax=axes())
+    assert colors(leakage.ax_) == [blue, orange, orange]
+    intervals = IntervalDisplay.from_comparison(comparison, ax=axes())
+    drawn = [line.get_color() for line in intervals.ax_.lines[:6:2]]
+    assert drawn == [blue, orange, orange]
+    differences = DifferenceDisplay.from_comparison(comparison, ax=axes())
+    assert differences.ax_.lines[0].get_color() == blue  # guess - LR
+
+
+def test_estimators_of_several_kinds_are_one_method_if_their_names_begin_alike():
+    kinds = pd.Series(
+        {
+            "SVM": "inductive",
+            "SVM, small": "inductive",
+            "SVM, adaptive, random": "adaptive, random",
+            "SVM, adaptive, blocks": "adaptive, blocks",
+            "SVM, per speaker": "transductive",
+            "MLP, adaptive, random": "adaptive, random",
+            "MLP, adaptive, blocks": "adaptive, blocks",
+            "tree, a": "transductive",
+            "SVMs": "transductive",
+        }
+    )
+    methods = ["SVM", "SVM, small", *["SVM"] * 3, *["MLP, adaptive"] * 2]
+    found = looks(kinds)
+    assert list(found["method"]) == [*methods, "tree, a", "SVMs"]
+    assert list(found["number"]) == [0, 1, 0, 0, 0, 2, 2, 3, 4]
+    assert list(found["label"]) == list(found["method"])
+    kinds["SVM, enrolled"] = "transductive"
+    labels = looks(kinds)["label"]
+    assert labels[["SVM, per speaker", "SVM, enrolled"]].tolist() == [
+        "SVM, per speaker",
+        "SVM, enrolled",
+    ]
+
+
+def test_fifty_numbers_differ_in_colour_or_marker():
+    found = {tuple(style_of(number).values()) for number in range(50)}
+    assert len(found) == 50
+    assert {style_of(number)["color"] for number in range(10)} == set(COLORS)
 
 
 def test_leakage_display_shows_leakage_against_recall(comparison):
@@ -89,7 +137,8 @@ def test_leakage_display_shows_leakage_against_recall(comparison):
     expected = list(zip(summary["leakage_logistic"], summary["uar"], strict=True))
     assert np.array(marks(display.ax_)) == pytest.approx(np.array(expected))
     assert "0.25" in display.ax_.get_xlabel()
-    assert set(summary.index) <= set(texts(display.figure_.legends))
+    assert legend_of(display) == ["guess", "LR"]
+    assert "full: inductive, hollow: transductive" in display.ax_.get_xlabel()
 
 
 def test_leakage_display_names_the_known_probes(comparison):
@@ -142,7 +191,7 @@ def test_displays_of_ratings_show_the_concordance(toy):
     assert display.ax_.get_xlabel().startswith("Concordance")
     display = DifferenceDisplay.from_comparison(found, ax=axes())
     assert display.ax_.lines[1].get_xdata()[0] == pytest.approx(ccc[0:2] @ [1, -1])
-    assert "concordance" in display.ax_.get_xlabel()
+    assert "in CCC" in display.ax_.get_xlabel()
 
 
 @pytest.mark.parametrize("method", ["pca", "tsne"])
@@ -161,6 +210,19 @@ def test_embedding_display_draws_each_row_by_speaker_and_by_emotion(method, toy)
             for points in ax.collections
         }
         assert len(styles) == len(names)
+
+
+def test_embedding_display_of_many_speakers_has_ten_colours_and_grey():
+    speakers = np.repeat([f"s{i:02d}" for i in range(24)], [3] * 12 + [2] * 12)
+    X = np.random.default_rng(0).normal(size=(len(speakers), 3))
+    display = EmbeddingDisplay.from_embedding(
+        X, speakers, speakers, method="pca", axes=axes(2)
+    )
+    others, *shown = display.axes_[0].collections
+    assert others.get_label() == "14 others"
+    assert len(others.get_offsets()) == len(speakers) - 10 * 3
+    found = {to_hex(points.get_facecolor()[0]) for points in shown}
+    assert found == set(COLORS)
 
 
 def test_embedding_display_of_an_estimator_embeds_first(toy):
@@ -193,9 +255,9 @@ def test_interval_display_shows_the_interval_of_each_estimator(comparison):
     expected = zip(summary["uar_low"], summary["uar_high"], strict=True)
     assert found == [pytest.approx(pair) for pair in expected]
     labels = [label.get_text() for label in display.ax_.get_yticklabels()]
-    assert labels == ["inductive", "guess", "LR", "transductive", "LR, per speaker"]
+    assert labels == ["inductive", "guess", "LR", "transductive", "LR"]
     assert "80%" in display.ax_.get_xlabel()
-    assert any(text.startswith("trans") for text in texts(display.figure_.legends))
+    assert any(text.startswith("trans") for text in legend_of(display))
 
 
 def test_difference_display_shows_each_pair(comparison):
@@ -203,7 +265,7 @@ def test_difference_display_shows_each_pair(comparison):
     table = comparison.pairwise()
     assert len(table) == 1
     label = display.ax_.get_yticklabels()[0].get_text()
-    assert label.startswith("guess − LR (p = 0.125")
+    assert label.startswith("guess − LR (p\xa0=\xa00.125")
     bar, mark = display.ax_.lines[:2]
     assert list(bar.get_xdata()) == [table["low"][0], table["high"][0]]
     assert mark.get_xdata()[0] == table["points"][0]
@@ -241,7 +303,7 @@ def test_weight_display_draws_each_objective_along_its_weights(comparison):
     np.testing.assert_allclose(scaled.get_ydata(), summary["uar"])
     assert len(plain.get_xdata()) == 1
     assert [text.get_text() for text in display.ax_.texts] == ["1"]
-    assert set(objectives) == set(texts(display.figure_.legends))
+    assert list(objectives) == legend_of(display)
 
 
 def test_weight_display_names_the_known_estimators_and_probes(comparison):
@@ -307,7 +369,7 @@ def test_training_display_draws_every_term_of_the_loss(toy):
         history = pipe[-1].history_[f"train_{term}_loss"]
         np.testing.assert_allclose(drawn[term], history)
     assert len(drawn["validation UAR"]) == 3
-    assert "speaker" in texts(display.figure_.legends)
+    assert legend_of(display)[:2] == ["emotion", "speaker"]
 
 
 def test_training_display_draws_the_concordance_of_validation_speakers(toy):
@@ -346,7 +408,7 @@ def test_explanation_display_draws_the_largest_features_for_both_codes():
     )
     assert emotion == pytest.approx([0.5, 0.1])
     assert speaker == pytest.approx([0.1, 0.5])
-    shares = [text for text in texts(display.figure_.legends) if "%" in text]
+    shares = [text for text in legend_of(display) if "%" in text]
     assert ["40%" in shares[0], "60%" in shares[1]] == [True, True]
     few = ExplanationDisplay.from_explanation(explanation(), n_features=1, ax=axes())
     assert list(few.attributions.index) == ["pitch"]

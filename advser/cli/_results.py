@@ -367,19 +367,19 @@ def save_figures(comparison: Comparison, recordings: Recordings, folder: Path) -
     require_matplotlib("A figure")
     is_rated = comparison.measure == "ccc"
     shown = next(one for one in METHODS if predictions_of(comparison, one))
-    names = comparison.scores["estimator"].unique()
-    rows = {name: method_of(name) for name in names}
-    scores = new_figure(7, 2.4 + 0.22 * len(names))
-    leakage = new_figure(7, 4.2)
-    ComparisonDisplay.from_comparison(comparison, rows=rows, ax=scores.add_subplot())
-    figures = {comparison.measure: scores}
+    scores = ComparisonDisplay.from_comparison(
+        comparison, ax=new_figure().add_subplot()
+    )
+    figures = {comparison.measure: scores.fit_figure()}
     if is_rated:
         figures["rated"] = draw_ratings(comparison, shown)
     else:
         figures["confusion"] = draw_confusion(comparison, shown)
     if len(comparison.leakage):
-        LeakageDisplay.from_comparison(comparison, rows=rows, ax=leakage.add_subplot())
-        figures["leakage"] = leakage
+        leakage = LeakageDisplay.from_comparison(
+            comparison, ax=new_figure().add_subplot()
+        )
+        figures["leakage"] = leakage.fit_figure()
         if not is_rated:
             figures["embedding"] = draw_embeddings(
                 recordings, shown if shown in ADVERSARIES else None
@@ -440,14 +440,15 @@ def draw_embeddings(recordings, method=None):
     estimators = {"scaled features": StandardScaler()}
     if method is not None:
         estimators |= make_estimators([method], len(set(speakers)))
-    figure = new_figure(9, 3.4 * len(estimators))
-    grid = figure.subplots(len(estimators), 2, squeeze=False)
-    for axes, (name, estimator) in zip(grid, estimators.items()):
+    figure = new_figure(7.7, 4.8 * len(estimators))
+    halves = figure.subfigures(len(estimators), 1, squeeze=False).ravel()
+    for half, (name, estimator) in zip(halves, estimators.items()):
         model = seeded(estimator, 0)
         with threadpool_limits(1):
             call(model, "fit", X.iloc[train], y[train], speakers=speakers[train])
+        axes = half.subplots(1, 2)
         EmbeddingDisplay.from_estimator(
             model, X.iloc[test], y[test], speakers[test], axes=axes
         )
-        axes[0].set_title(plain(name), loc="left")
+        half.suptitle(plain(name), x=0.01, ha="left", fontsize="medium")
     return figure

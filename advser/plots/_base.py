@@ -1,31 +1,41 @@
 """What all figures share: the base class, colours, marks, axes and legends.
 
-The colours are those of Okabe and Ito, which colour-blind readers can distinguish;
-markers repeat the distinction for print. matplotlib is imported at the first drawing.
+The ten colours are those of Petroff (2021), arXiv:2107.02270, which colour-blind
+readers can distinguish; markers repeat the distinction for print. A method has the same
+colour and marker in all figures of a comparison. matplotlib is imported at the first
+drawing.
 """
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Self, TypeAlias
+from textwrap import fill
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+import pandas as pd
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.utils.multiclass import unique_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = [
     "BLUE",
     "GREY",
     "MEASURES",
-    "VERMILION",
+    "ORANGE",
+    "RED",
+    "WIDTH",
     "Display",
     "OptionalAxes",
     "add_grid",
     "despine",
     "draw_confusion_matrix",
+    "height_of",
     "knowledge_handles",
     "label_blocks",
     "label_rows",
+    "legend_above",
+    "looks",
     "mark_style",
     "new_axes",
     "new_figure",
@@ -33,14 +43,21 @@ __all__ = [
     "readable",
     "require_matplotlib",
     "small_if_many",
+    "style_of",
     "styles",
+    "wrapped",
 ]
 
 OptionalAxes: TypeAlias = "Axes | None"
-BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "0.55"
-COLORS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLORS = (
+    *("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59"),
+    *("#e76300", "#92dadd", "#b9ac70", "#717581", "#94a4a2"),
+)
+BLUE, ORANGE, RED, GREY = *COLORS[:3], "0.55"
 MARKERS = ("o", "s", "^", "D", "v")
-MOST_TICKS = 50  # names beside each other that remain readable
+WIDTH = 6.4  # inches; the text of a wider figure is too small on a phone
+LONGEST = 32  # characters in a line of a name
+MOST_TICKS = 80  # names beside each other that remain readable
 MEASURES = {
     "uar": "Unweighted average recall (UAR)",
     "ccc": "Concordance correlation coefficient (CCC)",
@@ -53,11 +70,10 @@ KNOWLEDGE = {
 HEADINGS = {
     "inductive": "inductive",
     "adaptive, random": "adaptive, random order",
-    "adaptive, blocks": "adaptive, blocks of ten of one emotion",
+    "adaptive, blocks": "adaptive, blocks of ten",
     "adaptive, emotions": "adaptive, one block per emotion",
     "transductive": "transductive",
 }  # of the rows of a kind
-MARKS = {"inductive": (BLUE, "o"), "transductive": (VERMILION, "D")}
 
 
 class Display:
@@ -80,8 +96,15 @@ class Display:
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
+    def fit_figure(self) -> "Figure":
+        """Return the figure, of the size of a new one, which has room for all."""
+        figure: Any = self.ax_.figure
+        figure.set_size_inches(*self._size())
+        return figure
+
     def _size(self):
-        """Return width and height of a new figure in inches; None for the usual."""
+        """Return width and height of a new figure in inches."""
+        return WIDTH, 4.2
 
     def _draw(self, ax):
         raise NotImplementedError
@@ -96,16 +119,15 @@ def require_matplotlib(caller):
         )
 
 
-def new_axes(caller, n_axes=1, size=None):
+def new_axes(caller, n_axes=1, size=(WIDTH, 4.2)):
     """Return the axes of a new pyplot figure, of a size in inches."""
     require_matplotlib(caller)
     from matplotlib import pyplot
 
-    size = size or (4.6 * n_axes + 2.4, 4.2)
     return pyplot.subplots(1, n_axes, figsize=size, layout="constrained")[1]
 
 
-def new_figure(width, height, layout="constrained"):
+def new_figure(width=WIDTH, height=4.2, layout="constrained"):
     """Return an empty figure, of a size in inches, that pyplot does not manage."""
     from matplotlib.figure import Figure
 
@@ -117,18 +139,60 @@ def plain(name):
     return str(name).replace("$", r"\$")
 
 
-def styles(names):
-    """Return a colour and a marker for each name; 35 names differ in one of them."""
+def wrapped(name):
+    """Return a name as a text of a figure, in lines if it is long."""
+    lines = str(name).split("\n")
+    return plain("\n".join(fill(line, LONGEST) for line in lines))
+
+
+def style_of(number):
+    """Return the colour and the marker of a number; 50 of them differ."""
+    tens, color = divmod(number, len(COLORS))
     return {
-        name: {
-            "color": COLORS[number % len(COLORS)],
-            "marker": MARKERS[number % len(MARKERS)],
-        }
-        for number, name in enumerate(names)
+        "color": COLORS[color],
+        "marker": MARKERS[(number + tens) % len(MARKERS)],
     }
 
 
-def mark_style(kind, color=None, marker=None):
+def styles(names):
+    """Return a colour and a marker for each name."""
+    return {name: style_of(number) for number, name in enumerate(names)}
+
+
+def looks(kinds):
+    """Return how the estimators of a comparison look, the same in all figures of it.
+
+    Estimators of several kinds whose names begin alike, such as "SVM" and "SVM, per
+    speaker", are one method: they share its colour, and its name if its kind is known.
+
+    Parameters
+    ----------
+    kinds : Series of str
+        Kind of score by estimator, of :meth:`Comparison.kinds`.
+
+    Returns
+    -------
+    looks : DataFrame
+        Indexed by estimator: `kind`, `method`, `number` (of the method, for
+        `style_of`), `label` (the name that is unique within the kind).
+    """
+    methods = {}
+    for name, kind in kinds.items():
+        base = str(name).removesuffix(f", {kind.rpartition(', ')[2]}")  # of an order
+        starts = [
+            str(other)
+            for other in kinds.index
+            if f"{base}, ".startswith(f"{other}, ") and kinds[other] != kind
+        ]
+        methods[name] = min([base, *starts], key=len)
+    table = pd.DataFrame({"kind": kinds, "method": pd.Series(methods)}, kinds.index)
+    table["number"] = pd.factorize(table["method"])[0]
+    is_unique = ~table.duplicated(["kind", "method"], keep=False)
+    table["label"] = table["method"].where(is_unique, table.index)
+    return table
+
+
+def mark_style(kind, color=GREY, marker="o"):
     """Return the style of a mark: full, half full if adaptive, hollow if transductive.
 
     Parameters
@@ -136,15 +200,13 @@ def mark_style(kind, color=None, marker=None):
     kind : str
         Kind of score.
 
-    color, marker : str, default=None
-        Those of the kind by default.
+    color, marker : str
     """
-    of_kind = MARKS.get(kind, ("#009E73", "s"))
-    color = color or of_kind[0]
+    is_full = kind in ("inductive", "transductive")
     return {
         "color": color,
-        "marker": marker or of_kind[1],
-        "fillstyle": "full" if kind in MARKS else "left",
+        "marker": marker,
+        "fillstyle": "full" if is_full else "left",
         "markerfacecolor": "white" if kind == "transductive" else color,
         "markerfacecoloralt": "white",
         "markersize": 7,
@@ -153,14 +215,27 @@ def mark_style(kind, color=None, marker=None):
     }
 
 
-def knowledge_handles(ax, kinds, **style):
+def knowledge_handles(ax, kinds):
     """Return a legend entry for each kind of mark that is used."""
     used = {kind.partition(",")[0] for kind in kinds}
     return [
-        ax.plot([], [], **mark_style(kind, **style), label=f"{kind}: {text}")[0]
+        ax.plot([], [], **mark_style(kind), label=f"{kind}: {text}")[0]
         for kind, text in KNOWLEDGE.items()
         if kind in used
     ]
+
+
+def legend_above(ax, handles=None, n_columns=1, **options):
+    """Draw a legend above the axes, where it covers no data."""
+    options = {"loc": "lower right", "bbox_to_anchor": (1, 1)} | options
+    options |= {"frameon": False, "ncols": n_columns, "columnspacing": 1.0}
+    return ax.legend(handles=handles, **options)
+
+
+def height_of(names, least=2.4):
+    """Return the height in inches of a figure with a row for each name."""
+    n_lines = sum(1 + wrapped(name).count("\n") for name in names)
+    return least + 0.07 * len(names) + 0.15 * n_lines
 
 
 def despine(ax):
@@ -185,11 +260,13 @@ def small_if_many(n_names):
     return 8 if n_names > 20 else None
 
 
-def label_rows(ax, names):
-    """Write the name of each row beside it, the first on top."""
+def label_rows(ax, names, bold=()):
+    """Write the name of each row beside it, the first on top; some of them bold."""
     shown = readable(len(names))
-    texts = [plain(names[i]) for i in shown]
+    texts = [wrapped(names[i]) for i in shown]
     ax.set_yticks(shown, texts, fontsize=small_if_many(len(names)))
+    for number, label in zip(shown, ax.get_yticklabels()):
+        label.set_fontweight("bold" if number in bold else "normal")
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     add_grid(ax, "x")
@@ -211,17 +288,16 @@ def label_blocks(ax, kinds, names):
         Where each row is.
     """
     used = [kind for kind in HEADINGS if kind in set(kinds)]
-    heights, labels = {}, []
+    heights, labels, bold = {}, [], []
     for kind in used:
-        labels += [HEADINGS[kind]] * (len(used) > 1)
+        if len(used) > 1:
+            bold.append(len(labels))
+            labels.append(HEADINGS[kind])
         for row, of_row in enumerate(kinds):
             if of_row == kind:
                 heights[row] = len(labels)
                 labels.append(names[row])
-    label_rows(ax, labels)
-    for label in ax.get_yticklabels():
-        if len(used) > 1 and label.get_text() in HEADINGS.values():
-            label.set_fontweight("bold")
+    label_rows(ax, labels, bold)
     return [heights[row] for row in range(len(names))]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..evaluation import CrossCorpusComparison
-from ._base import VERMILION, plain, require_matplotlib
+from ._base import RED, plain, require_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
@@ -24,7 +24,7 @@ DOMAIN = {
     "corpus": "domain: corpus",
     "both": "domain: speaker and corpus",
 }
-WIDEST = 14  # inches, of panels beside each other
+WIDEST = 9  # inches, of panels beside each other
 
 
 @dataclass(eq=False, repr=False)
@@ -141,7 +141,7 @@ class CrossCorpusDisplay:
         )
         for number, (ax, (title, table)) in enumerate(zip(self.axes_, panels)):
             draw_matrix(ax, table, rows, columns, found["chance"].min())
-            color = VERMILION if table["transductive"].any() else "black"
+            color = RED if table["transductive"].any() else "black"
             ax.set_title(plain(title), fontsize="small", color=color)
             is_first = number % n_columns == 0
             ax.set_yticks(range(len(rows)), row_names if is_first else [])

@@ -10,15 +10,17 @@ from ..evaluation import Comparison
 from ._base import (
     GREY,
     MEASURES,
+    WIDTH,
     Display,
     OptionalAxes,
     add_grid,
-    knowledge_handles,
+    legend_above,
     mark_style,
-    plain,
+    style_of,
     styles,
+    wrapped,
 )
-from ._scores import by_row
+from ._scores import with_looks
 
 __all__ = ["LeakageDisplay", "WeightDisplay"]
 
@@ -33,6 +35,9 @@ class ProbedDisplay(Display):
     asked: str = "speaker"
     raw: float | None = None
     measure: str = "uar"
+
+    def _size(self):
+        return WIDTH, 4.2 + 0.11 * len(self._names())
 
     def _finish(self, ax, note):
         """Draw chance and the raw features, and label the axes."""
@@ -50,7 +55,7 @@ class ProbedDisplay(Display):
         )
         ax.set_ylabel(MEASURES[self.measure].replace(" (", "\n("))
         add_grid(ax)
-        ax.figure.legend(loc="outside right center", frameon=False)
+        legend_above(ax, n_columns=2 if len(self._names()) > 1 else 1)
 
 
 @dataclass(eq=False, repr=False)
@@ -63,8 +68,8 @@ class LeakageDisplay(ProbedDisplay):
     Parameters
     ----------
     results : DataFrame
-        One row per estimator and seed: `estimator`, `row`, `kind`, `leakage`
-        and the score.
+        One row per estimator and seed: `estimator`, `leakage`, the score, and `kind`,
+        `method` and `number`, which give the fill, the colour and the marker.
 
     chance : float
         Leakage of an embedding without any information on the speaker.
@@ -100,7 +105,6 @@ class LeakageDisplay(ProbedDisplay):
         *,
         probe: str = "logistic",
         asked: str = "speaker",
-        rows: Mapping[str, str] | None = None,
         ax: OptionalAxes = None,
     ) -> Self:
         """Draw the leakage of each estimator against its score.
@@ -116,10 +120,6 @@ class LeakageDisplay(ProbedDisplay):
         asked : str, default="speaker"
             What it predicts: "speaker", "speaker within emotion" or "gender".
 
-        rows : dict of str to str, default=None
-            Name that an estimator shares with others, and so their colour. By default
-            each has its own.
-
         ax : matplotlib Axes, default: those of a new figure
 
         Returns
@@ -132,28 +132,33 @@ class LeakageDisplay(ProbedDisplay):
             If the comparison has no results of this probe for this question.
         """
         leakage, chance, raw = leakage_of(comparison, probe, asked)
-        results = by_row(comparison, rows).join(leakage, on=["estimator", "seed"])
+        results = comparison.by_seed().join(leakage).reset_index("seed")
+        results = with_looks(results, comparison)
         return cls(results, chance, probe, asked, raw, comparison.measure).plot(ax)
 
+    def _names(self):
+        return self.results["method"].unique()
+
     def _draw(self, ax):
-        style = styles(dict.fromkeys(self.results["row"]))
-        groups = self.results.groupby(["row", "kind", "estimator"], sort=False)
-        for (row, kind, _), seeds in groups:
+        for _, seeds in self.results.groupby(level="estimator", sort=False):
             leakage, score = seeds["leakage"], seeds[self.measure]
+            row = seeds.iloc[0]
             ax.errorbar(
                 leakage.mean(),
                 score.mean(),
                 xerr=leakage.std() if len(seeds) > 1 else None,
                 yerr=score.std() if len(seeds) > 1 else None,
-                **mark_style(kind, **style[row]),
+                **mark_style(row["kind"], **style_of(row["number"])),
                 elinewidth=1,
             )
-        for row in style:
-            ax.plot([], [], **mark_style("inductive", **style[row]), label=plain(row))
-        self._finish(ax, "")
-        kinds = self.results["kind"]
-        handles = knowledge_handles(ax, kinds, color=GREY, marker="o")
-        ax.figure.legend(handles=handles, loc="outside upper left", frameon=False)
+        numbers = self.results.groupby("method", sort=False)["number"].first()
+        for method, number in numbers.items():
+            style = mark_style("inductive", **style_of(number))
+            ax.plot([], [], **style, label=wrapped(method))
+        fills = {"inductive": "full", "adaptive": "half", "transductive": "hollow"}
+        used = {kind.partition(",")[0] for kind in self.results["kind"]}
+        marks = [f"{fill}: {kind}" for kind, fill in fills.items() if kind in used]
+        self._finish(ax, f"{', '.join(marks)};\n")
 
 
 @dataclass(eq=False, repr=False)
@@ -243,6 +248,9 @@ class WeightDisplay(ProbedDisplay):
         results = pd.DataFrame(rows, columns=[*columns, "score_std", "leakage_std"])
         return cls(results, chance, probe, asked, raw, measure).plot(ax)
 
+    def _names(self):
+        return self.results["objective"].unique()
+
     def _draw(self, ax):
         from matplotlib.patheffects import withStroke
 
@@ -255,7 +263,7 @@ class WeightDisplay(ProbedDisplay):
                 xerr=line["leakage_std"].fillna(0),
                 yerr=line["score_std"].fillna(0),
                 **style,
-                label=plain(objective),
+                label=wrapped(objective),
                 markersize=7,
                 elinewidth=0.6,
                 zorder=2 if len(line) > 1 else 3,
@@ -268,7 +276,6 @@ class WeightDisplay(ProbedDisplay):
                     xytext=(-5, 5),
                     textcoords="offset points",
                     horizontalalignment="right",
-                    color=style["color"],
                     path_effects=[withStroke(linewidth=3, foreground="white")],
                     zorder=5,
                 )

@@ -17,17 +17,23 @@ from .._routing import call
 from .._validation import check_array_named, check_labels
 from ._base import (
     BLUE,
-    VERMILION,
+    COLORS,
+    ORANGE,
+    WIDTH,
     Display,
     OptionalAxes,
     despine,
+    height_of,
     label_rows,
+    legend_above,
     new_axes,
     plain,
     styles,
 )
 
 __all__ = ["EmbeddingDisplay", "ExplanationDisplay", "TrainingDisplay"]
+
+MANY = 400  # utterances, whose large marks would hide each other
 
 
 @dataclass(eq=False, repr=False)
@@ -75,6 +81,9 @@ class TrainingDisplay(Display):
 
     def _draw(self, ax):
         losses = self.history.filter(regex="^train_.+_loss$")
+        first = [f"train_{term}_loss" for term in ("emotion", "speaker")]
+        first = [name for name in first if name in losses]
+        losses = losses[[*first, *losses.columns.difference(first, sort=False)]]
         epochs = np.arange(1, len(self.history) + 1)
         every = max(1, len(epochs) // 8)
         for name, style in styles(losses).items():
@@ -91,14 +100,15 @@ class TrainingDisplay(Display):
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.set(xlabel="Epoch", ylabel=ylabel)
         despine(ax)
-        ax.figure.legend(loc="outside right center", frameon=False)
+        legend_above(ax, n_columns=2)
 
 
 @dataclass(eq=False, repr=False)
 class EmbeddingDisplay:
     """Embedding in two dimensions, coloured by speaker and by emotion.
 
-    Use :meth:`from_embedding` or :meth:`from_estimator` to make one.
+    Of more than ten speakers, the ten with the most utterances have a colour, and the
+    others are grey. Use :meth:`from_embedding` or :meth:`from_estimator` to make one.
 
     Parameters
     ----------
@@ -242,23 +252,33 @@ class EmbeddingDisplay:
         display : EmbeddingDisplay
             This display. Its `axes_` are the axes and its `figure_` is the figure.
         """
-        axes = new_axes("EmbeddingDisplay", 2) if axes is None else axes
+        if axes is None:
+            axes = new_axes("EmbeddingDisplay", 2, (1.2 * WIDTH, 4.6))
+        size = 28 if len(self.points) < MANY else 14
         panels = {"speaker": self.speakers, "emotion": self.y}
         for ax, (title, labels) in zip(axes, panels.items(), strict=True):
-            for name, style in styles(pd.unique(labels)).items():
+            counts = pd.Series(labels).value_counts()
+            names = sorted(counts.index[: len(COLORS)])
+            is_other = ~np.isin(labels, names)
+            if is_other.any():
+                label = f"{len(counts) - len(names)} others"
+                others = {"color": "0.85", "s": 10, "linewidths": 0}
+                ax.scatter(*self.points[is_other].T, **others, label=label)
+            for name, style in styles(names).items():
                 points = self.points[labels == name].T
-                edges = {"linewidths": 0.4, "edgecolors": "white"}
-                ax.scatter(*points, s=28, label=plain(name), **edges, **style)
-            ax.set(xlabel=self.axis_names[0], ylabel=self.axis_names[1])
-            ax.set(xticks=[], yticks=[])
-            ax.legend(
+                edges = {"linewidths": 0.4, "edgecolors": "white", "s": size}
+                ax.scatter(*points, label=plain(name), **edges, **style)
+            ax.set(xlabel=self.axis_names[0], xticks=[], yticks=[])
+            legend_above(
+                ax,
+                n_columns=4 if max(len(str(name)) for name in names) < 10 else 2,
+                loc="lower center",
+                bbox_to_anchor=(0.5, 1),
                 title=title,
-                loc="center left",
-                bbox_to_anchor=(1, 0.5),
-                frameon=False,
                 handletextpad=0.2,
             )
             despine(ax)
+        axes[0].set_ylabel(self.axis_names[1])
         self.axes_, self.figure_ = np.asarray(axes), axes[0].figure
         return self
 
@@ -343,11 +363,14 @@ class ExplanationDisplay(Display):
 
     def _draw(self, ax):
         position = np.arange(len(self.attributions))
-        codes = {"emotion": (BLUE, -0.2), "speaker": (VERMILION, 0.2)}
+        codes = {"emotion": (BLUE, -0.2), "speaker": (ORANGE, 0.2)}
         for code, (color, offset) in codes.items():
             sizes = self.attributions[code]
             label = f"{code} code: {self.shares[code]:.0%} of the representation"
             ax.barh(position + offset, sizes, height=0.36, color=color, label=label)
         label_rows(ax, self.attributions.index)
         ax.set_xlabel("Mean absolute attribution")
-        ax.figure.legend(loc="outside upper left", frameon=False)
+        legend_above(ax)
+
+    def _size(self):
+        return WIDTH, height_of(self.attributions.index)

@@ -1,6 +1,6 @@
 """Figures of the scores of several estimators and of their differences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,14 +11,19 @@ from ..evaluation import Comparison
 from ._base import (
     GREY,
     MEASURES,
+    WIDTH,
     Display,
     OptionalAxes,
+    height_of,
     knowledge_handles,
     label_blocks,
+    legend_above,
+    looks,
     mark_style,
+    style_of,
 )
 
-__all__ = ["ComparisonDisplay", "DifferenceDisplay", "IntervalDisplay", "by_row"]
+__all__ = ["ComparisonDisplay", "DifferenceDisplay", "IntervalDisplay", "with_looks"]
 
 
 @dataclass(eq=False, repr=False)
@@ -33,7 +38,8 @@ class ComparisonDisplay(Display):
     Parameters
     ----------
     results : DataFrame
-        One row per estimator and seed: `estimator`, `row`, `kind`, and the score.
+        One row per estimator and seed: `estimator`, the score, and `kind`, `label` and
+        `number`, which give the row, the colour and the marker.
 
     speakers : DataFrame of shape (n_speakers, n_estimators)
         Score of each test speaker.
@@ -60,7 +66,6 @@ class ComparisonDisplay(Display):
         cls,
         comparison: Comparison,
         *,
-        rows: Mapping[str, str] | None = None,
         ax: OptionalAxes = None,
     ) -> Self:
         """Draw the score of each estimator.
@@ -70,38 +75,32 @@ class ComparisonDisplay(Display):
         comparison : Comparison
             Result of :func:`advser.evaluation.compare`.
 
-        rows : dict of str to str, default=None
-            Name of the row of each estimator, if several share one, such as a
-            classifier with and without a normalisation. By default each has its own.
-
         ax : matplotlib Axes, default: those of a new figure
 
         Returns
         -------
         display : ComparisonDisplay
         """
-        results = by_row(comparison, rows)
+        results = with_looks(comparison.by_seed().reset_index("seed"), comparison)
         return cls(results, comparison.by_speaker(), comparison.measure).plot(ax)
 
+    def _size(self):
+        return WIDTH, height_of(self.results.index.unique(), 3.0)
+
     def _draw(self, ax):
-        rows = self.results[["kind", "row"]].drop_duplicates()
-        heights = dict(
-            zip(
-                rows.itertuples(index=False, name=None),
-                label_blocks(ax, list(rows["kind"]), list(rows["row"])),
-            )
-        )
-        groups = self.results.groupby(["kind", "row", "estimator"], sort=False)
-        for (kind, row, estimator), seeds in groups:
-            height = heights[kind, row]
-            style = mark_style(kind)
+        seeds = self.results.groupby(level="estimator", sort=False)
+        rows = seeds.first()
+        heights = label_blocks(ax, list(rows["kind"]), list(rows["label"]))
+        for height, (name, row) in zip(heights, rows.iterrows()):
+            style = mark_style(row["kind"], **style_of(row["number"]))
             stroke = {**style, "marker": "|", "markersize": 8, "markeredgewidth": 1}
             of_each = np.full(len(self.speakers), height)
-            ax.plot(self.speakers[estimator], of_each, **stroke, alpha=0.5, zorder=1)
+            ax.plot(self.speakers[name], of_each, **stroke, alpha=0.6, zorder=1)
+            scores = seeds.get_group(name)[self.measure]
             ax.errorbar(
-                seeds[self.measure].mean(),
+                scores.mean(),
                 height,
-                xerr=seeds[self.measure].std() if len(seeds) > 1 else None,
+                xerr=scores.std() if len(scores) > 1 else None,
                 **style,
                 capsize=3.5,
                 zorder=3,
@@ -112,7 +111,7 @@ class ComparisonDisplay(Display):
         handles = knowledge_handles(ax, self.results["kind"])
         label = "a single test speaker"
         handles += ax.plot([], [], "|", color=GREY, markersize=8, label=label)
-        ax.figure.legend(handles=handles, loc="outside upper left", frameon=False)
+        legend_above(ax, handles)
 
 
 @dataclass(eq=False, repr=False)
@@ -124,8 +123,8 @@ class IntervalDisplay(Display):
     Parameters
     ----------
     summary : DataFrame
-        One row per estimator: `kind`, `uar`, `uar_low`, `uar_high`, or those of
-        another measure.
+        One row per estimator: `uar`, `uar_low`, `uar_high`, or those of another
+        measure, and `kind`, `label` and `number` as in `ComparisonDisplay`.
 
     confidence_level : float
         That of the intervals.
@@ -168,12 +167,15 @@ class IntervalDisplay(Display):
         """
         measure = comparison.measure
         summary = comparison.summary(confidence_level).dropna(subset=measure)
+        summary = with_looks(summary, comparison)
         return cls(summary, confidence_level, measure).plot(ax)
+
+    def _size(self):
+        return WIDTH, height_of(self.summary.index)
 
     def _draw(self, ax):
         ends = {f"{self.measure}_{end}": end for end in ("low", "high")}
-        table = self.summary.rename(columns=ends)
-        draw_intervals(ax, table, self.measure, list(table.index))
+        draw_intervals(ax, self.summary.rename(columns=ends), self.measure)
         level = f"{self.confidence_level:.0%} interval over speakers"
         ax.set_xlabel(f"{MEASURES[self.measure]}\n({level})")
 
@@ -187,7 +189,8 @@ class DifferenceDisplay(Display):
     Parameters
     ----------
     differences : DataFrame
-        Result of :meth:`Comparison.pairwise() <advser.evaluation.Comparison.pairwise>`.
+        Result of :meth:`Comparison.pairwise() <advser.evaluation.Comparison.pairwise>`,
+        with a `label`, and the `number` of the colour and marker.
 
     confidence_level : float
         That of the intervals.
@@ -235,43 +238,41 @@ class DifferenceDisplay(Display):
         display : DifferenceDisplay
         """
         table = comparison.pairwise(baseline, confidence_level=confidence_level)
-        return cls(table, confidence_level).plot(ax)
+        return cls(with_looks(table, comparison), confidence_level).plot(ax)
+
+    def _size(self):
+        return WIDTH, height_of(self.differences["label"], 2.7)
 
     def _draw(self, ax):
-        table = self.differences
-        names = [
-            f"{row.estimator} − {row.other} (p = {row.p_holm:.3f})"
-            for row in table.itertuples()
-        ]
-        is_recall = "points" in table
-        draw_intervals(ax, table, "points" if is_recall else "difference", names)
+        is_recall = "points" in self.differences
+        draw_intervals(ax, self.differences, "points" if is_recall else "difference")
         ax.axvline(0, color=GREY, linestyle="--", linewidth=1, zorder=0)
-        of = (
-            "unweighted average recall (UAR), percentage points"
-            if is_recall
-            else "concordance correlation coefficient (CCC)"
-        )
-        ax.set_xlabel(
-            f"Difference in {of}\n"
-            f"({self.confidence_level:.0%} interval over speakers; p corrected by Holm)"
-        )
+        unit = "UAR, percentage points" if is_recall else "CCC"
+        level = f"{self.confidence_level:.0%} interval over speakers"
+        ax.set_xlabel(f"Difference in {unit}\n({level};\np corrected by Holm)")
 
 
-def by_row(comparison, rows):
-    """Return the results of each seed, with the row that its estimator belongs to."""
-    table = comparison.by_seed().reset_index()
-    table["kind"] = table["estimator"].map(comparison.kinds())
-    table["row"] = [(rows or {}).get(name, name) for name in table["estimator"]]
-    return table
+def with_looks(table, comparison):
+    """Return a table of estimators, or of pairs of them, with what `looks` returns."""
+    found = looks(comparison.kinds())
+    if "other" not in table:
+        return table.drop(columns="kind", errors="ignore").join(found)
+    label = found["label"]
+    names = []
+    for row in table.itertuples():
+        first, other = label[row.estimator], f"− {label[row.other]}"
+        is_short = len(first) + len(other) < 20  # the p-value has ten characters
+        p_value = f"(p\xa0=\xa0{row.p_holm:.3f})"
+        names.append(f"{first}{' ' if is_short else chr(10)}{other} {p_value}")
+    return table.assign(label=names, number=found["number"][table["estimator"]].array)
 
 
-def draw_intervals(ax, table, column, names):
+def draw_intervals(ax, table, column):
     """Draw a value and its interval for each row, in a block for each kind of score."""
-    heights = label_blocks(ax, list(table["kind"]), names)
+    heights = label_blocks(ax, list(table["kind"]), list(table["label"]))
     for height, row in zip(heights, table.to_dict("records")):
-        style = mark_style(row["kind"])
+        style = mark_style(row["kind"], **style_of(row["number"]))
         ends = [row["low"], row["high"]]
         ax.plot(ends, [height] * 2, color=style["color"], linewidth=1.5)
         ax.plot(row[column], height, **style)
-    handles = knowledge_handles(ax, table["kind"])
-    ax.figure.legend(handles=handles, loc="outside upper left", frameon=False)
+    legend_above(ax, knowledge_handles(ax, table["kind"]))

@@ -18,15 +18,19 @@ from ._base import (
     BLUE,
     GREY,
     MEASURES,
+    WIDTH,
     Display,
     OptionalAxes,
     add_grid,
+    height_of,
     label_rows,
+    legend_above,
     mark_style,
     plain,
     readable,
     small_if_many,
     styles,
+    wrapped,
 )
 
 __all__ = ["ConfoundingDisplay", "EnrollmentDisplay", "SpeakerRecallDisplay"]
@@ -125,7 +129,7 @@ class SpeakerRecallDisplay(Display):
         return cls.from_predictions(y, y_pred, speakers, ax=ax)
 
     def _size(self):
-        return 6.4, min(9.0, 2.0 + 0.22 * len(self.recall))
+        return WIDTH, min(20.0, height_of(self.recall.index, 2.2))
 
     def _draw(self, ax):
         recall = self.recall.sort_values(kind="stable")
@@ -323,7 +327,7 @@ class EnrollmentDisplay(Display):
                 table["mean"].to_numpy(float),
                 yerr=table["std"],
                 **style,
-                label=plain(name or "mean ± standard deviation over draws"),
+                label=wrapped(name or "mean ± standard deviation over draws"),
                 capsize=3,
                 markersize=7,
                 elinewidth=1,
@@ -338,4 +342,7 @@ class EnrollmentDisplay(Display):
         ax.set_xlabel("Utterances enrolled of each new speaker")
         ax.set_ylabel(MEASURES["uar"])
         add_grid(ax, "y")
-        ax.legend(frameon=False)
+        legend_above(ax, n_columns=2 if len(self.curves) > 1 else 1)
+
+    def _size(self):
+        return WIDTH, 4.2 + 0.11 * len(self.curves)
