@@ -1,331 +1,364 @@
 """The recall with few labels, and what utterances without labels add.
 
-Leave one speaker out of EmoDB. Of the utterances of the others, only a share keeps its
-emotion, drawn anew for each seed; the rest come without, or not at all. The
-predictions for all speakers are pooled into one UAR per seed.
+Of the training utterances of each fold, a share keeps its emotion; the other utterances
+come without their emotion, or not at all. The folds are speaker-disjoint, and the
+speakers of all training utterances are known.
 
-    python benchmarks/label_efficiency.py
-    python benchmarks/label_efficiency.py --other my.csv   # with another corpus' speech
+    python benchmarks/label_efficiency.py --tables ravdess.parquet emovo.parquet ...
 
-A table has the features in columns of the names that EmoDB's have, and, where they are
-known, the columns "speaker" and "gender". Its emotions are not used.
+EmoDB is always included. A table has one row per utterance: the features and the
+columns "emotion" and "speaker", and "gender" where it is known. The report has scores,
+and no rows of the corpora; it is written again after each corpus.
 
-The other corpus comes raw, and scaled: with mean and deviation of each feature as those
-of the EmoDB utterances trained on.
-
-Nothing is chosen: all estimators run with their defaults, but for C = 0.1 in the
-logistic regression and a weight of 1 of the prior. Self-training is scikit-learn's.
+Nothing is chosen: all estimators run with their defaults, except for the C of the
+logistic regression, which is that of the other benchmarks.
 """
 
 import argparse
-import copy
-import platform
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from _report import environment, write
-from joblib import Parallel, delayed
 from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.semi_supervised import SelfTrainingClassifier
-from threadpoolctl import threadpool_limits
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from tqdm import tqdm
 
 from advser import AdversarialSER, AutoencoderSER
+from advser._engine import Fit, run_together  # trains the networks as one batch
 from advser.datasets import load_emodb
+from advser.evaluation import uar_difference, uar_interval
+from advser.methods._data import Utterances
+from advser.methods._pseudo_labels import pseudo_labels
 from advser.metrics import unweighted_average_recall
 
-SHARES = [0.1, 0.25, 0.5, 1.0]
-RESULTS = Path(__file__).parent / "results" / "label_efficiency.json"
-PACKAGES = ["advser", "numpy", "pandas", "scikit-learn", "torch"]
+SHARES = (0.1, 0.25, 0.5)
+N_FOLDS = 4
+OTHER = ("file", "emotion", "speaker", "gender")
+MAX_STACK = 128
+CLIP = 2.0  # the default of the networks
+LABELS_ALONE = "labelled rows alone"
+ALL_ROWS = "standardised by all rows"
+PSEUDO_LABELS = "the same pseudo-labels"
 
+PLAIN = {"prior_weight": 0.0, "reconstruction_weight": 0.0, "speaker_task": None}
+FAITHFUL = {"pseudo_labels": False}
 
-def logistic(seed):
-    return make_pipeline(
-        StandardScaler(),
-        LogisticRegression(C=0.1, class_weight="balanced", max_iter=5000),
-    )
-
-
-def network(seed):
-    """Return the network without a decoder."""
-    return AdversarialSER(None, random_state=seed)
-
-
-def autoencoder(seed):
-    return AutoencoderSER(prior_weight=1.0, random_state=seed)
-
-
-# The estimator of each method, and the utterances without a label that it gets.
-METHODS = {
-    "network": (network, ()),
-    "logistic regression": (logistic, ()),
-    "logistic regression, self-training": (
-        lambda seed: SelfTrainingClassifier(logistic(seed)),
-        ("rest",),
+# What each network is: class, parameters, and the data that it gets beside the
+# labelled rows: "unlabelled" rows, "genders", labelled rows "repeated" until they are
+# half of all rows, with weights that sum to the same.
+NETWORKS = {
+    "AdversarialSER, labelled rows alone": (AdversarialSER, {}, ()),
+    "AdversarialSER, pseudo_labels=False": (AdversarialSER, FAITHFUL, ("unlabelled",)),
+    "AdversarialSER": (AdversarialSER, {}, ("unlabelled",)),
+    "AutoencoderSER, labelled rows alone": (AutoencoderSER, {}, ("genders",)),
+    "AutoencoderSER, pseudo_labels=False": (
+        AutoencoderSER,
+        FAITHFUL,
+        ("unlabelled", "genders"),
     ),
-    "autoencoder, labelled rows alone": (autoencoder, ()),
-    "autoencoder": (autoencoder, ("rest",)),
-    "autoencoder, no prior": (
-        lambda seed: autoencoder(seed).set_params(prior_weight=0.0),
-        ("rest",),
-    ),
-    "autoencoder, another corpus": (autoencoder, ("rest", "other")),
-    "autoencoder, another corpus, scaled": (autoencoder, ("rest", "scaled other")),
+    "AutoencoderSER": (AutoencoderSER, {}, ("unlabelled", "genders")),
 }
+# Of AutoencoderSER, with the unlabelled rows: parameters, and further data.
+ABLATION = {
+    "as in the paper": (FAITHFUL, ("genders",)),
+    "labelled rows are half of each batch": (FAITHFUL, ("genders", "repeated")),
+    "a third of the epochs": ({**FAITHFUL, "max_epochs": 20}, ("genders",)),
+    "alpha=0.15": ({**FAITHFUL, "alpha": 0.15}, ("genders",)),
+    "no prior": ({**FAITHFUL, "prior_weight": 0.0}, ("genders",)),
+    "no prior, no reconstruction": (
+        {**FAITHFUL, "prior_weight": 0.0, "reconstruction_weight": 0.0},
+        ("genders",),
+    ),
+    "speaker alone": (FAITHFUL, ()),
+    "gender alone": ({**FAITHFUL, "speaker_task": None}, ("genders",)),
+    "neither speaker nor gender": ({**FAITHFUL, "speaker_task": None}, ()),
+    "emotion alone": ({**FAITHFUL, **PLAIN}, ()),
+    "pseudo-labels": ({}, ("genders",)),
+    "pseudo-labels, neither speaker nor gender": ({"speaker_task": None}, ()),
+    "pseudo-labels, emotion alone": (PLAIN, ()),
+}
+ABLATION_SHARE = 0.1
 
 
 class Corpus:
-    """Features, and emotion, speaker and gender by number or name."""
+    """Features, emotions, speakers and genders, None where unknown."""
 
-    def __init__(self, frame, feature_names):
-        n = len(frame)
-        self.X = frame[feature_names].to_numpy(np.float32)
-        unknown = pd.Series([None] * n, dtype=object)
-        self.y = frame.get("emotion", unknown).to_numpy(object)
-        self.speakers = frame.get("speaker", unknown).to_numpy(object)
-        self.genders = frame.get("gender", unknown).to_numpy(object)
+    def __init__(self, table):
+        features = table.drop(columns=[name for name in OTHER if name in table])
+        self.X = features.to_numpy(np.float32)
+        self.y = table["emotion"].astype(str).to_numpy(object)
+        self.speakers = table["speaker"].astype(str).to_numpy(object)
+        unknown = pd.Series([None] * len(table), dtype=object)
+        self.genders = table.get("gender", unknown).to_numpy(object)
 
-    def scaled_to(self, X):
-        """Return this corpus with mean and deviation of the features as in X."""
-        scaled = copy.copy(self)
-        own = StandardScaler().fit_transform(self.X)
-        scaled.X = StandardScaler().fit(X).inverse_transform(own)
-        return scaled
+    def folds(self, share, seed):
+        """Return labelled, unlabelled and test rows of each fold.
 
-
-def drawn(corpus, rows, share, seed):
-    """Split rows into those that keep their emotion and the rest, by emotion.
-
-    A larger share keeps the emotions that a smaller one keeps.
-    """
-    rng = np.random.default_rng([seed, *rows[:1]])
-    kept = []
-    for emotion in np.unique(corpus.y):
-        own = rng.permutation(rows[corpus.y[rows] == emotion])
-        kept.append(own[: max(1, round(share * len(own)))])
-    kept = np.sort(np.concatenate(kept))
-    return kept, np.setdiff1d(rows, kept)
+        A larger share keeps the emotions that a smaller one keeps.
+        """
+        splitter = GroupKFold(N_FOLDS)
+        for fold, (train, test) in enumerate(
+            splitter.split(self.X, self.y, self.speakers)
+        ):
+            rng = np.random.default_rng([seed, fold])
+            kept = []
+            for emotion in np.unique(self.y[train]):
+                own = rng.permutation(train[self.y[train] == emotion])
+                kept.append(own[: max(1, round(share * len(own)))])
+            kept = np.sort(np.concatenate(kept))
+            yield kept, np.setdiff1d(train, kept), test
 
 
-def fit(model, corpus, kept, unlabeled):
-    """Fit a model of any kind; `unlabeled` are pairs of a corpus and rows."""
-    X, y = corpus.X[kept], corpus.y[kept]
-    unlabeled = [(source, rows) for source, rows in unlabeled if len(rows)]
-    if isinstance(model, SelfTrainingClassifier):
-        if not unlabeled:
-            return model.estimator.fit(X, y)
+def read(path):
+    if path.suffix == ".parquet":
+        return Corpus(pd.read_parquet(path))
+    return Corpus(pd.read_csv(path, dtype={"speaker": str}))
+
+
+def logistic():
+    return LogisticRegression(C=0.05, class_weight="balanced", max_iter=2000)
+
+
+def linear(corpus, labeled, unlabeled, test, kind):
+    """Return the predictions of a logistic regression."""
+    rows = np.concatenate([labeled, unlabeled])
+    scaler = StandardScaler().fit(corpus.X[labeled if kind == LABELS_ALONE else rows])
+    trained, y = labeled, corpus.y[labeled]
+    if kind == PSEUDO_LABELS:
         emotions, codes = np.unique(y, return_inverse=True)
-        others = np.concatenate([source.X[rows] for source, rows in unlabeled])
-        model.fit(np.concatenate([X, others]), np.r_[codes, [-1] * len(others)])
-        return Renamed(model, emotions)
-    if not isinstance(model, AutoencoderSER):
-        return model.fit(X, y)
-    more = {}
-    if unlabeled:
-        more = {
-            name: np.concatenate(
-                [getattr(source, of)[rows] for source, rows in unlabeled]
+        both = Utterances(
+            X=corpus.X[rows],
+            targets=np.concatenate([codes, np.full(len(unlabeled), -1)]),
+            sample_weight=np.ones(len(rows)),
+            speakers=corpus.speakers[rows],
+            genders=corpus.genders[rows],
+        )
+        estimated = emotions[pseudo_labels(both, len(labeled), CLIP)]
+        trained, y = rows, np.concatenate([y, estimated])
+    model = make_pipeline(scaler, FunctionTransformer(clipped), logistic())
+    model[-1].fit(model[:-1].transform(corpus.X[trained]), y)
+    return model.predict(corpus.X[test])
+
+
+def clipped(X):
+    """Return features within the bound that the networks have."""
+    return np.clip(X, -CLIP, CLIP)
+
+
+def network(corpus, labeled, unlabeled, test, seed, cls, parameters, data):
+    """Return predictions of a network: a job, see `run_together`."""
+    model = cls(random_state=seed, **parameters)
+    rows, arguments = labeled, {}
+    if "repeated" in data:
+        times = max(1, round(len(unlabeled) / len(labeled)))
+        rows = np.repeat(labeled, times)
+        arguments["sample_weight"] = np.full(len(rows), 1 / times)
+    if "unlabelled" in data:
+        arguments["X_unlabeled"] = corpus.X[unlabeled]
+        arguments["speakers_unlabeled"] = corpus.speakers[unlabeled]
+    if "genders" in data:
+        arguments["genders"] = corpus.genders[rows]
+        if "unlabelled" in data:
+            arguments["genders_unlabeled"] = corpus.genders[unlabeled]
+
+    def fit():
+        model.fit(corpus.X[rows], corpus.y[rows], corpus.speakers[rows], **arguments)
+
+    yield Fit(model, fit)
+    return model.predict(corpus.X[test])
+
+
+def predictions(corpus, networks, shares, seeds, with_linear):
+    """Return the predictions of each method and share: (n_samples, n_seeds)."""
+    found, keys, jobs = {}, [], []
+
+    def keep(method, share, seed, test, values):
+        empty = np.empty((len(corpus.y), seeds), object)
+        found.setdefault((method, share), empty)[test, seed] = values
+
+    for share in shares:
+        for seed in range(seeds):
+            for rows in corpus.folds(share, seed):
+                if with_linear:
+                    for kind in (LABELS_ALONE, ALL_ROWS, PSEUDO_LABELS):
+                        values = linear(corpus, *rows, kind)
+                        name = f"logistic regression, {kind}"
+                        keep(name, share, seed, rows[-1], values)
+                for method, settings in networks.items():
+                    keys.append((method, share, seed, rows[-1]))
+                    jobs.append(network(corpus, *rows, seed, *settings))
+    order = sorted(range(len(jobs)), key=lambda i: keys[i][0])  # similar ones together
+    for start in tqdm(range(0, len(order), MAX_STACK), leave=False):
+        part = order[start : start + MAX_STACK]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            results = run_together([jobs[i] for i in part])
+        for i, result in zip(part, results):
+            if isinstance(result, Exception):
+                raise result
+            keep(*keys[i], result)
+    return found
+
+
+def records(corpus, found):
+    """Return a record for each method and share, with intervals over speakers."""
+    table = []
+    for (method, share), predicted in found.items():
+        recalls = [unweighted_average_recall(corpus.y, one) for one in predicted.T]
+        low, high = uar_interval(corpus.y, predicted, speakers=corpus.speakers)
+        record = {"method": method, "share": share, "uar": np.mean(recalls)}
+        record |= {"low": low, "high": high, "by_seed": recalls}
+        table.append(record)
+    return table
+
+
+def differences(corpus, found, pairs):
+    """Return what the first of each pair has above the second, over speakers."""
+    table = []
+    for (method, share), predicted in found.items():
+        for other in [two for one, two in pairs if one == method]:
+            gap = uar_difference(
+                corpus.y, predicted, found[other, share], speakers=corpus.speakers
             )
-            for name, of in (
-                ("X_unlabeled", "X"),
-                ("speakers_unlabeled", "speakers"),
-                ("genders_unlabeled", "genders"),
-            )
+            record = {"method": method, "other": other, "share": share}
+            record |= {"points": gap.difference, "low": gap.low, "high": gap.high}
+            table.append(record)
+    return table
+
+
+def rounded(table):
+    """Return records with all numbers rounded."""
+    return [
+        {
+            key: np.round(value, 4).tolist()
+            if isinstance(value, list | float | np.floating)
+            else value
+            for key, value in record.items()
         }
-    return model.fit(X, y, corpus.speakers[kept], genders=corpus.genders[kept], **more)
-
-
-class Renamed:
-    """Returns names for the codes that a classifier predicts; -1 is for no label."""
-
-    def __init__(self, model, names):
-        self.model, self.names = model, names
-
-    def predict(self, X):
-        """Return the names."""
-        return self.names[self.model.predict(X)]
-
-
-def folds(corpus):
-    """Return training and test rows for each speaker left out."""
-    return [
-        (
-            np.flatnonzero(corpus.speakers != name),
-            np.flatnonzero(corpus.speakers == name),
-        )
-        for name in np.unique(corpus.speakers)
+        for record in table
     ]
 
 
-def run(function, tasks, n_jobs):
-    """Return the results of a function for all tasks, each on one thread."""
-    return Parallel(n_jobs)(delayed(on_one_thread)(function, *task) for task in tasks)
-
-
-def on_one_thread(function, *arguments):
-    with threadpool_limits(1):
-        return function(*arguments)
-
-
-def predict(method, corpus, other, share, seed, train, test):
-    make, sources = METHODS[method]
-    kept, rest = drawn(corpus, train, share, seed)
-    unlabeled = []
-    if "rest" in sources:
-        unlabeled.append((corpus, rest))
-    if "other" in sources:
-        unlabeled.append((other, np.arange(len(other.X))))
-    if "scaled other" in sources:
-        scaled = other.scaled_to(corpus.X[train])
-        unlabeled.append((scaled, np.arange(len(other.X))))
-    return fit(make(seed), corpus, kept, unlabeled).predict(corpus.X[test])
-
-
-def score(method, corpus, other, share, seeds, n_jobs):
-    """Return the UAR of each seed."""
-    splits = folds(corpus)
-    tasks = [
-        (method, corpus, other, share, seed, *split)
-        for seed in range(seeds)
-        for split in splits
-    ]
-    predictions = iter(run(predict, tasks, n_jobs))
-    truth = np.concatenate([corpus.y[test] for _, test in splits])
-    return [
-        unweighted_average_recall(
-            truth, np.concatenate([next(predictions) for _ in splits])
-        )
-        for _ in range(seeds)
-    ]
-
-
-def corpus_auc(corpus, other, seed, train, test):
-    """Return how well the reconstruction error separates two corpora, as an AUC."""
-    model = fit(autoencoder(seed), corpus, train, [])
-    errors = [model.reconstruction_error(X) for X in (corpus.X[test], other.X)]
-    is_other = np.repeat([0, 1], [len(error) for error in errors])
-    return roc_auc_score(is_other, np.concatenate(errors))
-
-
-def draw(rows, path):
-    """Draw the learning curves."""
-    figure = Figure(figsize=(7, 4.6), layout="constrained")
-    ax = figure.add_subplot()
-    frame = pd.DataFrame(rows)
-    places = {share: place for place, share in enumerate(SHARES)}
-    styles = {"network": "C0", "logistic": "C7", "autoencoder": "C1"}
-    methods = list(dict.fromkeys(frame["method"]))
-    for number, method in enumerate(methods):
-        own = frame[frame["method"] == method]
-        family = method.split()[0].rstrip(",")
-        dashes = sum(name.split()[0].rstrip(",") == family for name in methods[:number])
-        x = [
-            places[share] + 0.035 * (number - len(methods) / 2)
-            for share in own["share"]
-        ]
-        ax.errorbar(
-            x,
-            own["uar"],
-            own["std"],
-            label=method,
-            color=styles[family],
-            linestyle=["-", "--", ":", "-.", (0, (1, 4))][dashes],
-            marker="osD^v"[dashes],
-            markersize=4,
-            linewidth=1.3,
-            elinewidth=0.8,
-        )
-    ax.set(
-        xticks=list(places.values()),
-        xticklabels=[f"{share:.0%}" for share in SHARES],
-        xlabel="Share of the training utterances that keep their emotion",
-        ylabel="Unweighted average recall, new speakers",
+def draw(report, path):
+    """Draw the recall of each corpus against the share of labels."""
+    scores = pd.DataFrame(report["scores"])
+    names = list(scores["corpus"].unique())
+    styles = {
+        "logistic regression, standardised by all rows": ("C7", "-", "s"),
+        "AdversarialSER, labelled rows alone": ("C0", "--", "o"),
+        "AdversarialSER": ("C0", "-", "o"),
+        "AutoencoderSER, labelled rows alone": ("C1", "--", "^"),
+        "AutoencoderSER, pseudo_labels=False": ("C1", ":", "^"),
+        "AutoencoderSER": ("C1", "-", "^"),
+    }
+    n_rows = -(-len(names) // 3)
+    figure = Figure(figsize=(9, 3 * n_rows + 1), layout="constrained")
+    axes = figure.subplots(n_rows, 3, sharex=True, squeeze=False).ravel()
+    for ax, name in zip(axes, names):
+        for number, (method, (color, dashes, marker)) in enumerate(styles.items()):
+            own = scores[(scores["corpus"] == name) & (scores["method"] == method)]
+            ax.plot(
+                np.arange(len(own)) + 0.04 * (number - 2.5),
+                own["uar"],
+                color=color,
+                linestyle=dashes,
+                marker=marker,
+                markersize=4,
+                label=method,
+            )
+        ax.set_title(name)
+        ax.set_xticks(range(len(SHARES)), [f"{share:.0%}" for share in SHARES])
+        ax.grid(axis="y", alpha=0.3)
+    figure.supxlabel("Share of the training utterances that keep their emotion")
+    figure.supylabel("Unweighted average recall, unseen speakers")
+    figure.legend(
+        *axes[0].get_legend_handles_labels(),
+        loc="outside upper center",
+        ncols=2,
+        frameon=False,
     )
-    ax.grid(axis="y", alpha=0.3)
-    ax.legend(fontsize="small", frameon=False)
-    figure.savefig(path, dpi=200)
+    figure.savefig(path, dpi=150)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--other", type=Path, help="CSV of another corpus' features")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--n-jobs", type=int, default=2, help="processes")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="JSON; PNG beside it")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tables", nargs="*", type=Path, default=[])
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--ablation-seeds", type=int, default=1)
+    here = Path(__file__).parent
+    out = here / "results" / "label_efficiency.json"
+    parser.add_argument("--out", type=Path, default=out, help="JSON; PNG beside it")
     args = parser.parse_args()
     emodb = load_emodb(as_frame=True)
-    corpus = Corpus(emodb.frame, emodb.feature_names)
-    other, described = None, None
-    methods = list(METHODS)
-    if args.other:
-        frame = pd.read_csv(args.other, dtype={"speaker": str, "gender": str})
-        other = Corpus(frame, emodb.feature_names)
-        described = {
-            "utterances": len(frame),
-            "speakers": int(pd.Series(other.speakers).nunique()),
-        }
-    else:
-        methods = [name for name in methods if "another corpus" not in name]
-
-    rows = []
-    parts = [(method, share) for method in methods for share in SHARES]
-    for method, share in tqdm(parts, desc="methods and shares"):
-        uars = score(method, corpus, other, share, args.seeds, args.n_jobs)
-        row = {
-            "method": method,
-            "share": share,
-            "uar": round(float(np.mean(uars)), 4),
-            "std": round(float(np.std(uars, ddof=1)), 4),
-            "by_seed": [round(float(uar), 4) for uar in uars],
-        }
-        rows.append(row)
-    print(
-        pd.DataFrame(rows)
-        .pivot(index="method", columns="share", values=["uar", "std"])
-        .loc[methods]
-        .to_string()
-    )
-    error = None
-    if other is not None:
-        tasks = [
-            (corpus, other, seed, *fold)
-            for seed in range(args.seeds)
-            for fold in folds(corpus)
-        ]
-        found = run(corpus_auc, tasks, args.n_jobs)
-        error = {
-            "auc": round(float(np.mean(found)), 4),
-            "smallest": round(float(np.min(found)), 4),
-            "fits": len(found),
-        }
-        print("AUC of the reconstruction error, another corpus:", error)
-    sizes = {}
-    for share in SHARES:
-        kept = [len(drawn(corpus, train, share, 0)[0]) for train, _ in folds(corpus)]
-        sizes[str(share)] = round(float(np.mean(kept)), 1)
+    columns = [*emodb.feature_names, "emotion", "speaker", "gender"]
+    corpora = {"emodb": Corpus(emodb.frame[columns])}
+    corpora |= {path.stem.partition("_")[0]: read(path) for path in args.tables}
     report = {
-        "corpus": "EmoDB",
-        "other": described,
-        "protocol": "leave one speaker out; predictions of all speakers pooled; mean "
-        "and std over the seeds, which draw the labels and the initial weights",
         "settings": {
-            "defaults": "all, but LogisticRegression(C=0.1, class_weight='balanced')",
-            "seeds": list(range(args.seeds)),
-            "labelled_utterances": sizes,
-            "threads": 1,
+            "shares": SHARES,
+            "folds": f"{N_FOLDS}, speaker-disjoint",
+            "seeds": args.seeds,
+            "ablation": {"share": ABLATION_SHARE, "seeds": args.ablation_seeds},
+            "classifier": repr(logistic()),
         },
-        "platform": platform.platform(),
-        **environment(PACKAGES),
-        "curve": rows,
-        "reconstruction_error": error,
+        "versions": environment(["advser", "numpy", "scikit-learn", "torch"]),
+        "corpora": [],
+        "scores": [],
+        "differences": [],
+        "ablation": [],
     }
-    write(args.out, report)
-    draw(rows, args.out.with_suffix(".png"))
+    pairs = [
+        (name, name.partition(",")[0] + f", {LABELS_ALONE}")
+        for name in NETWORKS
+        if not name.endswith(LABELS_ALONE)
+    ]
+    ablation = {
+        name: (AutoencoderSER, parameters, ("unlabelled", *data))
+        for name, (parameters, data) in ABLATION.items()
+    }
+    reference = next(iter(ABLATION))
+    for name, corpus in tqdm(corpora.items()):
+        found = predictions(corpus, NETWORKS, SHARES, args.seeds, True)
+        for table, rows in {
+            "scores": records(corpus, found),
+            "differences": differences(corpus, found, pairs),
+        }.items():
+            report[table] += [{"corpus": name} | row for row in rounded(rows)]
+        report["corpora"].append(
+            {
+                "corpus": name,
+                "n_samples": len(corpus.y),
+                "n_speakers": len(set(corpus.speakers)),
+                "n_emotions": len(set(corpus.y)),
+                "n_labeled": {
+                    str(share): np.mean(
+                        [len(rows[0]) for rows in corpus.folds(share, 0)]
+                    )
+                    for share in SHARES
+                },
+            }
+        )
+        write(args.out, report)
+        draw(report, args.out.with_suffix(".png"))
+    for name, corpus in tqdm(corpora.items() if args.ablation_seeds else ()):
+        found = predictions(
+            corpus, ablation, (ABLATION_SHARE,), args.ablation_seeds, False
+        )
+        against = [(method, reference) for method in list(ABLATION)[1:]]
+        gaps = {row["method"]: row for row in differences(corpus, found, against)}
+        report["ablation"] += [
+            {"corpus": name} | row
+            for row in rounded(
+                record | {"points": gaps.get(record["method"], {}).get("points", 0.0)}
+                for record in records(corpus, found)
+            )
+        ]
+        write(args.out, report)
 
 
 if __name__ == "__main__":

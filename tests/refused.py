@@ -508,10 +508,10 @@ CASES = [
     ),
     Refused(
         TRAINING,
-        "Unlabelled rows at which it diverges",
-        lambda data: fit(data, small(clip=None), X_unlabeled=np.full((4, 4), 1e300)),
+        "Unlabelled rows with values that are too large",
+        lambda data: fit(data, X_unlabeled=np.full((4, 4), 1e300)),
         ValueError,
-        "The training diverged: after 1 epochs, the loss is nan or a weight is not",
+        "`X` or `X_unlabeled` holds values up to 1e+300 in column 0",
     ),
 ]
 

@@ -109,7 +109,8 @@ class _WithObjective(BaseSER):
             Weights of the rows in every term of the loss.
 
         X_unlabeled : array-like of shape (n_unlabeled, n_features), default=None
-            Utterances without a label, for the adversary alone.
+            Utterances without a label, for the standardisation of the features, the
+            adversary and, with `pseudo_labels`, the emotion.
 
         speakers_unlabeled : array-like of shape (n_unlabeled,), default=None
             Their speakers, None or NaN where unknown.
@@ -222,7 +223,8 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
       :class:`~advser.objectives.GroupDRO`).
     - None: the loss of the emotion alone, as a baseline.
 
-    Features may be raw: the network standardises them by the training rows.
+    Features may be raw: the network standardises them by the training rows, the
+    unlabelled ones included.
 
     Parameters
     ----------
@@ -275,6 +277,11 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
         Weights of the emotions in the loss. "balanced" gives each the same total
         weight, as the unweighted average recall (UAR) does, by which the field
         compares.
+
+    pseudo_labels : bool, default=True
+        Whether the rows of `X_unlabeled` train the emotion, too, with emotions that are
+        estimated from the labelled rows (see Notes). With False they train the
+        adversary alone.
 
     early_stopping : bool, default=False
         Whether to set some speakers aside, stop when their UAR has not risen for
@@ -351,12 +358,19 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
     fail on an embedding from which another classifier still predicts the speaker. Train
     an independent probe with `advser.evaluation.speaker_leakage`.
 
-    **Unlabelled rows** have no emotion loss, but count in the objective under their
-    speakers; those of unknown speakers form one speaker more. If they are rows of the
-    speakers that the classifier is scored on, the score is *transductive*.
+    **Unlabelled rows** count in the objective under their speakers; those of unknown
+    speakers form one speaker more. If they are rows of the speakers that the classifier
+    is scored on, the score is *transductive*. With `pseudo_labels`, a logistic
+    regression estimates their emotions: it is fitted to the labelled rows, on features
+    that are normalised by speaker as in :class:`~advser.SpeakerScaler`, since the
+    speakers of training rows are known. The network does not need them to predict. If
+    the speakers determine most of the emotion of the labelled rows (see
+    :func:`~advser.speakers.speaker_confounding`), the features are standardised by all
+    rows instead. See :doc:`/guide/few_labels`.
 
     **Differences from the papers.** See the objectives. Features are bounded and
     regularised by an L2 penalty, not by dropout; dropout uses one mask per batch.
+    ``pseudo_labels=False`` is that of the papers.
 
     Examples
     --------
@@ -373,6 +387,7 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
     _parameter_constraints: dict = {
         **BaseSERClassifier._parameter_constraints,
         **_WithObjective._parameter_constraints,
+        "pseudo_labels": ["boolean"],
     }
 
     def __init__(
@@ -390,6 +405,7 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
         max_epochs: int | None = None,
         batch_size: int = 64,
         class_weight: str | dict | None = "balanced",
+        pseudo_labels: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.2,
         n_iter_no_change: int = 20,
@@ -411,6 +427,7 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.class_weight = class_weight
+        self.pseudo_labels = pseudo_labels
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change

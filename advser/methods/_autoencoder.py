@@ -44,7 +44,8 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
     code is meant to hold the speaker. Set ``speaker_task="adversarial"`` for the
     opposite.
 
-    Features may be raw: the network standardises them by the labelled training rows.
+    Features may be raw: the network standardises them by the training rows, the
+    unlabelled ones included.
 
     Parameters
     ----------
@@ -129,7 +130,15 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
     batch_size : int, default=64
         Rows per training step, and samples of the prior.
 
-    class_weight, early_stopping, validation_fraction, n_iter_no_change : object
+    class_weight : str, dict or None, default="balanced"
+        As in `AdversarialSER`.
+
+    pseudo_labels : bool, default=True
+        Whether the rows of `X_unlabeled` train the emotion, too, with emotions that are
+        estimated from the labelled rows, as in `AdversarialSER`. False is the method of
+        [1]_.
+
+    early_stopping, validation_fraction, n_iter_no_change : object
         As in `AdversarialSER`.
 
     warm_start : bool, default=False
@@ -185,6 +194,9 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
     - The emotions are classes. Activation and valence in bins are classes, too;
       `AutoencoderSERRegressor` predicts them as ratings.
     - ``speaker_task="adversarial"`` is not in the paper.
+    - `pseudo_labels` are not in the paper, and the features are standardised by all
+      rows. Without pseudo-labels, unlabelled rows *reduce* the recall on most corpora,
+      see :doc:`/guide/few_labels`.
     - Features are bounded and weights have an L2 penalty; dropout uses one mask per
       batch.
 
@@ -229,6 +241,7 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         "prior_radius": [NOT_NEGATIVE],
         "categorical_code": ["boolean"],
         "categorical_weight": [NOT_NEGATIVE],
+        "pseudo_labels": ["boolean"],
     }
 
     def __init__(
@@ -255,6 +268,7 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         max_epochs: int = 60,
         batch_size: int = 64,
         class_weight: str | dict | None = "balanced",
+        pseudo_labels: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.2,
         n_iter_no_change: int = 20,
@@ -285,6 +299,7 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.class_weight = class_weight
+        self.pseudo_labels = pseudo_labels
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change

@@ -154,8 +154,8 @@ class WithAutoencoder(BaseSER):
         Returns
         -------
         error : ndarray of shape (n_samples,)
-            Mean squared error over the features, in standard deviations of the labelled
-            training rows and within the bound `clip`. The mean of the training rows as
+            Mean squared error over the features, in standard deviations of the training
+            rows and within the bound `clip`. The mean of the training rows as
             a prediction has an error of about 1.
         """
         return self._apply("reconstruction_error", X)

@@ -120,7 +120,7 @@ class BaseSER(
         task : Emotions or Ratings
 
         standardize : Standardize
-            First layer of the encoder, from the labelled rows.
+            First layer of the encoder, from all rows.
 
         generator : torch.Generator
             Source of the initial weights. What all methods have comes first, so that it
@@ -134,6 +134,10 @@ class BaseSER(
     @abstractmethod
     def _missing_targets(self, n_rows):
         """Return what stands for the unknown targets of some rows: (n_rows, ...)."""
+
+    def _estimate_targets(self, utterances, n_labeled):
+        """Return the utterances, the unlabelled ones with estimated targets if any."""
+        return utterances
 
     @abstractmethod
     def _untrained(self, utterances):
@@ -295,7 +299,12 @@ class BaseSER(
             if is_regressor(self) or len(lost) == len(self.classes_) - 1:
                 raise ValueError(message)
             warn(message, CorpusWarning, stacklevel=4)
-        utterances = labeled if unlabeled is None else labeled.joined_by(unlabeled)
+        utterances, name = labeled, "X"
+        if unlabeled is not None:
+            utterances, name = labeled.joined_by(unlabeled), "X` or `X_unlabeled"
+        standardize = standardization(utterances.X, utterances.sample_weight, name)
+        if unlabeled is not None:
+            utterances = self._estimate_targets(utterances, len(labeled))
         if not again:
             self._task = self._build_task(utterances)
         labels = self._encode(utterances, len(labeled), again)
@@ -306,7 +315,6 @@ class BaseSER(
             self.net_.partial_fit((rows, valid_rows))
             return self._finish_fit(Job(self.net_, rows, valid_rows))
         generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds[1:]]
-        standardize = standardization(labeled.X, labeled.sample_weight)
         network = self._build_network(
             utterances, labels, self._task, standardize, generators[0]
         ).to(rows.x.dtype)

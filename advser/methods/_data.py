@@ -65,7 +65,7 @@ def check_optional_labels(values, name: str, n_rows: int, rows_of: str) -> np.nd
     return check_labels(values, name, n_rows, allow_missing=True, rows_of=rows_of)
 
 
-def standardization(X: np.ndarray, weight: np.ndarray) -> Standardize:
+def standardization(X: np.ndarray, weight: np.ndarray, name: str = "X") -> Standardize:
     """Return the layer that standardises by the weighted statistics of the rows."""
     scaler = StandardScaler()
     with np.errstate(over="ignore", invalid="ignore"):
@@ -75,7 +75,7 @@ def standardization(X: np.ndarray, weight: np.ndarray) -> Standardize:
     if len(too_large):
         column = too_large[0]
         raise ValueError(
-            f"`X` holds values up to {np.abs(X[:, column]).max():.3g} in column "
+            f"`{name}` holds values up to {np.abs(X[:, column]).max():.3g} in column "
             f"{column}, whose variance is not finite; divide the column by a constant, "
             "or leave it out."
         )

@@ -1,5 +1,6 @@
 """Parents of the estimators that predict emotions, and of those that rate."""
 
+from dataclasses import replace
 from numbers import Real
 
 import numpy as np
@@ -21,6 +22,7 @@ from .._validation import (
 )
 from ._base import BaseSER
 from ._data import weights
+from ._pseudo_labels import pseudo_labels
 from ._tasks import Emotions, Ratings, bin_codes
 
 __all__ = ["BaseSERClassifier", "BaseSERRegressor"]
@@ -35,6 +37,7 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
     }
 
     _row_splitter = StratifiedShuffleSplit
+    pseudo_labels: bool
     _remedy = "drop those rows, or pass them as `X_unlabeled`"  # for missing labels
 
     def predict(self, X: npt.ArrayLike) -> np.ndarray:
@@ -140,6 +143,13 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
 
     def _missing_targets(self, n_rows):
         return np.full(n_rows, -1)
+
+    def _estimate_targets(self, utterances, n_labeled):
+        if not self.pseudo_labels:
+            return utterances
+        estimated = pseudo_labels(utterances, n_labeled, self.clip)
+        known = utterances.targets[:n_labeled]
+        return replace(utterances, targets=np.concatenate([known, estimated]))
 
     def _untrained(self, utterances):
         weight = utterances.sample_weight

@@ -20,7 +20,12 @@ from sklearn.metrics import adjusted_mutual_info_score
 from .._validation import check_labels, count_rows
 from ..exceptions import ConfoundedSpeakersWarning
 
-__all__ = ["SpeakerConfounding", "speaker_confounding", "warn_if_confounded"]
+__all__ = [
+    "SpeakerConfounding",
+    "are_confounded",
+    "speaker_confounding",
+    "warn_if_confounded",
+]
 
 CONFOUNDED = 0.5  # above it, hiding the speaker hides more of the emotion than is left
 
@@ -133,6 +138,20 @@ def speaker_confounding(
     )
 
 
+def are_confounded(emotion, speaker):
+    """Whether the speakers determine most of the emotion, from the codes of both.
+
+    Rows in which one of them is -1, unknown, are left out.
+    """
+    known = np.minimum(emotion, speaker) >= 0
+    emotion, speaker = emotion[known], speaker[known]
+    # The bound costs less than the adjusted value, and is enough for most corpora.
+    return (
+        _upper_bound(emotion, speaker) > CONFOUNDED
+        and _adjusted_mutual_information(emotion, speaker) > CONFOUNDED
+    )
+
+
 def warn_if_confounded(emotion, speaker, *, setting, remedy, stacklevel):
     """Warn where a loss that hides the speaker hides the emotion, too.
 
@@ -150,13 +169,10 @@ def warn_if_confounded(emotion, speaker, *, setting, remedy, stacklevel):
     stacklevel : int
         Of the warning, seen from the caller.
     """
+    if not are_confounded(emotion, speaker):
+        return
     known = np.minimum(emotion, speaker) >= 0
     emotion, speaker = emotion[known], speaker[known]
-    # The bound costs less than the adjusted value, and is enough for most corpora.
-    if _upper_bound(emotion, speaker) <= CONFOUNDED:
-        return
-    if _adjusted_mutual_information(emotion, speaker) <= CONFOUNDED:
-        return
     warn(
         f"`{setting}` hides the speaker, and the speaker determines the emotion: "
         f"{speaker_confounding(emotion, speaker)}. The network cannot remove one and "

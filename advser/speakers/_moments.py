@@ -22,7 +22,7 @@ class Moments(NamedTuple):
     variances: np.ndarray
 
 
-def moments(X, codes):
+def moments(X, codes, weight=None):
     """Return count, mean and variance of the rows that share a code.
 
     The function sums differences to the first row of each code, so that a constant
@@ -33,17 +33,19 @@ def moments(X, codes):
     X : ndarray of shape (n_samples, n_features)
     codes : ndarray of shape (n_samples,)
         Every integer from 0 to the largest.
+    weight : ndarray of shape (n_samples,), default=None
+        How often each row counts, more than 0; None for once.
 
     Returns
     -------
     moments : Moments
         Means and variances in float64.
     """
-    _, first, counts = np.unique(codes, return_index=True, return_counts=True)
-    counts = counts[:, None]
+    _, first = np.unique(codes, return_index=True)
+    counts = np.bincount(codes, weight)[:, None]
     origins = X[first].astype(np.float64)
-    ones = np.ones(len(codes))
-    sum_by_code = csr_array((ones, (codes, np.arange(len(codes)))))  # (codes, n)
+    weight = np.ones(len(codes)) if weight is None else weight
+    sum_by_code = csr_array((weight, (codes, np.arange(len(codes)))))  # (codes, n)
     deviations = X - origins[codes]
     means = sum_by_code @ deviations / counts
     deviations -= means[codes]
