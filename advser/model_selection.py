@@ -35,7 +35,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ._engine import Fit, last_step, run_together
 from ._engine._jobs import ends_at_sigterm
-from ._validation import count_rows, take_rows
+from ._validation import check_labels, count_rows, take_rows
 from .exceptions import NotStackedWarning
 from .methods._base import BaseSER
 
@@ -270,6 +270,9 @@ class _StackedSearch(BaseEstimator):
             raise ValueError(
                 f"`error_score` is {self.error_score!r}; use a number or 'raise'."
             )
+        if (groups := params.get("groups")) is not None:
+            groups = check_labels(groups, "groups", count_rows(X))
+            params = {**params, "groups": groups}
         routed = self._get_routed_params_for_fit(params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = list(cv.split(X, y, **routed.splitter.split))
