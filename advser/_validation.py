@@ -1,8 +1,8 @@
 """One door for arrays and one for parameters.
 
-Users pass speakers, emotions and ratings as lists and as arrays of NumPy, pandas, polars
-and pyarrow of any type. These checks return NumPy arrays, equal for equal labels. What they
-refuse is an error that names the parameter.
+Users pass speakers, emotions and ratings as lists and as arrays of NumPy, pandas,
+polars and pyarrow of any type. These checks return NumPy arrays, equal for equal labels.
+What they refuse is an error that names the parameter.
 """
 
 import math
@@ -236,7 +236,7 @@ def _check_distinct(names, name):
         first = seen.setdefault(unicodedata.normalize("NFC", label).strip(), label)
         if first != label:
             raise ValueError(
-                f"`{name}` holds {ascii(first)} and {ascii(label)}, which differ in "
+                f"`{name}` holds {first!a} and {label!a}, which differ in "
                 "white space or in the Unicode form only; write both alike."
             )
 
