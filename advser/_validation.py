@@ -1,8 +1,8 @@
 """One door for arrays and one for parameters.
 
 Users pass speakers, emotions and ratings as lists and as arrays of NumPy, pandas,
-polars and pyarrow of any type. These checks return NumPy arrays, equal for equal labels.
-What they refuse is an error that names the parameter.
+polars and pyarrow of any type. These checks return NumPy arrays, equal for equal
+labels. What they refuse is an error that names the parameter.
 """
 
 import math
