@@ -1,12 +1,13 @@
 """One door for arrays and one for parameters.
 
-Users pass speakers, emotions and ratings as lists and as arrays of NumPy, pandas and
-pyarrow of any type. These checks return NumPy arrays, equal for equal labels. What they
-refuse is an error that names the parameter.
+Users pass speakers, emotions and ratings as lists and as arrays of NumPy, pandas,
+polars and pyarrow of any type. These checks return NumPy arrays, equal for equal
+labels. What they refuse is an error that names the parameter.
 """
 
 import math
 import sys
+import unicodedata
 from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
@@ -52,6 +53,7 @@ __all__ = [
     "check_weights",
     "count_rows",
     "encode",
+    "plain",
     "take_rows",
 ]
 
@@ -159,12 +161,12 @@ def check_labels(
         If the shape, the length or the kind of the labels is wrong, or a label is
         missing and `allow_missing` is False.
     """
-    labels = _unmasked(labels)
+    labels = plain(labels)
     try:
-        if not isinstance(labels, list | tuple):
-            labels = np.asarray(labels)
+        if not isinstance(labels, list | tuple | np.ndarray):
+            labels = np.asarray(labels, dtype=object)  # floats would merge large ints
         shape = np.shape(labels)
-    except ValueError as error:  # rows of different lengths
+    except (ValueError, RuntimeError) as error:  # rows of different lengths
         raise ValueError(f"`{name}` must be one-dimensional: {error}") from error
     if len(shape) == 2 and shape[1] == 1:
         labels = np.asarray(labels, dtype=object)[:, 0]
@@ -196,17 +198,21 @@ def check_labels(
     if kind in ("floating", "mixed-integer-float"):
         numbers = known.astype(float)
         with np.errstate(invalid="ignore"):
-            fractions = ~np.isfinite(numbers) | (numbers % 1 != 0)
-        if fractions.any():
-            raise ValueError(_unknown_kind(name, known[fractions][0]))
+            # From 2**53 on, whole numbers can't be told apart as floats.
+            refused = ~(np.abs(numbers) < 2**53) | (numbers % 1 != 0)
+        if refused.any():
+            raise ValueError(_unknown_kind(name, known[refused][0]))
         known = np.array([int(number) for number in known], dtype=object)
     elif kind not in ("string", "integer", "boolean", "empty"):
         by_kind = {type(label).__name__: label for label in known[::-1]}
         raise ValueError(_unknown_kind(name, *by_kind.values()))
     if kind == "string":
+        known[:] = [str.__str__(label) for label in known]  # of subclasses of str
         check_unicode("".join(known), name)
+        _check_distinct(set(known), name)
     if not missing.any():
-        return known if kind in ("string", "empty") else np.array(known.tolist())
+        found = known if kind in ("string", "empty") else np.array(known.tolist())
+        return known if found.dtype.kind == "f" else found  # huge and negative ones
     values[missing] = None
     values[~missing] = known
     return values
@@ -223,6 +229,18 @@ def check_unicode(text: str, name: str) -> None:
         ) from None
 
 
+def _check_distinct(names, name):
+    """Raise a ValueError for names whose difference can't be seen."""
+    seen: dict[str, str] = {}
+    for label in sorted(names):
+        first = seen.setdefault(unicodedata.normalize("NFC", label).strip(), label)
+        if first != label:
+            raise ValueError(
+                f"`{name}` holds {first!a} and {label!a}, which differ in "
+                "white space or in the Unicode form only; write both alike."
+            )
+
+
 def _is_finite(number):
     """Whether a number is finite as a float."""
     try:
@@ -231,12 +249,22 @@ def _is_finite(number):
         return False
 
 
-def _unmasked(values):
-    """Return pyarrow and masked arrays as others, None where a value is missing."""
-    if hasattr(values, "to_pylist"):
-        return values.to_pylist()
+def plain(values: Any) -> Any:
+    """Return arrays of pyarrow and polars, and masked ones, as others.
+
+    A missing value becomes None, and a table a table of pandas.
+    """
     if isinstance(values, np.ma.MaskedArray):
-        return values.astype(object).filled(None)
+        plain = values.data.astype(object)
+        plain[np.ma.getmaskarray(values)] = None
+        return plain
+    if isinstance(values, str | np.ndarray | pd.Series | pd.Index):
+        return values
+    if hasattr(values, "to_pandas") and hasattr(values, "columns"):
+        return values.to_pandas()
+    for method in ("to_pylist", "to_list"):
+        if hasattr(values, method):
+            return getattr(values, method)()
     return values
 
 
@@ -281,21 +309,21 @@ def check_numbers(
     ValueError
         If the shape is wrong, or an entry is no finite number within the bound.
     """
-    if hasattr(numbers, "to_pandas"):  # tables of pyarrow, and polars
-        numbers = numbers.to_pandas()
-    numbers = _unmasked(numbers)
+    numbers = plain(numbers)
     try:
         if not isinstance(numbers, pd.Series | pd.DataFrame):
             numbers = np.asarray(numbers)
-        _refuse(numbers, "mMc")
+        _refuse(numbers, "mMcV")
         shape = numbers.shape
         if len(shape) not in (1, 2) or shape[0] != n_rows or 0 in shape[1:]:
             raise ValueError(
                 f"its shape is {shape}, and it needs an entry for each of {n_rows} "
                 f"{rows_of}"
             )
-        floats = pd.DataFrame(numbers).to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
+        frame = pd.DataFrame(numbers)  # which finds dates among objects
+        _refuse(frame, "mMc")
+        floats = frame.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ValueError(f"`{name}` must hold numbers: {error}.") from error
     too_large = np.abs(floats) > largest
     if too_large.any():
@@ -359,13 +387,12 @@ def _named(name, check, *args, **settings):
     The array is the last positional argument.
     """
     *args, X = args
-    if isinstance(X, np.ma.MaskedArray):
-        X = X.astype(float).filled(np.nan)
+    X = plain(X)
     try:
         _refuse(X, "mM")
         with np.errstate(all="ignore"):  # sums of large numbers
             return check(*args, X, **settings)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         if name in str(error):
             raise
         kind = TypeError if isinstance(error, TypeError) else ValueError

@@ -1,11 +1,14 @@
 """Labels of every kind become equal arrays, or an error gives the reason."""
 
 from contextlib import contextmanager
+from datetime import date
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -134,6 +137,81 @@ def test_codes_keep_numbers_and_their_texts_apart():
     assert codes.tolist() == [0, 1, 0]
 
 
+LARGE = [2**62 + 1, None, 2**62 + 3]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        LARGE,
+        pl.Series(LARGE),
+        pa.array(LARGE),
+        pd.array(LARGE, dtype="Int64"),
+        np.ma.array([2**62 + 1, 0, 2**62 + 3], mask=[0, 1, 0]),
+    ],
+    ids=lambda labels: type(labels).__name__,
+)
+def test_large_numbers_stay_apart(labels):
+    assert check_labels(labels, "y", 3, allow_missing=True).tolist() == LARGE
+
+
+@pytest.mark.parametrize("labels", [[2**63, -1], [2**70, 2**71], [2**63, 2**63 + 1]])
+def test_huge_numbers_are_kept(labels):
+    assert check_labels(labels, "y", 2).tolist() == labels
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [2.0**53, 1.0],  # 2**53 + 1 would be the same
+        [1e300, 1.0],
+        pl.Series([{"a": 1}, {"a": 2}]),
+        torch.ones(2, requires_grad=True),
+        pa.table({"a": [1, 2], "b": [1, 2]}),
+    ],
+    ids=str,
+)
+def test_labels_that_would_merge_or_have_no_value_are_named(labels):
+    with pytest.raises(ValueError, match="`y`"):
+        check_labels(labels, "y", 2)
+
+
+@pytest.mark.parametrize(
+    ("labels", "shown"),
+    [
+        (["\u00e9", "e\u0301"], r"'e\\u0301' and '\\xe9'"),  # both show as é
+        (["anna", "anna "], "'anna' and 'anna '"),
+        (["03", "\t03"], r"'\\t03' and '03'"),
+        (["", " "], "'' and ' '"),
+    ],
+)
+def test_names_whose_difference_cannot_be_seen_are_refused(labels, shown):
+    with pytest.raises(ValueError, match=f"`speakers` holds {shown}, which differ in"):
+        check_labels(labels, "speakers", 2)
+    assert check_labels(labels[:1] * 2, "speakers", 2).tolist() == labels[:1] * 2
+    assert check_labels(["a", "A"], "speakers", 2).tolist() == ["a", "A"]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        pd.date_range("2020", periods=2, tz="UTC"),
+        [pd.Timestamp("2020"), pd.Timestamp("2021")],
+        pl.Series([date(2020, 1, 1)] * 2),
+        pa.array([date(2020, 1, 1)] * 2),
+        np.zeros(2, dtype=[("a", float)]),
+        torch.ones(2, requires_grad=True),
+        [10**400, 1],
+        [1j, 1],
+        ["a", "b"],
+    ],
+    ids=str,
+)
+def test_what_is_no_number_is_named(numbers):
+    with pytest.raises(ValueError, match="`y` must hold numbers"):
+        check_numbers(numbers, "y", 2)
+
+
 # The door for parameters
 
 
@@ -249,6 +327,15 @@ CONTAINERS = {
     "arrow-backed": lambda values: pd.Series(
         values, dtype=pd.ArrowDtype(pa.array(values).type)
     ),
+    "polars": pl.Series,
+    "polars categorical": lambda values: pl.Series(
+        values, dtype=pl.Categorical if isinstance(values[0], str) else None
+    ),
+    "polars frame": lambda values: pl.DataFrame({"label": values}),
+    "pyarrow table": lambda values: pa.table({"label": values}),
+    "numpy.str_": lambda values: [
+        np.str_(value) if isinstance(value, str) else value for value in values
+    ],
     "floats": lambda values: (
         values if isinstance(values[0], str | bool) else np.array(values, dtype=float)
     ),
@@ -263,18 +350,25 @@ def test_labels_of_any_container_are_those_of_a_list(values, container):
     assert {type(label) for label in found.tolist()} == {type(values[0])}
 
 
-@given(LABELS, MISSING, st.sampled_from(["list", "pandas", "nullable", "pyarrow"]))
+WITH_MISSING = {
+    "list": list,
+    "pandas": pd.Series,
+    "nullable": pd.array,
+    "pyarrow": pa.array,
+    "pyarrow table": lambda values: pa.table({"label": values}),
+    "polars": pl.Series,
+    "masked array": lambda values: np.ma.array(
+        [*values[:-1], values[0]], mask=[value is None for value in values]
+    ),
+}
+
+
+@given(LABELS, MISSING, st.sampled_from(sorted(WITH_MISSING)))
 def test_missing_labels_of_any_container_are_found(values, missing, container):
     values = [*values, missing]
     if container != "list":
         values[-1] = None
-    kinds = {
-        "list": list,
-        "pandas": pd.Series,
-        "nullable": pd.array,
-        "pyarrow": pa.array,
-    }
-    found = kinds[container](values)
+    found = WITH_MISSING[container](values)
     labels = check_labels(found, "speakers", len(values), allow_missing=True)
     assert labels.tolist() == [*values[:-1], None]
     with pytest.raises(ValueError, match="`speakers` has 1 missing labels"):
@@ -340,6 +434,7 @@ TABLES = {
     "frame": lambda rows: pd.DataFrame(rows, columns=["a", "b"]),
     "nullable": lambda rows: pd.DataFrame(rows, columns=["a", "b"], dtype="Float64"),
     "pyarrow": lambda rows: pa.table({"a": rows[:, 0], "b": rows[:, 1]}),
+    "polars": lambda rows: pl.DataFrame(rows, schema=["a", "b"]),
     "arrow-backed": lambda rows: pd.DataFrame(
         {"a": rows[:, 0], "b": rows[:, 1]}, dtype="float64[pyarrow]"
     ),
@@ -389,8 +484,13 @@ def test_fit_is_the_same_for_all_containers(fit_tiny, table, kind):
         (np.ma.masked_greater(X, 1), "Input X contains NaN"),
         (pd.DataFrame({"a": pd.date_range("2020", periods=12)}), "`X` is refused"),
         (np.arange(24).reshape(12, 2).astype("m8[s]"), "`X` is refused"),
+        (pl.DataFrame({"a": [date(2020, 1, 1)] * 12}), "`X` is refused"),
+        (pl.DataFrame({"a": [1.5, None] * 6}), "Input X contains NaN"),
+        (pa.table({"a": [date(2020, 1, 1)] * 12}), "`X` is refused"),
+        (np.ma.array([["a"]] * 12), "`X` is refused"),
+        ([[10**400]] * 12, "`X` is refused"),
+        (torch.ones(12, 1, requires_grad=True), "`X` is refused"),
     ],
-    ids=["strings", "ragged", "masked", "dates", "durations"],
 )
 def test_refused_features_are_named(table, message):
     with pytest.raises((ValueError, TypeError), match=message):

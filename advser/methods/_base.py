@@ -50,6 +50,7 @@ from .._validation import (
     check_rows,
     check_weights,
     encode,
+    plain,
 )
 from ..exceptions import CorpusWarning
 from ..nn import Clip, mlp
@@ -509,6 +510,7 @@ class BaseSER(
                         "it describes, or leave it out."
                     )
             return None
+        X_unlabeled = plain(X_unlabeled)
         names = getattr(self, "feature_names_in_", None)
         columns = getattr(X_unlabeled, "columns", names)
         check_origin(self, X_unlabeled, reset=False)

@@ -77,7 +77,8 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
         """
         predicted = self.predict(X)
         y = check_labels(y, "y", len(predicted))
-        return accuracy_score(y, predicted, sample_weight=sample_weight)
+        weight = check_weights(sample_weight, "sample_weight", len(predicted))
+        return accuracy_score(y, predicted, sample_weight=weight)
 
     def predict_proba(self, X: npt.ArrayLike) -> np.ndarray:
         """Return the probability of each emotion.
@@ -256,7 +257,8 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
                 f"`y` has {n_missing} missing ratings of {y.size}; drop those rows, or "
                 "use a scorer of `advser.metrics.rating_scorers`."
             )
-        return r2_score(y, predicted, sample_weight=sample_weight)
+        weight = check_weights(sample_weight, "sample_weight", len(predicted))
+        return r2_score(y, predicted, sample_weight=weight)
 
     def _check_targets(self, y, n_rows, again):
         # Their squares, too, are finite in the numbers that the network computes with.

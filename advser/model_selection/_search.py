@@ -19,6 +19,7 @@ from sklearn.model_selection import (
 from sklearn.utils import indexable
 from sklearn.utils._param_validation import Interval
 
+from .._validation import check_labels, count_rows
 from ._evaluation import MAX_STACK, Evaluation, is_stackable, warn_not_stacked
 
 __all__ = ["StackedGridSearchCV", "StackedRandomizedSearchCV"]
@@ -106,6 +107,9 @@ class _StackedSearch(BaseEstimator):
             raise ValueError(
                 f"`error_score` is {self.error_score!r}; use a number or 'raise'."
             )
+        if (groups := params.get("groups")) is not None:
+            groups = check_labels(groups, "groups", count_rows(X))
+            params = {**params, "groups": groups}
         routed = self._get_routed_params_for_fit(params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = list(cv.split(X, y, **routed.splitter.split))

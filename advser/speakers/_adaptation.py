@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import type_of_target
 from .._validation import check_labels, encode
 from ..exceptions import AdaptationWarning
 from ..metrics import unweighted_average_recall
-from ._emotions import are_ratings
+from ._emotions import emotions_of
 from ._moments import Moments, pool
 
 __all__ = ["ORDERS", "choose", "running", "utterance_order"]
@@ -156,9 +156,9 @@ def choose(scaler, X, y, codes):
         What the choice depends on; None if there is no choice.
     """
     no_choice = False, True, None
-    if np.asarray(y).ndim != 1 or codes.max() < 1 or are_ratings(y):
+    labels = emotions_of(y, len(X))
+    if labels is None or codes.max() < 1:
         return no_choice
-    labels = check_labels(y, "y", len(X), allow_missing=True)
     known = ~pd.isna(labels)
     kind = type_of_target(np.array(labels[known].tolist())) if known.any() else ""
     if kind not in ("binary", "multiclass"):

@@ -10,10 +10,10 @@ from scipy.special import log_softmax, softmax
 from sklearn.covariance import ledoit_wolf
 from sklearn.utils.multiclass import check_classification_targets
 
-from .._validation import check_labels, encode
+from .._validation import check_labels, encode, plain
 from ._moments import Moments, best_shrinkage, moments, pool
 
-__all__ = ["EmotionEffects", "are_ratings", "move_neutral", "neutral_offset"]
+__all__ = ["EmotionEffects", "emotions_of", "move_neutral", "neutral_offset"]
 
 N_FOLDS = 5  # of speakers, to calibrate the temperature
 N_ESTIMATES = 5  # of the emotions of a speaker, each with the mean of the one before
@@ -185,10 +185,9 @@ def neutral_offset(X, y, codes, own, neutral):
         raise ValueError(
             f"`neutral` must be the label of one emotion, or None; got {neutral!r}."
         )
-    labels = np.asarray(y)
-    if labels.ndim != 1 or neutral is None or are_ratings(labels):
+    labels = None if neutral is None else emotions_of(y, len(X))
+    if labels is None:
         return None
-    labels = check_labels(labels, "y", len(X), allow_missing=True)
     is_neutral = np.array([label == neutral for label in labels])
     if not is_neutral.any():
         return None
@@ -200,12 +199,23 @@ def neutral_offset(X, y, codes, own, neutral):
     return (own.means[speakers] - of_neutral.means)[has_both].mean(axis=0)
 
 
-def are_ratings(values):
-    """Whether the values are numbers of which one is not whole."""
-    kind = infer_dtype(values, skipna=True)
-    return kind in ("floating", "mixed-integer-float") and any(
-        number % 1 for number in values if not isna(number)
+def emotions_of(y, n_rows):
+    """Return y as labels, None where missing; None for no y, or for one of ratings.
+
+    Ratings have several columns, or a number that is not whole.
+    """
+    if y is None:
+        return None
+    values = np.asarray(plain(y), dtype=object)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    are_floats = values.ndim == 1 and infer_dtype(values, skipna=True) in (
+        "floating",
+        "mixed-integer-float",
     )
+    if values.ndim == 2 or (are_floats and any(v % 1 for v in values if not isna(v))):
+        return None
+    return check_labels(values, "y", n_rows, allow_missing=True)
 
 
 def move_neutral(X, neutral, offset, label):
