@@ -8,14 +8,17 @@ speakers of all training utterances are known.
 
 EmoDB is always included. A table has one row per utterance: the features and the
 columns "emotion" and "speaker", and "gender" where it is known. The report has scores,
-and no rows of the corpora; it is written again after each corpus.
+and no rows of the corpora. It is written after each corpus and share, and a further
+call with the same arguments goes on where the last one ended.
 
 Nothing is chosen: all estimators run with their defaults, except for the C of the
 logistic regression, which is that of the other benchmarks.
 """
 
 import argparse
+import json
 import warnings
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -39,11 +42,11 @@ from advser.metrics import unweighted_average_recall
 SHARES = (0.1, 0.25, 0.5)
 N_FOLDS = 4
 OTHER = ("file", "emotion", "speaker", "gender")
-MAX_STACK = 128
 CLIP = 2.0  # the default of the networks
 LABELS_ALONE = "labelled rows alone"
 ALL_ROWS = "standardised by all rows"
 PSEUDO_LABELS = "the same pseudo-labels"
+LINEAR = (LABELS_ALONE, ALL_ROWS, PSEUDO_LABELS)
 
 PLAIN = {"prior_weight": 0.0, "reconstruction_weight": 0.0, "speaker_task": None}
 FAITHFUL = {"pseudo_labels": False}
@@ -82,7 +85,6 @@ ABLATION = {
     "pseudo-labels, neither speaker nor gender": ({"speaker_task": None}, ()),
     "pseudo-labels, emotion alone": (PLAIN, ()),
 }
-ABLATION_SHARE = 0.1
 
 
 class Corpus:
@@ -95,6 +97,16 @@ class Corpus:
         self.speakers = table["speaker"].astype(str).to_numpy(object)
         unknown = pd.Series([None] * len(table), dtype=object)
         self.genders = table.get("gender", unknown).to_numpy(object)
+
+    def described(self, name):
+        """Return the sizes of the corpus."""
+        labeled = {
+            str(share): np.mean([len(rows) for rows, *_ in self.folds(share, 0)])
+            for share in SHARES
+        }
+        sizes = {"n_samples": len(self.y), "n_labeled": labeled}
+        sizes |= {"n_speakers": len(set(self.speakers)), "n_emotions": len(set(self.y))}
+        return {"corpus": name, **sizes}
 
     def folds(self, share, seed):
         """Return labelled, unlabelled and test rows of each fold.
@@ -173,61 +185,54 @@ def network(corpus, labeled, unlabeled, test, seed, cls, parameters, data):
     return model.predict(corpus.X[test])
 
 
-def predictions(corpus, networks, shares, seeds, with_linear):
-    """Return the predictions of each method and share: (n_samples, n_seeds)."""
+def predictions(corpus, networks, share, seeds, with_linear):
+    """Return the predictions of each method: (n_samples, n_seeds)."""
     found, keys, jobs = {}, [], []
 
-    def keep(method, share, seed, test, values):
+    def keep(method, seed, test, values):
         empty = np.empty((len(corpus.y), seeds), object)
-        found.setdefault((method, share), empty)[test, seed] = values
+        found.setdefault(method, empty)[test, seed] = values
 
-    for share in shares:
-        for seed in range(seeds):
-            for rows in corpus.folds(share, seed):
-                if with_linear:
-                    for kind in (LABELS_ALONE, ALL_ROWS, PSEUDO_LABELS):
-                        values = linear(corpus, *rows, kind)
-                        name = f"logistic regression, {kind}"
-                        keep(name, share, seed, rows[-1], values)
-                for method, settings in networks.items():
-                    keys.append((method, share, seed, rows[-1]))
-                    jobs.append(network(corpus, *rows, seed, *settings))
-    order = sorted(range(len(jobs)), key=lambda i: keys[i][0])  # similar ones together
-    for start in tqdm(range(0, len(order), MAX_STACK), leave=False):
-        part = order[start : start + MAX_STACK]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            results = run_together([jobs[i] for i in part])
-        for i, result in zip(part, results):
-            if isinstance(result, Exception):
-                raise result
-            keep(*keys[i], result)
+    for seed in range(seeds):
+        for rows in corpus.folds(share, seed):
+            for kind in LINEAR if with_linear else ():
+                values = linear(corpus, *rows, kind)
+                keep(f"logistic regression, {kind}", seed, rows[-1], values)
+            for method, settings in networks.items():
+                keys.append((method, seed, rows[-1]))
+                jobs.append(network(corpus, *rows, seed, *settings))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        results = run_together(jobs)
+    for key, result in zip(keys, results):
+        if isinstance(result, Exception):
+            raise result
+        keep(*key, result)
     return found
 
 
 def records(corpus, found):
-    """Return a record for each method and share, with intervals over speakers."""
+    """Return a record for each method, with its interval over speakers."""
     table = []
-    for (method, share), predicted in found.items():
+    for method, predicted in found.items():
         recalls = [unweighted_average_recall(corpus.y, one) for one in predicted.T]
         low, high = uar_interval(corpus.y, predicted, speakers=corpus.speakers)
-        record = {"method": method, "share": share, "uar": np.mean(recalls)}
-        record |= {"low": low, "high": high, "by_seed": recalls}
-        table.append(record)
+        record = {"method": method, "uar": np.mean(recalls), "low": low, "high": high}
+        table.append(record | {"by_seed": recalls})
     return table
 
 
 def differences(corpus, found, pairs):
-    """Return what the first of each pair has above the second, over speakers."""
+    """Return how far the first of each pair is above the second, over speakers."""
     table = []
-    for (method, share), predicted in found.items():
-        for other in [two for one, two in pairs if one == method]:
+    for method, other in pairs:
+        if method != other:
             gap = uar_difference(
-                corpus.y, predicted, found[other, share], speakers=corpus.speakers
+                corpus.y, found[method], found[other], speakers=corpus.speakers
             )
-            record = {"method": method, "other": other, "share": share}
-            record |= {"points": gap.difference, "low": gap.low, "high": gap.high}
-            table.append(record)
+            bounds = {"low": gap.low, "high": gap.high}
+            record = {"method": method, "other": other, "gap": gap.difference}
+            table.append(record | bounds)
     return table
 
 
@@ -289,7 +294,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tables", nargs="*", type=Path, default=[])
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--ablation-seeds", type=int, default=1)
     here = Path(__file__).parent
     out = here / "results" / "label_efficiency.json"
     parser.add_argument("--out", type=Path, default=out, help="JSON; PNG beside it")
@@ -298,67 +302,46 @@ def main():
     columns = [*emodb.feature_names, "emotion", "speaker", "gender"]
     corpora = {"emodb": Corpus(emodb.frame[columns])}
     corpora |= {path.stem.partition("_")[0]: read(path) for path in args.tables}
-    report = {
-        "settings": {
-            "shares": SHARES,
-            "folds": f"{N_FOLDS}, speaker-disjoint",
-            "seeds": args.seeds,
-            "ablation": {"share": ABLATION_SHARE, "seeds": args.ablation_seeds},
-            "classifier": repr(logistic()),
-        },
-        "versions": environment(["advser", "numpy", "scikit-learn", "torch"]),
-        "corpora": [],
-        "scores": [],
-        "differences": [],
-        "ablation": [],
+    settings = {
+        "folds": f"{N_FOLDS}, speaker-disjoint",
+        "seeds": args.seeds,
+        "ablation_share": SHARES[0],
+        "classifier": repr(logistic()),
+        **environment(["advser", "numpy", "scikit-learn", "torch"]),
     }
-    pairs = [
-        (name, name.partition(",")[0] + f", {LABELS_ALONE}")
-        for name in NETWORKS
-        if not name.endswith(LABELS_ALONE)
-    ]
+    report = json.loads(args.out.read_text("utf-8")) if args.out.exists() else {}
+    if report.get("settings") != settings:
+        tables = {"corpora": [], "scores": [], "differences": [], "ablation": []}
+        report = {"settings": settings, **tables}
+    report["corpora"] = [corpus.described(name) for name, corpus in corpora.items()]
+    alone = [f"{cls}, {LABELS_ALONE}" for cls in ("AdversarialSER", "AutoencoderSER")]
+    pairs = [(one, two) for one in NETWORKS for two in alone if one[:8] == two[:8]]
+    pairs += [(name, f"logistic regression, {ALL_ROWS}") for name in NETWORKS]
     ablation = {
         name: (AutoencoderSER, parameters, ("unlabelled", *data))
         for name, (parameters, data) in ABLATION.items()
     }
-    reference = next(iter(ABLATION))
-    for name, corpus in tqdm(corpora.items()):
-        found = predictions(corpus, NETWORKS, SHARES, args.seeds, True)
-        for table, rows in {
-            "scores": records(corpus, found),
-            "differences": differences(corpus, found, pairs),
-        }.items():
-            report[table] += [{"corpus": name} | row for row in rounded(rows)]
-        report["corpora"].append(
-            {
-                "corpus": name,
-                "n_samples": len(corpus.y),
-                "n_speakers": len(set(corpus.speakers)),
-                "n_emotions": len(set(corpus.y)),
-                "n_labeled": {
-                    str(share): np.mean(
-                        [len(rows[0]) for rows in corpus.folds(share, 0)]
-                    )
-                    for share in SHARES
-                },
-            }
-        )
+    against = [(name, next(iter(ABLATION))) for name in ABLATION]
+    parts = [("scores", share, name) for share, name in product(SHARES, corpora)]
+    parts[len(corpora) : len(corpora)] = [
+        ("ablation", SHARES[0], name) for name in corpora
+    ]
+    for table, share, name in tqdm(parts):
+        if any(
+            row["corpus"] == name and row["share"] == share for row in report[table]
+        ):
+            continue
+        corpus, is_main = corpora[name], table == "scores"
+        networks = NETWORKS if is_main else ablation
+        found = predictions(corpus, networks, share, args.seeds, with_linear=is_main)
+        made = {table: records(corpus, found)}
+        gaps = differences(corpus, found, pairs if is_main else against)
+        made["differences"] = [{"of": table, **row} for row in gaps]
+        for kind, rows in made.items():
+            common = {"corpus": name, "share": share}
+            report[kind] += [common | row for row in rounded(rows)]
         write(args.out, report)
         draw(report, args.out.with_suffix(".png"))
-    for name, corpus in tqdm(corpora.items() if args.ablation_seeds else ()):
-        found = predictions(
-            corpus, ablation, (ABLATION_SHARE,), args.ablation_seeds, False
-        )
-        against = [(method, reference) for method in list(ABLATION)[1:]]
-        gaps = {row["method"]: row for row in differences(corpus, found, against)}
-        report["ablation"] += [
-            {"corpus": name} | row
-            for row in rounded(
-                record | {"points": gaps.get(record["method"], {}).get("points", 0.0)}
-                for record in records(corpus, found)
-            )
-        ]
-        write(args.out, report)
 
 
 if __name__ == "__main__":

@@ -601,6 +601,7 @@ def test_class_code_looks_like_certain_classes_in_their_shares(emodb):
         ours = AutoencoderSER(
             categorical_code=True,
             categorical_weight=weight,
+            pseudo_labels=False,
             prior_weight=1.0,
             discriminator_lr_scale=1.0,
             clip=None,
