@@ -106,7 +106,7 @@ def report(
     pairs = comparison.pairwise(baseline, confidence_level=confidence_level)
     seeds = [len(planned["seeds"]) for planned in settings["estimators"].values()]
     candidates = summary["candidates"][summary["candidates"] > 0]
-    searched = [f"{name}: {n}" for name, n in candidates.items() if n > 1]
+    n_searched = (candidates > 1).sum()
     targets = settings["data"].get("targets", [])
     of_targets = {name: comparison.of_target(name) for name in targets}
     page = read_template().render(
@@ -115,8 +115,9 @@ def report(
         benchmark=benchmark,
         n_seeds=max(seeds),
         n_missing=sum(seeds) * settings["protocol"]["n_folds"] - len(comparison.scores),
-        searched=searched if candidates.nunique() > 1 else [],
-        kinds=kinds_of(finished, measure, confidence_level),
+        n_searched=n_searched if candidates.nunique() > 1 else 0,
+        most_candidates=candidates.max(),
+        kinds=kinds_of(finished, pairs, measure, confidence_level),
         intervals=draw_intervals(
             with_looks(finished, comparison), measure, confidence_level
         ),
@@ -164,18 +165,45 @@ def read_template():
     return environment.get_template("report.html")
 
 
-def kinds_of(finished, measure, confidence_level):
+def kinds_of(finished, pairs, measure, confidence_level):
     """Return a heading, what is known, and the best estimator of each kind."""
     found = []
     for kind, heading in HEADINGS.items():
         scores = finished.loc[finished["kind"] == kind, measure]
         if len(scores):
-            best = finished.loc[scores.idxmax()]
+            name = scores.idxmax()
+            best = finished.loc[name]
             ends = (f"{best[f'{measure}_{end}']:.3f}" for end in ("low", "high"))
             known = KNOWLEDGE[kind.partition(",")[0]]
             score = f"{best[measure]:.3f} ({confidence_level:.0%}: {' to '.join(ends)})"
-            found.append((heading, known, scores.idxmax(), score, len(scores)))
+            test = finding_of(name, pairs)
+            found.append((heading, known, name, score, len(scores), test))
     return found
+
+
+def finding_of(best, pairs):
+    """Return in words how the best estimator compares with those tested against it."""
+    effect, form, unit = effect_of(pairs)
+    is_first = pairs["estimator"] == best
+    own = pairs[is_first | (pairs["other"] == best)]
+    if own.empty:
+        return ""
+    effects = own[effect].where(is_first, -own[effect])
+    if len(own) == 1:
+        row, value = own.iloc[0], f"{effects.iloc[0]:{form}}{unit}"
+        other = row["other"] if row["estimator"] == best else row["estimator"]
+        verdict = "significant" if row["p_holm"] < 0.05 else "not significant"
+        p_value = f"corrected p-value {row['p_holm']:.3f}"
+        return f"the difference from {other}, {value}, is {verdict} ({p_value})"
+    n_better = ((own["p_holm"] < 0.05) & (effects > 0)).sum()
+    return f"significantly better than {n_better} of the {len(own)} others"
+
+
+def effect_of(pairs):
+    """Return the column of a difference, its format and its unit."""
+    if "points" in pairs:
+        return "points", "+z.1f", " points"
+    return "difference", "+z.3f", ""
 
 
 def draw_intervals(finished, measure, confidence_level):
@@ -195,8 +223,6 @@ def draw_intervals(finished, measure, confidence_level):
 def score_table(summary, measure, confidence_level, *, with_fits=False):
     """Return the scores of each estimator, and seeds, candidates and time if wanted."""
     table = pd.DataFrame(index=summary.index)
-    if with_fits:
-        table["seeds"] = summary["seeds"].map(str)
     scores = texts("{:z.3f}", summary[measure])
     table[measure.upper()] = [score or "none" for score in scores]
     ends = summary[f"{measure}_low"], summary[f"{measure}_high"]
@@ -207,6 +233,7 @@ def score_table(summary, measure, confidence_level, *, with_fits=False):
     worst = summary[f"worst_speaker_{measure}"], summary["worst_speaker"]
     table["worst speaker"] = texts("{:z.3f} ({})", *worst)
     if with_fits:
+        table["seeds"] = summary["seeds"].map(str)
         table["candidates"] = summary["candidates"].map(str)
         table["fit, s"] = texts("{:.2f}", summary["fit_seconds"])
     return table_of(table, summary["kind"])
@@ -229,7 +256,7 @@ def draw_differences(pairs, measure, confidence_level):
 
 def pair_table(pairs, confidence_level):
     """Return the table of the differences."""
-    effect, form = ("points", "+.1f") if "points" in pairs else ("difference", "+.3f")
+    effect, form, _ = effect_of(pairs)
     interval = texts(f"{{:{form}}} to {{:{form}}}", pairs["low"], pairs["high"])
     table = {
         "compared with": pairs["other"],

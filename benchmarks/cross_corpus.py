@@ -19,7 +19,6 @@ from pathlib import Path
 
 import pandas as pd
 from _report import environment, write
-from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix
 from sklearn.model_selection import GroupKFold, cross_val_score
@@ -155,8 +154,7 @@ def main():
         "confusions": confusions(comparison),
     }
     write(args.out, report)
-    figure = Figure(figsize=(13, 11), layout="constrained")
-    CrossCorpusDisplay.from_comparison(comparison, figure=figure)
+    figure = CrossCorpusDisplay.from_comparison(comparison).figure_
     figure.savefig(args.out.with_suffix(".png"), dpi=150)
 
 

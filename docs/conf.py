@@ -22,15 +22,17 @@ autodoc_typehints = "none"  # the docstrings have the types
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
+    "links",
     "mathml",
 ]
 exclude_patterns = ["_build", "examples"]
 templates_path = ["_templates"]
 default_role = "literal"
 
-# Other projects' objects are named, but not linked: that would need the network.
+# Objects of other projects that `links` does not link are named only.
 nitpick_ignore_regex = [
     ("py:.*", r"(sklearn|joblib|skorch|torch|numpy|pandas|matplotlib|distributed)\..*"),
 ]

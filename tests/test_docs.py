@@ -5,6 +5,8 @@ import importlib
 import pkgutil
 import re
 import shutil
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -23,22 +25,28 @@ MODULES = [
     for module in pkgutil.walk_packages(advser.__path__, "advser.")
     if not module.name.endswith("__main__")
 ]
-# A line that opens a block of Python, then the block, in Markdown or in reST.
+# A line that opens a block of Python, then the block, in Markdown or in reST, there
+# perhaps with what it prints.
+INDENTED = r"(?:   .*\n|\n)+"
 BLOCK = re.compile(
     r"^(?:```python\n(?P<markdown>(?:(?!```).*\n)*)"
-    r"|\.\. code-block:: python\n\n(?P<rest>(?:   .*\n|\n)+))",
+    rf"|\.\. code-block:: python\n\n(?P<rest>{INDENTED})"
+    rf"(?:\.\. code-block:: text\n\n(?P<printed>{INDENTED}))?)",
     re.MULTILINE,
 )
+NUMBER = re.compile(r"-?\d+\.\d+")
 
 
 def blocks(page):
-    """Return the blocks of Python of a page: the code, on the lines it has there."""
+    """Return the blocks of Python of a page: the code, on its lines, and the output."""
     text = page.read_text(encoding="utf-8")
     found = []
     for match in BLOCK.finditer(text):
         code = match["markdown"] or re.sub("^   ", "", match["rest"], flags=re.M)
-        n_lines_before = text.count("\n", 0, match.start(match.lastgroup))
-        found.append(compile("\n" * n_lines_before + code, page, "exec"))
+        group = "rest" if match["markdown"] is None else "markdown"
+        n_lines_before = text.count("\n", 0, match.start(group))
+        code = compile("\n" * n_lines_before + code, page, "exec")
+        found.append((code, match["printed"]))
     return found
 
 
@@ -61,8 +69,19 @@ def test_page_runs_from_top_to_bottom(page, corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
     with sklearn.config_context():
-        for code in blocks(page):
-            exec(code, names)
+        for code, shown in blocks(page):
+            with redirect_stdout(StringIO()) as printed:
+                exec(code, names)
+            if shown is not None:
+                assert_same_output(printed.getvalue(), shown)
+
+
+def assert_same_output(printed, shown):
+    """Compare texts, whose numbers may differ as those of two machines."""
+    printed, shown = " ".join(printed.split()), " ".join(shown.split())
+    assert NUMBER.sub("0.0", printed) == NUMBER.sub("0.0", shown)
+    found, expected = ([float(n) for n in NUMBER.findall(t)] for t in (printed, shown))
+    assert found == pytest.approx(expected, abs=0.05)
 
 
 def test_pages_have_examples():

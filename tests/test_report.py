@@ -18,8 +18,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from advser import cli
-from advser.evaluation import compare
-from advser.report import report
+from advser.evaluation import Comparison, compare
+from advser.report import finding_of, report
 from advser.speakers import SpeakerScaler
 
 VOID = {"meta", "img", "br", "link"}
@@ -109,7 +109,7 @@ def test_report_contains_results_and_caveats(folder):
     summary = pd.read_csv(folder / "scores.csv")
     assert summary["estimator"].nunique() == 3
     assert "4 speakers" in text
-    assert "transductive (uses all of the test speaker's utterances" in text
+    assert "Transductive: uses all of the test speaker's utterances" in text
     assert "Compare scores of one kind with each other only" in text
     assert "LR, per speaker" in text
     assert "<bad> & worse: 4 fits, InvalidParameterError" in text
@@ -119,6 +119,31 @@ def test_report_contains_results_and_caveats(folder):
     assert "With 4 speakers no difference can be significant" in text
     assert "scikit-learn" in text
     assert "logisticregression__C" in text
+
+
+def test_report_opens_with_the_finding_and_its_test(folder):
+    text = " ".join(Page(report(folder)).text.split())
+    pairs = Comparison.load(folder).pairwise()
+    assert pairs[["estimator", "other"]].to_numpy().tolist() == [["guess", "LR"]]
+    finding = (
+        f"the difference from guess, {-pairs['points'][0]:+.1f} points, is not "
+        f"significant (corrected p-value {pairs['p_holm'][0]:.3f})."
+    )
+    assert 0 < text.index(finding) < text.index("4 estimators on 120 utterances")
+
+
+def test_best_of_several_is_compared_with_all_that_it_was_tested_against():
+    pairs = pd.DataFrame(
+        {
+            "estimator": ["a", "a", "b"],
+            "other": ["b", "c", "c"],
+            "points": [-9.0, 1.0, 8.0],
+            "p_holm": [0.01, 0.9, 0.04],
+        }
+    )
+    assert finding_of("b", pairs) == "significantly better than 2 of the 2 others"
+    assert finding_of("a", pairs) == "significantly better than 0 of the 2 others"
+    assert finding_of("d", pairs) == ""
 
 
 def test_report_of_ratings_shows_each_target(toy, tmp_path):

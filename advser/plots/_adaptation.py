@@ -24,7 +24,7 @@ LABELS = {
     "blocks": "blocks of ten of one emotion",
     "emotions": "one block per emotion",
 }
-MOST_COLUMNS = 3  # panels beside each other
+MOST_COLUMNS = 2  # panels beside each other
 
 
 @dataclass(eq=False, repr=False)
