@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -30,12 +29,20 @@ from sklearn.model_selection import (
     cross_validate,
 )
 from sklearn.utils import indexable
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.parallel import Parallel, delayed
 
 from ._engine import Fit, last_step, run_together
 from ._engine._jobs import ends_at_sigterm
-from ._validation import check_labels, count_rows, take_rows
+from ._validation import (
+    COUNT,
+    LABEL,
+    StrOptions,
+    check_arguments,
+    check_labels,
+    check_parameter,
+    count_rows,
+    take_rows,
+)
 from .exceptions import NotStackedWarning
 from .methods._base import BaseSER
 
@@ -130,7 +137,7 @@ class _Evaluation:
 
         def take(values):
             is_of_rows = hasattr(values, "__len__") and not isinstance(values, str)
-            if is_of_rows and len(values) == n:
+            if is_of_rows and getattr(values, "ndim", 1) and len(values) == n:
                 return take_rows(values, rows)
             return values
 
@@ -196,9 +203,7 @@ class _StackedSearch(BaseEstimator):
     scikit-learn that is installed.
     """
 
-    _max_stack_constraint: dict = {
-        "max_stack": [Interval(Integral, 1, None, closed="left")]
-    }
+    _max_stack_constraint: dict = {"max_stack": [COUNT], "n_jobs": [LABEL, None]}
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike | None = None, **params) -> Self:
         """Run the search.
@@ -218,12 +223,15 @@ class _StackedSearch(BaseEstimator):
         self : object
         """
         self._validate_params()
+        count_rows(X)
         if not is_stackable(self.estimator):
             _warn_not_stacked(self.estimator)
             return super().fit(X, y, **params)
         scorer, refit_metric = self._get_scorers()
         X, y = indexable(X, y)
         candidates = list(self._candidates())
+        if not candidates:
+            raise ValueError("The search has no candidates; pass values to try.")
         evaluation, splits = self._prepare(X, y, scorer, params)
         if self.verbose:
             print(
@@ -264,18 +272,22 @@ class _StackedSearch(BaseEstimator):
 
     def _prepare(self, X, y, scorer, params):
         """Return how to fit and score, and the splits."""
-        if self.error_score != "raise" and not isinstance(
-            self.error_score, numbers.Number
-        ):
-            raise ValueError(
-                f"`error_score` is {self.error_score!r}; use a number or 'raise'."
-            )
+        check_parameter(
+            self.error_score, "error_score", StrOptions({"raise"}), numbers.Real
+        )
         if (groups := params.get("groups")) is not None:
             groups = check_labels(groups, "groups", count_rows(X))
             params = {**params, "groups": groups}
         routed = self._get_routed_params_for_fit(params)
-        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        splits = list(cv.split(X, y, **routed.splitter.split))
+        try:
+            cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+            splits = [
+                (train, test) for train, test in cv.split(X, y, **routed.splitter.split)
+            ]
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"`cv` is {self.cv!r}: {error}") from error
+        if not splits:
+            raise ValueError(f"`cv` is {self.cv!r}, which makes no folds.")
         evaluation = _Evaluation(
             X,
             y,
@@ -525,6 +537,8 @@ return_indices, error_score
         See scikit-learn. `fit_time` is in CPU seconds; networks trained together
         share theirs equally.
     """
+    check_arguments(locals())
+    count_rows(X)
     if not is_stackable(estimator):
         _warn_not_stacked(estimator)
         return cross_validate(
