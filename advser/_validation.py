@@ -6,10 +6,12 @@ labels. What they refuse is an error that names the parameter.
 """
 
 import math
+import os
 import sys
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,11 +44,14 @@ __all__ = [
     "Numbers",
     "Options",
     "StrOptions",
+    "check_arguments",
     "check_array_named",
     "check_labels",
+    "check_names",
     "check_numbers",
     "check_origin",
     "check_parameter",
+    "check_path",
     "check_rows",
     "check_speakers",
     "check_unicode",
@@ -112,9 +117,26 @@ class Numbers(Number):
 
 COUNT, COUNTS = Number(Integral, 1), Numbers(Integral, 1)
 LEVEL = Number(Real, 0, 1, closed="neither")  # of confidence
-FLAG = make_constraint("boolean")
+FLAG = "boolean"
 LABEL, SEED = Number(Integral, -(2**31)), Number(Integral, 0, 2**32)
 NOT_NEGATIVE, POSITIVE = Number(Real, 0), Number(Real, 0, closed="neither")
+FLAGS = (
+    "as_frame leave_one_out return_estimator return_indices return_train_score "
+    "return_X_y_speakers transductive within_emotion"
+)
+# What an argument holds in every function that has it.
+ARGUMENTS: dict[str, Sequence] = {
+    **dict.fromkeys(FLAGS.split(), (FLAG,)),
+    "confidence_level": [LEVEL],
+    "max_stack": [COUNT],
+    "n_jobs": [LABEL, None],
+    "n_resamples": [COUNT],
+    "params": [dict, None],
+    "random_state": [SEED, np.random.RandomState, None],
+    "repeats": [COUNT],
+    "search": [dict, None],
+    "verbose": ["verbose"],
+}
 
 
 def check_labels(
@@ -231,7 +253,7 @@ def check_unicode(text: str, name: str) -> None:
 
 def _check_distinct(names, name):
     """Raise a ValueError for names whose difference can't be seen."""
-    seen: dict[str, str] = {}
+    seen = {}
     for label in sorted(names):
         first = seen.setdefault(unicodedata.normalize("NFC", label).strip(), label)
         if first != label:
@@ -412,10 +434,44 @@ def check_array_named(X: npt.ArrayLike, name: str, **settings: Any) -> np.ndarra
     return _named(name, check_array, X, input_name=name, **settings)
 
 
-def check_parameter(value: Any, name: str, constraint: Any) -> None:
-    """Raise a ValueError unless a parameter of a function satisfies a constraint."""
-    if not constraint.is_satisfied_by(value):
-        raise ValueError(f"`{name}` must be {constraint}; got {value!r}.")
+def check_parameter(value: Any, name: str, *constraints: Any) -> None:
+    """Raise a ValueError unless a parameter satisfies one of some constraints."""
+    allowed = [make_constraint(constraint) for constraint in constraints]
+    if not any(constraint.is_satisfied_by(value) for constraint in allowed):
+        kinds = " or ".join(map(str, allowed))
+        raise ValueError(f"`{name}` must be {kinds}; got {value!r}.")
+
+
+def check_arguments(arguments: dict[str, Any]) -> None:
+    """Raise a ValueError for arguments that have the same meaning in all functions.
+
+    Parameters
+    ----------
+    arguments : dict
+        By name, such as ``locals()`` at the start of a function. Names that are not in
+        `ARGUMENTS` are not checked.
+    """
+    for name in arguments.keys() & ARGUMENTS.keys():
+        check_parameter(arguments[name], name, *ARGUMENTS[name])
+
+
+def check_names(values: Any, name: str, kinds: Any = str) -> list:
+    """Return a sequence of names as a list; raise a ValueError for other values."""
+    is_sequence = isinstance(values, Iterable) and not isinstance(values, str | bytes)
+    names = list(values) if is_sequence else [None]
+    if not all(isinstance(one, kinds) for one in names):
+        raise ValueError(f"`{name}` must be a sequence of names; got {values!r}.")
+    return names
+
+
+def check_path(value: Any, name: str) -> Path:
+    """Return the path of a file or folder; raise a ValueError for other values."""
+    is_path = isinstance(value, str | os.PathLike) and value != ""
+    if not is_path or "\0" in str(value):
+        raise ValueError(
+            f"`{name}` must be the path of a file or folder; got {value!r}."
+        )
+    return Path(value)
 
 
 def count_rows(X: npt.ArrayLike, name: str = "X") -> int:

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from ._validation import check_arguments
+
 __all__ = ["load_emodb"]
 
 # The columns of the table before the features.
@@ -74,6 +76,7 @@ def load_emodb(
     >>> print(y[0], speakers[0])
     happiness 03
     """
+    check_arguments(locals())
     folder = resources.files("advser") / "data"
     with (folder / "emodb.csv").open(encoding="utf-8") as file:
         frame = pd.read_csv(file, dtype=dict.fromkeys(_LABELS, str))

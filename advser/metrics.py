@@ -3,7 +3,7 @@
 The weighted accuracy of the literature is scikit-learn's ``accuracy_score``.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -19,7 +19,14 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from ._validation import check_labels, check_numbers, count_rows
+from ._validation import (
+    StrOptions,
+    check_labels,
+    check_names,
+    check_numbers,
+    check_parameter,
+    count_rows,
+)
 
 __all__ = [
     "concordance_correlation",
@@ -217,11 +224,8 @@ def concordance_correlation(
     >>> round(concordance_correlation([1, 2, 3], [1.5, 2, 2.5]), 3)
     0.8
     """
-    if multioutput not in ("uniform_average", "raw_values"):
-        raise ValueError(
-            "`multioutput` must be 'uniform_average' or 'raw_values'; got "
-            f"{multioutput!r}."
-        )
+    options = StrOptions({"raw_values", "uniform_average"})
+    check_parameter(multioutput, "multioutput", options)
     values = np.array(_score_targets(_concordance, y_true, y_pred))
     return values if multioutput == "raw_values" else float(values.mean())
 
@@ -259,9 +263,8 @@ def rating_scorers(targets: Sequence[str] | None = None) -> dict[str, Callable]:
     >>> sorted(name for name in scores if name.startswith("test"))
     ['test_ccc', 'test_neg_mae', 'test_pearson']
     """
-    if isinstance(targets, str) or not isinstance(targets, Iterable | None):
-        raise ValueError(f"`targets` must be a sequence of names; got {targets!r}.")
-    columns = {"": None} | {f"_{t}": column for column, t in enumerate(targets or ())}
+    targets = check_names(() if targets is None else targets, "targets")
+    columns = {"": None} | {f"_{t}": column for column, t in enumerate(targets)}
     return {
         f"{'neg_' * (name == 'mae')}{name}{target}": make_scorer(
             partial(_score, name=name, column=column), greater_is_better=name != "mae"

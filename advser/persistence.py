@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from io import BytesIO
-from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
@@ -31,6 +30,7 @@ from torch import Tensor, nn
 
 from ._engine import StepwiseNet
 from ._locks import replacing
+from ._validation import check_names, check_path
 from .audio import EGeMAPS
 from .methods import (
     AdversarialSER,
@@ -132,6 +132,8 @@ def save(
     >>> bool((loaded.predict_proba(X) == ser.predict_proba(X)).all())
     True
     """
+    path = check_path(path, "path")
+    trusted = check_names(trusted, "trusted", (str, type))
     if not isinstance(model, BaseEstimator | Session):
         raise TypeError(
             f"`model` is a {type(model).__name__}; it must be an estimator, a pipeline "
@@ -181,12 +183,14 @@ def load(path: str | os.PathLike, *, trusted: Sequence[type | str] = ()) -> Any:
     InconsistentVersionWarning
         If the file is from another version of scikit-learn.
     """
-    return _read(Path(path).read_bytes(), path, trusted)
+    trusted = check_names(trusted, "trusted", (str, type))
+    return _read(check_path(path, "path").read_bytes(), path, trusted)
 
 
 def replace_file(path: str | os.PathLike, data: bytes) -> None:
     """Write a file, whole or not at all."""
-    if not Path(path).parent.is_dir():
+    path = check_path(path, "path")
+    if not path.parent.is_dir():
         raise FileNotFoundError(f"The folder of {path} does not exist; make it first.")
     with replacing(path) as unfinished:
         unfinished.write_bytes(data)

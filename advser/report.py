@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from ._locks import replacing
+from ._validation import check_arguments, check_path
 from .evaluation import Comparison
 from .evaluation._reading import read_json
 from .plots import DifferenceDisplay, IntervalDisplay, LeakageDisplay, RatingDisplay
@@ -85,7 +86,9 @@ def report(
     PosixPath('advser-benchmark/report.html')
     """
     require_matplotlib("A report")
-    folder = Path(folder)
+    check_arguments(locals())
+    folder = check_path(folder, "folder")
+    out = folder / "report.html" if out is None else check_path(out, "out")
     comparison = Comparison.load(folder)
     measure, settings = comparison.measure, comparison.settings
     summary = comparison.summary(confidence_level)
@@ -146,7 +149,6 @@ def report(
         failures=failure_table(folder),
         data_and_folds=json.dumps(settings["data"] | settings["protocol"], indent=1),
     )
-    out = folder / "report.html" if out is None else Path(out)
     with replacing(out) as unfinished:
         unfinished.write_text(page, encoding="utf-8")
     return out

@@ -12,7 +12,10 @@ import numpy as np
 import pandas as pd
 
 import advser
-from advser import evaluation, metrics, objectives
+from advser import corpora, evaluation, metrics, objectives
+from advser.datasets import load_emodb
+from advser.model_selection import stacked_cross_validate
+from advser.report import report
 
 
 class Data(NamedTuple):
@@ -175,6 +178,45 @@ CASES = [
     ),
     Refused(
         PARAMETERS,
+        "A number in place of a path",
+        lambda data: report(5),
+        ValueError,
+        "`folder` must be the path of a file or folder; got 5.",
+    ),
+    Refused(
+        PARAMETERS,
+        "Text in place of a number",
+        lambda data: evaluation.compare(
+            {"SER": small()}, data.X, data.y, data.speakers, n_jobs="2"
+        ),
+        ValueError,
+        "`n_jobs` must be an int in the range [-2147483648, 2147483648) or None; got "
+        "'2'.",
+    ),
+    Refused(
+        PARAMETERS,
+        "Something else than True or False",
+        lambda data: load_emodb(as_frame="yes"),
+        ValueError,
+        "`as_frame` must be an instance of 'bool' or an instance of 'numpy.bool'; got "
+        "'yes'.",
+    ),
+    Refused(
+        PARAMETERS,
+        "A list in place of a table",
+        lambda data: corpora.summary([]),
+        ValueError,
+        "`table` must be a DataFrame of pandas; got list.",
+    ),
+    Refused(
+        PARAMETERS,
+        "Folds that no splitter makes",
+        lambda data: stacked_cross_validate(small(), data.X, data.y, cv=-1),
+        ValueError,
+        "`cv` is -1: k-fold cross-validation requires at least one train/test split",
+    ),
+    Refused(
+        PARAMETERS,
         "Several labels as ``neutral`` of SpeakerScaler",
         lambda data: fit(data, advser.SpeakerScaler(neutral=["neutral"])),
         ValueError,
@@ -272,6 +314,21 @@ CASES = [
         ValueError,
         "Unknown label type: `y` holds 0.5 (float); labels are strings, whole numbers "
         "or booleans",
+    ),
+    Refused(
+        LABELS,
+        "Whole floats that are too large to be told apart",
+        lambda data: fit(data, speakers=2.0**60 + np.arange(24)),
+        ValueError,
+        "Unknown label type: `speakers` holds",
+    ),
+    Refused(
+        LABELS,
+        "Names that differ in white space or in the Unicode form only",
+        lambda data: fit(data, speakers=["anna", "anna "] * 12),
+        ValueError,
+        "`speakers` holds 'anna' and 'anna ', which differ in white space or in the "
+        "Unicode form only; write both alike.",
     ),
     Refused(
         LABELS,

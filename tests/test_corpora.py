@@ -186,7 +186,7 @@ def test_perceived_emotions_of_cremad(tmp_path):
         (None, "N:S"),
         ("sadness", "S"),
     ]
-    with pytest.raises(ValueError, match="`emotion` must be 'intended' or 'perceived'"):
+    with pytest.raises(ValueError, match="`emotion` must be a str among"):
         corpora.read_cremad(tmp_path, emotion="heard")
     votes = tmp_path / "processedResults" / "summaryTable.csv"
     votes.write_text(votes.read_text().replace("1091_WSI_SAD_LO", "1091_WSI_SAD_MD"))

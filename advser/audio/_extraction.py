@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .._locks import locked, replacing
+from .._validation import check_path
 from ._features import SEGMENT, EGeMAPS
 from ._recordings import to_seconds
 
@@ -79,7 +80,7 @@ def extract_features(
     --------
     read_features : Read the file.
     """
-    output = Path(output).absolute()
+    output = check_path(output, "output").absolute()
     check_output(output)
     with locked(output):
         check_output(output)  # another process may have written it
@@ -165,7 +166,7 @@ def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, pd.DataFrame]:
     ValueError
         If it was not written by one of the two.
     """
-    if not Path(path).exists():
+    if not check_path(path, "path").exists():
         raise FileNotFoundError(f"{path} does not exist.")
     if not has_features(path):
         raise ValueError(

@@ -15,14 +15,11 @@ import joblib
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
-
-# scikit-learn's checks of parameters have no public name. They give the same errors as
-# its own estimators.
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from .._locks import replacing
 from .._progress import progress_bar
+from .._validation import LABEL, Number, StrOptions, check_path
 from ._recordings import (
     MAX_RATE,
     MIN_RATE,
@@ -191,12 +188,12 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
     _parameter_constraints = {
         "feature_set": [StrOptions({*PITCH})],
         "level": [StrOptions({"functionals", "lld"})],
-        "channel": [StrOptions({"mix"}), Interval(Integral, 0, None, closed="left")],
+        "channel": [StrOptions({"mix"}), Number(Integral, 0)],
         "sampling_rate": [
-            Interval(Integral, MIN_RATE, MAX_RATE, closed="both"),
+            Number(Integral, MIN_RATE, MAX_RATE, closed="both"),
             None,
         ],
-        "n_jobs": [Integral, None],
+        "n_jobs": [LABEL, None],
         "memory": [str, os.PathLike, None],
         "verbose": ["verbose"],
         "on_error": [StrOptions({"raise", "nan"})],
@@ -273,7 +270,11 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
         self._validate_params()
         recordings = list_recordings(X)
         recipe = self.recipe
-        memory = None if self.memory is None else Path(self.memory).absolute()
+        memory = (
+            None
+            if self.memory is None
+            else check_path(self.memory, "memory").absolute()
+        )
         if memory is not None:
             memory.mkdir(parents=True, exist_ok=True)
         parallel = joblib.Parallel(

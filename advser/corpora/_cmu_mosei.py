@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from .._validation import check_parameter
 from ._table import AUDIO, Copy, read_csv, stem
 
 __all__ = ["read_cmu_mosei"]
@@ -68,6 +69,7 @@ def read_cmu_mosei(
        "Multimodal Language Analysis in the Wild: CMU-MOSEI Dataset and Interpretable
        Dynamic Fusion Graph", ACL 2018.
     """
+    check_parameter(speakers, "speakers", Mapping, pd.Series, None)
     copy = Copy(root, "CMU-MOSEI")
     files = copy.list_files({*AUDIO, ".csv", ".txt"})
     ratings = [

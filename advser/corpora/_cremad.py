@@ -5,6 +5,7 @@ from typing import Literal
 
 import pandas as pd
 
+from .._validation import StrOptions, check_parameter
 from ._generic import parse_names
 from ._table import Copy, stem
 
@@ -95,10 +96,7 @@ def read_cremad(
        "CREMA-D: Crowd-Sourced Emotional Multimodal Actors Dataset", IEEE Transactions
        on Affective Computing 5, 2014.
     """
-    if emotion not in ("intended", "perceived"):
-        raise ValueError(
-            f"`emotion` must be 'intended' or 'perceived', got {emotion!r}."
-        )
+    check_parameter(emotion, "emotion", StrOptions({"intended", "perceived"}))
     copy = Copy(root, "CREMA-D")
     rows = copy.drop_copies(
         parse_names(copy, _NAME, _MAPPING, suffixes={".wav"}, any_case=True)

@@ -3,11 +3,11 @@
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from .._validation import check_parameter, check_path
 from ._table import AUDIO, GENDERS, NUMBERS, TEXTS, Copy, harmonize, read_csv
 
 __all__ = ["read_filenames", "read_table"]
@@ -75,6 +75,8 @@ def read_filenames(
         in `mapping`.
     """
     copy = Copy(root, name)
+    check_parameter(pattern, "pattern", str, re.Pattern, None)
+    check_parameter(mapping, "mapping", dict, None)
     if pattern is None:
         return copy.table(pd.DataFrame({"file": copy.list_files()}, dtype=object))
     return copy.table(copy.drop_same(parse_names(copy, pattern, mapping or {})))
@@ -119,6 +121,7 @@ def translate(copy, rows, mapping):
             raise ValueError(
                 f"`mapping` has the column {column!r}, which is none of {names}."
             )
+        check_parameter(words, f"mapping[{column!r}]", dict)
         codes = rows[column]
         wrong = codes.notna() & ~codes.isin(list(words))
         copy.unreadable_values(rows, column, wrong, "is not in `mapping`")
@@ -181,7 +184,8 @@ def read_table(
         Of files that are missing, of values that should be numbers and are not, and of
         columns with usual names that are not used, such as `speaker_id`.
     """
-    copy, rows = with_files(read_rows(Path(path)), Path(path), root, name)
+    path = check_path(path, "path")
+    copy, rows = with_files(read_rows(path), path, root, name)
     return copy.table(rows)
 
 

@@ -5,6 +5,7 @@ import re
 
 import pandas as pd
 
+from .._validation import FLAG, check_parameter
 from ._table import AUDIO, Copy, harmonize, read_text
 
 __all__ = ["read_iemocap"]
@@ -68,6 +69,7 @@ def read_iemocap(
     .. [1] C. Busso et al., "IEMOCAP: interactive emotional dyadic motion capture
        database", Language Resources and Evaluation 42, 2008.
     """
+    check_parameter(four_classes, "four_classes", FLAG)
     copy = Copy(root, "IEMOCAP")
     turns, files = [], []
     texts: dict[str, str] = {}

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .._validation import check_parameter
 from ._generic import translate
-from ._table import NUMBERS, TEXTS, Copy
+from ._table import NUMBERS, TEXTS, Copy, check_table
 
 if TYPE_CHECKING:
     import audformat
@@ -67,6 +68,11 @@ def from_audformat(
     to_audformat : The other direction.
     load : Load a public database.
     """
+    import audformat
+
+    check_parameter(db, "db", audformat.Database)
+    check_parameter(emotion, "emotion", str)
+    check_parameter(tables, "tables", str, list, None)
     wanted = [name for names in _SCHEMES.values() for name in names]
     try:
         found = db.get(emotion, wanted, tables=tables)
@@ -106,7 +112,7 @@ def from_audformat(
         rows.loc[inside, "partition"] = split
     others = r"(?:^|/)(?:laryngo/|\d\d-02-[\d-]+\.\w+$)"  # the latter: songs of RAVDESS
     rows = rows[~rows["file"].str.contains(others)].reset_index(drop=True)
-    root = "" if rows["file"].map(os.path.isabs).all() else db.root or ""
+    root = "." if rows["file"].map(os.path.isabs).all() else db.root or "."
     copy = Copy(root, db.name)
     return copy.table(translate(copy, rows, {}))
 
@@ -142,6 +148,8 @@ def to_audformat(table: pd.DataFrame, name: str | None = None) -> "audformat.Dat
     """
     import audformat
 
+    check_table(table, ["start", "end"])
+    check_parameter(name, "name", str, None)
     corpus = table.attrs.get("corpus", "corpus")
     db = audformat.Database(name or corpus.lower(), usage=audformat.define.Usage.OTHER)
     root = os.path.join(table.attrs.get("root", ""), "")
@@ -210,5 +218,7 @@ def load(
         raise ImportError(
             "`load` needs audb; install it: python -m pip install 'advser[corpora]'."
         ) from error
+    check_parameter(name, "name", str)
+    check_parameter(version, "version", str, None)
     db = audb.load(name, version=version, verbose=bool(verbose))
     return from_audformat(db, emotion=emotion, tables=tables)

@@ -5,6 +5,7 @@ import re
 
 import pandas as pd
 
+from .._validation import FLAG, check_parameter
 from ._table import AUDIO, Copy
 
 __all__ = ["read_msp_improv"]
@@ -78,6 +79,7 @@ def read_msp_improv(
        E. Mower Provost, "MSP-IMPROV: An Acted Corpus of Dyadic Interactions to Study
        Emotion Perception", IEEE Transactions on Affective Computing 8, 2017.
     """
+    check_parameter(reverse_arousal, "reverse_arousal", FLAG)
     copy = Copy(root, "MSP-IMPROV")
     files = copy.list_files({*AUDIO, ".txt"})
     labels = [file for file in files if file.split("/")[-1].lower() in _LABELS]

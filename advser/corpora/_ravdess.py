@@ -4,6 +4,7 @@ import os
 
 import pandas as pd
 
+from .._validation import FLAG, check_parameter
 from ._generic import parse_names
 from ._table import Copy, stem
 
@@ -70,6 +71,7 @@ def read_ravdess(root: str | os.PathLike, *, songs: bool = False) -> pd.DataFram
     .. [1] S. R. Livingstone, F. A. Russo, "The Ryerson Audio-Visual Database of
        Emotional Speech and Song (RAVDESS)", PLOS ONE 13, 2018.
     """
+    check_parameter(songs, "songs", FLAG)
     copy = Copy(root, "RAVDESS")
     rows = parse_names(copy, _NAME, _MAPPING)
     if not songs:

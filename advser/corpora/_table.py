@@ -11,6 +11,7 @@ from warnings import warn
 
 import pandas as pd
 
+from .._validation import check_parameter, check_path
 from ..exceptions import CorpusWarning
 
 __all__ = ["EMOTIONS", "summary"]
@@ -76,7 +77,8 @@ class Copy:
 
     def __init__(self, root, name=None, other_folders=()):
         self.other_folders = other_folders  # lower-case names of those to leave out
-        self.root = Path(root)
+        self.root = check_path(root, "root")
+        check_parameter(name, "name", str, None)
         if not self.root.is_dir():
             raise FileNotFoundError(
                 f"`root` is {str(root)!r}, which is no folder; pass the folder of the "
@@ -420,6 +422,18 @@ def harmonize(labels, words=WORD_OF):
     )
 
 
+def check_table(table, columns):
+    """Raise a ValueError unless a table is a frame of pandas with some columns."""
+    if not isinstance(table, pd.DataFrame):
+        raise ValueError(
+            f"`table` must be a DataFrame of pandas; got {type(table).__name__}."
+        )
+    if missing := [name for name in columns if name not in table]:
+        raise ValueError(
+            f"`table` lacks the columns {missing}; it has {list(table.columns)[:20]}."
+        )
+
+
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Count the utterances of each speaker and emotion.
 
@@ -447,6 +461,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     {'anger': 2, 'unknown': 1, 'total': 3}
     """
     names = ["speaker", "emotion"]
+    check_table(table, names)
     keys = table[names].astype(object).where(table[names].notna(), "unknown")
     counts = pd.crosstab(
         *(keys[name].to_numpy() for name in names),

@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator
 from .._progress import progress_bar
 from .._routing import call, seeded
 from .._validation import (
-    COUNT,
     SEED,
+    check_arguments,
     check_labels,
     check_parameter,
     count_rows,
@@ -137,6 +137,7 @@ def adaptation_curve(
     >>> whole.set_index("kind")["uar"].round(1).to_dict()
     {'inductive': 0.8, 'adaptive': 0.8}
     """
+    check_arguments(locals())
     parts = scalers(estimator) if hasattr(estimator, "get_params") else {}
     adapting = [name for name, part in parts.items() if part.unknown == "adapt"]
     if not parts or not adapts(estimator):
@@ -146,7 +147,6 @@ def adaptation_curve(
             "the classifier."
         )
     orders = check_choices(orders, "orders", ORDERS)
-    check_parameter(repeats, "repeats", COUNT)
     check_parameter(random_state, "random_state", SEED)
     n_rows = count_rows(X)
     y = check_labels(y, "y", n_rows)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from numbers import Integral
 
+import numpy as np
 from sklearn.base import is_regressor
 
 from .._routing import unseeded
@@ -11,18 +12,21 @@ from .._validation import COUNT, Numbers, check_parameter, check_unicode
 __all__ = ["check_choices", "check_estimators", "seeds_of"]
 
 
-def check_choices(values, name, allowed):
+def check_choices(values, name, allowed, *, at_least=1):
     """Return one name or several as a list, each once, in the order of the caller."""
     try:
         values = [values] if isinstance(values, str) else list(dict.fromkeys(values))
     except TypeError:  # no sequence, or of sequences
         values = [values]
-    unknown = [value for value in values if value not in list(allowed)]
+    known = [*allowed]
+    unknown = [v for v in values if np.ndim(v) or v not in known]
     if unknown:
         raise ValueError(
             f"`{name}` has {unknown[0]!r}; it must be one of "
             f"{sorted(allowed, key=str)}, or several."
         )
+    if len(values) < at_least:
+        raise ValueError(f"`{name}` is empty; it must be one of {known}.")
     return values
 
 

@@ -20,7 +20,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
 from .._routing import seeded, unseeded
-from .._validation import COUNT, FLAG, check_labels, check_parameter, count_rows
+from .._validation import (
+    COUNT,
+    check_arguments,
+    check_labels,
+    check_parameter,
+    count_rows,
+)
 from ..exceptions import AdaptationWarning
 from ..speakers import utterance_order
 from ..speakers._adaptation import ORDERS
@@ -197,6 +203,7 @@ def compare(
     >>> comparison.summary()["uar"].round(1).to_dict()
     {'LR': 0.8}
     """
+    check_arguments(locals())
     check_estimators(estimators)
     n_rows = count_rows(X)
     task, y = check_task(estimators, y, n_rows)
@@ -212,7 +219,7 @@ def compare(
         )
     if genders is not None:
         genders = check_labels(genders, "genders", n_rows)
-    probes = check_choices(probes, "probes", PROBES)
+    probes = check_choices(probes, "probes", PROBES, at_least=0)
     asked = _asked(within_emotion, genders, speakers, task)
     by = speakers if groups is None else groups
     folds = speaker_disjoint_folds(cv, y, speakers, by)
@@ -409,7 +416,6 @@ def _probe(utterances, keys, estimator, strata, asked, probes):
 
 def _asked(within_emotion, genders, speakers, task):
     """Return what the probes predict."""
-    check_parameter(within_emotion, "within_emotion", FLAG)
     if within_emotion and not isinstance(task, EmotionTask):
         raise ValueError(
             "`within_emotion=True` compares speakers within each emotion, and "

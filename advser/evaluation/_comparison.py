@@ -1,14 +1,14 @@
 """The results of a comparison within a corpus, and their summaries."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, product
 from os import PathLike
-from pathlib import Path
 
 import pandas as pd
 
+from .._validation import check_names, check_path
 from ..speakers._knowledge import KINDS
 from ._reading import COLUMNS, RAW_FEATURES, SETTINGS
 from ._statistics import Difference, holm
@@ -73,7 +73,7 @@ class Comparison(StoredComparison):
             An existing folder, for `comparison.json` and `scores.csv`,
             `predictions.csv`, `leakage.csv` and `errors.csv`, if they have rows.
         """
-        write_json(Path(folder) / SETTINGS, self.settings)
+        write_json(check_path(folder, "folder") / SETTINGS, self.settings)
         save(folder, {name: getattr(self, name) for name in COLUMNS})
 
     def to_frame(self) -> pd.DataFrame:
@@ -388,8 +388,8 @@ class Comparison(StoredComparison):
         if baseline is None:
             pairs = list(combinations(names, 2))
         else:
-            is_list = isinstance(baseline, Iterable) and not isinstance(baseline, str)
-            baselines: list = list(baseline) if is_list else [baseline]
+            is_one = isinstance(baseline, str)
+            baselines = [baseline] if is_one else check_names(baseline, "baseline")
             for name in baselines:
                 self._of(name)
             others = [name for name in names if name not in baselines]
@@ -448,7 +448,7 @@ class Comparison(StoredComparison):
 
     def _of(self, name):
         """Return the predictions of the finished seeds of an estimator."""
-        if name not in self._names:
+        if not isinstance(name, str) or name not in self._names:
             raise ValueError(
                 f"{name!r} has not finished all folds of any seed; those that have are "
                 f"{sorted(self._names)}."

@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from .._routing import requests, seeded
-from .._validation import FLAG, Number, check_parameter
+from .._validation import Number, check_arguments, check_parameter
 from ..speakers._knowledge import kind_of
 from ._arguments import check_choices, check_estimators, seeds_of
 from ._corpora import Pair, joined, pairs_of
@@ -194,15 +194,11 @@ def cross_corpus(
     >>> print(uar["women", "women"] > uar["men", "women"])
     True
     """
+    check_arguments(locals())
     check_estimators(estimators, allow_regressors=False)
     chosen = check_choices(domain, "domain", DOMAINS)
     domains = [name for name in DOMAINS if name in chosen]
-    if not domains:
-        raise ValueError(f"`domain` is empty; it must be one of {list(DOMAINS)}.")
-    check_parameter(transductive, "transductive", FLAG)
-    check_parameter(leave_one_out, "leave_one_out", FLAG)
-    if within is not None:
-        check_parameter(within, "within", Number(Integral, 2))
+    check_parameter(within, "within", Number(Integral, 2), None)
     seeds = seeds_of(seeds, estimators)
     utterances, data = joined(corpora)
     pairs = pairs_of(utterances, list(corpora), emotions, leave_one_out, within)

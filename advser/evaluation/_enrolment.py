@@ -1,7 +1,7 @@
 """The recall on new speakers by the number of their utterances enrolled."""
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import product
 from numbers import Integral
@@ -23,6 +23,7 @@ from .._validation import (
     FLAG,
     SEED,
     Numbers,
+    check_arguments,
     check_labels,
     check_parameter,
     check_speakers,
@@ -135,6 +136,7 @@ def enrollment_curve(
     >>> curve.groupby("k")["uar"].mean().round(1).to_dict()
     {0: 0.8, 10: 0.9}
     """
+    check_arguments(locals())
     n_rows = count_rows(X)
     y = check_labels(y, "y", n_rows)
     speakers = check_labels(speakers, "speakers", n_rows)
@@ -321,7 +323,7 @@ class EnrollmentScorer:
         check_parameter(self.neutral, "neutral", FLAG)
         check_parameter(self.repeats, "repeats", COUNT)
         check_parameter(self.random_state, "random_state", SEED)
-        if isinstance(self.k, str) or not isinstance(self.k, Iterable):
+        if np.ndim(self.k) != 1:
             raise ValueError(f"`k` is {self.k!r}; pass a list, such as [{self.k!r}].")
         counts = [k for k in self.k if k != "all"]
         check_parameter(counts, "k", Numbers(Integral, 0))

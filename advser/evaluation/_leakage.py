@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import t as student_t
 
-from .._validation import LEVEL, check_labels, check_parameter
+from .._validation import LEVEL, check_labels, check_parameter, count_rows
 
 __all__ = ["SpeakerLeakage", "check_several", "leakage_of_genders"]
 
@@ -96,7 +96,7 @@ class SpeakerLeakage:
         -------
         leakage : SpeakerLeakage
         """
-        n_rows = np.shape(predicted)[0]
+        n_rows = count_rows(predicted, "predicted")
         speakers = check_labels(speakers, "speakers", n_rows, rows_of="predicted")
         if within is None:
             within = np.zeros(n_rows, dtype=int)

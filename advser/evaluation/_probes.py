@@ -22,10 +22,9 @@ from sklearn.preprocessing import StandardScaler
 from .._engine._jobs import Fit, run_alone
 from .._routing import call, representation, seeded
 from .._validation import (
-    FLAG,
-    LEVEL,
     SEED,
     Number,
+    check_arguments,
     check_array_named,
     check_labels,
     check_parameter,
@@ -326,6 +325,7 @@ def cross_val_leakage(
     """
     if not hasattr(estimator, "fit"):
         raise ValueError(f"`estimator` must be an estimator; got {estimator!r}.")
+    check_arguments(locals())
     n_rows = count_rows(X)
     y = check_labels(y, "y", n_rows)
     speakers = check_labels(speakers, "speakers", n_rows)
@@ -398,7 +398,7 @@ def leakage_of_parts(
     A part is the numbers of some rows and their embedding. The other parameters are
     those of `cross_val_leakage`.
     """
-    check_parameter(within_emotion, "within_emotion", FLAG)
+    check_arguments(locals())
     if within_emotion and (y is None or genders is not None):
         raise ValueError(
             "`within_emotion=True` recognises speakers within each emotion: it needs "
@@ -409,10 +409,8 @@ def leakage_of_parts(
         raise ValueError(
             f"`probe` is {probe!r}; it must be one of {sorted(PROBES)} or a classifier."
         )
-    if random_state is not None:
-        check_parameter(random_state, "random_state", SEED)
+    check_parameter(random_state, "random_state", SEED, None)
     check_parameter(n_splits, "n_splits", Number(Integral, 2))
-    check_parameter(confidence_level, "confidence_level", LEVEL)
     if genders is not None:
         check_genders(genders, speakers)
     labels = speakers if genders is None else genders

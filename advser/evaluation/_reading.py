@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .._validation import check_path
 from ..speakers._knowledge import KINDS
 from ._tasks import EmotionTask, task_of
 
@@ -102,7 +103,7 @@ def _check_schema(content, schema, path, start, remedy):
 
 def read_settings(folder):
     """Return the settings of the comparison in a folder."""
-    file = Path(folder) / SETTINGS
+    file = check_path(folder, "folder") / SETTINGS
     if not file.is_file():
         raise FileNotFoundError(
             f"`folder` {str(folder)!r} holds no comparison: {SETTINGS} is missing. "

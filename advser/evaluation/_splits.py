@@ -44,7 +44,7 @@ def splitter_of(cv, name, groups):
     if isinstance(cv, Integral):
         check_parameter(cv, name, Number(Integral, 2))
         return GroupKFold(min(int(cv), len(pd.unique(groups))))
-    if isinstance(cv, type | str) or not hasattr(cv, "split"):
+    if isinstance(cv, type | str | bytes) or not hasattr(cv, "split"):
         raise ValueError(
             f"`{name}` is {reprlib.repr(cv)}; it must be 'loso', a number of folds or "
             "a splitter with a method `split`. For folds of your own, pass a "

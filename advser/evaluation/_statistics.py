@@ -8,6 +8,7 @@ Therefore all functions here resample or exchange whole speakers.
 import numpy as np
 import numpy.typing as npt
 
+from .._validation import check_numbers, count_rows
 from ._resampling import (
     Difference,
     bootstrap_interval,
@@ -346,7 +347,13 @@ def holm(p_values: npt.ArrayLike) -> np.ndarray:
     >>> holm([0.01, 0.04, 0.03]).round(2).tolist()
     [0.03, 0.06, 0.06]
     """
-    p_values = np.asarray(p_values, dtype=float)
+    n = count_rows(p_values, "p_values")
+    p_values = check_numbers(p_values, "p_values", n, largest=1, rows_of="comparisons")
+    if p_values.ndim > 1 or (p_values < 0).any():
+        raise ValueError(
+            "`p_values` must be one-dimensional and not negative; got shape "
+            f"{p_values.shape} and values from {p_values.min()}."
+        )
     order = np.argsort(p_values, kind="stable")
     factors = np.arange(len(p_values), 0, -1)
     adjusted = np.empty_like(p_values)

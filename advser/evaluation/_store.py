@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from .._locks import locked, replacing
+from .._validation import check_path
 from ..speakers._knowledge import kind_of
 from ._reading import (
     COLUMNS,
@@ -67,7 +68,7 @@ def held(folder):
     if folder is None:
         yield
         return
-    with writing(folder) as path:
+    with writing(check_path(folder, "folder")) as path:
         path.mkdir(parents=True, exist_ok=True)
     with locked(path / SETTINGS):
         yield

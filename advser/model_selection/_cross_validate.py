@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import cross_validate
 from sklearn.utils import indexable
 
+from .._validation import check_arguments, count_rows
 from ._evaluation import MAX_STACK, is_stackable, warn_not_stacked
 from ._search import StackedGridSearchCV
 
@@ -66,6 +67,8 @@ return_indices, error_score
         See scikit-learn. `fit_time` is in CPU seconds; networks trained together
         share theirs equally.
     """
+    check_arguments(locals())
+    count_rows(X)
     if not is_stackable(estimator):
         warn_not_stacked(estimator)
         return cross_validate(

@@ -111,7 +111,7 @@ class Evaluation:
 
         def take(values):
             is_of_rows = hasattr(values, "__len__") and not isinstance(values, str)
-            if is_of_rows and len(values) == n:
+            if is_of_rows and getattr(values, "ndim", 1) and len(values) == n:
                 return take_rows(values, rows)
             return values
 

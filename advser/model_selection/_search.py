@@ -3,7 +3,6 @@
 import numbers
 import time
 from collections.abc import Callable
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -17,9 +16,15 @@ from sklearn.model_selection import (
     check_cv,
 )
 from sklearn.utils import indexable
-from sklearn.utils._param_validation import Interval
 
-from .._validation import check_labels, count_rows
+from .._validation import (
+    COUNT,
+    LABEL,
+    StrOptions,
+    check_labels,
+    check_parameter,
+    count_rows,
+)
 from ._evaluation import MAX_STACK, Evaluation, is_stackable, warn_not_stacked
 
 __all__ = ["StackedGridSearchCV", "StackedRandomizedSearchCV"]
@@ -33,9 +38,7 @@ class _StackedSearch(BaseEstimator):
     scikit-learn that is installed.
     """
 
-    _max_stack_constraint: dict = {
-        "max_stack": [Interval(Integral, 1, None, closed="left")]
-    }
+    _max_stack_constraint: dict = {"max_stack": [COUNT], "n_jobs": [LABEL, None]}
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike | None = None, **params) -> Self:
         """Run the search.
@@ -55,12 +58,15 @@ class _StackedSearch(BaseEstimator):
         self : object
         """
         self._validate_params()
+        count_rows(X)
         if not is_stackable(self.estimator):
             warn_not_stacked(self.estimator)
             return super().fit(X, y, **params)
         scorer, refit_metric = self._get_scorers()
         X, y = indexable(X, y)
         candidates = list(self._candidates())
+        if not candidates:
+            raise ValueError("The search has no candidates; pass values to try.")
         evaluation, splits = self._prepare(X, y, scorer, params)
         if self.verbose:
             print(
@@ -101,18 +107,22 @@ class _StackedSearch(BaseEstimator):
 
     def _prepare(self, X, y, scorer, params):
         """Return how to fit and score, and the splits."""
-        if self.error_score != "raise" and not isinstance(
-            self.error_score, numbers.Number
-        ):
-            raise ValueError(
-                f"`error_score` is {self.error_score!r}; use a number or 'raise'."
-            )
+        check_parameter(
+            self.error_score, "error_score", StrOptions({"raise"}), numbers.Real
+        )
         if (groups := params.get("groups")) is not None:
             groups = check_labels(groups, "groups", count_rows(X))
             params = {**params, "groups": groups}
         routed = self._get_routed_params_for_fit(params)
-        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        splits = list(cv.split(X, y, **routed.splitter.split))
+        try:
+            cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+            splits = [
+                (train, test) for train, test in cv.split(X, y, **routed.splitter.split)
+            ]
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"`cv` is {self.cv!r}: {error}") from error
+        if not splits:
+            raise ValueError(f"`cv` is {self.cv!r}, which makes no folds.")
         evaluation = Evaluation(
             X,
             y,

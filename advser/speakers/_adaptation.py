@@ -13,7 +13,14 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import GroupKFold
 from sklearn.utils.multiclass import type_of_target
 
-from .._validation import check_labels, encode
+from .._validation import (
+    SEED,
+    StrOptions,
+    check_labels,
+    check_parameter,
+    count_rows,
+    encode,
+)
 from ..exceptions import AdaptationWarning
 from ..metrics import unweighted_average_recall
 from ._emotions import emotions_of
@@ -118,11 +125,11 @@ def utterance_order(
     >>> [y[row] for row in rows]
     ['angry', 'angry', 'sad', 'sad']
     """
-    if order not in ORDERS:
-        raise ValueError(f"`order` is {order!r}; it must be one of {ORDERS}.")
-    n_rows = np.shape(y)[0]
+    check_parameter(order, "order", StrOptions({*ORDERS}))
+    check_parameter(random_state, "random_state", SEED, np.random.Generator, None)
+    n_rows = count_rows(y, "y")
     emotion, emotions = encode(check_labels(y, "y", n_rows))
-    speaker, names = encode(check_labels(speakers, "speakers", n_rows))
+    speaker, names = encode(check_labels(speakers, "speakers", n_rows, rows_of="y"))
     rng = np.random.default_rng(random_state)
     rows = rng.permutation(n_rows)
     speaker, emotion = speaker[rows], emotion[rows]

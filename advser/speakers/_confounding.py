@@ -114,7 +114,7 @@ def speaker_confounding(
     >>> mixed.adjusted_mutual_information < 0.1, mixed.single_emotion_share
     (True, 0.0)
     """
-    n_rows = count_rows(y)
+    n_rows = count_rows(y, "y")
     if not n_rows:
         raise ValueError("`y` is empty; pass the emotion of one utterance at least.")
     y = check_labels(y, "y", n_rows)
