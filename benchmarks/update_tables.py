@@ -558,14 +558,14 @@ def auxiliary_corpora_rst():
             rows.append([kind if way == "alone" else "", label, *cells])
         gain = (uar[kind, "chosen"] - uar[kind, "alone"]).reindex(corpora)
         sentences.append(
-            f"{kind}: {gain.mean():+.3f} on average, and {gain.min():+.3f} at worst, on "
-            f"{names[gain.argmin()]}."
+            f"{kind}: {gain.mean():+.3f} on average, and {gain.min():+.3f} at worst, "
+            f"on {names[gain.argmin()]}."
         )
     width = (scores["uar_high"] - scores["uar_low"]).mean() / 2
     note = fill(
         f"{report['settings']['folds']}; adaptive scores are means over "
         f"{report['settings']['seeds']} draws of the order. Half the width of the 95 % "
-        f"interval over speakers is {width:.3f} on average. The gains of the choice are: "
+        f"interval over speakers is {width:.3f} on average. Gains of the choice: "
         f"{' '.join(sentences)} The aims are .01 on average and no loss above .005.",
         88,
     )
