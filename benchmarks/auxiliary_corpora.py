@@ -2,7 +2,7 @@
 
 Each corpus is split by speaker. A logistic regression is trained on its own rows, on
 these with the rows of all other corpora at a weight that `AuxiliaryCorpora` chooses
-(perhaps 0), and at fixed weights; features are standardised by the training rows, or
+(perhaps 0), and at a fixed weight. Features are standardised by the training rows, or
 by the speaker with adaptation, in three orders of utterances.
 
     python benchmarks/auxiliary_corpora.py --tables urdu.csv ravdess.parquet ...
@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 from _report import environment, write
 from adaptation import ORDERS, read
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -27,8 +28,9 @@ from advser.datasets import load_emodb
 from advser.evaluation import compare
 from advser.model_selection import AuxiliaryCorpora
 
-WEIGHTS = (0.1, 0.3, 1.0)
-LINEAR = LogisticRegression(C=0.05, class_weight="balanced", max_iter=2000)
+FOLDS = 5
+FIXED = 0.3  # weight of all other corpora together
+LINEAR = LogisticRegression(C=0.05, class_weight="balanced", max_iter=2000, tol=1e-3)
 SCALERS = {
     "inductive": StandardScaler(),
     "adaptive": SpeakerScaler(unknown="adapt", clip=4.0),
@@ -37,14 +39,13 @@ SCALERS = {
 
 def estimators_of(others):
     """Return the estimators by kind of scaling, and by use of the other corpora."""
-    fixed = {f"weight {w}": dict.fromkeys(others, w / len(others)) for w in WEIGHTS}
+    fixed = dict.fromkeys(others, FIXED / len(others))
     estimators = {}
     for name, scaler in SCALERS.items():
-        estimators[f"{name}: alone"] = make_pipeline(scaler, LINEAR)
-        for way, weights in {"chosen": WEIGHTS, **fixed}.items():
-            classifier = AuxiliaryCorpora(
-                LINEAR, others, weights=weights, by_speaker=name == "adaptive"
-            )
+        chosen = AuxiliaryCorpora(LINEAR, others, by_speaker=name == "adaptive")
+        at_fixed = clone(chosen).set_params(weights=fixed)
+        ways = {"alone": LINEAR, "chosen": chosen, "fixed": at_fixed}
+        for way, classifier in ways.items():
             estimators[f"{name}: {way}"] = make_pipeline(scaler, classifier)
     return estimators
 
@@ -54,7 +55,7 @@ def scores_of(corpora, name, seeds):
     others = {other: data for other, data in corpora.items() if other != name}
     estimators = estimators_of(others)
     comparison = compare(
-        estimators, *corpora[name], cv=10, order=ORDERS, seeds=seeds, n_jobs=1
+        estimators, *corpora[name], cv=FOLDS, order=ORDERS, seeds=seeds, n_jobs=1
     )
     table = comparison.summary()[["kind", "uar", "uar_low", "uar_high"]]
     print(name, table.round(3).to_string(), sep="\n", flush=True)
@@ -71,7 +72,8 @@ def main():
     corpora = {"emodb": load_emodb(return_X_y_speakers=True)}
     corpora |= {path.stem.partition("_")[0]: read(path) for path in args.tables}
     table = pd.concat([scores_of(corpora, name, args.seeds) for name in tqdm(corpora)])
-    settings = {"seeds": args.seeds, "folds": "GroupKFold, at most 10, by speaker"}
+    folds = f"{FOLDS} folds by speaker"
+    settings = {"seeds": args.seeds, "folds": folds, "fixed": FIXED}
     versions = environment(["advser", "numpy", "scikit-learn"])
     scores = table.round(4).to_dict("records")
     write(args.out, {"settings": settings, "versions": versions, "scores": scores})
