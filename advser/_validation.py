@@ -451,7 +451,7 @@ def check_arguments(arguments: dict[str, Any]) -> None:
         By name, such as ``locals()`` at the start of a function. Names that are not in
         `ARGUMENTS` are not checked.
     """
-    for name in arguments.keys() & ARGUMENTS.keys():
+    for name in (name for name in ARGUMENTS if name in arguments):
         check_parameter(arguments[name], name, *ARGUMENTS[name])
 
 

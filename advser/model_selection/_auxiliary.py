@@ -94,7 +94,7 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         features must be those of `X`. Rows with other emotions, or with none, are not
         used.
 
-    weights : sequence of float or dict of str to float, default=(0.1, 0.3, 1.0)
+    weights : sequence of float or dict of str to float, default=(0.1, 0.3)
         The weights to choose from: the total weight of the rows of other corpora,
         relative to that of the training rows. All corpora together share it equally. A
         dict sets the weight of each corpus without a choice, 0 for those not named.
@@ -168,7 +168,7 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         estimator: BaseEstimator,
         corpora: Mapping[str, Any],
         *,
-        weights: Sequence[float] | Mapping[str, float] = (0.1, 0.3, 1.0),
+        weights: Sequence[float] | Mapping[str, float] = (0.1, 0.3),
         by_speaker: bool = False,
         cv: int = 5,
     ) -> None:
