@@ -38,6 +38,7 @@ from tqdm import tqdm
 from advser import AdversarialSER, AutoencoderSER
 from advser.datasets import load_emodb
 from advser.metrics import unweighted_average_recall
+from advser.plots._base import add_grid, legend_above, styles
 
 SHARES = [0.1, 0.25, 0.5, 1.0]
 RESULTS = Path(__file__).parent / "results" / "label_efficiency.json"
@@ -214,29 +215,21 @@ def corpus_auc(corpus, other, seed, train, test):
 
 def draw(rows, path):
     """Draw the learning curves."""
-    figure = Figure(figsize=(7, 4.6), layout="constrained")
+    figure = Figure(figsize=(6.4, 5), layout="constrained")
     ax = figure.add_subplot()
     frame = pd.DataFrame(rows)
     places = {share: place for place, share in enumerate(SHARES)}
-    styles = {"network": "C0", "logistic": "C7", "autoencoder": "C1"}
-    methods = list(dict.fromkeys(frame["method"]))
-    for number, method in enumerate(methods):
+    looks = styles(dict.fromkeys(frame["method"]))
+    for number, (method, look) in enumerate(looks.items()):
         own = frame[frame["method"] == method]
-        family = method.split()[0].rstrip(",")
-        dashes = sum(name.split()[0].rstrip(",") == family for name in methods[:number])
-        x = [
-            places[share] + 0.035 * (number - len(methods) / 2)
-            for share in own["share"]
-        ]
+        side = 0.035 * (number - len(looks) / 2)
         ax.errorbar(
-            x,
+            [places[share] + side for share in own["share"]],
             own["uar"],
             own["std"],
             label=method,
-            color=styles[family],
-            linestyle=["-", "--", ":", "-.", (0, (1, 4))][dashes],
-            marker="osD^v"[dashes],
-            markersize=4,
+            **look,
+            markersize=5,
             linewidth=1.3,
             elinewidth=0.8,
         )
@@ -244,10 +237,11 @@ def draw(rows, path):
         xticks=list(places.values()),
         xticklabels=[f"{share:.0%}" for share in SHARES],
         xlabel="Share of the training utterances that keep their emotion",
-        ylabel="Unweighted average recall, new speakers",
+        ylabel="Unweighted average recall (UAR), new speakers\n(mean and standard "
+        "deviation over seeds)",
     )
-    ax.grid(axis="y", alpha=0.3)
-    ax.legend(fontsize="small", frameon=False)
+    add_grid(ax, "y")
+    legend_above(ax, n_columns=2, fontsize="small")
     figure.savefig(path, dpi=200)
 
 
