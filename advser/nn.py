@@ -57,7 +57,7 @@ class Standardize(nn.Module):
 
 
 class Clip(nn.Module):
-    """Set values beyond ±`bound` to the bound.
+    """Limit values to the range from ``-bound`` to `bound`.
 
     Parameters
     ----------

@@ -23,6 +23,7 @@ from .plots._base import (
     KNOWLEDGE,
     MEASURES,
     draw_confusion_matrix,
+    fit_figure,
     new_figure,
     plain,
     require_matplotlib,
@@ -211,7 +212,7 @@ def effect_of(pairs):
 def draw_intervals(finished, measure, confidence_level):
     """Return the figure of the score of each estimator with its interval."""
     display = IntervalDisplay(finished, confidence_level, measure)
-    figure = display.plot(new_figure().add_subplot()).fit_figure()
+    figure = fit_figure(display.plot(new_figure().add_subplot()))
     scores = finished[measure]
     return image(
         figure,
@@ -246,7 +247,7 @@ def draw_differences(pairs, measure, confidence_level):
     if not 0 < len(pairs) <= MANY:
         return None
     display = DifferenceDisplay(pairs, confidence_level)
-    figure = display.plot(new_figure().add_subplot()).fit_figure()
+    figure = fit_figure(display.plot(new_figure().add_subplot()))
     n_significant = (pairs["p_holm"] < 0.05).sum()
     return image(
         figure,
@@ -295,7 +296,7 @@ def leakage_of(comparison, finished):
         "held out of the training, of training speakers."
     )
     return {
-        "figure": image(display.fit_figure(), f"{alt} estimator", caption),
+        "figure": image(fit_figure(display), f"{alt} estimator", caption),
         "table": table_of(table, kinds),
     }
 

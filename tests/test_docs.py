@@ -108,3 +108,29 @@ def test_reference_lists_every_public_name_and_no_other():
         names = importlib.import_module(room).__all__
         public |= {f"{room}.{name}" for name in names}
     assert listed - rooms == public
+
+
+def test_contact_sheet_draws_every_display():
+    sheet = (ROOT / "docs" / "_tools" / "contact_sheet.py").read_text(encoding="utf-8")
+    drawn = set(re.findall(r"plots\.(\w+Display)\.", sheet))
+    assert drawn == {*importlib.import_module("advser.plots").__all__}
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "page"),
+    [
+        ("class", "sklearn.svm.SVC", "generated/sklearn.svm.SVC.html"),
+        ("meth", "sklearn.svm.SVC.fit", "sklearn.svm.SVC.html#sklearn.svm.SVC.fit"),
+        ("class", "sklearn.base._Private", None),
+        ("class", "torch.Tensor", None),
+    ],
+)
+def test_names_of_other_projects_are_links_to_their_pages(
+    role, name, page, monkeypatch
+):
+    monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
+    nodes = pytest.importorskip("docutils.nodes")
+    node = nodes.Element(reftarget=name, reftype=role)
+    found = importlib.import_module("links").link(None, None, node, nodes.literal())
+    assert (found is None) == (page is None)
+    assert found is None or found["refuri"].endswith(page)

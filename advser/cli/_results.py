@@ -26,7 +26,13 @@ from ..plots import (
     LeakageDisplay,
     RatingDisplay,
 )
-from ..plots._base import draw_confusion_matrix, new_figure, plain, require_matplotlib
+from ..plots._base import (
+    draw_confusion_matrix,
+    fit_figure,
+    new_figure,
+    plain,
+    require_matplotlib,
+)
 from ._methods import (
     ADVERSARIES,
     CLASSIFIERS,
@@ -370,7 +376,7 @@ def save_figures(comparison: Comparison, recordings: Recordings, folder: Path) -
     scores = ComparisonDisplay.from_comparison(
         comparison, ax=new_figure().add_subplot()
     )
-    figures = {comparison.measure: scores.fit_figure()}
+    figures = {comparison.measure: fit_figure(scores)}
     if is_rated:
         figures["rated"] = draw_ratings(comparison, shown)
     else:
@@ -379,7 +385,7 @@ def save_figures(comparison: Comparison, recordings: Recordings, folder: Path) -
         leakage = LeakageDisplay.from_comparison(
             comparison, ax=new_figure().add_subplot()
         )
-        figures["leakage"] = leakage.fit_figure()
+        figures["leakage"] = fit_figure(leakage)
         if not is_rated:
             figures["embedding"] = draw_embeddings(
                 recordings, shown if shown in ADVERSARIES else None
@@ -403,10 +409,12 @@ def draw_confusion(comparison, method):
     """Return a figure of the confusion matrix of a method with each normalisation."""
     found, uar = predictions_of(comparison, method), comparison.summary()["uar"]
     n_emotions = len(comparison.settings["data"]["emotions"])
-    width = 1.7 + 0.62 * n_emotions
-    figure = new_figure(width * len(found), 2.6 + 0.5 * n_emotions, "compressed")
+    width, height = 1.7 + 0.62 * n_emotions, 2.6 + 0.5 * n_emotions
+    n_columns = min(2, len(found))
+    n_rows = -(-len(found) // n_columns)
+    figure = new_figure(width * n_columns, height * n_rows, "compressed")
     for number, (name, rows) in enumerate(found.items(), start=1):
-        ax = figure.add_subplot(1, len(found), number)
+        ax = figure.add_subplot(n_rows, n_columns, number)
         title = f"{name}\nUAR {uar[name]:.2f}"
         draw_confusion_matrix(rows["y_true"], rows["y_pred"], title, ax)
     return figure

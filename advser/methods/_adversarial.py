@@ -246,8 +246,9 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
         Width of the embedding, the encoder's last layer.
 
     clip : float or None, default=2.0
-        Bound of the standardised features: values beyond ±`clip` standard deviations
-        are set to it. Functionals have many outliers. None for no bound.
+        Bound of the standardised features: values more than `clip` standard
+        deviations from the mean are set to it. Functionals have many outliers. None for
+        no bound.
 
     noise : float, default=0.0
         Standard deviation of the Gaussian noise that is added to the standardised

@@ -1,6 +1,7 @@
 """Figures of data, training and results, as Displays in the style of scikit-learn.
 
-A Display is computed once and can be drawn on any axes.
+A Display is computed once and can be drawn on any axes. Make their figure with
+``layout="constrained"``, so that long names and the legend above the axes have room.
 """
 
 from ._adaptation import AdaptationDisplay

@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import unique_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 __all__ = [
     "BLUE",
@@ -30,6 +30,7 @@ __all__ = [
     "add_grid",
     "despine",
     "draw_confusion_matrix",
+    "fit_figure",
     "height_of",
     "knowledge_handles",
     "label_blocks",
@@ -79,6 +80,9 @@ HEADINGS = {
 class Display:
     """Base class of the displays that draw on one pair of axes."""
 
+    ax_: "Axes"
+    figure_: "Figure | SubFigure"
+
     def plot(self, ax: OptionalAxes = None) -> Self:
         """Draw the figure.
 
@@ -95,12 +99,6 @@ class Display:
         self._draw(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
-
-    def fit_figure(self) -> "Figure":
-        """Return the figure, of the size of a new one, which has room for all."""
-        figure: Any = self.ax_.figure
-        figure.set_size_inches(*self._size())
-        return figure
 
     def _size(self):
         """Return width and height of a new figure in inches."""
@@ -132,6 +130,13 @@ def new_figure(width=WIDTH, height=4.2, layout="constrained"):
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout=layout)
+
+
+def fit_figure(display: Display) -> "Figure":
+    """Return the figure of a display, of the size that has room for all."""
+    figure: Any = display.ax_.figure
+    figure.set_size_inches(*display._size())
+    return figure
 
 
 def plain(name):

@@ -97,8 +97,8 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         - "error": raise an error.
 
     clip : float or None, default=None
-        Bound of the scaled values: values beyond ±`clip` are set to it. A new
-        speaker's statistics come from few utterances, so that some values get
+        Bound of the scaled values: values beyond `clip` or ``-clip`` are set to it. A
+        new speaker's statistics come from few utterances, so that some values get
         larger than any in training; a bound of 2 or 3 limits their influence.
 
     neutral : str, int or None, default="neutral"

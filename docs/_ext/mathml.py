@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 # docutils sets the subscript of an accented letter below it, unless they are apart.
-ACCENTED = re.compile(r"(\\(?:bar|hat|tilde)\s*(?:\{[^{}]*\}|\w))_")
+ACCENTED = re.compile(r"(\\(?:bar|hat|tilde)\s*(?:\{[^{}]*\}|\\[a-zA-Z]+|\w))([_^])")
 
 
 def setup(app):
@@ -31,7 +31,7 @@ def visit_display(translator, node):
 
 
 def convert(node, *, as_block):
-    formula = ACCENTED.sub(r"\1{}_", node.astext())
+    formula = ACCENTED.sub(r"\1{}\2", node.astext())
     try:
         return str(tex2mathml(formula, as_block=as_block))
     except MathError as error:
