@@ -46,44 +46,54 @@ CLIP = 2.0  # the default of the networks
 LABELS_ALONE = "labelled rows alone"
 ALL_ROWS = "standardised by all rows"
 PSEUDO_LABELS = "the same pseudo-labels"
-LINEAR = (LABELS_ALONE, ALL_ROWS, PSEUDO_LABELS)
 
 PLAIN = {"prior_weight": 0.0, "reconstruction_weight": 0.0, "speaker_task": None}
 FAITHFUL = {"pseudo_labels": False}
 
-# What each network is: class, parameters, and the data that it gets beside the
-# labelled rows: "unlabelled" rows, "genders", labelled rows "repeated" until they are
-# half of all rows, with weights that sum to the same.
-NETWORKS = {
-    "AdversarialSER, labelled rows alone": (AdversarialSER, {}, ()),
-    "AdversarialSER, pseudo_labels=False": (AdversarialSER, FAITHFUL, ("unlabelled",)),
-    "AdversarialSER": (AdversarialSER, {}, ("unlabelled",)),
-    "AutoencoderSER, labelled rows alone": (AutoencoderSER, {}, ("genders",)),
-    "AutoencoderSER, pseudo_labels=False": (
-        AutoencoderSER,
-        FAITHFUL,
-        ("unlabelled", "genders"),
-    ),
-    "AutoencoderSER": (AutoencoderSER, {}, ("unlabelled", "genders")),
+# Each method by family; the first one is the reference of the others. Linear ones have
+# a kind, networks a class, parameters, and the data beside the labelled rows:
+# "unlabelled" rows, "genders", and labelled rows "repeated" until they are half of all
+# rows, with weights that sum to the same.
+METHODS = {
+    "linear": {
+        f"logistic regression, {kind}": kind
+        for kind in (LABELS_ALONE, ALL_ROWS, PSEUDO_LABELS)
+    }
 }
-# Of AutoencoderSER, with the unlabelled rows: parameters, and further data.
-ABLATION = {
-    "as in the paper": (FAITHFUL, ("genders",)),
-    "labelled rows are half of each batch": (FAITHFUL, ("genders", "repeated")),
-    "a third of the epochs": ({**FAITHFUL, "max_epochs": 20}, ("genders",)),
-    "alpha=0.15": ({**FAITHFUL, "alpha": 0.15}, ("genders",)),
-    "no prior": ({**FAITHFUL, "prior_weight": 0.0}, ("genders",)),
-    "no prior, no reconstruction": (
-        {**FAITHFUL, "prior_weight": 0.0, "reconstruction_weight": 0.0},
-        ("genders",),
-    ),
-    "speaker alone": (FAITHFUL, ()),
-    "gender alone": ({**FAITHFUL, "speaker_task": None}, ("genders",)),
-    "neither speaker nor gender": ({**FAITHFUL, "speaker_task": None}, ()),
-    "emotion alone": ({**FAITHFUL, **PLAIN}, ()),
-    "pseudo-labels": ({}, ("genders",)),
-    "pseudo-labels, neither speaker nor gender": ({"speaker_task": None}, ()),
-    "pseudo-labels, emotion alone": (PLAIN, ()),
+for CLASS, DATA in ((AdversarialSER, ()), (AutoencoderSER, ("genders",))):
+    NAME = CLASS.__name__
+    METHODS[NAME] = {
+        f"{NAME}, {LABELS_ALONE}": (CLASS, {}, DATA),
+        f"{NAME}, pseudo_labels=False": (CLASS, FAITHFUL, ("unlabelled", *DATA)),
+        NAME: (CLASS, {}, ("unlabelled", *DATA)),
+    }
+# All with the unlabelled rows.
+METHODS["ablation"] = {
+    name: (AutoencoderSER, parameters, ("unlabelled", *data))
+    for name, parameters, *data in (
+        ("as in the paper", FAITHFUL, "genders"),
+        ("no prior", {**FAITHFUL, "prior_weight": 0.0}, "genders"),
+        (
+            "no prior, no reconstruction",
+            {**FAITHFUL, "prior_weight": 0.0, "reconstruction_weight": 0.0},
+            "genders",
+        ),
+        ("a third of the epochs", {**FAITHFUL, "max_epochs": 20}, "genders"),
+        ("``alpha=0.15``", {**FAITHFUL, "alpha": 0.15}, "genders"),
+        (
+            "labelled rows half of each batch",
+            {**FAITHFUL, "max_epochs": 30},
+            "genders",
+            "repeated",
+        ),
+        ("speaker alone", FAITHFUL),
+        ("gender alone", {**FAITHFUL, "speaker_task": None}, "genders"),
+        ("neither speaker nor gender", {**FAITHFUL, "speaker_task": None}),
+        ("emotion alone", {**FAITHFUL, **PLAIN}),
+        ("pseudo-labels", {}, "genders"),
+        ("pseudo-labels, neither speaker nor gender", {"speaker_task": None}),
+        ("pseudo-labels, emotion alone", PLAIN),
+    )
 }
 
 
@@ -185,29 +195,26 @@ def network(corpus, labeled, unlabeled, test, seed, cls, parameters, data):
     return model.predict(corpus.X[test])
 
 
-def predictions(corpus, networks, share, seeds, with_linear):
+def predictions(corpus, methods, share, seeds):
     """Return the predictions of each method: (n_samples, n_seeds)."""
-    found, keys, jobs = {}, [], []
-
-    def keep(method, seed, test, values):
-        empty = np.empty((len(corpus.y), seeds), object)
-        found.setdefault(method, empty)[test, seed] = values
-
+    found = {method: np.empty((len(corpus.y), seeds), object) for method in methods}
+    keys, jobs = [], []
     for seed in range(seeds):
         for rows in corpus.folds(share, seed):
-            for kind in LINEAR if with_linear else ():
-                values = linear(corpus, *rows, kind)
-                keep(f"logistic regression, {kind}", seed, rows[-1], values)
-            for method, settings in networks.items():
-                keys.append((method, seed, rows[-1]))
-                jobs.append(network(corpus, *rows, seed, *settings))
+            for method, settings in methods.items():
+                if isinstance(settings, str):
+                    values = linear(corpus, *rows, settings)
+                    found[method][rows[-1], seed] = values
+                else:
+                    keys.append((method, rows[-1], seed))
+                    jobs.append(network(corpus, *rows, seed, *settings))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         results = run_together(jobs)
-    for key, result in zip(keys, results):
+    for (method, test, seed), result in zip(keys, results):
         if isinstance(result, Exception):
             raise result
-        keep(*key, result)
+        found[method][test, seed] = result
     return found
 
 
@@ -222,16 +229,16 @@ def records(corpus, found):
     return table
 
 
-def differences(corpus, found, pairs):
-    """Return how far the first of each pair is above the second, over speakers."""
+def differences(corpus, found, reference):
+    """Return how far each method is above the reference, with intervals."""
     table = []
-    for method, other in pairs:
-        if method != other:
+    for method, predicted in found.items():
+        if method != reference:
             gap = uar_difference(
-                corpus.y, found[method], found[other], speakers=corpus.speakers
+                corpus.y, predicted, found[reference], speakers=corpus.speakers
             )
             bounds = {"low": gap.low, "high": gap.high}
-            record = {"method": method, "other": other, "gap": gap.difference}
+            record = {"method": method, "other": reference, "gap": gap.difference}
             table.append(record | bounds)
     return table
 
@@ -314,28 +321,23 @@ def main():
         tables = {"corpora": [], "scores": [], "differences": [], "ablation": []}
         report = {"settings": settings, **tables}
     report["corpora"] = [corpus.described(name) for name, corpus in corpora.items()]
-    alone = [f"{cls}, {LABELS_ALONE}" for cls in ("AdversarialSER", "AutoencoderSER")]
-    pairs = [(one, two) for one in NETWORKS for two in alone if one[:8] == two[:8]]
-    pairs += [(name, f"logistic regression, {ALL_ROWS}") for name in NETWORKS]
-    ablation = {
-        name: (AutoencoderSER, parameters, ("unlabelled", *data))
-        for name, (parameters, data) in ABLATION.items()
-    }
-    against = [(name, next(iter(ABLATION))) for name in ABLATION]
-    parts = [("scores", share, name) for share, name in product(SHARES, corpora)]
-    parts[len(corpora) : len(corpora)] = [
-        ("ablation", SHARES[0], name) for name in corpora
+    # The cheap ones first, so that an interrupt leaves most of the table.
+    parts = [
+        *product(["linear", "AdversarialSER"], SHARES, corpora),
+        *product(["AutoencoderSER", "ablation"], SHARES[:1], corpora),
+        *product(["AutoencoderSER"], SHARES[1:], corpora),
     ]
-    for table, share, name in tqdm(parts):
-        if any(
-            row["corpus"] == name and row["share"] == share for row in report[table]
-        ):
+    for family, share, name in tqdm(parts):
+        table = "ablation" if family == "ablation" else "scores"
+        methods = METHODS[family]
+        reference = next(iter(methods))
+        done = {(r["corpus"], r["share"], r["method"]) for r in report[table]}
+        if (name, share, reference) in done:
             continue
-        corpus, is_main = corpora[name], table == "scores"
-        networks = NETWORKS if is_main else ablation
-        found = predictions(corpus, networks, share, args.seeds, with_linear=is_main)
+        corpus = corpora[name]
+        found = predictions(corpus, methods, share, args.seeds)
         made = {table: records(corpus, found)}
-        gaps = differences(corpus, found, pairs if is_main else against)
+        gaps = differences(corpus, found, reference)
         made["differences"] = [{"of": table, **row} for row in gaps]
         for kind, rows in made.items():
             common = {"corpus": name, "share": share}

@@ -959,16 +959,17 @@ def label_efficiency_rst():
 def label_efficiency_aims_rst():
     """Return what unlabelled rows should add, and what they do."""
     report, names = label_efficiency()
+    scores = pd.DataFrame(report["scores"])
+    few = scores[scores["share"] == scores["share"].min()]
+    few = few.pivot_table("uar", "method", "corpus")
     gaps = pd.DataFrame(report["differences"])
     gaps = gaps[gaps["of"] == "scores"]
     rows = [["method", "labels", *names.values(), "mean"]]
     sentences = []
     for cls in ("AdversarialSER", "AutoencoderSER"):
-        own = gaps[gaps["method"] == cls]
-        is_lead = own["other"].str.startswith("logistic")
-        gain = own[~is_lead].set_index(["share", "corpus"])
-        lead = own[is_lead & (own["share"] == 0.1)]["gap"].mean()
-        means = gain.groupby("share")["gap"].mean()
+        gain = gaps[gaps["method"] == cls].set_index(["share", "corpus"])
+        lead = few.loc[cls] - few.loc["logistic regression, standardised by all rows"]
+        lead, means = lead.mean(), gain.groupby("share")["gap"].mean()
         for share, part in gain.groupby("share"):
             part = part.loc[share].reindex(names)
             cells = [

@@ -180,8 +180,8 @@ class _WithObjective(BaseSER):
         is_active = not isinstance(weight, Real) or weight > 0
         if is_active and not objective.conditional and labels.emotion is not None:
             warn_if_confounded(
-                labels.emotion.numpy(),
-                labels.speaker.numpy(),
+                labels.emotion.numpy()[: self._n_labeled],
+                labels.speaker.numpy()[: self._n_labeled],
                 setting=f"adversary={self.adversary!r}",
                 remedy="Pass an objective with `conditional=True`, such as "
                 "`ClosedForm(conditional=True)`, or set `adversary=None`.",

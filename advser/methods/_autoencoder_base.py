@@ -304,8 +304,8 @@ class WithAutoencoder(BaseSER):
         hides_speaker = self.speaker_task == "adversarial" and self.speaker_weight > 0
         if hides_speaker and labels.emotion is not None:
             warn_if_confounded(
-                labels.emotion.numpy(),
-                labels.speaker.numpy(),
+                labels.emotion.numpy()[: self._n_labeled],
+                labels.speaker.numpy()[: self._n_labeled],
                 setting='speaker_task="adversarial"',
                 remedy='Keep the speaker with `speaker_task="auxiliary"` or None.',
                 stacklevel=5,

@@ -308,6 +308,7 @@ class BaseSER(
             utterances = self._estimate_targets(utterances, len(labeled))
         if not again:
             self._task = self._build_task(utterances)
+        self._n_labeled = len(labeled)  # rows behind these may have pseudo-labels
         labels = self._encode(utterances, len(labeled), again)
         rows = Rows(as_tensor(utterances.X), labels, len(labeled))
         if again:
