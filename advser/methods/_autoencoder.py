@@ -113,7 +113,7 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         reconstructs the bounded values.
 
     dropout : float, default=0.0
-        Probability that a hidden unit of the encoder is left out of a training step.
+        Probability that a hidden unit of the encoder is left out of an update step.
 
     alpha : float, default=0.04
         L2 penalty: ``alpha / 2`` times the sum of the squared weights of encoder and
@@ -121,7 +121,8 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         discriminators, speaker head and gender head have no penalty.
 
     lr : float, default=0.001
-        Learning rate of Adam in the step *supervise*.
+        Learning rate of Adam in the first update step of *supervise*. All learning
+        rates fall to 0 along half a cosine.
 
     max_epochs : int, default=60
         Passes over the training rows, the unlabelled ones included.
@@ -186,7 +187,7 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
       `AutoencoderSERRegressor` predicts them as ratings.
     - ``speaker_task="adversarial"`` is not in the paper.
     - Features are bounded and weights have an L2 penalty; dropout uses one mask per
-      batch.
+      batch; the learning rates fall to 0.
 
     References
     ----------
