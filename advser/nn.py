@@ -12,7 +12,7 @@ from torch import Tensor, nn
 __all__ = [
     "Clip",
     "Dropout",
-    "GaussianNoise",
+    "GaussianDropout",
     "Noise",
     "Standardize",
     "classification_loss",
@@ -130,39 +130,43 @@ class Dropout(Noise):
         return x * self.noise if self.training else x
 
 
+class GaussianDropout(Noise):
+    """Multiply each feature by a random factor, the same for all rows of a batch.
+
+    The factors are normal with a mean of 1 (Srivastava et al., 2014, section 10, with a
+    factor for each row). Since they do not depend on the rows, a row with a weight of 2
+    has the effect of two equal rows.
+
+    Parameters
+    ----------
+    n_features : int
+        Width of the rows.
+
+    scale : float
+        Standard deviation of the factors.
+    """
+
+    scale: Tensor
+
+    def __init__(self, n_features: int, scale: float) -> None:
+        super().__init__(torch.ones(n_features))
+        self.register_buffer("scale", torch.tensor(float(scale)), persistent=False)
+
+    def draw(self, n_steps: int, generator: torch.Generator) -> Tensor:
+        """Return the factors of some training steps: (n_steps, n_features)."""
+        normal = torch.randn((n_steps, len(self.noise)), generator=generator)
+        return 1 + normal.to(self.noise) * self.scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the rows with their factors: (n, n_features) to (n, n_features)."""
+        return x * self.noise if self.training else x
+
+
 class _Linear(nn.Linear):
     """A linear layer that does not use torch's global generator, see `linear`."""
 
     def reset_parameters(self):
         """Leave the parameters as they are."""
-
-
-class GaussianNoise(Noise):
-    """Add Gaussian noise to the rows of a training step, to each its own.
-
-    Parameters
-    ----------
-    batch_size, n_features : int
-        Largest number of rows of a step, and their width.
-
-    scale : float
-        Standard deviation of the noise.
-    """
-
-    scale: Tensor
-
-    def __init__(self, batch_size: int, n_features: int, scale: float) -> None:
-        super().__init__(torch.zeros(batch_size, n_features))
-        self.register_buffer("scale", torch.tensor(float(scale)), persistent=False)
-
-    def draw(self, n_steps: int, generator: torch.Generator) -> Tensor:
-        """Return the noise of some steps: (n_steps, batch_size, n_features)."""
-        normal = torch.randn((n_steps, *self.noise.shape), generator=generator)
-        return normal.to(self.noise) * self.scale
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the noisy rows: (n, n_features) to (n, n_features)."""
-        return x + self.noise[: len(x)] if self.training else x
 
 
 def linear(n_in: int, n_out: int, generator: torch.Generator | None) -> nn.Linear:

@@ -2,12 +2,14 @@
 
 Each corpus is split by speaker, the same for all methods. EmoDB comes with the package;
 other tables are files with the columns `emotion` and `speaker`. Written are scores, and
-no rows of the corpora.
+no rows of the corpora, and a figure of the differences to the better linear model. A
+corpus that the file `--out` has already is not computed again.
 
     python benchmarks/corpora.py [--tables urdu.csv ravdess.parquet ...]
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -22,6 +24,7 @@ from tqdm import tqdm
 from advser import AdversarialSER, AutoencoderSER, SiameseSER
 from advser.datasets import load_emodb
 from advser.evaluation import compare
+from advser.objectives import ClosedForm
 
 LINEAR = {
     "logistic regression": LogisticRegression(
@@ -32,8 +35,8 @@ LINEAR = {
 NETWORKS = {
     "no adversary": AdversarialSER(None),
     "adversary in closed form": AdversarialSER(),
+    "closed form, weight 0.4": AdversarialSER(ClosedForm(0.4)),
     "gradient reversal": AdversarialSER("grl"),
-    "maximum entropy": AdversarialSER("entropy"),
     "autoencoder": AutoencoderSER(),
     "siamese network": SiameseSER(),
 }
@@ -69,15 +72,20 @@ def main():
     args = parser.parse_args()
     corpora = {"emodb": load_emodb(return_X_y_speakers=True)}
     corpora |= {path.stem.partition("_")[0]: read(path) for path in args.tables}
-    found = []
-    for name, data in tqdm(corpora.items()):
-        found.append(scores_of(*data, args.seeds, ["logistic"]).assign(corpus=name))
-    table = pd.concat(found)
-    print(table.pivot_table("uar", "estimator", "corpus", sort=False).round(3))
     settings = {"seeds": args.seeds, "folds": "GroupKFold, at most 10, by speaker"}
     versions = environment(["advser", "numpy", "scikit-learn", "skorch", "torch"])
-    scores = table.round(4).to_dict("records")
-    write(args.out, {"settings": settings, "versions": versions, "scores": scores})
+    report = {"settings": settings, "versions": versions, "scores": []}
+    if args.out.exists():
+        report["scores"] = json.loads(args.out.read_text("utf-8"))["scores"]
+    scores = report["scores"]
+    known = {row["corpus"] for row in scores}
+    for name, data in tqdm(corpora.items()):
+        if name not in known:
+            found = scores_of(*data, args.seeds, ["logistic"]).assign(corpus=name)
+            scores += found.round(4).to_dict("records")
+            write(args.out, report)
+    table = pd.DataFrame(scores)
+    print(table.pivot_table("uar", "estimator", "corpus", sort=False).round(3))
 
 
 if __name__ == "__main__":

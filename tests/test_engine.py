@@ -23,13 +23,14 @@ from advser._engine import (
     Rows,
     StepwiseNet,
     ValidationScores,
+    _net,
     as_tensor,
     run_together,
 )
 from advser._engine._data import batch_order
 from advser._engine._net import BLOCK, block_length
 from advser.methods._adversarial_network import AdversarialNetwork
-from advser.nn import Dropout, GaussianNoise, linear, mlp
+from advser.nn import Dropout, linear, mlp
 from advser.objectives import EmpiricalRisk
 
 
@@ -197,6 +198,8 @@ def plain_training(module, batches, n_epochs, lr=0.01):
             )
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.grad = gradient
+            (group,) = optimizers[step].param_groups
+            group["lr"] = lr * (1 + np.cos(np.pi * i / len(batches))) / 2
             optimizers[step].step()
         losses.append({name: loss.item() for name, loss in terms.items()})
     n_batches = len(batches) // n_epochs
@@ -322,12 +325,37 @@ def test_pickled_net_is_no_larger_than_it_must_be(copied):
     assert len(pickle.dumps(net)) < 5.5 * n_bytes
 
 
-def test_training_goes_on_where_it_stopped():
+def test_training_goes_on_where_it_stopped(monkeypatch):
+    monkeypatch.setattr(_net, "lr_decay", lambda progress: 1.0)  # which starts again
     # two optimizer states, so that a forgotten one would show
     whole = net_of(Duel(), max_epochs=4).fit((rows(11), None))
     parts = net_of(Duel(), max_epochs=2).fit((rows(11), None))
     parts.partial_fit((rows(11), None))
     assert not changed(parts.module_, whole.module_.state_dict())
+
+
+@pytest.mark.parametrize("gamma", [None, 0.5])
+def test_learning_rate_falls_from_what_a_callback_sets_and_starts_again(gamma):
+    used = []
+
+    class Recording(Adam):
+        def step(self):
+            used.append({group["lr"] for group in self.param_groups})
+            super().step()
+
+    halved = LRScheduler(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=gamma)
+    callbacks = [halved] if gamma else []
+    net = net_of(random_network(EmpiricalRisk()), max_epochs=4, callbacks=callbacks)
+    rows = Rows(*random_batch(), 7)
+    net.set_params(optimizer=Recording).fit((rows, None))
+    shares = (1 + np.cos(np.pi * np.arange(len(used)) / len(used))) / 2
+    peaks = 0.01 * (gamma or 1) ** np.repeat(np.arange(4), len(used) // 4)
+    assert [min(rates) for rates in used] == pytest.approx(list(peaks * shares))
+    assert all(len(rates) == 1 for rates in used)
+    if not gamma:
+        n = len(used)
+        net.partial_fit((rows, None))
+        assert used[n:] == used[:n]
 
 
 def test_copied_net_leaves_the_original_alone():
@@ -588,5 +616,5 @@ def test_a_pipeline_whose_last_step_is_no_estimator_is_fitted():
 
 def test_noise_that_needs_many_numbers_is_drawn_in_short_blocks():
     assert block_length([]) == BLOCK
-    assert block_length([Dropout(8, 0.5), GaussianNoise(64, 88, 0.3)]) == 11
-    assert block_length([GaussianNoise(10_000, 88, 0.3)]) == 1
+    assert block_length([Dropout(8, 0.5), Dropout(5632, 0.5)]) == 11
+    assert block_length([Dropout(880_000, 0.5)]) == 1

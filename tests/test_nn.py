@@ -10,7 +10,7 @@ from torch.autograd import gradcheck
 from advser.nn import (
     Clip,
     Dropout,
-    GaussianNoise,
+    GaussianDropout,
     Standardize,
     classification_loss,
     linear,
@@ -89,25 +89,25 @@ def test_dropout_of_nothing_keeps_every_unit():
     assert (Dropout(20, 0.0).draw(5, generator()) == 1).all()
 
 
-# GaussianNoise
+# GaussianDropout
 
 
-def test_gaussian_noise_by_hand():
-    layer = GaussianNoise(3, 2, 0.5).train()
-    layer.noise = torch.tensor([[1.0, -1.0], [0.5, 2.0], [9.0, 9.0]])
-    x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])  # fewer rows than a full batch
-    assert layer(x).tolist() == [[2.0, 1.0], [3.5, 6.0]]
+def test_gaussian_dropout_multiplies_all_rows_in_training_alone():
+    layer = GaussianDropout(2, 0.5).train()
+    layer.noise = torch.tensor([1.5, 0.5])
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert layer(x).tolist() == [[1.5, 1.0], [4.5, 2.0]]
     assert torch.equal(layer.eval()(x), x)
 
 
-def test_gaussian_noise_has_its_scale_and_follows_the_generator():
-    layer = GaussianNoise(50, 20, 0.3).double()
-    noise = layer.draw(30, generator(1))
-    assert noise.shape == (30, 50, 20)
-    assert noise.dtype == torch.float64
-    assert noise.mean().item() == pytest.approx(0, abs=0.01)
-    assert noise.std().item() == pytest.approx(0.3, abs=0.01)
-    assert torch.equal(noise, layer.draw(30, generator(1)))
+def test_gaussian_dropout_has_its_scale_and_follows_the_generator():
+    layer = GaussianDropout(20, 0.3).double()
+    factors = layer.draw(1000, generator(1))
+    assert factors.shape == (1000, 20)
+    assert factors.dtype == torch.float64
+    assert factors.mean().item() == pytest.approx(1, abs=0.01)
+    assert factors.std().item() == pytest.approx(0.3, abs=0.01)
+    assert torch.equal(factors, layer.draw(1000, generator(1)))
 
 
 # linear and mlp

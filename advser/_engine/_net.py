@@ -1,7 +1,8 @@
 """The training of one network: a skorch net that runs the update steps of a batch."""
 
 import inspect
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import skorch
@@ -21,7 +22,9 @@ __all__ = [
     "block_length",
     "check_device",
     "default_torch",
+    "lr_decay",
     "parameter_groups",
+    "scaled_lr",
     "seeded_global_random",
 ]
 
@@ -201,7 +204,7 @@ class StepwiseNet(skorch.NeuralNet):
         for step in self.module_.steps:
             terms = self.module_.loss(step, shared, y, progress)
             loss = sum(terms.values())
-            self._descend(step, loss, batch)
+            self._descend(step, loss, batch, progress)
             for name, term in terms.items():
                 found[f"train_{name}_loss"] = term.detach()
         found["train_loss"] = loss.detach()
@@ -211,7 +214,7 @@ class StepwiseNet(skorch.NeuralNet):
             self.notify("on_batch_end", batch=batch, training=True, loss=loss.detach())
         return found
 
-    def _descend(self, step, loss, batch):
+    def _descend(self, step, loss, batch, progress):
         """Update the parameters of a step by the gradient of `loss`."""
         changed, held = self._parameters_of[step]
         gradients = torch.autograd.grad(
@@ -221,7 +224,9 @@ class StepwiseNet(skorch.NeuralNet):
             gradients = self._show_gradients(changed, gradients, batch)
         for parameter, gradient in zip(held, gradients):
             parameter.grad = gradient
-        self.optimizer_.step()
+        decay = lr_decay(progress)
+        with scaled_lr((group, decay) for group in self.optimizer_.param_groups):
+            self.optimizer_.step()
         for parameter in held:
             parameter.grad = None
 
@@ -271,6 +276,31 @@ def parameter_groups(module: Network) -> Iterator[tuple[str, bool, list[nn.Param
             ]
             if changed:
                 yield step, has_penalty, changed
+
+
+def lr_decay(progress: float) -> float:
+    """Return the share of the learning rate at some point of the training.
+
+    It falls from 1 to 0 along half a cosine.
+    """
+    return (1 + math.cos(math.pi * progress)) / 2
+
+
+@contextmanager
+def scaled_lr(scales: Iterable[tuple[dict, float]]) -> Iterator[None]:
+    """Scale the learning rates of groups of parameters, for one update.
+
+    The groups keep the rates that the user or a callback set.
+    """
+    rates = []
+    for group, scale in scales:
+        rates.append((group, group["lr"]))
+        group["lr"] = group["lr"] * scale
+    try:
+        yield
+    finally:
+        for group, rate in rates:
+            group["lr"] = rate
 
 
 @contextmanager

@@ -21,7 +21,14 @@ from torch.func import functional_call, vmap
 
 from ..nn import Noise
 from ._data import Labels, Rows, batch_order, n_batches
-from ._net import StepwiseNet, ValidationScores, block_length, parameter_groups
+from ._net import (
+    StepwiseNet,
+    ValidationScores,
+    block_length,
+    lr_decay,
+    parameter_groups,
+    scaled_lr,
+)
 from ._structure import NotComparableError, structure
 
 __all__ = ["Job", "fit_stacked", "stacking_key"]
@@ -70,7 +77,7 @@ class Job:
         """What decides the size of an update, and when there are no more."""
         net = self.net
         lrs = tuple(net.lr * net.module.lr_scale(step) for step in net.module.steps)
-        return self.n_batches, lrs, net.alpha
+        return self.n_batches, net.max_epochs, lrs, net.alpha
 
     def fit(self) -> None:
         """Fit the net alone."""
@@ -175,7 +182,7 @@ class Stack:
                 name: drawn[i % self.block_length, :n_active]
                 for name, drawn in noise.items()
             }
-            progress = ((epoch + i / n) / n_epochs)[:n_active].to(x)
+            progress = ((epoch + i / n) / n_epochs)[:n_active]
             for name, losses in self._train_step(x, y, progress, now).items():
                 if name not in sums:
                     sums[name] = losses.new_zeros(len(self.jobs))
@@ -284,9 +291,9 @@ class Stack:
         found = {}
         for step in self.steps:
             terms = self._over_nets(
-                partial(_loss, step), tensors, shared, y.by_name(), progress
+                partial(_loss, step), tensors, shared, y.by_name(), progress.to(x)
             )
-            self._descend(step, parameters, terms, n_active)
+            self._descend(step, parameters, terms, progress)
             for name, losses in terms.items():
                 found[f"train_{name}_loss"] = losses.detach()
         found["train_loss"] = sum(terms.values()).detach()
@@ -303,7 +310,7 @@ class Stack:
 
         return vmap(call_one)(tensors, *inputs)
 
-    def _descend(self, step, parameters, terms, n_active):
+    def _descend(self, step, parameters, terms, progress):
         """Update the parameters of a step in all active nets."""
         changed = [name for of, _, names in self.groups if of == step for name in names]
         gradients = torch.autograd.grad(
@@ -316,13 +323,15 @@ class Stack:
         groups = [
             group
             for group in self.optimizer.param_groups
-            if group["step"] == step and group["nets"].start < n_active
+            if group["step"] == step and group["nets"].start < len(progress)
         ]
         for group in groups:
             for name, held in zip(group["names"], group["params"]):
                 # The fused update assumes that both lie in memory in the same order.
                 held.grad = gradient_of[name][group["nets"]].contiguous()
-        self.optimizer.step()
+        decays = [lr_decay(progress[group["nets"].start].item()) for group in groups]
+        with scaled_lr(zip(groups, decays)):
+            self.optimizer.step()
         for group in groups:
             for held in group["params"]:
                 held.grad = None

@@ -22,7 +22,7 @@ from .. import objectives
 from .._engine import default_torch
 from .._validation import NOT_NEGATIVE, Number, StrOptions
 from ..exceptions import NoSpeakersWarning
-from ..nn import Dropout, GaussianNoise, linear
+from ..nn import GaussianDropout, linear
 from ..objectives import EmpiricalRisk, Objective
 from ..speakers._confounding import warn_if_confounded
 from ._adversarial_network import AdversarialNetwork
@@ -146,12 +146,9 @@ class _WithObjective(BaseSER):
     def _build_network(self, utterances, labels, task, standardize, generator):
         layers, width = self._hidden_layers(utterances.X.shape[1], generator)
         embedding = [linear(width, self.embedding_dim, generator), nn.ReLU()]
-        if self.dropout and self.encoder is None:
-            embedding.append(Dropout(self.embedding_dim, self.dropout))
         inputs = self._input_layers(standardize)
         if self.noise:
-            n_features = utterances.X.shape[1]
-            inputs.append(GaussianNoise(self.batch_size, n_features, self.noise))
+            inputs.append(GaussianDropout(utterances.X.shape[1], self.noise))
         encoder = nn.Sequential(*inputs, *layers, *embedding)
         emotion_head = linear(self.embedding_dim, task.n_outputs, None)
         objective = self._choose_objective(labels)
@@ -245,29 +242,29 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
     embedding_dim : int, default=64
         Width of the embedding, the encoder's last layer.
 
-    clip : float or None, default=2.0
+    clip : float or None, default=3.0
         Bound of the standardised features: values more than `clip` standard
         deviations from the mean are set to it. Functionals have many outliers. None for
         no bound.
 
-    noise : float, default=0.0
-        Standard deviation of the Gaussian noise that is added to the standardised
-        features in every update step. 0 for none.
+    noise : float, default=0.5
+        Standard deviation of the random factors, with a mean of 1, that the
+        standardised features are multiplied by: one for each feature and update step.
 
-    dropout : float, default=0.0
-        Probability that a unit of the encoder is left out of an update step. `alpha`
-        regularises better, see :doc:`/guide/defaults`.
+    dropout : float, default=0.3
+        Probability that a unit of a hidden layer is left out of an update step.
 
-    alpha : float, default=0.04
+    alpha : float, default=0.01
         L2 penalty: ``alpha / 2`` times the sum of the squared weights of encoder and
         emotion head is added to the loss. Biases and the adversary have no penalty.
 
-    lr : float, default=0.001
-        Learning rate of Adam.
+    lr : float, default=0.003
+        Learning rate of Adam in the first update step. It falls to 0 along half a
+        cosine.
 
     max_epochs : int or None, default=None
-        Passes over the training rows. None for 60, or for as many as make 1,200 update
-        steps if they are fewer: on many rows, 60 passes fit the training speakers too
+        Passes over the training rows. None for 40, or for as many as make 1,200 update
+        steps if they are fewer: on many rows, 40 passes fit the training speakers too
         closely.
 
     batch_size : int, default=64
@@ -297,7 +294,7 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
     warm_start : bool, default=False
         Whether a further `fit` goes on from the last, with the same emotions and
         speakers. It takes up a change of `lr` and `max_epochs`; what else is set stays
-        as it was. The ramp starts again.
+        as it was. The ramp and the decay of the learning rate start again.
 
     device : str or torch.device, default="cpu"
         Device of the network and of its training rows. "auto" is "cuda" where there is
@@ -370,8 +367,14 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
     rows instead. See :doc:`/guide/few_labels`.
 
     **Differences from the papers.** See the objectives. Features are bounded and
-    regularised by an L2 penalty, not by dropout; dropout uses one mask per batch.
-    ``pseudo_labels=False`` is that of the papers.
+    multiplied by noise. It and the dropout mask are the same for all rows of a batch,
+    so that a row with a weight of 2 has the effect of two rows. The learning rate falls
+    to 0 along half a cosine [1]_. ``pseudo_labels=False`` is that of the papers.
+
+    References
+    ----------
+    .. [1] I. Loshchilov, F. Hutter, "SGDR: Stochastic gradient descent with warm
+       restarts", ICLR 2017, arXiv 1608.03983.
 
     Examples
     --------
@@ -398,11 +401,11 @@ class AdversarialSER(_WithObjective, BaseSERClassifier):
         encoder: nn.Module | Callable | None = None,
         hidden_layer_sizes: Sequence[int] = (128,),
         embedding_dim: int = 64,
-        clip: float | None = 2.0,
-        noise: float = 0.0,
-        dropout: float = 0.0,
-        alpha: float = 0.04,
-        lr: float = 0.001,
+        clip: float | None = 3.0,
+        noise: float = 0.5,
+        dropout: float = 0.3,
+        alpha: float = 0.01,
+        lr: float = 0.003,
         max_epochs: int | None = None,
         batch_size: int = 64,
         class_weight: str | dict | None = "balanced",
@@ -566,11 +569,11 @@ class AdversarialSERRegressor(_WithObjective, BaseSERRegressor):
         encoder: nn.Module | Callable | None = None,
         hidden_layer_sizes: Sequence[int] = (128,),
         embedding_dim: int = 64,
-        clip: float | None = 2.0,
-        noise: float = 0.0,
-        dropout: float = 0.0,
-        alpha: float = 0.04,
-        lr: float = 0.001,
+        clip: float | None = 3.0,
+        noise: float = 0.5,
+        dropout: float = 0.3,
+        alpha: float = 0.01,
+        lr: float = 0.003,
         max_epochs: int | None = None,
         batch_size: int = 64,
         early_stopping: bool = False,

@@ -114,7 +114,7 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         reconstructs the bounded values.
 
     dropout : float, default=0.0
-        Probability that a hidden unit of the encoder is left out of a training step.
+        Probability that a hidden unit of the encoder is left out of an update step.
 
     alpha : float, default=0.04
         L2 penalty: ``alpha / 2`` times the sum of the squared weights of encoder and
@@ -122,7 +122,8 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         discriminators, speaker head and gender head have no penalty.
 
     lr : float, default=0.001
-        Learning rate of Adam in the step *supervise*.
+        Learning rate of Adam in the first update step of *supervise*. All learning
+        rates fall to 0 along half a cosine.
 
     max_epochs : int, default=60
         Passes over the training rows, the unlabelled ones included.
@@ -198,7 +199,7 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
       rows. Without pseudo-labels, unlabelled rows *reduce* the recall on most corpora,
       see :doc:`/guide/few_labels`.
     - Features are bounded and weights have an L2 penalty; dropout uses one mask per
-      batch.
+      batch; the learning rates fall to 0.
 
     References
     ----------

@@ -60,7 +60,7 @@ from ._validation_split import validation_split
 
 __all__ = ["BaseSER"]
 
-N_EPOCHS, N_UPDATES = 60, 1200  # the most of a training whose `max_epochs` is None
+N_EPOCHS, N_UPDATES = 40, 1200  # the most of a training whose `max_epochs` is None
 
 
 class BaseSER(
