@@ -46,6 +46,7 @@ __all__ = [
     "StrOptions",
     "check_arguments",
     "check_array_named",
+    "check_file",
     "check_labels",
     "check_names",
     "check_numbers",
@@ -472,6 +473,17 @@ def check_path(value: Any, name: str) -> Path:
             f"`{name}` must be the path of a file or folder; got {value!r}."
         )
     return Path(value)
+
+
+def check_file(value: Any, name: str) -> Path:
+    """Return the path of a file; raise a FileNotFoundError if there is none.
+
+    Pipes and devices are no files: to read them may never end.
+    """
+    path = check_path(value, name)
+    if not path.is_file():
+        raise FileNotFoundError(f"`{name}` is {str(path)!r}, which is no file.")
+    return path
 
 
 def count_rows(X: npt.ArrayLike, name: str = "X") -> int:

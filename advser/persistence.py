@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from ._engine import StepwiseNet
 from ._locks import replacing
-from ._validation import check_names, check_path
+from ._validation import check_file, check_names, check_path
 from .audio import EGeMAPS
 from .methods import (
     AdversarialSER,
@@ -184,7 +184,7 @@ def load(path: str | os.PathLike, *, trusted: Sequence[type | str] = ()) -> Any:
         If the file is from another version of scikit-learn.
     """
     trusted = check_names(trusted, "trusted", (str, type))
-    return _read(check_path(path, "path").read_bytes(), path, trusted)
+    return _read(check_file(path, "path").read_bytes(), path, trusted)
 
 
 def replace_file(path: str | os.PathLike, data: bytes) -> None:

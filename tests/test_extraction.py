@@ -100,6 +100,8 @@ def test_no_usable_recording_is_an_error_with_the_reasons(tmp_path):
     [
         (np.inf, None, "has the start inf"),
         (0, np.inf, "has the end inf"),
+        ([0], 1, "has the start '[0]', which is no time"),
+        (True, 1, "has the start True, which is no time"),
         (-1, None, "has a segment from -1"),
         (pd.Timedelta("5s"), None, "its segment goes from 5 to"),
         ("soon", None, "has the start 'soon'"),

@@ -575,9 +575,11 @@ def test_samples_as_floats_in_integer_range(signal, tmp_path):
 
 def test_overload_is_clipped_or_normalized(signal):
     signal = 2 * signal / np.abs(signal).max()
-    clipped = features_of(signal, overload="clip")
+    with pytest.warns(UserWarning, match="A signal` has a peak of 2; .* are clipped"):
+        clipped = features_of(signal, overload="clip")
     np.testing.assert_array_equal(clipped, features_of(signal.clip(-1, 1)))
-    normalized = features_of(signal, overload="normalize")
+    with pytest.warns(UserWarning, match="has a peak of 2; .* are divided by it"):
+        normalized = features_of(signal, overload="normalize")
     np.testing.assert_array_equal(normalized, features_of(signal / 2))
     assert (clipped != normalized).any()
     quiet = signal / 2  # is not changed
@@ -647,12 +649,14 @@ def test_file_cut_short(suffix, tmp_path):
         EGeMAPS().transform([path])
 
 
+@pytest.mark.parametrize("n_bytes", [0, 100, -7])  # before, in and of the last page
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
-def test_ogg_cut_short_between_two_pages(subtype, tmp_path):
+def test_ogg_cut_short_at_the_last_page(subtype, n_bytes, tmp_path):
     path = tmp_path / "cut.ogg"
     soundfile.write(path, utterance(seconds=6), RATE, subtype=subtype)
     content = path.read_bytes()
-    path.write_bytes(content[: content.rindex(b"OggS")])
+    end = content.rindex(b"OggS") if n_bytes >= 0 else len(content)
+    path.write_bytes(content[: end + n_bytes])
     with pytest.raises(ValueError, match=r"cut.ogg` is cut short: it ends after"):
         EGeMAPS().transform([path])
 

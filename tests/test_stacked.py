@@ -609,6 +609,17 @@ def test_failing_step_before_the_network_fails_alone(corpus):
     assert np.isfinite(result["test_score"][1])
 
 
+def test_first_candidate_may_fail(toy):
+    search = StackedGridSearchCV(
+        AdversarialSER(max_epochs=1, random_state=0),
+        {"lr": [0, 0.01]},
+        cv=GroupKFold(2),
+    )
+    with pytest.warns(sklearn.exceptions.FitFailedWarning, match="lr"):
+        search.fit(toy.X, toy.y, groups=toy.speakers, speakers=toy.speakers)
+    assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [True, False]
+
+
 def test_other_estimators_fall_back_with_a_warning(corpus):
     X, y, speakers = corpus
     search = StackedGridSearchCV(

@@ -3,6 +3,7 @@
 import os
 import shutil
 import warnings
+from collections.abc import Hashable
 from pathlib import Path
 
 import numpy as np
@@ -235,7 +236,8 @@ def check_labels(table, feature_names):
     labels.insert(0, "file", pd.Series(files, dtype=object))
     for column in ("start", "end"):
         # Each time is checked with its recording, so that a wrong one costs one row.
-        labels[column] = labels[column].astype(object) if column in labels else None
+        times = labels[column].astype(object) if column in labels else None
+        labels[column] = times if times is None else times.map(hashable)
     twice = labels["file"][labels.duplicated(SEGMENT)]
     if len(twice):
         raise ValueError(
@@ -250,6 +252,11 @@ def check_labels(table, feature_names):
             "values of one type, and texts must be valid Unicode."
         ) from error
     return labels
+
+
+def hashable(time):
+    """Return a time, or the text of what has no hash and so is no time."""
+    return time if isinstance(time, Hashable) else repr(time)
 
 
 def extract_part(extractor, rows):

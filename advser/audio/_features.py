@@ -110,7 +110,8 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
 
     overload : {"raise", "clip", "normalize"}, default="raise"
         What to do with floats above 1.5 or below -1.5: such a recording cannot be used,
-        or its samples are clipped to full scale, or divided by their peak.
+        or its samples are clipped to full scale, or divided by their peak, with a
+        warning.
 
     Attributes
     ----------

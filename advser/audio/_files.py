@@ -26,8 +26,8 @@ CUT_SHORT = re.compile(
     r"^(?:Seems to be a truncated file"
     r"|\*\*\* Calculated frame count \d+ does not match value from 'ds64'"
     r"|Ogg ?: Last page lacks an end-of-stream bit"
-    r"|Ogg : File ended unexpectedly"  # Opus
-    r"|Ogg: Junk after the last page)",  # Vorbis
+    r"|Ogg : File ended unexpectedly"
+    r"|Ogg ?: Junk after the last page)",  # Vorbis and Opus: no blank in the former
     re.MULTILINE,
 )
 

@@ -11,6 +11,7 @@ The errors here start with a verb: the caller puts the name of the recording bef
 import datetime
 import os
 import stat
+import warnings
 from collections.abc import Iterable
 from numbers import Real
 from typing import Any, NamedTuple
@@ -135,7 +136,7 @@ def to_seconds(time: Any, name: str) -> float | None:
     if isinstance(time, datetime.timedelta | np.timedelta64):
         return pd.Timedelta(time).total_seconds()
     try:
-        seconds = float(time)
+        seconds = np.nan if isinstance(time, bool | np.bool_) else float(time)
     except (OverflowError, TypeError, ValueError):
         seconds = np.nan
     if not np.isfinite(seconds):
@@ -172,7 +173,7 @@ def read_recording(
         )
     rate = int(rate)
     channels, signal = signal, pick_channel(signal, channel)
-    signal = check_samples(signal, overload)
+    signal = check_samples(signal, overload, recording.file)
     if sampling_rate is not None:
         import audresample
 
@@ -229,7 +230,7 @@ def pick_channel(signal: np.ndarray, channel: int | str) -> np.ndarray:
     )
 
 
-def check_samples(signal: np.ndarray, overload: str) -> np.ndarray:
+def check_samples(signal: np.ndarray, overload: str, file: str | None) -> np.ndarray:
     """Return the samples as float32; raise if they are no numbers or out of scale."""
     wrong = np.flatnonzero(~np.isfinite(signal))
     if wrong.size:
@@ -244,8 +245,14 @@ def check_samples(signal: np.ndarray, overload: str) -> np.ndarray:
             "32768 (16 bit), divide by it. Otherwise set `overload` to 'clip' or "
             "'normalize'."
         )
-    if peak > MAX_PEAK and overload == "normalize":
-        signal = signal / peak
+    if peak > MAX_PEAK:
+        done = {"clip": "clipped to full scale", "normalize": "divided by it"}[overload]
+        warnings.warn(
+            f"`{file or 'A signal'}` has a peak of {peak:.5g}; its samples are {done}.",
+            stacklevel=2,
+        )
+        if overload == "normalize":
+            signal = signal / peak
     return np.ascontiguousarray(signal, dtype=np.float32)
 
 

@@ -60,7 +60,14 @@ def validation_split(
     lost = len(untrained(utterances))
     best: Any = None
     fewest = np.inf
-    for train, valid in splits.split(known, utterances.targets[known], groups):
+    try:
+        drawn = list(splits.split(known, utterances.targets[known], groups))
+    except ValueError as error:
+        raise ValueError(
+            f"`early_stopping=True` and `validation_fraction={settings['test_size']}` "
+            f"leave no training or no validation rows: {error}"
+        ) from error
+    for train, valid in drawn:
         rows = np.sort(np.concatenate([known[train], unknown]))
         n_lost = len(untrained(utterances.take(rows)))
         if n_lost < fewest:

@@ -164,9 +164,12 @@ class Evaluation:
         score = self.error_score
         if isinstance(scores, dict):
             score = dict.fromkeys(scores, self.error_score)
-        for result in failed:
-            result["test_scores"] = result["train_scores"] = score
-            result["estimator"] = None
+        for result in failed:  # gets the keys of the others: all results have the same
+            result["test_scores"] = score
+            if self.return_train_score:
+                result["train_scores"] = score
+            if self.return_estimator:
+                result["estimator"] = None
 
 
 def warn_not_stacked(estimator):

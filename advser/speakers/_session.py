@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._routing import call
-from .._validation import check_rows
+from .._validation import check_file, check_path, check_rows
 from ._enrolment import pipeline_of, split_at_scaler
 from ._moments import Moments
 from ._scaler import SpeakerScaler
@@ -190,7 +190,7 @@ class Session:
             states = list(self._states.values()) or [Moments(*[np.empty((0, 0))] * 3)]
         counts, means, variances = map(np.concatenate, zip(*states))
         np.savez(
-            path,
+            check_path(path, "path"),
             speakers=np.array(names),
             model=self._fingerprint(),
             counts=counts,
@@ -216,7 +216,7 @@ class Session:
             If the file is no such file, or of a session with another fitted model.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with np.load(check_file(path, "path"), allow_pickle=False) as stored:
                 names = json.loads(str(stored["speakers"]))
                 model = stored["model"]
                 parts = [stored[field] for field in Moments._fields]
