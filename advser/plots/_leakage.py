@@ -22,6 +22,8 @@ from ._scores import by_row
 
 __all__ = ["LeakageDisplay", "WeightDisplay"]
 
+BARS = "\nbars: standard deviation over seeds"
+
 
 @dataclass(eq=False, repr=False)
 class ProbedDisplay(Display):
@@ -34,7 +36,7 @@ class ProbedDisplay(Display):
     raw: float | None = None
     measure: str = "uar"
 
-    def _finish(self, ax, note):
+    def _finish(self, ax, *notes):
         """Draw chance and the raw features, and label the axes."""
         ax.axvline(self.chance, color=GREY, linestyle="--", linewidth=1)
         levels = f"dashed: chance, {self.chance:.2f}"
@@ -46,7 +48,7 @@ class ProbedDisplay(Display):
         within = " within each emotion" if "within" in self.asked else ""
         ax.set_xlabel(
             f"{kind}{within}\n(balanced accuracy of the {self.probe} probe;\n"
-            f"{levels};\n{note}bars: standard deviation over seeds)"
+            f"{';'.join([levels, *filter(None, notes)])})"
         )
         ax.set_ylabel(MEASURES[self.measure].replace(" (", "\n("))
         add_grid(ax)
@@ -150,7 +152,7 @@ class LeakageDisplay(ProbedDisplay):
             )
         for row in style:
             ax.plot([], [], **mark_style("inductive", **style[row]), label=plain(row))
-        self._finish(ax, "")
+        self._finish(ax, groups.size().max() > 1 and BARS)
         kinds = self.results["kind"]
         handles = knowledge_handles(ax, kinds, color=GREY, marker="o")
         ax.figure.legend(handles=handles, loc="outside upper left", frameon=False)
@@ -272,7 +274,8 @@ class WeightDisplay(ProbedDisplay):
                     path_effects=[withStroke(linewidth=3, foreground="white")],
                     zorder=5,
                 )
-        self._finish(ax, "number: largest weight; ")
+        bars = self.results["score_std"].notna().any() and BARS
+        self._finish(ax, "\nnumber: largest weight", bars)
 
 
 def leakage_of(comparison, probe, asked):
