@@ -46,6 +46,7 @@ __all__ = [
     "StrOptions",
     "check_arguments",
     "check_array_named",
+    "check_device",
     "check_file",
     "check_labels",
     "check_names",
@@ -570,3 +571,22 @@ def check_origin(estimator: Any, X: npt.ArrayLike, *, reset: bool) -> None:
         f"The features of `X` were not made as those in fit: {differences}. Extract "
         "both with the same settings and versions."
     )
+
+
+def check_device(device: Any) -> Any:
+    """Return the device, of "auto" the fastest; raise if torch cannot compute on it."""
+    import torch  # takes seconds
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        if torch.device(device).type == "meta":
+            raise RuntimeError("this device stores no numbers")
+        torch.empty(0, device=device)
+    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f'`device={device!r}` is not available here ({reason}); set `device="cpu"` '
+            "or another one."
+        ) from error
+    return device

@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from .audio import EGeMAPS
+from .audio._extractor import Extractor
 from .persistence import NETWORKS, describe, replace_file
 from .speakers import SpeakerScaler
 from .speakers._enrolment import steps_of
@@ -45,8 +45,9 @@ def to_onnx(model: BaseEstimator, path: str | os.PathLike) -> None:
     ----------
     model : estimator or Pipeline
         A fitted classifier or regressor of advser, or a pipeline of transformers before
-        any classifier or regressor that skl2onnx supports. :class:`~advser.EGeMAPS`,
-        the first step, is left out: the input is what it returns.
+        any classifier or regressor that skl2onnx supports. A first step from recordings
+        to features, such as :class:`~advser.EGeMAPS`, is left out: the input is what it
+        returns.
 
     path : str or path-like
         The file. An existing one is replaced.
@@ -98,7 +99,7 @@ def to_onnx(model: BaseEstimator, path: str | os.PathLike) -> None:
         ) from error
     check_is_fitted(model)
     steps = steps_of(model)
-    n_extractors = sum(isinstance(step, EGeMAPS) for step in steps[:1])
+    n_extractors = sum(isinstance(step, Extractor) for step in steps[:1])
     steps = steps[n_extractors:]
     if not steps or not (is_classifier(steps[-1]) or is_regressor(steps[-1])):
         raise ValueError(

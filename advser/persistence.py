@@ -31,7 +31,8 @@ from torch import Tensor, nn
 from ._engine import StepwiseNet
 from ._locks import replacing
 from ._validation import check_file, check_names, check_path
-from .audio import EGeMAPS
+from .audio import AudioEmbedding, EGeMAPS
+from .audio._extractor import Extractor
 from .methods import (
     AdversarialSER,
     AdversarialSERRegressor,
@@ -200,7 +201,7 @@ def describe(model: BaseEstimator | Session) -> dict[str, Any]:
     """Return what a file records of a model besides the model itself."""
     model = getattr(model, "model", model)
     parts = list(parts_of(model))
-    extractors = [part for part in parts if isinstance(part, EGeMAPS)]
+    extractors = [part for part in parts if isinstance(part, Extractor)]
     origins = (getattr(part, "feature_origin_", None) for part in parts)
     origin = next((origin for origin in origins if origin), None)
     names = getattr(model, "feature_names_in_", None)
@@ -293,7 +294,7 @@ def _read(data, path, trusted):
         model = _replaced(model, (_Part,), _unpack)
         for part in parts_of(model):
             _restore(part)
-        extractors = [part for part in parts_of(model) if isinstance(part, EGeMAPS)]
+        extractors = [part for part in parts_of(model) if isinstance(part, Extractor)]
         differences = [
             f"{name} {fitted!r} in the file and {extractor.recipe.get(name)!r} here"
             for recipe, extractor in zip(description["extraction"], extractors)
@@ -357,7 +358,8 @@ def _own_types():
         modules += module.__subclasses__()
     modules = [m for m in modules if m.__module__.split(".")[0] == "advser"]
     modules += [m for m in vars(nn).values() if isinstance(m, type)]
-    own = [*NETWORKS, EGeMAPS, EmotionEffects, Session, SpeakerScaler, _Part]
+    own = [*NETWORKS, AudioEmbedding, EGeMAPS, EmotionEffects]
+    own += [Session, SpeakerScaler, _Part]
     return [
         *{f"{kind.__module__}.{kind.__qualname__}" for kind in [*modules, *own]},
         "numpy.dtype",

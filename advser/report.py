@@ -214,12 +214,13 @@ def draw_intervals(finished, measure, confidence_level):
     display = IntervalDisplay(finished, confidence_level, measure)
     figure = fit_figure(display.plot(new_figure().add_subplot()))
     scores = finished[measure]
+    mean = ", a mean over seeds" if finished["seeds"].max() > 1 else ""
     return image(
         figure,
         f"{MEASURES[measure]} of each estimator with its interval; the highest is "
         f"{scores.max():.3f}, of {scores.idxmax()}",
-        "Mark: all test utterances together, a mean over seeds. Bar: interval by "
-        "bootstrap over speakers.",
+        f"Mark: all test utterances together{mean}. Bar: interval by bootstrap over "
+        "speakers.",
     )
 
 
@@ -230,7 +231,8 @@ def score_table(summary, measure, confidence_level, *, with_fits=False):
     table[measure.upper()] = [score or "none" for score in scores]
     ends = summary[f"{measure}_low"], summary[f"{measure}_high"]
     table[f"{confidence_level:.0%} interval"] = texts("{:z.3f} – {:z.3f}", *ends)
-    table["± over seeds"] = texts("{:.3f}", summary[f"{measure}_std"])
+    if summary["seeds"].max() > 1:
+        table["± over seeds"] = texts("{:.3f}", summary[f"{measure}_std"])
     for score, name in SCORES[measure].items():
         table[name] = texts("{:z.3f}", summary[score])
     worst = summary[f"worst_speaker_{measure}"], summary["worst_speaker"]

@@ -375,7 +375,7 @@ def test_sessions_that_share_their_speakers_cannot_be_left_out(tmp_path, capsys)
     options = ["--target", "arousal", "--leave-out", "session"]
     options += ["--out", tmp_path / "new"]
     error = error_of([tmp_path / "ratings.csv", *options], capsys)
-    assert "has 0 speakers who are not in session" in error
+    assert "has 0 speakers outside session" in error
 
 
 @pytest.mark.parametrize(
@@ -391,7 +391,16 @@ def test_options_of_ratings_that_do_not_fit(options, error, rated, tmp_path, cap
     assert error in error_of([rated, *options, "--out", tmp_path / "new"], capsys)
 
 
-def test_ctrl_c_during_the_imports_ends_without_a_traceback():
+@pytest.mark.parametrize(
+    ("arguments", "kept"),
+    [
+        (["benchmark"], "; what was finished is kept"),
+        (["predict", "m", "a.wav", "-o", "p.csv"], "; what was finished is kept"),
+        (["predict", "m", "a.wav", "-o", "-"], ""),
+        (["report", "results"], ""),
+    ],
+)
+def test_ctrl_c_during_the_imports_ends_without_a_traceback(arguments, kept):
     code = (
         "import builtins, signal\n"
         "original = builtins.__import__\n"
@@ -401,10 +410,10 @@ def test_ctrl_c_during_the_imports_ends_without_a_traceback():
         "    return original(name, *args, **kwargs)\n"
         "builtins.__import__ = interrupt\n"
         "import runpy, sys\n"
-        "sys.argv = ['advser', 'benchmark']\n"
+        f"sys.argv = ['advser', *{arguments}]\n"
         "runpy.run_module('advser', run_name='__main__')\n"
     )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 130
-    assert done.stderr == "interrupted; what was finished is kept\n"
+    assert done.stderr == f"interrupted{kept}\n"

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,12 @@ from sklearn.svm import SVC
 from speech import utterance, write_corpus
 
 import advser
-from advser import AdversarialSER, EGeMAPS, SpeakerScaler, cli
+from advser import AdaptationWarning, AdversarialSER, EGeMAPS, SpeakerScaler, cli
 from advser._progress import progress_bar
 from advser.cli._methods import GRIDS
+from advser.cli._parser import Parser, counted
 from advser.cli._results import notes_of
-from advser.cli._sources import load_recordings
+from advser.cli._sources import load_recordings, usage_errors
 from advser.cli._tables import select
 from advser.evaluation import compare
 
@@ -239,7 +241,7 @@ def test_recordings_are_predicted_by_a_model_of_recordings(corpus, train, tmp_pa
 def test_files_are_predicted_as_their_features(corpus, features, train, capsys):
     model = train(features, "--method", "none")
     file = corpus / "01-anger-0.wav"
-    of_file = predict(model, file, corpus / "none.wav", capsys=capsys)
+    of_file = predict(model, file, corpus / "bad.wav", capsys=capsys)
     assert list(of_file["file"]) == [str(file)]
     of_table = predict(model, features, capsys=capsys)
     assert len(of_table) == 32
@@ -257,6 +259,43 @@ def test_segments_are_rows(corpus, train, features, capsys, tmp_path):
     assert list(found["start"]) == [0, 0.1]
     assert list(found["end"]) == [0.1, 0.25]
     assert list(found) == ["file", "start", "end", "emotion"]
+
+
+def test_paths_are_checked_before_the_work(
+    corpus, features, train, capsys, monkeypatch
+):
+    model = train(features, "--method", "svm")
+    monkeypatch.setattr("advser.audio._extractor.read_recording", None)  # is not called
+    paths = [corpus / "00-anger-0.wav", corpus / "none.wav", corpus / "no-folder"]
+    error = error_of(capsys, "predict", model, *paths, "-o", "-")
+    assert error == (
+        f"advser predict: error: no such file: {corpus / 'none.wav'}, "
+        f"{corpus / 'no-folder'}\n"
+    )
+
+
+@pytest.mark.parametrize("method", ["svm", "logistic"])
+def test_missing_probabilities_are_reported(method, features, train, capsys):
+    model = train(features, "--method", method)
+    capsys.readouterr()
+    assert run("predict", model, features, "-o", "-") == 0
+    said = capsys.readouterr().err
+    assert ("the model estimates no probabilities" in said) == (method == "svm")
+
+
+def test_warnings_name_no_parameter_that_a_command_lacks(capsys):
+    with usage_errors(Parser()):
+        warnings.warn(
+            "It does not adapt. Set `balance` to True.", AdaptationWarning, stacklevel=1
+        )
+    assert capsys.readouterr().err == "It does not adapt.\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 files"), (1, "1 file"), (1200, "1,200 files")]
+)
+def test_what_is_counted_is_in_the_plural_unless_it_is_one(number, text):
+    assert counted(number, "file") == text
 
 
 @pytest.mark.parametrize("method", ["logistic", "none"])
@@ -289,7 +328,8 @@ def test_speakers_with_the_names_of_training_speakers_are_reported(
     model = train(features, "--method", "logistic", "--adapt")
     capsys.readouterr()
     run("predict", model, features, "--speakers", "speaker", "-o", "-")
-    assert "4 speakers have the name of a training speaker" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "4 speakers with the name of a training speaker, such as 00" in said
 
 
 @pytest.mark.parametrize("method", ["ridge", "mlp", "none"])
@@ -336,7 +376,7 @@ def test_interrupted_prediction_goes_on(corpus, features, train, tmp_path, monke
     def refuse(*args):
         raise ValueError("is extracted again")
 
-    monkeypatch.setattr("advser.audio._features._extract", refuse)
+    monkeypatch.setattr("advser.audio._extractor.read_recording", refuse)
     assert run(*arguments) == 0
     assert len(pd.read_csv(output)) == 32
     assert not list(tmp_path.glob("*.parts"))
@@ -394,7 +434,7 @@ TABLES = ["wide.csv", "wide.parquet", "vectors.parquet", "arrays.npz"]
 def test_features_of_any_origin_are_used(name, embeddings, train, capsys):
     model = train(embeddings / name, "--features", "emb_", "--method", "logistic")
     said = capsys.readouterr().err
-    assert ("1 numeric columns that are not used, such as age" in said) == (
+    assert ("has 1 unused numeric column, such as age" in said) == (
         name != "arrays.npz"
     )
     loaded = advser.load(model)
@@ -429,7 +469,7 @@ def test_row_with_a_missing_feature_is_left_out(embeddings, tmp_path, capsys, tr
 def test_numeric_columns_that_nobody_uses_are_reported(embeddings, capsys, tmp_path):
     output = tmp_path / "m"
     error = error_of(capsys, "train", embeddings / "wide.parquet", "-o", output)
-    assert "has 21 numeric columns that are not used, such as age" in error
+    assert "has 21 unused numeric columns, such as age" in error
     assert "pass `--features`" in error
 
 
@@ -531,6 +571,18 @@ def test_folds_are_of_speakers(features, tmp_path, capsys):
     assert "speakers left out in 2 folds" in " ".join(capsys.readouterr().out.split())
     settings = json.loads((folder / "settings.json").read_text())
     assert settings["protocol"] == "2 folds of speakers"
+
+
+def test_more_folds_than_speakers_leave_one_speaker_out(features, tmp_path, capsys):
+    folder = tmp_path / "results"
+    options = ["--methods", "svm", "--quick", "--n-jobs", 1, "--out", folder]
+    run("benchmark", features, "--folds", 100, *options)
+    said = capsys.readouterr()
+    assert "--folds is 100 and there are 4 speakers, so one speaker is left" in said.err
+    assert "leaving one speaker out at a time" in " ".join(said.out.split())
+    assert "over the seeds" not in " ".join(said.out.split())
+    settings = json.loads((folder / "settings.json").read_text())
+    assert settings["protocol"] == "leave one speaker out"
 
 
 def test_fold_that_leaves_no_speaker_of_an_emotion(features, tmp_path, capsys):

@@ -14,7 +14,7 @@ from speech import spoil, write_corpus
 
 from advser import AdversarialSER, EGeMAPS, SpeakerScaler, corpora
 from advser._locks import locked
-from advser.audio import _features, extract_features, read_features
+from advser.audio import _extractor, _features, extract_features, read_features
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,7 @@ class Interruption(BaseException):
 @pytest.fixture
 def interrupt(monkeypatch):
     """Return a function that is interrupted, and returns what is read afterwards."""
-    original = _features.read_recording
+    original = _extractor.read_recording
 
     def interrupt(table, output, n_recordings):
         left, reads = iter(range(n_recordings)), []
@@ -183,10 +183,10 @@ def interrupt(monkeypatch):
             reads.append(arguments)
             return original(*arguments)
 
-        monkeypatch.setattr(_features, "read_recording", read_some)
+        monkeypatch.setattr(_extractor, "read_recording", read_some)
         with pytest.raises(Interruption):
             extract_features(table, output)
-        monkeypatch.setattr(_features, "read_recording", read)
+        monkeypatch.setattr(_extractor, "read_recording", read)
         return reads
 
     return interrupt

@@ -134,10 +134,10 @@ def test_import_changes_no_global_state(loaded):
     ("step", "heavy"),
     [
         ("advser", {"audresample", "opensmile", "soundfile"}),
-        ("advser", {"distributed", "matplotlib", "IPython", "pytest"}),
+        ("advser", {"distributed", "matplotlib", "IPython", "pytest", "transformers"}),
         ("advser.plots", {"matplotlib"}),
         ("advser.audio._features", {"audresample", "opensmile", "soundfile"}),
-        ("fit and predict", {"sympy", "torch._dynamo"}),
+        ("fit and predict", {"sympy", "torch._dynamo", "transformers"}),
     ],
 )
 def test_step_loads_nothing_heavy(step, heavy, loaded):

@@ -51,6 +51,16 @@ def comparison(toy):
     return compare(estimators, *toy, seeds=3, probes=["logistic"])
 
 
+@pytest.mark.parametrize("display", [ComparisonDisplay, LeakageDisplay])
+def test_captions_name_no_spread_of_one_seed(display, comparison, toy):
+    estimators = {"LR": LogisticRegression(random_state=0)}
+    one = compare(estimators, *toy, seeds=1, probes=["logistic"])
+    label = display.from_comparison(one, ax=axes()).ax_.get_xlabel()
+    assert "seeds" not in label
+    label = display.from_comparison(comparison, ax=axes()).ax_.get_xlabel()
+    assert "standard deviation over seeds" in label
+
+
 def axes(n_axes=1):
     return Figure().subplots(1, n_axes)
 

@@ -79,6 +79,15 @@ def folder(comparison_folder, tmp_path):
     return shutil.copytree(comparison_folder, tmp_path / "results")
 
 
+@pytest.mark.parametrize("n_seeds", [1, 2])
+def test_report_speaks_of_seeds_if_there_are_several(n_seeds, toy, tmp_path):
+    model = DummyClassifier(strategy="stratified")
+    compare({"guess": model}, *toy, seeds=n_seeds, folder=tmp_path)
+    text = report(tmp_path).read_text(encoding="utf-8")
+    assert ("over seeds" in text) == (n_seeds == 2)
+    assert ("over the seeds" in text) == (n_seeds == 2)
+
+
 def test_report_is_one_page_that_loads_nothing(folder):
     file = report(folder)
     assert file == folder / "report.html"

@@ -103,7 +103,7 @@ def test_error_names_unusable_files_as_the_cause(corpus, load):
     (folder / "bad.wav").write_bytes(b"no audio")
     one = table[(table["emotion"] != "anger") | (table["speaker"] == "01")]
     bad = pd.DataFrame({"file": ["bad.wav"], "speaker": ["00"], "emotion": ["anger"]})
-    with pytest.raises(ValueError, match="alone after 1 unusable files are dropped"):
+    with pytest.raises(ValueError, match="alone without 1 unusable file, so"):
         load(pd.concat([one, bad]))
 
 

@@ -6,7 +6,6 @@ from ._net import (
     Adam,
     StepwiseNet,
     ValidationScores,
-    check_device,
     default_torch,
     seeded_global_random,
 )
@@ -23,7 +22,6 @@ __all__ = [
     "StepwiseNet",
     "ValidationScores",
     "as_tensor",
-    "check_device",
     "default_torch",
     "fit_together",
     "last_step",

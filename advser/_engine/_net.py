@@ -20,7 +20,6 @@ __all__ = [
     "StepwiseNet",
     "ValidationScores",
     "block_length",
-    "check_device",
     "default_torch",
     "lr_decay",
     "parameter_groups",
@@ -326,23 +325,6 @@ def default_torch():
             yield
     finally:
         torch.set_default_dtype(dtype)
-
-
-def check_device(device: str | torch.device) -> str | torch.device:
-    """Return the device, of "auto" the fastest; raise if torch cannot compute on it."""
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        if torch.device(device).type == "meta":
-            raise RuntimeError("this device stores no numbers")
-        torch.empty(0, device=device)
-    except (AssertionError, NotImplementedError, RuntimeError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ValueError(
-            f'`device={device!r}` is not available here ({reason}); set `device="cpu"` '
-            "or another one."
-        ) from error
-    return device
 
 
 class ValidationScores(Callback):

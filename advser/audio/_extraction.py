@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 
 from .._locks import locked, replacing
 from .._validation import check_path
-from ._features import SEGMENT, EGeMAPS
-from ._recordings import to_seconds
+from ._embeddings import AudioEmbedding
+from ._features import EGeMAPS
+from ._recordings import SEGMENT, to_seconds
 
 __all__ = ["extract_features", "read_features"]
 
@@ -23,7 +25,7 @@ def extract_features(
     table: pd.DataFrame,
     output: str | os.PathLike,
     *,
-    feature_set: str = "eGeMAPSv02",
+    extractor: EGeMAPS | AudioEmbedding | None = None,
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> pd.DataFrame:
@@ -42,14 +44,16 @@ def extract_features(
 
     output : str or path-like
         New file, with the suffix ``.parquet``: the columns of `table`, then the
-        features. Its metadata are the names of the features, the feature set, and the
-        versions of openSMILE and audresample.
+        features. Its metadata are the names of the features and what they depend on,
+        such as the versions of openSMILE and audresample.
 
-    feature_set : {"eGeMAPSv02", "GeMAPSv01b", "ComParE_2016"}, default="eGeMAPSv02"
-        Set of openSMILE, see :class:`~advser.EGeMAPS`.
+    extractor : EGeMAPS or AudioEmbedding, default=None
+        Extracts the features, with a cache and a treatment of errors of its own;
+        ``EGeMAPS()`` if None.
 
     n_jobs : int, default=None
-        Number of recordings processed at the same time; -1 for one per core.
+        Number of recordings processed at the same time; -1 for one per core. Only for
+        :class:`~advser.EGeMAPS`; None means what `extractor` has.
 
     verbose : int, default=0
         Whether to show a progress bar.
@@ -85,23 +89,20 @@ def extract_features(
     check_output(output)
     with locked(output):
         check_output(output)  # another process may have written it
-        return extract(table, output, feature_set, n_jobs, verbose)
+        return extract(table, output, extractor or EGeMAPS(), n_jobs, verbose)
 
 
-def extract(table, output, feature_set, n_jobs, verbose):
+def extract(table, output, extractor, n_jobs, verbose):
     """Extract the features to a file that no other process writes."""
     cache = output.with_name(f"{output.name}.parts")
     if cache.exists() and not cache.is_dir():
         raise FileExistsError(
             f"{cache} is no folder; remove it, or name another `output`."
         )
-    extractor = EGeMAPS(
-        feature_set=feature_set,
-        n_jobs=n_jobs,
-        memory=cache,
-        verbose=verbose,
-        on_error="nan",
-    ).fit(table)
+    extractor = clone(extractor)
+    if n_jobs is not None:
+        extractor.set_params(n_jobs=n_jobs)
+    extractor.set_params(memory=cache, verbose=verbose, on_error="nan").fit(table)
     labels = check_labels(table, extractor.feature_names)
     whole, failures = extract_part(extractor, labels)
     failures = failures[[*NO_FAILURES]].reset_index(drop=True)

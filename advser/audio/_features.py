@@ -1,37 +1,20 @@
 """EGeMAPS: a transformer of recordings into the features of openSMILE."""
 
-import hashlib
 import os
 import warnings
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from importlib.metadata import version
 from numbers import Integral
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal
 
-import joblib
 import numpy as np
-import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.metaestimators import available_if
 
-from .._locks import replacing
-from .._progress import progress_bar
-from .._validation import LABEL, Number, StrOptions, check_path
-from ._recordings import (
-    MAX_RATE,
-    MIN_RATE,
-    SEGMENT,
-    Recording,
-    file_of,
-    list_recordings,
-    parse_recording,
-    read_recording,
-)
+from .._validation import LABEL, Number, StrOptions
+from ._extractor import GUARDS, Extractor
+from ._recordings import MAX_RATE, MIN_RATE, file_of
 
-__all__ = ["SEGMENT", "EGeMAPS"]
+__all__ = ["EGeMAPS"]
 
 # The sets of openSMILE, and the descriptor of each that is 0 where there is no pitch.
 PITCH = {
@@ -39,23 +22,9 @@ PITCH = {
     "GeMAPSv01b": "F0semitoneFrom27.5Hz_sma3nz",
     "ComParE_2016": "F0final_sma",
 }
-GUARDS = 2  # raise it with each change of `read_recording` that changes features
 
 
-class _Failure(NamedTuple):
-    """A recording that cannot be used."""
-
-    row: int
-    file: str | None
-    error: str
-    reason: str
-
-
-def _has_one_row_per_recording(estimator):
-    return estimator.level == "functionals"
-
-
-class EGeMAPS(TransformerMixin, BaseEstimator):
+class EGeMAPS(Extractor):
     """Turn recordings into eGeMAPS features with openSMILE.
 
     The extended Geneva minimalistic acoustic parameter set (version 02) describes an
@@ -186,19 +155,15 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
     25.5
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
+        **Extractor._parameter_constraints,
         "feature_set": [StrOptions({*PITCH})],
         "level": [StrOptions({"functionals", "lld"})],
-        "channel": [StrOptions({"mix"}), Number(Integral, 0)],
         "sampling_rate": [
             Number(Integral, MIN_RATE, MAX_RATE, closed="both"),
             None,
         ],
         "n_jobs": [LABEL, None],
-        "memory": [str, os.PathLike, None],
-        "verbose": ["verbose"],
-        "on_error": [StrOptions({"raise", "nan"})],
-        "overload": [StrOptions({"raise", "clip", "normalize"})],
     }
 
     def __init__(
@@ -224,108 +189,6 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
         self.on_error = on_error
         self.overload = overload
 
-    def fit(self, X: Any, y: None = None) -> Self:
-        """Check the parameters; there is nothing to learn.
-
-        Parameters
-        ----------
-        X : array-like of shape (n,)
-            Ignored.
-
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : EGeMAPS
-        """
-        self._validate_params()
-        return self
-
-    def transform(self, X: Iterable) -> np.ndarray:
-        """Extract the features of recordings.
-
-        Parameters
-        ----------
-        X : list, array, Series or one-column DataFrame, of shape (n,)
-            Paths, pairs ``(signal, sampling_rate)`` or segments ``(path, start,
-            end)``. Segments may be a DataFrame with the columns `file`, `start` and
-            `end`.
-
-        Returns
-        -------
-        features : ndarray of shape (n, 88), dtype float32
-            With `level="lld"` of shape (n,) and dtype object: each element has
-            shape (n_frames, 25) and dtype float32.
-
-        Raises
-        ------
-        ValueError
-            If `X` is empty or holds no recordings; with `on_error="raise"` also if a
-            recording cannot be used.
-
-        OSError
-            With `on_error="raise"`, if a file cannot be opened: a FileNotFoundError,
-            IsADirectoryError or PermissionError.
-        """
-        self._validate_params()
-        recordings = list_recordings(X)
-        recipe = self.recipe
-        memory = (
-            None
-            if self.memory is None
-            else check_path(self.memory, "memory").absolute()
-        )
-        if memory is not None:
-            memory.mkdir(parents=True, exist_ok=True)
-        parallel = joblib.Parallel(
-            n_jobs=self.n_jobs,
-            prefer="threads",
-            return_as="generator" if self.verbose else "list",
-        )
-        results = parallel(
-            joblib.delayed(_attempt)(row, recording, recipe, memory, self.on_error)
-            for row, recording in enumerate(recordings)
-        )
-        results = list(
-            progress_bar(
-                results,
-                name=self.feature_set,
-                unit="recordings",
-                total=len(recordings),
-                verbose=self.verbose,
-            )
-        )
-
-        if self.on_error == "nan":
-            failures = [result for result in results if isinstance(result, _Failure)]
-            self.failures_ = pd.DataFrame(failures, columns=_Failure._fields)
-            blank = np.full((1, len(self.feature_names)), np.nan, dtype=np.float32)
-            for failure in failures:
-                results[failure.row] = blank
-            if failures:
-                _warn_of_failures(failures, len(recordings))
-        suffix = "_amean" if self.level == "functionals" else ""
-        pitch = self.feature_names.index(PITCH[self.feature_set] + suffix)
-        unvoiced = [
-            row for row, found in enumerate(results) if not found[:, pitch].any()
-        ]
-        if self.on_error == "nan":
-            self.unvoiced_ = np.array(unvoiced, dtype=int)
-        if unvoiced:
-            name = file_of(recordings[unvoiced[0]]) or f"X[{unvoiced[0]}]"
-            warnings.warn(
-                f"{len(unvoiced)} of {len(recordings)} recordings have no voiced "
-                f"frame, so their pitch is 0, such as `{name}`; check whether they "
-                "hold speech.",
-                stacklevel=3,  # the line that calls transform, which set_output wraps
-            )
-        if self.level == "functionals":
-            return np.concatenate(results)  # (n, 88)
-        features = np.empty(len(results), dtype=object)
-        features[:] = results  # each (n_frames, 25)
-        return features
-
     @property
     def recipe(self) -> dict[str, Any]:
         """Everything that the features depend on, versions included."""
@@ -345,108 +208,36 @@ class EGeMAPS(TransformerMixin, BaseEstimator):
         """Names of the 88 functionals or the 25 low-level descriptors."""
         return list(_smile(self.feature_set, self.level).feature_names)
 
-    @available_if(_has_one_row_per_recording)
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Get the names of the functionals.
+    @property
+    def _is_table(self):
+        return self.level == "functionals"
 
-        Parameters
-        ----------
-        input_features : None
-            Ignored.
+    def _computer(self) -> Callable:
+        return partial(_compute, self.feature_set, self.level)
 
-        Returns
-        -------
-        feature_names_out : ndarray of shape (88,), dtype object
-        """
-        return np.asarray(self.feature_names, dtype=object)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = []
-        return tags
-
-
-def _attempt(
-    row: int, item: Any, recipe: dict, memory: Path | None, on_error: str
-) -> np.ndarray | _Failure:
-    """Return the features of a recording, or the reason why it has none."""
-    entry = features = None
-    try:
-        recording = parse_recording(item)
-        if memory is not None:
-            entry = memory / f"{joblib.hash((recording, recipe))}.features"
-            features = _read_entry(entry, recipe)
-        if features is not None:
-            return features
-        features = _extract(recording, recipe)
-    except Exception as error:  # whatever is wrong with one recording costs one row
-        file = file_of(item)
-        reason = (
-            str(error)
-            if isinstance(error, OSError | ValueError)
-            else f"cannot be processed: {error!r}"
-        )
-        if on_error == "nan":
-            return _Failure(row, file, type(error).__name__, reason)
-        kind = type(error) if isinstance(error, OSError) else ValueError
-        raise kind(f"`{file or f'X[{row}]'}` {reason}") from error
-    if entry is not None:
-        _write_entry(entry, features)
-    return features
+    def _check_results(self, results: list[np.ndarray], recordings: list) -> None:
+        suffix = "_amean" if self.level == "functionals" else ""
+        pitch = self.feature_names.index(PITCH[self.feature_set] + suffix)
+        unvoiced = [
+            row for row, found in enumerate(results) if not found[:, pitch].any()
+        ]
+        if self.on_error == "nan":
+            self.unvoiced_ = np.array(unvoiced, dtype=int)
+        if unvoiced:
+            name = file_of(recordings[unvoiced[0]]) or f"X[{unvoiced[0]}]"
+            warnings.warn(
+                f"{len(unvoiced)} of {len(recordings)} recordings have no voiced "
+                f"frame, so their pitch is 0, such as `{name}`; check whether they "
+                "hold speech.",
+                stacklevel=4,  # the line that calls transform, which set_output wraps
+            )
 
 
-def _warn_of_failures(failures, n_recordings):
-    first = [
-        f"`{failure.file or f'X[{failure.row}]'}` {failure.reason}"
-        for failure in failures[:3]
-    ]
-    warnings.warn(
-        f"{len(failures)} of {n_recordings} recordings cannot be used, and their "
-        f"features are NaN; `failures_` lists them. The first: {' '.join(first)}",
-        stacklevel=4,  # the line that calls transform, which set_output wraps
-    )
-
-
-def _write_entry(entry: Path, features: np.ndarray) -> None:
-    """Add features to the cache: the SHA-256 of their bytes, and the bytes."""
-    content = features.astype("<f4").tobytes()
-    with replacing(entry) as unfinished:  # of this thread alone
-        unfinished.write_bytes(hashlib.sha256(content).digest() + content)
-
-
-def _read_entry(entry: Path, recipe: dict) -> np.ndarray | None:
-    """Return features from the cache, or None if they are missing or damaged."""
-    if not entry.is_file():
-        return None
-    content = entry.read_bytes()
-    digest, content = content[:32], content[32:]
-    n_names = len(_smile(recipe["feature_set"], recipe["level"]).feature_names)
-    if digest != hashlib.sha256(content).digest() or len(content) % (4 * n_names):
-        return None
-    return np.frombuffer(content, "<f4").reshape(-1, n_names).astype(np.float32)
-
-
-def _extract(recording: Recording, recipe: dict) -> np.ndarray:
-    """Return the features of a recording, from a thread that Python waits for.
-
-    soundfile and openSMILE call Python functions, and an exception by Ctrl-C inside
-    them would be lost; Python raises it in the main thread only. And Python must not
-    end while they run, or it aborts; it does not wait for the threads of joblib.
-    """
-    with ThreadPoolExecutor(1) as executor:
-        return executor.submit(_extract_here, recording, recipe).result()
-
-
-def _extract_here(recording, recipe):
-    """Return the features of a recording: (1, 88) or (n_frames, 25)."""
-    settings = ("channel", "sampling_rate", "overload")
-    signal, rate = read_recording(recording, *(recipe[name] for name in settings))
-    features = _smile(recipe["feature_set"], recipe["level"])(signal, rate)
-    return np.ascontiguousarray(features[0].T, dtype=np.float32)
+def _compute(feature_set, level, signals):
+    """Return the features of each signal: (1, 88) or (n_frames, 25)."""
+    smile = _smile(feature_set, level)
+    features = [smile(signal, rate)[0].T for signal, rate in signals]
+    return [np.ascontiguousarray(one, dtype=np.float32) for one in features]
 
 
 @lru_cache

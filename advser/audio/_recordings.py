@@ -182,7 +182,7 @@ def read_recording(
     signal = np.clip(signal, -1, FULL_SCALE)  # resampling may exceed full scale as well
     if len(signal) < MIN_SECONDS * rate:
         raise ValueError(
-            f"lasts {1000 * len(signal) / rate:.1f} ms; openSMILE needs at least "
+            f"lasts {1000 * len(signal) / rate:.1f} ms; features need at least "
             f"{1000 * MIN_SECONDS:.0f} ms."
         )
     if is_silent(signal):

@@ -130,19 +130,27 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
         )
         folder.mkdir(parents=True, exist_ok=True)
     print_left_out(recordings)
+    n_folds, n_speakers = options.folds, len(set(recordings.speakers))
+    if n_folds and n_folds > n_speakers:
+        print(
+            f"--folds is {n_folds} and there are {n_speakers} speakers, so one speaker "
+            "is left out at a time",
+            file=sys.stderr,
+        )
+        n_folds = None
     print(f"results go to {folder}{os.sep}", file=sys.stderr)
     with usage_errors(parser):
         comparison = benchmark(
             recordings,
             folder,
             methods=methods,
-            n_folds=options.folds,
+            n_folds=n_folds,
             seeds=options.seeds or (1 if options.quick else 5),
             probes=("logistic",) if options.quick else ("logistic", "mlp"),
             n_jobs=options.n_jobs,
             verbose=1,
         )
-    print(format_table(comparison), notes_of(comparison, options.folds), sep="\n\n")
+    print(format_table(comparison), notes_of(comparison, n_folds), sep="\n\n")
     try:
         save_figures(comparison, recordings, folder)
     except ImportError as error:

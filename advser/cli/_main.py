@@ -18,6 +18,8 @@ COMMANDS = {
     "report": "write a page of the results in a folder",
 }
 
+KEEPS_NOTHING = {"-", "-o-", "--output=-"}  # standard output as the output
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
@@ -33,10 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 on success, 2 if the input cannot be used, 130 if interrupted.
     """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        run(sys.argv[1:] if arguments is None else list(arguments))
+        run(arguments)
     except KeyboardInterrupt:
-        print("interrupted; what was finished is kept", file=sys.stderr)
+        is_kept = arguments[:1] != ["report"] and not KEEPS_NOTHING & {*arguments}
+        kept = "; what was finished is kept" if is_kept else ""
+        print(f"interrupted{kept}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # who reads standard output has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

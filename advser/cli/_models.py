@@ -122,6 +122,7 @@ def save_model(
                 file=sys.stderr,
             )
     saved = Pipeline(steps)
+    saved.feature_origin_ = recordings.X.attrs.get("features")
     if recordings.y.ndim == 2:
         saved.target_names_ = list(recordings.y)
     save(saved, path)

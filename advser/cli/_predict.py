@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -17,13 +18,14 @@ from .._locks import replacing
 from .._routing import call, requests
 from ..audio import EGeMAPS, read_features
 from ..audio._extraction import has_features
+from ..audio._extractor import Extractor
 from ..corpora import read_filenames
 from ..corpora._table import NOBODY
 from ..persistence import load
 from ..speakers import SpeakerScaler
 from ..speakers._knowledge import adapts
 from ._outputs import new_file
-from ._parser import Parser
+from ._parser import Parser, counted
 from ._sources import add_jobs_option, print_failures, usage_errors
 from ._tables import (
     files_of,
@@ -40,10 +42,10 @@ DESCRIPTION = """\
 Predict recordings, or features of them, by a model of advser train.
 
 The output is a CSV table with a row for each file or segment: its predicted emotion and
-the probability of each emotion (an SVM has none), or its ratings. Recordings that
-cannot be used are listed, with the reason, in a file beside the table,
-predictions.failures.csv; the table has all others. After an interruption, the same
-command goes on where it stopped."""
+the probability of each emotion, or its ratings. An SVM estimates no probabilities: then
+the table has the predicted emotions only. Recordings that cannot be used are listed,
+with the reason, in a file beside the table, predictions.failures.csv; the table has all
+others. After an interruption, the same command goes on where it stopped."""
 EPILOG = """\
 inputs:
   files, folders
@@ -89,8 +91,9 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
             options.inputs, options.wavs, extractor, model, options.speakers
         )
         if extractor is not None:
-            settings = {"n_jobs": options.n_jobs, "memory": parts, "verbose": 1}
-            extractor.set_params(**settings, on_error="nan")
+            extractor.set_params(memory=parts, verbose=1, on_error="nan")
+            if isinstance(extractor, EGeMAPS):
+                extractor.set_params(n_jobs=options.n_jobs)
         table["speakers"] = speakers_of(model, table, options.speakers)
         if options.speakers is None and adapts(model):
             print(
@@ -98,11 +101,16 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
                 "row as that of the average speaker",
                 file=sys.stderr,
             )
+        if is_classifier(model) and not hasattr(model, "predict_proba"):
+            print(
+                "the model estimates no probabilities, so the output has none",
+                file=sys.stderr,
+            )
         X, kept, failures = with_features(table, X, extractor or EGeMAPS())
         print_failures(failures)
         if not len(X):
             raise ValueError(
-                f"none of the {len(table)} recordings can be used, such as "
+                f"none of {counted(len(table), 'recording')} can be used, such as "
                 f"{failures['file'].iloc[0]}, which {failures['reason'].iloc[0]}"
             )
         rows = pd.DataFrame({"file": files_of(kept)})
@@ -126,7 +134,7 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
             if len(failures):
                 failures.to_csv(beside, index=False)
     if is_file:
-        counts = f"{len(X)} of {len(table)} recordings"
+        counts = f"{len(X):,} of {counted(len(table), 'recording')}"
         print(f"{options.output} has the predictions of {counts}")
 
 
@@ -143,9 +151,9 @@ def load_model(path: str) -> BaseEstimator:
     return model
 
 
-def split_extractor(model: BaseEstimator) -> tuple[EGeMAPS | None, BaseEstimator]:
+def split_extractor(model: BaseEstimator) -> tuple[Extractor | None, BaseEstimator]:
     """Return the first step if it extracts features, and the model of features."""
-    if isinstance(model, Pipeline) and isinstance(model[0], EGeMAPS):
+    if isinstance(model, Pipeline) and isinstance(model[0], Extractor):
         rest = model[1:]
         if hasattr(model, "target_names_"):
             rest.target_names_ = model.target_names_
@@ -156,7 +164,7 @@ def split_extractor(model: BaseEstimator) -> tuple[EGeMAPS | None, BaseEstimator
 def read_inputs(
     inputs: Sequence[str],
     wavs: str | None,
-    extractor: EGeMAPS | None,
+    extractor: Extractor | None,
     model: BaseEstimator,
     column: str | None,
 ) -> tuple[pd.DataFrame | None, pd.DataFrame]:
@@ -198,12 +206,14 @@ def read_known_features(source, extractor, model):
             "the model was trained on features without names, so its columns are "
             "unknown; pass recordings, or predict in Python."
         )
-    if extractor is None:
-        rows, table = open_columns(source), None
-    else:
+    origin = getattr(model, "feature_origin_", None)
+    if has_features(source) and (extractor or origin):
         rows, table = read_features(source)
-    ours, theirs = getattr(extractor, "recipe", {}), rows.attrs.get("features", {})
-    for name in ours:
+    else:
+        rows, table = open_columns(source), None
+    ours = getattr(extractor, "recipe", origin) or {}
+    theirs = rows.attrs.get("features", {})
+    for name in ours if theirs else ():
         if ours[name] != theirs.get(name):
             raise ValueError(
                 f"{source} has features with {name} {theirs.get(name)!r}, and those of "
@@ -223,6 +233,9 @@ def read_known_features(source, extractor, model):
 def list_files(inputs):
     """Return a table of audio files, and of those in folders."""
     files = []
+    missing = [path for path in inputs if not os.path.exists(path)]
+    if missing:
+        raise FileNotFoundError(f"no such file: {', '.join(missing)}")
     for path in inputs:
         files += list(read_filenames(path).index) if Path(path).is_dir() else [path]
     index = pd.Index(dict.fromkeys(files), name="file")
@@ -257,8 +270,8 @@ def speakers_of(
     trained = {str(name) for scaler in scalers_of(model) for name in scaler.speakers_}
     if both := sorted(trained & set(speakers[known])):
         print(
-            f"{len(both)} speakers have the name of a training speaker, such as "
-            f"{both[0]}, and count as the same; rename them if they are not",
+            f"{counted(len(both), 'speaker')} with the name of a training speaker, such"
+            f" as {both[0]}: both count as one; rename who is another",
             file=sys.stderr,
         )
     return speakers

@@ -252,6 +252,9 @@ def notes_of(comparison: Comparison, n_folds: int | None = None) -> str:
         protocol = r"leaving one\s+speaker (\(or\s+session\) )?out at a\s+time"
         n_folds = comparison.settings["protocol"]["n_folds"]
         notes = re.sub(protocol, f"of speakers left\nout in {n_folds} folds", notes)
+    if (comparison.scores.groupby("estimator")["seed"].nunique() == 1).all():
+        notes = re.sub(r"(Both|All) are the\nmean ± [^.]*\. ", "", notes)
+        notes = notes.replace("the seeds draw the order", "the seed draws the order")
     n_few = comparison.summary()["few_utterances"].max()
     if n_few:
         notes += (

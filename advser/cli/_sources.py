@@ -21,7 +21,7 @@ from ..audio._extraction import has_features, read_features
 from ..audio._features import PITCH, EGeMAPS
 from ..corpora._table import printable
 from ..datasets import load_emodb
-from ._parser import Parser
+from ._parser import Parser, counted
 from ._tables import (
     is_table,
     open_columns,
@@ -185,7 +185,9 @@ def usage_errors(parser: Parser) -> Iterator[None]:
     with warnings.catch_warnings():
         for kind in (UserWarning, RuntimeWarning):
             warnings.simplefilter("default", kind)
-        warnings.showwarning = lambda warning, *_: print(warning, file=sys.stderr)
+        warnings.showwarning = lambda warning, *_: print(
+            str(warning).partition(" Set `balance`")[0], file=sys.stderr
+        )  # no command has this parameter
         try:
             yield
         except BrokenPipeError:
@@ -205,8 +207,8 @@ def print_left_out(recordings: Recordings) -> None:
     print_failures(recordings.failures)
     if recordings.n_others:
         print(
-            f"left out: {recordings.n_others} recordings without a wanted label, or of "
-            "an unknown speaker",
+            f"left out: {counted(recordings.n_others, 'recording')} without a wanted "
+            "label, or of an unknown speaker",
             file=sys.stderr,
         )
 
@@ -435,14 +437,16 @@ def unlabelled(folder):
 
 def check_enough(table, source, n_failures=0, *, by_emotion, by_session, compares):
     """Raise unless each speaker or session can be left out, and the rest trained on."""
-    dropped = f" after {n_failures} unusable files are dropped" if n_failures else ""
+    dropped = ""
+    if n_failures:
+        dropped = f" without {counted(n_failures, 'unusable file')}"
     purpose = "leaving one speaker out at a time" if compares else "training"
     for column, least in [("speaker", 2 + compares), *[("emotion", 2)] * by_emotion]:
         names = sorted(table[column].unique())
         if len(names) < least:
             raise ValueError(
-                f"{source} has {len(names)} {column}s{dropped}, {names}; {purpose} "
-                f"needs at least {least}."
+                f"{source} has {counted(len(names), column)}{dropped}, {names}; "
+                f"{purpose} needs at least {least}."
             )
     if by_emotion and compares:
         speakers = table.groupby("emotion")["speaker"].unique()
@@ -458,7 +462,7 @@ def check_enough(table, source, n_failures=0, *, by_emotion, by_session, compare
             others = set(table["speaker"]) - set(rows["speaker"])
             if len(others) < 2:
                 raise ValueError(
-                    f"{source} has {len(others)} speakers who are not in session "
+                    f"{source} has {counted(len(others), 'speaker')} outside session "
                     f"{session!r}{dropped}; leaving it out with all of its speakers "
                     "needs at least 2 others to train on. Leave speakers out instead."
                 )

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from ..audio._extraction import SEGMENT, extract_part
-from ..audio._features import EGeMAPS
+from ..audio._extractor import Extractor
 from ..corpora._generic import checked_rows, clean_rows, open_table, with_files
 from ..corpora._table import COLUMNS, Copy
 from ..exceptions import CorpusWarning
+from ._parser import counted
 
 __all__ = [
     "files_of",
@@ -231,7 +232,7 @@ def warn_of_unused(
             unused.append(name)
     if unused:
         warn(
-            f"{path} has {len(unused)} numeric columns that are not used, such as "
+            f"{path} has {counted(len(unused), 'unused numeric column')}, such as "
             f"{unused[0]}; to use them as features, pass `--features` with their names "
             "or a prefix.",
             CorpusWarning,
@@ -240,7 +241,7 @@ def warn_of_unused(
 
 
 def with_features(
-    table: pd.DataFrame, X: pd.DataFrame | None, extractor: EGeMAPS
+    table: pd.DataFrame, X: pd.DataFrame | None, extractor: Extractor
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return the features of recordings, and leave out those that cannot be used.
 
@@ -252,7 +253,7 @@ def with_features(
     X : DataFrame or None
         Their features; None to extract them.
 
-    extractor : EGeMAPS
+    extractor : EGeMAPS or AudioEmbedding
         Extracts them, with ``on_error="nan"``.
 
     Returns
@@ -271,7 +272,7 @@ def with_features(
         wrong = ~np.isfinite(X.to_numpy())
         kept, rows = np.flatnonzero(~wrong.any(axis=1)), wrong.any(axis=1)
         reasons = [
-            f"has {row.sum()} missing or infinite features, such as "
+            f"has {counted(row.sum(), 'missing or infinite feature')}, such as "
             f"{X.columns[row.argmax()]}."
             for row in wrong[rows]
         ]

@@ -5,7 +5,7 @@ import argparse
 from ._methods import CLASSIFIERS, METHODS, REGRESSORS, check_labels_of
 from ._models import fit_model, save_model
 from ._outputs import new_file
-from ._parser import Parser
+from ._parser import Parser, counted
 from ._sources import (
     SOURCES,
     add_label_options,
@@ -96,5 +96,5 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
     n_speakers = len(set(recordings.speakers))
     print(
         f"{options.output} has the model {METHODS[options.method]}, trained on "
-        f"{len(recordings.X)} recordings of {n_speakers} speakers"
+        f"{counted(len(recordings.X), 'recording')} of {counted(n_speakers, 'speaker')}"
     )

@@ -33,7 +33,6 @@ from .._engine import (
     StepwiseNet,
     ValidationScores,
     as_tensor,
-    check_device,
     n_batches,
 )
 from .._threads import limited_threads
@@ -45,6 +44,7 @@ from .._validation import (
     SEED,
     Number,
     check_array_named,
+    check_device,
     check_labels,
     check_origin,
     check_rows,

@@ -105,9 +105,9 @@ class ComparisonDisplay(Display):
                 capsize=3.5,
                 zorder=3,
             )
-        ax.set_xlabel(
-            f"{MEASURES[self.measure]}\n(mean ± standard deviation over seeds)"
-        )
+        several = groups.size().max() > 1
+        note = "\n(mean ± standard deviation over seeds)" if several else ""
+        ax.set_xlabel(MEASURES[self.measure] + note)
         handles = knowledge_handles(ax, self.results["kind"])
         label = "a single test speaker"
         handles += ax.plot([], [], "|", color=GREY, markersize=8, label=label)
