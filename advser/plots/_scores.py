@@ -105,7 +105,7 @@ class ComparisonDisplay(Display):
                 capsize=3.5,
                 zorder=3,
             )
-        several = groups.size().max() > 1
+        several = seeds.size().max() > 1
         note = "\n(mean ± standard deviation over seeds)" if several else ""
         ax.set_xlabel(MEASURES[self.measure] + note)
         handles = knowledge_handles(ax, self.results["kind"])
