@@ -6,14 +6,12 @@ import re
 from collections.abc import Callable
 from functools import lru_cache, partial
 from importlib.metadata import version
-from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions  # as in Extractor
 
-from .._validation import check_device
+from .._validation import COUNT, LABEL, StrOptions, check_device
 from ._extractor import GUARDS, Extractor
 
 __all__ = ["AudioEmbedding"]
@@ -131,9 +129,9 @@ class AudioEmbedding(Extractor):
     _parameter_constraints: dict[str, Any] = {
         **Extractor._parameter_constraints,
         "model": [str, os.PathLike],
-        "layer": [Integral],
+        "layer": [LABEL],
         "pooling": [StrOptions({*STATISTICS})],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [COUNT],
         "device": "no_validation",  # by check_device
     }
 
