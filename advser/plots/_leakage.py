@@ -24,6 +24,8 @@ from ._scores import with_looks
 
 __all__ = ["LeakageDisplay", "WeightDisplay"]
 
+SPREAD = "standard deviation over seeds"
+
 
 @dataclass(eq=False, repr=False)
 class ProbedDisplay(Display):
@@ -39,7 +41,7 @@ class ProbedDisplay(Display):
     def _size(self):
         return WIDTH, 4.2 + 0.11 * len(self._names())
 
-    def _finish(self, ax, note):
+    def _finish(self, ax, note, has_bars):
         """Draw chance and the raw features, and label the axes."""
         ax.axvline(self.chance, color=GREY, linestyle="--", linewidth=1)
         levels = f"dashed: chance, {self.chance:.2f}"
@@ -47,11 +49,12 @@ class ProbedDisplay(Display):
             ax.axvline(self.raw, color=GREY, linestyle=":", linewidth=1.5)
             levels += f"; dotted: raw features, {self.raw:.2f}"
         ax.set_xlim(left=0)
+        bars = f";\nbars: {SPREAD}" if has_bars else ""
         kind = "Gender leakage" if self.asked == "gender" else "Speaker leakage"
         within = " within each emotion" if "within" in self.asked else ""
         ax.set_xlabel(
             f"{kind}{within}\n(balanced accuracy of the {self.probe} probe;\n"
-            f"{levels};\n{note}bars: standard deviation over seeds)"
+            f"{levels};\n{note}{bars})"
         )
         ax.set_ylabel(MEASURES[self.measure].replace(" (", "\n("))
         add_grid(ax)
@@ -158,7 +161,8 @@ class LeakageDisplay(ProbedDisplay):
         fills = {"inductive": "full", "adaptive": "half", "transductive": "hollow"}
         used = {kind.partition(",")[0] for kind in self.results["kind"]}
         marks = [f"{fill}: {kind}" for kind, fill in fills.items() if kind in used]
-        self._finish(ax, f"{', '.join(marks)};\n")
+        n_seeds = self.results.groupby(level="estimator").size()
+        self._finish(ax, ", ".join(marks), n_seeds.max() > 1)
 
 
 @dataclass(eq=False, repr=False)
@@ -279,7 +283,8 @@ class WeightDisplay(ProbedDisplay):
                     path_effects=[withStroke(linewidth=3, foreground="white")],
                     zorder=5,
                 )
-        self._finish(ax, "number: largest weight; ")
+        has_bars = self.results["score_std"].notna().any()
+        self._finish(ax, "number: largest weight", has_bars)
 
 
 def leakage_of(comparison, probe, asked):
