@@ -34,6 +34,7 @@ from advser.evaluation import (
     cross_val_leakage,
     uar_interval,
 )
+from advser.evaluation._store import as_json
 from advser.metrics import concordance_correlation, speaker_uar
 from advser.speakers import Session, SpeakerScaler, utterance_order
 

@@ -24,7 +24,7 @@ from ._scores import with_looks
 
 __all__ = ["LeakageDisplay", "WeightDisplay"]
 
-SPREAD = "standard deviation over seeds"
+BARS = "\nbars: standard deviation over seeds"
 
 
 @dataclass(eq=False, repr=False)
@@ -41,7 +41,7 @@ class ProbedDisplay(Display):
     def _size(self):
         return WIDTH, 4.2 + 0.11 * len(self._names())
 
-    def _finish(self, ax, note, has_bars):
+    def _finish(self, ax, *notes):
         """Draw chance and the raw features, and label the axes."""
         ax.axvline(self.chance, color=GREY, linestyle="--", linewidth=1)
         levels = f"dashed: chance, {self.chance:.2f}"
@@ -49,12 +49,11 @@ class ProbedDisplay(Display):
             ax.axvline(self.raw, color=GREY, linestyle=":", linewidth=1.5)
             levels += f"; dotted: raw features, {self.raw:.2f}"
         ax.set_xlim(left=0)
-        bars = f";\nbars: {SPREAD}" if has_bars else ""
         kind = "Gender leakage" if self.asked == "gender" else "Speaker leakage"
         within = " within each emotion" if "within" in self.asked else ""
         ax.set_xlabel(
             f"{kind}{within}\n(balanced accuracy of the {self.probe} probe;\n"
-            f"{levels};\n{note}{bars})"
+            f"{';'.join([levels, *filter(None, notes)])})"
         )
         ax.set_ylabel(MEASURES[self.measure].replace(" (", "\n("))
         add_grid(ax)
@@ -161,8 +160,8 @@ class LeakageDisplay(ProbedDisplay):
         fills = {"inductive": "full", "adaptive": "half", "transductive": "hollow"}
         used = {kind.partition(",")[0] for kind in self.results["kind"]}
         marks = [f"{fill}: {kind}" for kind, fill in fills.items() if kind in used]
-        n_seeds = self.results.groupby(level="estimator").size()
-        self._finish(ax, ", ".join(marks), n_seeds.max() > 1)
+        several = self.results.groupby(level="estimator").size().max() > 1
+        self._finish(ax, "\n" + ", ".join(marks), several and BARS)
 
 
 @dataclass(eq=False, repr=False)
@@ -283,8 +282,8 @@ class WeightDisplay(ProbedDisplay):
                     path_effects=[withStroke(linewidth=3, foreground="white")],
                     zorder=5,
                 )
-        has_bars = self.results["score_std"].notna().any()
-        self._finish(ax, "number: largest weight", has_bars)
+        bars = self.results["score_std"].notna().any() and BARS
+        self._finish(ax, "\nnumber: largest weight", bars)
 
 
 def leakage_of(comparison, probe, asked):
