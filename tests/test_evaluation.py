@@ -34,6 +34,7 @@ from advser.evaluation import (
     cross_val_leakage,
     uar_interval,
 )
+from advser.evaluation._store import as_json
 from advser.metrics import concordance_correlation, speaker_uar
 from advser.speakers import Session, SpeakerScaler, utterance_order
 
@@ -427,6 +428,17 @@ def test_compare_refuses_results_of_other_settings(change, message, toy, tmp_pat
     with pytest.raises(FileExistsError, match=message):
         compare(**{**arguments, **change})
     assert (tmp_path / "scores.csv").read_text() == before
+
+
+def test_function_has_the_same_text_in_each_process():
+    def text(constant):
+        names = {}
+        code = f"def outer(x):\n return [x in {{'a', 'b'}}, lambda y: y + {constant}]"
+        exec(code, names)
+        return as_json(names["outer"])
+
+    assert text(1) == text(1)  # of two functions at two addresses
+    assert text(1) != text(2)
 
 
 def test_compare_refuses_results_of_another_function(toy, tmp_path):

@@ -362,10 +362,21 @@ def as_json(value):
         return f"{text} {joblib.hash(value)}"
     code = getattr(value, "__code__", None)  # functions may share a name, or have none
     if code is not None:
-        return (
-            f"{text} {joblib.hash((code.co_code, code.co_names, repr(code.co_consts)))}"
-        )
+        return f"{text} {joblib.hash(_instructions(code))}"
     return text
+
+
+def _instructions(code):
+    """Return what a function does, the same in each process."""
+    constants = []
+    for one in code.co_consts:
+        if hasattr(one, "co_code"):  # an inner function, whose text has its address
+            constants.append(_instructions(one))
+        elif isinstance(one, frozenset):  # its order differs between processes
+            constants.append(sorted(map(repr, one)))
+        else:
+            constants.append(repr(one))
+    return code.co_code, code.co_names, constants
 
 
 def environment():

@@ -237,10 +237,11 @@ def legend_above(ax, handles=None, n_columns=1, **options):
     return ax.legend(handles=handles, **options)
 
 
-def height_of(names, least=2.4):
-    """Return the height in inches of a figure with a row for each name."""
-    n_lines = sum(1 + wrapped(name).count("\n") for name in names)
-    return least + 0.07 * len(names) + 0.15 * n_lines
+def height_of(names, kinds=(), least=2.4):
+    """Return the height in inches of a figure with a row for each name and kind."""
+    n_rows = len(names) + len(set(kinds)) * (len(set(kinds)) > 1)
+    n_lines = max(1 + wrapped(name).count("\n") for name in names)
+    return least + n_rows * (0.07 + 0.15 * n_lines)
 
 
 def despine(ax):

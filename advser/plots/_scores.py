@@ -85,7 +85,7 @@ class ComparisonDisplay(Display):
         return cls(results, comparison.by_speaker(), comparison.measure).plot(ax)
 
     def _size(self):
-        return WIDTH, height_of(self.results.index.unique(), 3.0)
+        return WIDTH, height_of(self.results["label"].unique(), self.results["kind"])
 
     def _draw(self, ax):
         seeds = self.results.groupby(level="estimator", sort=False)
@@ -171,7 +171,7 @@ class IntervalDisplay(Display):
         return cls(summary, confidence_level, measure).plot(ax)
 
     def _size(self):
-        return WIDTH, height_of(self.summary.index)
+        return WIDTH, height_of(self.summary["label"], self.summary["kind"])
 
     def _draw(self, ax):
         ends = {f"{self.measure}_{end}": end for end in ("low", "high")}
@@ -241,7 +241,7 @@ class DifferenceDisplay(Display):
         return cls(with_looks(table, comparison), confidence_level).plot(ax)
 
     def _size(self):
-        return WIDTH, height_of(self.differences["label"], 2.7)
+        return WIDTH, height_of(self.differences["label"], self.differences["kind"])
 
     def _draw(self, ax):
         is_recall = "points" in self.differences

@@ -129,7 +129,7 @@ class SpeakerRecallDisplay(Display):
         return cls.from_predictions(y, y_pred, speakers, ax=ax)
 
     def _size(self):
-        return WIDTH, min(20.0, height_of(self.recall.index, 2.2))
+        return WIDTH, min(20.0, height_of(self.recall.index, least=2.2))
 
     def _draw(self, ax):
         recall = self.recall.sort_values(kind="stable")
@@ -314,11 +314,12 @@ class EnrollmentDisplay(Display):
     def _draw(self, ax):
         numbers = pd.unique(np.concatenate([c["k"] for c in self.curves.values()]))
         numbers = sorted(numbers, key=lambda k: np.inf if k == "all" else int(k))
+        step = min(0.12, 0.7 / len(self.curves))  # between bars beside each other
         transductive = False
         for i, (name, style) in enumerate(styles(self.curves).items()):
             groups = self.curves[name].groupby("k", sort=False)
             table = groups["uar"].agg(["mean", "std"]).fillna(0)
-            side = 0.12 * (i - (len(self.curves) - 1) / 2)  # bars beside each other
+            side = step * (i - (len(self.curves) - 1) / 2)
             table["place"] = [numbers.index(k) + side for k in table.index]
             hollow = table[groups["transductive"].any()]
             table = table.sort_values("place")

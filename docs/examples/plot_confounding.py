@@ -73,7 +73,7 @@ scalers = {
     "by all rows": StandardScaler(),
     "by speaker": SpeakerScaler(unknown="batch", shrinkage=0),
 }
-figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+figure, axis = plt.subplots(figsize=(6.4, 4), layout="constrained")
 for (name, scaler), marker in zip(scalers.items(), "os"):
     uar = np.array(
         [[recall(scaler, share, seed) for seed in range(5)] for share in shares]
@@ -84,8 +84,10 @@ for (name, scaler), marker in zip(scalers.items(), "os"):
         shares, mean - spread, mean + spread, color=line.get_color(), alpha=0.15
     )
 axis.axhline(1 / len(emotions), color="0.5", linestyle="--")
-axis.set(xlabel="share of the other emotions dropped (dashed: chance)", ylim=(0, 1))
-axis.set_ylabel("unweighted average recall")
+axis.set(xlabel="Share of the other emotions dropped (dashed: chance)", ylim=(0, 1))
+axis.set_ylabel(
+    "Unweighted average recall (UAR)\n(mean ± standard deviation over draws)"
+)
 axis.legend(title="scaled", frameon=False, loc="lower left")
 axis.spines[["top", "right"]].set_visible(False)
 plt.show()

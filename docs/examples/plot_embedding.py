@@ -71,12 +71,14 @@ leakage = {
     for name, method in methods.items()
 }
 
-figure, axis = plt.subplots(figsize=(7.5, 3), layout="constrained")
+figure, axis = plt.subplots(figsize=(6.4, 3), layout="constrained")
 for height, accuracies in enumerate(leakage.values()):
     axis.plot(accuracies, np.full(3, height), "o", color="C0", alpha=0.6)
 axis.axvline(1 / len(np.unique(speakers)), color="0.5", linestyle="--")
 axis.set_yticks(range(len(leakage)), leakage)
-axis.set(xlabel="accuracy of the speaker probe (dashed: chance)", xlim=(0, 0.8))
+axis.set(
+    xlabel="Balanced accuracy of the speaker probe (dashed: chance)", xlim=(0, 0.8)
+)
 axis.invert_yaxis()
 axis.spines[["top", "right"]].set_visible(False)
 plt.show()

@@ -74,11 +74,11 @@ for bounded in [False, True]:
     ser.fit(X, y, speakers=speakers)
     losses.append(ser.history_["train_speaker_loss"].iloc[-1])
 
-figure, axes = plt.subplots(1, 2, figsize=(8, 2.4), layout="constrained", sharey=True)
+figure, axes = plt.subplots(1, 2, figsize=(6.4, 2.2), layout="constrained", sharey=True)
 for axis, values, chance in zip(axes, [losses, leakages], [np.log(10), 0.1]):
-    axis.barh(names, values, color=["C0", "C1"])
+    axis.barh(names, values, height=0.6)
     axis.axvline(chance, color="0.3", linestyle="--", linewidth=1)
     axis.spines[["top", "right"]].set_visible(False)
-axes[0].set(title="loss of the speaker head", xlabel="dashed: chance")
-axes[1].set(title="accuracy of a new probe", xlabel="dashed: chance")
+axes[0].set_xlabel("Cross-entropy of the speaker head\n(dashed: chance)")
+axes[1].set_xlabel("Balanced accuracy of a new probe\n(dashed: chance)")
 plt.show()
