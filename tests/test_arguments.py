@@ -2,9 +2,12 @@
 
 import datetime
 import inspect
+import os
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
@@ -21,8 +24,8 @@ Y = np.array(["anger", "neutral", "sadness"] * 8)
 S = np.repeat(["ann", "bob", "eve", "tom"], 6)
 TABLE = pd.DataFrame({"speaker": S, "emotion": Y, "start": np.nan, "end": np.nan})
 MODEL = LogisticRegression()
-ADAPTS = make_pipeline(advser.SpeakerScaler(unknown="adapt"), MODEL)
-SMALL = advser.AdversarialSER(max_epochs=1)
+ADAPTS = make_pipeline(advser.SpeakerScaler(unknown="adapt", balance=False), MODEL)
+SMALL = advser.AdversarialSER(None, max_epochs=1, random_state=0)
 
 # What no parameter takes, of the kind of a path, of a number and of a flag.
 NO_PATH = [5, b"x", [], "", "a\0b", np.zeros((2, 2)), object()]
@@ -212,3 +215,51 @@ def test_wrong_parameter_of_a_search_is_named(name, values):
 def test_search_without_candidates_is_refused():
     with pytest.raises(ValueError, match="no candidates"):
         StackedGridSearchCV(SMALL, []).fit(X, Y)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_pipe_is_no_model(tmp_path):
+    os.mkfifo(tmp_path / "model")
+    session = advser.Session(ADAPTS.fit(X, Y, speakerscaler__speakers=S))
+    for load in (advser.load, session.load):
+        with pytest.raises(FileNotFoundError, match=r"`path` is .*, which is no file"):
+            load(tmp_path / "model")
+
+
+@pytest.mark.filterwarnings("ignore::advser.NoSpeakersWarning")
+@pytest.mark.parametrize("fraction", [0.05, 0.95])
+def test_validation_fraction_that_leaves_no_speaker_is_named(fraction):
+    model = advser.AdversarialSER(early_stopping=True, validation_fraction=fraction)
+    rare = np.where(np.arange(24) == 3, "rare", Y)
+    with pytest.raises(ValueError, match=f"`validation_fraction={fraction}` leave no"):
+        model.fit(X, Y, speakers=S) if fraction > 0.5 else model.fit(X, rare)
+
+
+def test_columns_and_tables_are_taken_everywhere():
+    table = pa.table(dict(zip("abc", X.T)))
+    scaler = advser.SpeakerScaler(neutral="anger")
+    expected = scaler.fit(X, Y, speakers=S).neutral_offset_
+    found = scaler.fit(X, pl.DataFrame({"y": Y}), speakers=S).neutral_offset_
+    np.testing.assert_array_equal(found, expected)
+    rated = scaler.fit(X, X[:, :2], speakers=S).neutral_offset_
+    assert rated is None  # ratings, which have no neutral class
+    settings = {"X_unlabeled": table, "speakers_unlabeled": pa.table({"s": S})}
+    model = advser.AdversarialSER(max_epochs=1, random_state=0)
+    expected = model.fit(X, Y, S, X_unlabeled=X, speakers_unlabeled=S).predict_proba(X)
+    found = model.fit(table, Y, S, **settings).predict_proba(table)
+    np.testing.assert_array_equal(found, expected)
+    weight = np.arange(24.0)
+    assert model.score(table, pl.Series(Y), weight[:, None]) == pytest.approx(
+        model.score(table, Y, weight)
+    )
+    scores = [
+        stacked_cross_validate(**{**stacked, "y": y, "groups": groups})["test_score"]
+        for y, groups in [
+            (Y, S),
+            (pl.Series(Y), S[:, None]),
+            (pa.array(Y), pa.array(S)),
+        ]
+    ]
+    np.testing.assert_array_equal(scores[1:], scores[:1] * 2)
+    with pytest.raises(ValueError, match="`sample_weight` must not be negative"):
+        model.score(table, Y, -weight)

@@ -69,6 +69,7 @@ def change(file, number, edit):
         ),
         ("predictions", lambda line: b'a"b,"c"d', r"line 3: "),
         ("leakage", lambda line: line.replace(b"knn,0", b"knn,o"), "accuracy is 'o"),
+        ("leakage", lambda line: line.replace(b"knn,0", b"knn,7"), "accuracy is '7"),
     ],
 )
 def test_a_damaged_row_is_named_and_its_repair_keeps_the_others(

@@ -164,6 +164,7 @@ def test_huge_numbers_are_kept(labels):
     "labels",
     [
         [2.0**53, 1.0],  # 2**53 + 1 would be the same
+        ["\ud800", "a"],  # no Unicode
         [1e300, 1.0],
         pl.Series([{"a": 1}, {"a": 2}]),
         torch.ones(2, requires_grad=True),

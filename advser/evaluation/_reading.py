@@ -42,6 +42,7 @@ TEXTS = {
     *("train", "test", "domain", "target"),
 }
 FLAGS = {"transductive", "unlabeled"}
+SHARES = {"accuracy", "chance", "high", "low", "majority", "weighted_accuracy"}
 NOT_KEPT = (
     "The settings of the tables beside it are unknown without it: restore it from a "
     "copy, or name another folder."
@@ -251,12 +252,14 @@ def _typed(column):
         return column == "True", (~column.isin(["True", "False"])).to_numpy().nonzero()[
             0
         ]
-    if column.str.fullmatch(r"-?\d{1,18}").all():
+    if column.name not in SHARES and column.str.fullmatch(r"-?\d{1,18}").all():
         return column.astype(int), []
     numbers = pd.to_numeric(column.replace("", "nan"), errors="coerce").astype(float)
     is_bad = numbers.isna() & ~column.isin(["", "nan"])
     if column.name in ("seed", "n_samples"):
         is_bad = numbers.isna()
+    if column.name in SHARES:
+        is_bad |= (numbers < 0) | (numbers > 1)
     return numbers, is_bad.to_numpy().nonzero()[0]
 
 
