@@ -9,11 +9,16 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+# What `make test-lowest` runs: files that use the dependencies directly, and need no
+# other extra than corpora and plots.
+LOWEST ?= adaptation corpora datasets extraction features metrics nn \
+  persistence plots statistics validation
 bin := $(VENV)/bin
 
 help:
 	@echo "make benchmark   compare the methods on the bundled corpus (some minutes)"
 	@echo "make test        run the tests on all cores"
+	@echo "make test-lowest run some of them with the lowest versions of all dependencies"
 	@echo "make docs        build the documentation in docs/_build/html"
 	@echo "make lint        check style, spelling, types and the generated tables"
 	@echo "make tables      copy the committed results into README.md and docs/"
@@ -24,6 +29,14 @@ benchmark: $(VENV)/.installed-plots
 
 test: $(VENV)/.installed-test
 	OMP_NUM_THREADS=1 $(bin)/python -m pytest -n logical --maxprocesses 8 --dist worksteal $(ARGS)
+
+# In an environment of its own, beside that of the other targets.
+test-lowest:
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install -c constraints-lowest.txt \
+	  -e '.[corpora,plots]' hypothesis pytest pytest-xdist
+	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/python -m pytest -n logical --maxprocesses 8 \
+	  --dist worksteal $(LOWEST:%=tests/test_%.py) $(ARGS)
 
 docs: $(VENV)/.installed-docs
 	$(bin)/python -m sphinx -W --keep-going -n -b html docs docs/_build/html
@@ -39,7 +52,7 @@ tables: $(VENV)/.installed-dev
 	$(bin)/python benchmarks/update_tables.py
 
 clean:
-	rm -rf $(VENV) build dist docs/_build docs/api/generated docs/auto_examples
+	rm -rf $(VENV) $(VENV)-lowest build dist docs/_build docs/api/generated docs/auto_examples
 
 $(VENV)/.installed-%: pyproject.toml constraints.txt | $(bin)/python
 	$(bin)/python -m pip install -c constraints.txt -e '.[$*]'
@@ -51,5 +64,5 @@ $(bin)/python:
 	  "Name another one: make PYTHON=/path/to/python3")'
 	$(PYTHON) -m venv $(VENV)
 
-.PHONY: help benchmark test docs lint tables clean
+.PHONY: help benchmark test test-lowest docs lint tables clean
 .PRECIOUS: $(VENV)/.installed-%

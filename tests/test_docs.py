@@ -89,6 +89,22 @@ def assert_same_output(printed, shown):
     assert found == pytest.approx(expected, abs=0.1)
 
 
+def test_readme_has_no_links_that_fail_on_a_package_index():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert not re.findall(r"\]\((?!https://)[^)]*\)", text)
+    named = re.findall(
+        r"`((?:docs|benchmarks)/(?!_build)[\w/.]+|[A-Z]+\.md|LICENSE)`", text
+    )
+    assert len(named) > 10
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_citations_have_the_version_of_the_package():
+    for name in ("README.md", "CITATION.cff"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert advser.__version__ in text, name
+
+
 def test_pages_have_examples():
     assert sum(len(blocks(page)) for page in PAGES) > 20
 

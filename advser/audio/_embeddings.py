@@ -108,10 +108,10 @@ class AudioEmbedding(Extractor):
     The model stays in memory after :meth:`transform`, until another one is used. It
     needs memory for all frames of a recording at once; pass segments of long ones.
 
-    Embeddings contain the speaker: measure it by :func:`advser.speaker_leakage`. The
-    training data of a model may contain the recordings of your corpus, and those of a
-    fine-tuned model also their emotions; then results on them say nothing about unseen
-    speakers.
+    Embeddings contain the speaker; :func:`advser.evaluation.speaker_leakage` measures
+    it. The training data of a model may contain the recordings of your corpus, and
+    those of a fine-tuned model also their emotions; then results on them say nothing
+    about unseen speakers.
 
     References
     ----------
