@@ -47,6 +47,9 @@ LABELS_ALONE = "labelled rows alone"
 ALL_ROWS = "standardised by all rows"
 PSEUDO_LABELS = "the same pseudo-labels"
 
+NAMES = {"emodb": "EmoDB", "korean": "Korean"}  # others are acronyms
+COSTS = {"linear": 0.1, "AdversarialSER": 1, "AutoencoderSER": 4, "ablation": 12}
+
 PLAIN = {"prior_weight": 0.0, "reconstruction_weight": 0.0, "speaker_task": None}
 FAITHFUL = {"pseudo_labels": False}
 
@@ -283,7 +286,8 @@ def draw(report, path):
                 markersize=4,
                 label=method,
             )
-        ax.set_title(name)
+        ax.set_title(NAMES.get(name, name.upper()))
+        ax.set_xlim(-0.3, len(SHARES) - 0.7)
         ax.set_xticks(range(len(SHARES)), [f"{share:.0%}" for share in SHARES])
         ax.grid(axis="y", alpha=0.3)
     figure.supxlabel("Share of the training utterances that keep their emotion")
@@ -321,12 +325,10 @@ def main():
         tables = {"corpora": [], "scores": [], "differences": [], "ablation": []}
         report = {"settings": settings, **tables}
     report["corpora"] = [corpus.described(name) for name, corpus in corpora.items()]
+    parts = [*product(["linear", "AdversarialSER", "AutoencoderSER"], SHARES, corpora)]
+    parts += product(["ablation"], SHARES[:1], corpora)
     # The cheap ones first, so that an interrupt leaves most of the table.
-    parts = [
-        *product(["linear", "AdversarialSER"], SHARES, corpora),
-        *product(["AutoencoderSER", "ablation"], SHARES[:1], corpora),
-        *product(["AutoencoderSER"], SHARES[1:], corpora),
-    ]
+    parts.sort(key=lambda part: COSTS[part[0]] * len(corpora[part[2]].y))
     for family, share, name in tqdm(parts):
         table = "ablation" if family == "ablation" else "scores"
         methods = METHODS[family]

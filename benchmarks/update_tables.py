@@ -935,11 +935,11 @@ def label_efficiency_rst():
     scores = pd.DataFrame(report["scores"])
     rows = [["labels", "method", *names.values(), "mean"]]
     for share, part in scores.groupby("share"):
-        uar = part.pivot_table("uar", "method", "corpus", sort=False)[[*names]]
+        uar = part.pivot_table("uar", "method", "corpus", sort=False)
+        uar = uar.reindex(columns=names)
         for method, recalls in uar.iterrows():
             first = f"{share:.0%}" if method == uar.index[0] else ""
-            cells = [f"{value:.3f}" for value in [*recalls, recalls.mean()]]
-            rows.append([first, method, *cells])
+            rows.append([first, method, *with_mean(recalls)])
     width = (scores["high"] - scores["low"]).groupby(scores["corpus"]).mean() / 2
     widths = ", ".join(f"{names[name]} {width[name]:.2f}" for name in names)
     sizes = ", ".join(
@@ -953,7 +953,15 @@ def label_efficiency_rst():
         f"{widths}. Labelled training utterances at 10 % (and speakers of the corpus): "
         f"{sizes}."
     )
+    if any("" in row[1:] for row in rows):
+        note += " Empty cells were not computed."
     return "\n\n".join([list_table(rows), fill(note, 88)])
+
+
+def with_mean(recalls):
+    """Return the cells of a row; no mean where a corpus is missing."""
+    values = [*recalls, recalls.mean(skipna=False)]
+    return ["" if pd.isna(value) else f"{value:.3f}" for value in values]
 
 
 def label_efficiency_aims_rst():
@@ -973,7 +981,9 @@ def label_efficiency_aims_rst():
         for share, part in gain.groupby("share"):
             part = part.loc[share].reindex(names)
             cells = [
-                f"{row['gap']:+.3f} [{row['low']:+.2f}, {row['high']:+.2f}]"
+                ""
+                if pd.isna(row["gap"])
+                else f"{row['gap']:+.3f} [{row['low']:+.2f}, {row['high']:+.2f}]"
                 for _, row in part.iterrows()
             ]
             first = cls if share == means.index[0] else ""
@@ -1001,15 +1011,14 @@ def reached(value, aim):
 def label_efficiency_ablation_rst():
     """Return what each part of the autoencoder adds or costs with few labels."""
     report, names = label_efficiency()
-    table = pd.DataFrame(report["ablation"])
+    table = pd.DataFrame(report["ablation"], columns=["corpus", "method", "uar"])
     names = {key: names[key] for key in table["corpus"].unique()}
     gaps = pd.DataFrame(report["differences"])
     gaps = gaps[(gaps["of"] == "ablation") & ((gaps["low"] > 0) | (gaps["high"] < 0))]
     uar = table.pivot_table("uar", "method", "corpus", sort=False)[[*names]]
     rows = [["10 % of the labels", *names.values(), "mean"]]
     for method, recalls in uar.iterrows():
-        cells = [f"{value:.3f}" for value in [*recalls, recalls.mean()]]
-        rows.append([method, *cells])
+        rows.append([method, *with_mean(recalls)])
     clear = "; ".join(
         f"{row['method']} on {names[row['corpus']]} ({row['gap']:+.3f})"
         for _, row in gaps.iterrows()

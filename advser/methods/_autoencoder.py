@@ -196,7 +196,7 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
       `AutoencoderSERRegressor` predicts them as ratings.
     - ``speaker_task="adversarial"`` is not in the paper.
     - `pseudo_labels` are not in the paper, and the features are standardised by all
-      rows. Without pseudo-labels, unlabelled rows *reduce* the recall on most corpora,
+      rows. Without pseudo-labels, unlabelled rows do not raise the recall on average,
       see :doc:`/guide/few_labels`.
     - Features are bounded and weights have an L2 penalty; dropout uses one mask per
       batch; the learning rates fall to 0.
