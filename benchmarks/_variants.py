@@ -328,9 +328,13 @@ ADVERSARY = MaxEntropy(0.5)  # unless a variant has another one
 COPIES = {"max_epochs": N_EPOCHS // N_COPIES}
 
 
+# What all networks share: the defaults at the time of the comparison.
+EARLIER = {"noise": 0.0, "lr": 0.001, "max_epochs": 60}
+
+
 def network(shared, *steps, kind=AdversarialSER, **changed):
     """Return the steps of a variant: those before the network, and the network."""
-    settings = {"adversary": ADVERSARY} | shared | changed
+    settings = EARLIER | {"adversary": ADVERSARY} | shared | changed
     if "encoder" in settings:
         make = settings["encoder"]
         settings["encoder"] = partial(make, dropout=settings["dropout"])

@@ -12,9 +12,11 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from _report import environment, write
 from adaptation import read
+from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -26,6 +28,7 @@ from advser.datasets import load_emodb
 from advser.evaluation import compare
 from advser.objectives import ClosedForm
 
+CORPORA = {"emodb": "EmoDB", "korean": "Korean"}  # others are acronyms
 LINEAR = {
     "logistic regression": LogisticRegression(
         C=0.05, class_weight="balanced", max_iter=2000, random_state=0
@@ -63,6 +66,27 @@ def scores_of(X, y, speakers, seeds, probes):
     return table.reset_index()
 
 
+def draw(scores, path):
+    """Draw the difference of each network to the better linear model, by corpus."""
+    table = pd.DataFrame(scores)
+    networks = [name for name in table["estimator"].unique() if name not in LINEAR]
+    names = list(table["corpus"].unique())
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    ax = figure.add_subplot()
+    for number, network in enumerate(networks):
+        rows = table[table["estimator"] == network].set_index("corpus").loc[names]
+        place = np.arange(len(names)) + 0.12 * (number - (len(networks) - 1) / 2)
+        ends = rows["difference"] - rows["low"], rows["high"] - rows["difference"]
+        ax.errorbar(rows["difference"], place, xerr=ends, fmt="o", ms=4, label=network)
+    ax.axvline(0, color="0.5", lw=1)
+    ax.set_yticks(range(len(names)), [CORPORA.get(n, n.upper()) for n in names])
+    ax.invert_yaxis()
+    ax.set_xlabel("difference in recall to the better linear model")
+    ax.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside right upper", frameon=False)
+    figure.savefig(path, dpi=150)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tables", nargs="*", type=Path, default=[])
@@ -84,6 +108,7 @@ def main():
             found = scores_of(*data, args.seeds, ["logistic"]).assign(corpus=name)
             scores += found.round(4).to_dict("records")
             write(args.out, report)
+    draw(scores, args.out.with_suffix(".png"))
     table = pd.DataFrame(scores)
     print(table.pivot_table("uar", "estimator", "corpus", sort=False).round(3))
 

@@ -1,7 +1,6 @@
 """The training of one network: a skorch net that runs the update steps of a batch."""
 
 import inspect
-import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -21,7 +20,6 @@ __all__ = [
     "ValidationScores",
     "block_length",
     "default_torch",
-    "lr_decay",
     "parameter_groups",
     "scaled_lr",
     "seeded_global_random",
@@ -223,7 +221,7 @@ class StepwiseNet(skorch.NeuralNet):
             gradients = self._show_gradients(changed, gradients, batch)
         for parameter, gradient in zip(held, gradients):
             parameter.grad = gradient
-        decay = lr_decay(progress)
+        decay = self.module_.lr_decay(progress)
         with scaled_lr((group, decay) for group in self.optimizer_.param_groups):
             self.optimizer_.step()
         for parameter in held:
@@ -275,14 +273,6 @@ def parameter_groups(module: Network) -> Iterator[tuple[str, bool, list[nn.Param
             ]
             if changed:
                 yield step, has_penalty, changed
-
-
-def lr_decay(progress: float) -> float:
-    """Return the share of the learning rate at some point of the training.
-
-    It falls from 1 to 0 along half a cosine.
-    """
-    return (1 + math.cos(math.pi * progress)) / 2
 
 
 @contextmanager

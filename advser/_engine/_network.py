@@ -59,3 +59,13 @@ class Network(nn.Module):
     def lr_scale(self, step: str) -> float:
         """Return the learning rate of a step, as a share of `lr`."""
         return 1.0
+
+    def lr_decay(self, progress: float) -> float:
+        """Return the learning rates at some point of the training, as a share.
+
+        Parameters
+        ----------
+        progress : float
+            Share of the training that is over, in [0, 1).
+        """
+        return 1.0

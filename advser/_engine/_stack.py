@@ -25,7 +25,6 @@ from ._net import (
     StepwiseNet,
     ValidationScores,
     block_length,
-    lr_decay,
     parameter_groups,
     scaled_lr,
 )
@@ -329,7 +328,9 @@ class Stack:
             for name, held in zip(group["names"], group["params"]):
                 # The fused update assumes that both lie in memory in the same order.
                 held.grad = gradient_of[name][group["nets"]].contiguous()
-        decays = [lr_decay(progress[group["nets"].start].item()) for group in groups]
+        firsts = [group["nets"].start for group in groups]
+        decay = self.template.network.lr_decay
+        decays = [decay(progress[first].item()) for first in firsts]
         with scaled_lr(zip(groups, decays)):
             self.optimizer.step()
         for group in groups:

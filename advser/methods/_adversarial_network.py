@@ -1,5 +1,7 @@
 """The network of `AdversarialSER`: encoder, emotion head and an objective."""
 
+import math
+
 from torch import nn
 
 from .._engine import Network
@@ -57,6 +59,10 @@ class AdversarialNetwork(Network):
             return own
         main = [*self.encoder.parameters(), *self.emotion_head.parameters()]
         return main + own if self.objective.trains_own_modules else main
+
+    def lr_decay(self, progress):
+        """Let the learning rates fall to 0 along half a cosine."""
+        return (1 + math.cos(math.pi * progress)) / 2
 
     def penalized(self, step):
         """Return the weights of encoder and emotion head, not their biases.

@@ -122,8 +122,7 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         discriminators, speaker head and gender head have no penalty.
 
     lr : float, default=0.001
-        Learning rate of Adam in the first update step of *supervise*. All learning
-        rates fall to 0 along half a cosine.
+        Learning rate of Adam in the step *supervise*.
 
     max_epochs : int, default=60
         Passes over the training rows, the unlabelled ones included.
@@ -199,7 +198,7 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
       rows. Without pseudo-labels, unlabelled rows do not raise the recall on average,
       see :doc:`/guide/few_labels`.
     - Features are bounded and weights have an L2 penalty; dropout uses one mask per
-      batch; the learning rates fall to 0.
+      batch.
 
     References
     ----------
