@@ -40,6 +40,22 @@ def test_divergence_names_what_to_change(estimator, toy):
     assert not hasattr(estimator, "net_")
 
 
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        AdversarialSER(None, lr=1e4),
+        AutoencoderSER(lr=1e4),
+        SiameseSER(neutral=0, lr=1e4),
+    ],
+    ids=repr,
+)
+def test_a_finite_loss_that_is_worse_than_any_guess_diverged_too(estimator, toy):
+    X, y, speakers = toy
+    estimator.set_params(max_epochs=2, random_state=0)
+    with pytest.raises(ValueError, match=r"training diverged.*Lower `lr`"):
+        estimator.fit(X, y, speakers=speakers)
+
+
 def test_a_diverging_candidate_fails_alone(toy):
     X, y, speakers = toy
     search = StackedGridSearchCV(

@@ -18,6 +18,7 @@ from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
+    is_classifier,
     is_regressor,
 )
 from sklearn.utils import check_random_state
@@ -60,6 +61,7 @@ from ._validation_split import validation_split
 
 __all__ = ["BaseSER"]
 
+MAX_LOSS = 1000.0  # of the emotions; without the features it is log(n_classes)
 N_EPOCHS, N_UPDATES = 40, 1200  # the most of a training whose `max_epochs` is None
 
 
@@ -331,13 +333,17 @@ class BaseSER(
 
     def _finish_fit(self, job) -> Self:
         """Take over a trained net; raise an error if its training diverged."""
-        loss = job.net.history[-1, "train_loss"]
+        last = job.net.history[-1]
+        loss = last["train_loss"]
         are_finite = (p.isfinite().all() for p in job.net.module_.parameters())
-        if not (np.isfinite(loss) and all(are_finite)):
+        # With early stopping, the weights are those of an earlier epoch.
+        is_lost = is_classifier(self) and not self._stops_early
+        is_lost = is_lost and last.get("train_emotion_loss", 0) > MAX_LOSS
+        if is_lost or not (np.isfinite(loss) and all(are_finite)):
             raise ValueError(
                 f"The training diverged: after {len(job.net.history)} epochs, the loss "
-                f"is {loss} or a weight is not finite. Lower `lr`, which is {self.lr}, "
-                "or `alpha` and the weights of the loss, or set `clip`; check `X`, "
+                f"is {loss}, or a weight is not finite. Lower `lr`, now {self.lr}, "
+                "`alpha` or the weights of the loss, or set `clip`; check `X`, "
                 "`X_unlabeled` and `y` for very large values."
             )
         self.net_ = job.net
