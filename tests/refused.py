@@ -560,7 +560,7 @@ CASES = [
         "A learning rate at which the training diverges",
         lambda data: fit(data, small(lr=1e200, max_epochs=3)),
         ValueError,
-        "The training diverged: after 3 epochs, the loss is nan or a weight is not "
+        "The training diverged: after 3 epochs, the loss is nan, or a weight is not "
         "finite. Lower `lr`",
     ),
     Refused(
