@@ -62,6 +62,7 @@ LONG = {"updates": 1200, "lr": 0.002}
 SHORT = {"updates": 300, "lr": 0.004}
 FORTY = {"passes": 40}
 FACTOR = {"input": ("factor", 0.3)}
+DROPOUT = {**FORTY, "dropout": 0.2, "input": ("dropout", 0.2)}
 CHOSEN = {"passes": 40, "clip": 3.0, "input": ("factor", 0.5)}
 SETTINGS = {
     "earlier defaults": {"alpha": 0.04, "dropout": 0.0, "lr": 0.001, "decay": False},
@@ -78,16 +79,26 @@ SETTINGS = {
     },
     "1,200 updates, one linear map, 0.3": {**LONG, "input": ("map", 0.3)},
     "1,200 updates, one factor, 0.3": {**LONG, "input": ("factor", 0.3)},
+    "600 updates, one shift, 0.3": {**LONG, "updates": 600, "input": ("shift", 0.3)},
+    "600 updates, one shift, 0.5": {**LONG, "updates": 600, "input": ("shift", 0.5)},
     "300 updates, no noise": SHORT,
     "300 updates, noise per row, 0.3": {**SHORT, "input": ("row", 0.3)},
     "300 updates, one shift, 0.5": {**SHORT, "input": ("shift", 0.5)},
     "300 updates, one shift, 0.8": {**SHORT, "input": ("shift", 0.8)},
     "300 updates, one factor, 0.5": {**SHORT, "input": ("factor", 0.5)},
-    "40 passes, dropout of features and units, 0.2": {
-        **FORTY,
-        "dropout": 0.2,
-        "input": ("dropout", 0.2),
+    "300 updates, one factor, 0.5, no dropout": {
+        **SHORT,
+        "dropout": 0.0,
+        "input": ("factor", 0.5),
     },
+    "300 updates, rate 0.002, one factor, 0.3, small initial weights": {
+        **FACTOR,
+        "updates": 300,
+        "lr": 0.002,
+        "initial": 0.2,
+    },
+    "40 passes, dropout of features and units, 0.2": DROPOUT,
+    "the same with small initial weights": {**DROPOUT, "initial": 0.2},
     "40 passes, one factor, 0.5": {**FORTY, "input": ("factor", 0.5)},
     "40 passes, clip=3, one factor, 0.5 (chosen)": CHOSEN,
     "the same with the adversary in closed form": {**CHOSEN, "adversary": 0.2},
