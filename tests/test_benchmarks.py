@@ -141,3 +141,16 @@ def test_baselines_of_adaptation_are_causal_and_find_what_is_neutral(monkeypatch
     neutral = whole.transform(X[~known], speakers[~known])[y[~known] == "neutral"]
     assert abs(neutral.mean()) < 0.5
     np.testing.assert_allclose(neutral.std(axis=0), 1, atol=0.5)
+
+
+def test_settings_of_the_network_are_compared(tmp_path):
+    out = tmp_path / "defaults.json"
+    script = [sys.executable, BENCHMARKS / "defaults.py", "--seeds", "1", "--out", out]
+    compared = ["300 updates, no noise", "the same with the adversary in closed form"]
+    options = ["--settings", *compared]
+    subprocess.run([*script, *options], check=True, capture_output=True, text=True)
+    report = json.loads(out.read_text("utf-8"))
+    assert set(report["results"]) == set(compared)
+    for by_seed in report["results"].values():
+        assert by_seed["0"]["emodb"] > 0.7
+    assert min(report["linear"]["emodb"]["0"].values()) > 0.7
