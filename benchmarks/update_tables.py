@@ -993,7 +993,8 @@ def label_efficiency_aims_rst():
     for cls in ("AdversarialSER", "AutoencoderSER"):
         gain = gaps[gaps["method"] == cls].set_index(["share", "corpus"])
         lead = few.loc[cls] - few.loc["logistic regression, standardised by all rows"]
-        lead, means = lead.mean(), gain.groupby("share")["gap"].mean()
+        n_corpora, lead = lead.count(), lead.mean()
+        means = gain.groupby("share")["gap"].mean()
         for share, part in gain.groupby("share"):
             part = part.loc[share].reindex(names)
             cells = [
@@ -1011,7 +1012,8 @@ def label_efficiency_aims_rst():
         )
         sentences.append(
             f"{cls}: with unlabelled rows no corpus should lose more than {AIM_LOSS}. "
-            f"Those that do: {lost or 'none'}. The mean gain is {means.mean():+.3f}; "
+            f"Those that do: {lost or 'none'}. The mean gain, over {n_corpora} corpora, is "
+            f"{means.mean():+.3f}; "
             f"the aim of {AIM_GAIN:+.2f} is {reached(means.mean(), AIM_GAIN)}. At 10 % "
             f"the network is on average {lead:+.3f} above the logistic regression on "
             f"features standardised by all rows; the aim of {AIM_LEAD:+.2f} is "
