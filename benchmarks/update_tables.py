@@ -1012,8 +1012,8 @@ def label_efficiency_aims_rst():
         )
         sentences.append(
             f"{cls}: with unlabelled rows no corpus should lose more than {AIM_LOSS}. "
-            f"Those that do: {lost or 'none'}. The mean gain, over {n_corpora} corpora, is "
-            f"{means.mean():+.3f}; "
+            f"Those that do: {lost or 'none'}. The mean gain, over {n_corpora} "
+            f"corpora, is {means.mean():+.3f}; "
             f"the aim of {AIM_GAIN:+.2f} is {reached(means.mean(), AIM_GAIN)}. At 10 % "
             f"the network is on average {lead:+.3f} above the logistic regression on "
             f"features standardised by all rows; the aim of {AIM_LEAD:+.2f} is "
