@@ -416,7 +416,7 @@ def test_orders_of_utterances():
         if longest:
             assert len(set(y[rows[:longest]])) == 1
             assert y[rows[longest]] != y[rows[0]]
-    with pytest.raises(ValueError, match="`order` is 'sorted'"):
+    with pytest.raises(ValueError, match=r"`order` must be .* got 'sorted'"):
         utterance_order(y, speakers, "sorted")
 
 

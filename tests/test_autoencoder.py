@@ -458,6 +458,10 @@ def test_weight_0_of_the_tasks_is_the_network_without_them(toy, speaker_task):
 
 
 def test_weight_0_of_the_steps_is_the_plain_network_bit_for_bit(toy):
+    class ConstantRate(AdversarialNetwork):
+        def lr_decay(self, progress):
+            return 1.0
+
     class Plain(AdversarialSER):
         def _build_network(self, utterances, labels, task, standardize, generator):
             layers, width = self._hidden_layers(8, generator)
@@ -465,9 +469,9 @@ def test_weight_0_of_the_steps_is_the_plain_network_bit_for_bit(toy):
             encoder = nn.Sequential(*inputs, *layers, linear(width, 6, generator))
             support = torch.ones(3, 4)
             risk = EmpiricalRisk().set_up(task, 6, support, generator)
-            return AdversarialNetwork(encoder, linear(6, 3, None), risk)
+            return ConstantRate(encoder, linear(6, 3, None), risk)
 
-    settings = {"clip": 2.0, "dropout": 0.0, "alpha": 0.04}
+    settings = {"clip": 2.0, "dropout": 0.0, "alpha": 0.04, "lr": 0.001}
     plain = Plain(None, hidden_layer_sizes=(16,), embedding_dim=6, **settings)
     plain.set_params(max_epochs=4, random_state=0).fit(*toy)
     settings |= {"reconstruction_weight": 0.0, "prior_weight": 0.0}

@@ -339,7 +339,7 @@ def test_benchmark_of_ratings_fills_the_folder(rated, tmp_path, capsys):
     assert settings["protocol"] == "leave one speaker out"
     printed = capsys.readouterr()
     assert (folder / "table.md").read_text().strip() in printed.out
-    assert "left out: 1 recordings" in printed.err
+    assert "left out: 1 recording" in printed.err
     assert run(rated, *options) == 0  # goes on, with nothing left to do
     assert (folder / "table.md").read_text().strip() in capsys.readouterr().out
     assert cli.main(["report", str(folder)]) == 0

@@ -507,7 +507,7 @@ def test_features_that_cannot_be_used(make, columns, message, embeddings, capsys
         (["{labels}", "a.wav"], "labels.csv is no file of `advser.save`"),
         (["{model}", "{labels}", "a.wav"], "pass one table, or audio files"),
         (["{model}", "a.wav", "--speakers", "x"], "go with a table"),
-        (["{model}", "a.wav"], "none of the 1 recordings can be used, such as a.wav"),
+        (["{model}", "a.wav"], "no such file: a.wav"),
         (["{model}", "{labels}", "--speakers", "x"], "`--speakers` is x, which is no"),
         (["{model}", "{labels}", "--speakers", "speaker"], "train --adapt"),
         (["{model}", "{gemaps}"], "feature_set 'GeMAPSv01b', and those of the model"),

@@ -86,7 +86,7 @@ def test_recordings_of_unknown_emotion_or_speaker_are_left_out(load, corpus):
         (lambda t: t.assign(emotion=""), "has no emotion"),
         (lambda t: pd.concat([t, t[:1]]), "1 files more than once, such as '00-anger"),
         (lambda t: t[t["speaker"] != "02"], r"has 2 speakers, \['00', '01'\]"),
-        (lambda t: t[t["emotion"] == "anger"], r"has 1 emotions, \['anger'\]"),
+        (lambda t: t[t["emotion"] == "anger"], r"has 1 emotion, \['anger'\]"),
         (
             lambda t: t[(t["emotion"] != "anger") | (t["speaker"] == "01")],
             "the emotion 'anger' from speaker '01' alone",

@@ -34,10 +34,9 @@ from advser.metrics import rating_scorers
 from advser.model_selection import (
     StackedGridSearchCV,
     StackedRandomizedSearchCV,
-    bundles,
-    is_stackable,
     stacked_cross_validate,
 )
+from advser.model_selection._evaluation import bundles, is_stackable
 from advser.objectives import (
     CORAL,
     MMD,

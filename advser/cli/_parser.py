@@ -8,7 +8,7 @@ __all__ = ["Parser", "counted"]
 
 def counted(number: int, noun: str) -> str:
     """Return a number and what it counts, such as "1 speaker" or "2 speakers"."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 class Parser(argparse.ArgumentParser):

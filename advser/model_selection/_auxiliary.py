@@ -147,10 +147,10 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     >>> own = speakers < "11"  # as if the others were of another corpus
     >>> model = make_pipeline(StandardScaler(), LogisticRegression(C=0.05))
     >>> other = {"other": (X[~own], y[~own], speakers[~own])}
-    >>> model = AuxiliaryCorpora(model, other, weights=[1.0])
+    >>> model = AuxiliaryCorpora(model, other, weights=[0.3])
     >>> model = model.fit(X[own], y[own], speakers=speakers[own])
     >>> model.weights_
-    {'other': 1.0}
+    {'other': 0.3}
     """
 
     __metadata_request__fit = {"speakers": True, "groups": True}
