@@ -8,13 +8,14 @@ by the speaker with adaptation, in three orders of utterances.
     python benchmarks/auxiliary_corpora.py --tables urdu.csv ravdess.parquet ...
 
 EmoDB comes with the package; other tables are files with the columns `emotion` and
-`speaker`. The report has scores, and no rows of the corpora.
+`speaker`. The report has scores, and no rows of the corpora. A corpus that it has
+already is not computed again.
 """
 
 import argparse
+import json
 from pathlib import Path
 
-import pandas as pd
 from _report import environment, write
 from adaptation import ORDERS, read
 from sklearn.base import clone
@@ -71,12 +72,18 @@ def main():
     args = parser.parse_args()
     corpora = {"emodb": load_emodb(return_X_y_speakers=True)}
     corpora |= {path.stem.partition("_")[0]: read(path) for path in args.tables}
-    table = pd.concat([scores_of(corpora, name, args.seeds) for name in tqdm(corpora)])
     folds = f"{FOLDS} folds by speaker"
     settings = {"seeds": args.seeds, "folds": folds, "fixed": FIXED}
     versions = environment(["advser", "numpy", "scikit-learn"])
-    scores = table.round(4).to_dict("records")
-    write(args.out, {"settings": settings, "versions": versions, "scores": scores})
+    scores = []
+    if args.out.exists():
+        scores = json.loads(args.out.read_text("utf-8"))["scores"]
+    known = {row["corpus"] for row in scores}
+    for name in tqdm(corpora):
+        if name not in known:
+            scores += scores_of(corpora, name, args.seeds).round(4).to_dict("records")
+            report = {"settings": settings, "versions": versions, "scores": scores}
+            write(args.out, report)
 
 
 if __name__ == "__main__":
