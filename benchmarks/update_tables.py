@@ -552,8 +552,9 @@ def auxiliary_corpora_rst():
     """Return the recall with and without the rows of other corpora."""
     report = report_of("auxiliary_corpora")
     scores = pd.DataFrame(report["scores"])
-    scores["way"] = scores["estimator"].str.partition(": ")[2]
-    uar = scores.set_index(["kind", "way", "corpus"])["uar"]
+    ways = scores["estimator"].str.extract(r": (\w+)")[0]
+    uar = scores.assign(way=ways).set_index(["kind", "way", "corpus"])["uar"]
+    uar = uar.sort_index()
     corpora = scores["corpus"].unique()
     names = [CORPORA.get(corpus, corpus.upper()) for corpus in corpora]
     ways = {
