@@ -34,7 +34,7 @@ test: $(VENV)/.installed-test
 test-lowest:
 	$(PYTHON) -m venv $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install -c constraints-lowest.txt \
-	  -e '.[corpora,plots]' hypothesis pytest pytest-xdist
+	  -e '.[corpora,plots]' hypothesis polars pytest pytest-xdist
 	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/python -m pytest -n logical --maxprocesses 8 \
 	  --dist worksteal $(LOWEST:%=tests/test_%.py) $(ARGS)
 

@@ -284,6 +284,8 @@ def plain(values: Any) -> Any:
         return plain
     if isinstance(values, str | np.ndarray | pd.Series | pd.Index):
         return values
+    if isinstance(values, pd.api.extensions.ExtensionArray):
+        return list(values)
     if hasattr(values, "to_pandas") and hasattr(values, "columns"):
         return values.to_pandas()
     for method in ("to_pylist", "to_list"):
