@@ -99,8 +99,8 @@ def joined(corpora):
             )
         X, y, speakers = read_corpus(name, corpus)
         if tables:
-            first, this = (f"corpora[{one!r}]" for one in (next(iter(corpora)), name))
-            check_same_features(tables[0], X, first, this)
+            first = f"corpora[{next(iter(corpora))!r}]"
+            check_same_features(tables[0], X, first, f"corpora[{name!r}]")
         is_frame = isinstance(X, pd.DataFrame)
         tables.append(X)
         named = [f"{name}/{speaker}" for speaker in speakers]

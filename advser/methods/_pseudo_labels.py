@@ -12,11 +12,11 @@ from sklearn.linear_model import LogisticRegression
 
 from ..speakers._confounding import are_confounded
 from ..speakers._moments import Moments, moments, pool
+from ..speakers._scaler import SHRINKAGE
 from ._data import Utterances
 
 __all__ = ["pseudo_labels"]
 
-SHRINKAGE = 5.0  # that of `SpeakerScaler`
 C = 0.05
 
 

@@ -3,7 +3,7 @@
 The sheet shows each figure at its real size and as wide as a phone. Look at it after a
 change of `advser.plots`:
 
-    python docs/_tools/contact_sheet.py /tmp/sheet
+    python docs/_tools/contact_sheet.py sheet
 """
 
 import argparse
