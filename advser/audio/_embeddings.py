@@ -11,7 +11,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from .._validation import COUNT, LABEL, StrOptions, check_device
+from .._validation._parameters import COUNT, LABEL, StrOptions
+from .._validation._paths import check_device
 from ._extractor import GUARDS, Extractor
 
 __all__ = ["AudioEmbedding"]

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.base import clone
 
 from .._locks import locked, replacing
-from .._validation import check_path
+from .._validation._paths import check_path
 from ._embeddings import AudioEmbedding
 from ._features import EGeMAPS
 from ._recordings import SEGMENT, to_seconds

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .._validation import LABEL, Number, StrOptions
+from .._validation._parameters import LABEL, Number, StrOptions
 from ._extractor import GUARDS, Extractor
 from ._recordings import MAX_RATE, MIN_RATE, file_of
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 import pandas as pd
 
-from .._validation import StrOptions, check_parameter
+from .._validation._parameters import StrOptions, check_parameter
 from ._generic import parse_names
 from ._table import Copy, stem
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from .._validation import check_parameter, check_path
+from .._validation._parameters import check_parameter
+from .._validation._paths import check_path
 from ._table import AUDIO, GENDERS, NUMBERS, TEXTS, Copy, harmonize, read_csv
 
 __all__ = ["read_filenames", "read_table"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .._validation import check_parameter
+from .._validation._parameters import check_parameter
 from ._generic import translate
 from ._table import NUMBERS, TEXTS, Copy, check_table
 

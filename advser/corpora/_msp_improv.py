@@ -5,7 +5,7 @@ import re
 
 import pandas as pd
 
-from .._validation import FLAG, check_parameter
+from .._validation._parameters import FLAG, check_parameter
 from ._table import AUDIO, Copy
 
 __all__ = ["read_msp_improv"]

@@ -4,7 +4,7 @@ import os
 
 import pandas as pd
 
-from .._validation import FLAG, check_parameter
+from .._validation._parameters import FLAG, check_parameter
 from ._generic import parse_names
 from ._table import Copy, stem
 

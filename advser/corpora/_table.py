@@ -11,7 +11,8 @@ from warnings import warn
 
 import pandas as pd
 
-from .._validation import check_parameter, check_path
+from .._validation._parameters import check_parameter
+from .._validation._paths import check_path
 from ..exceptions import CorpusWarning
 
 __all__ = ["EMOTIONS", "summary"]

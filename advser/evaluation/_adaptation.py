@@ -11,15 +11,8 @@ from sklearn.base import BaseEstimator
 
 from .._progress import progress_bar
 from .._routing import call, seeded
-from .._validation import (
-    SEED,
-    check_arguments,
-    check_labels,
-    check_parameter,
-    count_rows,
-    encode,
-    take_rows,
-)
+from .._validation._arrays import check_labels, count_rows, encode, take_rows
+from .._validation._parameters import SEED, check_arguments, check_parameter
 from ..metrics import unweighted_average_recall
 from ..speakers import utterance_order
 from ..speakers._adaptation import ORDERS

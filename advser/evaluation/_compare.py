@@ -20,13 +20,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
 from .._routing import seeded, unseeded
-from .._validation import (
-    COUNT,
-    check_arguments,
-    check_labels,
-    check_parameter,
-    count_rows,
-)
+from .._validation._arrays import check_labels, count_rows
+from .._validation._parameters import COUNT, check_arguments, check_parameter
 from ..exceptions import AdaptationWarning
 from ..speakers import utterance_order
 from ..speakers._adaptation import ORDERS

@@ -8,7 +8,8 @@ from os import PathLike
 
 import pandas as pd
 
-from .._validation import check_names, check_path
+from .._validation._parameters import check_names
+from .._validation._paths import check_path
 from ..speakers._knowledge import KINDS
 from ._reading import COLUMNS, RAW_FEATURES, SETTINGS
 from ._statistics import Difference, holm

@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from .._routing import requests, seeded
-from .._validation import Number, check_arguments, check_parameter
+from .._validation._parameters import Number, check_arguments, check_parameter
 from ..speakers._knowledge import kind_of
 from ._arguments import check_choices, check_estimators, seeds_of
 from ._corpora import Pair, joined, pairs_of

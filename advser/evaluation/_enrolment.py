@@ -18,17 +18,14 @@ from threadpoolctl import threadpool_limits
 from .._engine._jobs import Fit, ends_at_sigterm, run_together
 from .._progress import progress_bar
 from .._routing import call, seeded
-from .._validation import (
+from .._validation._arrays import check_labels, check_speakers, count_rows, take_rows
+from .._validation._parameters import (
     COUNT,
     FLAG,
     SEED,
     Numbers,
     check_arguments,
-    check_labels,
     check_parameter,
-    check_speakers,
-    count_rows,
-    take_rows,
 )
 from ..metrics import unweighted_average_recall
 from ..model_selection._evaluation import MAX_STACK, is_stackable

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from .._engine._jobs import Fit, ends_at_sigterm, run_together
 from .._progress import progress_bar
 from .._routing import call
-from .._validation import take_rows
+from .._validation._arrays import take_rows
 from ..exceptions import AdaptationWarning
 from ..model_selection._evaluation import MAX_STACK, is_stackable
 from ._reading import KEYS

@@ -21,17 +21,14 @@ from sklearn.preprocessing import StandardScaler
 
 from .._engine._jobs import Fit, run_alone
 from .._routing import call, representation, seeded
-from .._validation import (
-    SEED,
-    Number,
-    check_arguments,
+from .._validation._arrays import (
     check_array_named,
     check_labels,
-    check_parameter,
     count_rows,
     encode,
     take_rows,
 )
+from .._validation._parameters import SEED, Number, check_arguments, check_parameter
 from ._leakage import SpeakerLeakage, check_several, leakage_of_genders
 
 __all__ = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .._validation import check_path
+from .._validation._paths import check_path
 from ..speakers._knowledge import KINDS
 from ._tasks import EmotionTask, task_of
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from .._validation import COUNT, LEVEL, SEED, check_labels, check_parameter, encode
+from .._validation._arrays import check_labels, encode
+from .._validation._parameters import COUNT, LEVEL, SEED, check_parameter
 
 __all__ = [
     "Difference",

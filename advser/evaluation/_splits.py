@@ -13,7 +13,7 @@ from sklearn.model_selection import (
     ParameterSampler,
 )
 
-from .._validation import Number, check_parameter
+from .._validation._parameters import Number, check_parameter
 from ..model_selection import StackedGridSearchCV
 from ..model_selection._evaluation import is_stackable
 

@@ -8,7 +8,7 @@ Therefore all functions here resample or exchange whole speakers.
 import numpy as np
 import numpy.typing as npt
 
-from .._validation import check_numbers, count_rows
+from .._validation._arrays import check_numbers, count_rows
 from ._resampling import (
     Difference,
     bootstrap_interval,

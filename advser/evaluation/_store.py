@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from .._locks import locked, replacing
-from .._validation import check_path
+from .._validation._paths import check_path
 from ..speakers._knowledge import kind_of
 from ._reading import (
     COLUMNS,

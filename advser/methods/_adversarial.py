@@ -20,7 +20,7 @@ from torch import nn
 
 from .. import objectives
 from .._engine import default_torch
-from .._validation import NOT_NEGATIVE, Number, StrOptions
+from .._validation._parameters import NOT_NEGATIVE, Number, StrOptions
 from ..exceptions import NoSpeakersWarning
 from ..nn import GaussianDropout, linear
 from ..objectives import EmpiricalRisk, Objective

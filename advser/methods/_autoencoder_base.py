@@ -12,12 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from .._engine import default_torch
-from .._validation import (
+from .._validation._arrays import check_array_named
+from .._validation._parameters import (
     COUNT,
     COUNTS,
     NOT_NEGATIVE,
     StrOptions,
-    check_array_named,
     check_parameter,
 )
 from ..exceptions import CollapseWarning, NoSpeakersWarning

@@ -37,15 +37,8 @@ from .._engine import (
     n_batches,
 )
 from .._threads import limited_threads
-from .._validation import (
-    COUNT,
-    COUNTS,
-    NOT_NEGATIVE,
-    POSITIVE,
-    SEED,
-    Number,
+from .._validation._arrays import (
     check_array_named,
-    check_device,
     check_labels,
     check_origin,
     check_rows,
@@ -53,6 +46,15 @@ from .._validation import (
     encode,
     plain,
 )
+from .._validation._parameters import (
+    COUNT,
+    COUNTS,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SEED,
+    Number,
+)
+from .._validation._paths import check_device
 from ..exceptions import CorpusWarning
 from ..nn import Clip, mlp
 from ._data import CHUNK, Utterances, check_optional_labels, standardization, weights

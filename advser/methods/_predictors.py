@@ -12,14 +12,8 @@ from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import column_or_1d
 
 from .._engine import Labels
-from .._validation import (
-    POSITIVE,
-    Numbers,
-    StrOptions,
-    check_labels,
-    check_numbers,
-    check_weights,
-)
+from .._validation._arrays import check_labels, check_numbers, check_weights
+from .._validation._parameters import POSITIVE, Numbers, StrOptions
 from ._base import BaseSER
 from ._data import weights
 from ._pseudo_labels import pseudo_labels

@@ -18,7 +18,13 @@ from torch import nn
 
 from .._engine import default_torch
 from .._threads import limited_threads
-from .._validation import COUNT, LABEL, NOT_NEGATIVE, StrOptions, check_parameter
+from .._validation._parameters import (
+    COUNT,
+    LABEL,
+    NOT_NEGATIVE,
+    StrOptions,
+    check_parameter,
+)
 from ..exceptions import NoNeutralWarning, NoSpeakersWarning
 from ..nn import linear
 from ..objectives import SpeakerHead

@@ -7,7 +7,7 @@ from warnings import warn
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit
 
-from .._validation import encode
+from .._validation._arrays import encode
 from ..exceptions import NoSpeakersWarning
 from ._data import Utterances
 

@@ -24,18 +24,15 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from .._engine import Fit, last_step, run_together
 from .._routing import call
-from .._validation import (
-    NOT_NEGATIVE,
-    Number,
-    Numbers,
+from .._validation._arrays import (
     check_array_named,
     check_labels,
-    check_parameter,
     check_rows,
     check_speakers,
     encode,
     take_rows,
 )
+from .._validation._parameters import NOT_NEGATIVE, Number, Numbers, check_parameter
 from ..corpora._features import check_same_features, read_corpus
 from ..metrics import unweighted_average_recall
 from ..speakers import SpeakerScaler

@@ -9,7 +9,8 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import cross_validate
 from sklearn.utils import indexable
 
-from .._validation import check_arguments, count_rows
+from .._validation._arrays import count_rows
+from .._validation._parameters import check_arguments
 from ._evaluation import MAX_STACK, is_stackable, warn_not_stacked
 from ._search import StackedGridSearchCV
 

@@ -20,7 +20,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .._engine import Fit, last_step, run_together
 from .._engine._jobs import ends_at_sigterm
-from .._validation import count_rows, take_rows
+from .._validation._arrays import count_rows, take_rows
 from ..exceptions import NotStackedWarning
 from ..methods._base import BaseSER
 

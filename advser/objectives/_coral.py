@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .._engine import Labels
-from .._validation import NOT_NEGATIVE
+from .._validation._parameters import NOT_NEGATIVE
 from ._base import Objective
 from ._pairs import mean_over_pairs
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .._engine import Labels
-from .._validation import COUNT, COUNTS, NOT_NEGATIVE
+from .._validation._parameters import COUNT, COUNTS, NOT_NEGATIVE
 from ..nn import classification_loss, linear, mlp
 from ._base import Objective
 

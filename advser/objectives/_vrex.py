@@ -8,7 +8,7 @@ Krueger et al. (2021), arXiv 2003.00688, with the speakers as environments:
 from torch import Tensor
 
 from .._engine import Labels
-from .._validation import NOT_NEGATIVE
+from .._validation._parameters import NOT_NEGATIVE
 from ._base import Objective
 
 __all__ = ["VREx"]

@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from .._routing import call
-from .._validation import check_array_named, check_labels
+from .._validation._arrays import check_array_named, check_labels
 from ._base import (
     BLUE,
     COLORS,

@@ -13,14 +13,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import GroupKFold
 from sklearn.utils.multiclass import type_of_target
 
-from .._validation import (
-    SEED,
-    StrOptions,
-    check_labels,
-    check_parameter,
-    count_rows,
-    encode,
-)
+from .._validation._arrays import check_labels, count_rows, encode
+from .._validation._parameters import SEED, StrOptions, check_parameter
 from ..exceptions import AdaptationWarning
 from ..metrics import unweighted_average_recall
 from ._emotions import emotions_of

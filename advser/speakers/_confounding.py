@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.stats import entropy
 from sklearn.metrics import adjusted_mutual_info_score
 
-from .._validation import check_labels, count_rows
+from .._validation._arrays import check_labels, count_rows
 from ..exceptions import ConfoundedSpeakersWarning
 
 __all__ = [

@@ -20,16 +20,8 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import (
-    NOT_NEGATIVE,
-    POSITIVE,
-    Options,
-    StrOptions,
-    check_labels,
-    check_rows,
-    check_speakers,
-    encode,
-)
+from .._validation._arrays import check_labels, check_rows, check_speakers, encode
+from .._validation._parameters import NOT_NEGATIVE, POSITIVE, Options, StrOptions
 from ..exceptions import NoSpeakersWarning
 from ._adaptation import choose, running
 from ._emotions import EmotionEffects, move_neutral, neutral_offset
