@@ -22,15 +22,6 @@ from ..exceptions import NotStackedWarning
 from ._net import default_torch
 from ._stack import Job, fit_stacked, stacking_key
 
-__all__ = [
-    "Fit",
-    "ends_at_sigterm",
-    "fit_together",
-    "last_step",
-    "run_alone",
-    "run_together",
-]
-
 
 class Fit(NamedTuple):
     """An estimator that a job needs fitted.

@@ -30,8 +30,6 @@ from ._net import (
 )
 from ._structure import NotComparableError, structure
 
-__all__ = ["Job", "fit_stacked", "stacking_key"]
-
 
 @dataclass
 class Job:

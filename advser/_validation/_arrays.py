@@ -13,26 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import check_array, validate_data
 
 # Private: it selects rows of all that estimators accept, such as lists of files, frames
 # and sparse matrices, which nothing public in scikit-learn does.
-from sklearn.utils import _safe_indexing as take_rows
-from sklearn.utils.validation import check_array, validate_data
-
-__all__ = [
-    "check_array_named",
-    "check_labels",
-    "check_numbers",
-    "check_origin",
-    "check_rows",
-    "check_speakers",
-    "check_unicode",
-    "check_weights",
-    "count_rows",
-    "encode",
-    "plain",
-    "take_rows",
-]
+take_rows = _safe_indexing
 
 
 def check_labels(

@@ -7,31 +7,14 @@ from typing import Any
 
 import numpy as np
 
-# scikit-learn has no public means to check parameters; its own estimators use these.
+# scikit-learn has no public means to check parameters; its own estimators use these,
+# and those of this package import them from here.
 from sklearn.utils._param_validation import (
     Interval,
-    Options,
-    StrOptions,
+    Options,  # noqa: F401
+    StrOptions,  # noqa: F401
     make_constraint,
 )
-
-__all__ = [
-    "COUNT",
-    "COUNTS",
-    "FLAG",
-    "LABEL",
-    "LEVEL",
-    "NOT_NEGATIVE",
-    "POSITIVE",
-    "SEED",
-    "Number",
-    "Numbers",
-    "Options",
-    "StrOptions",
-    "check_arguments",
-    "check_names",
-    "check_parameter",
-]
 
 
 class Number(Interval):

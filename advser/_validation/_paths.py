@@ -4,8 +4,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-__all__ = ["check_device", "check_file", "check_path"]
-
 
 def check_path(value: Any, name: str) -> Path:
     """Return the path of a file or folder; raise a ValueError for other values."""

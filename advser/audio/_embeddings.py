@@ -15,8 +15,6 @@ from .._validation._parameters import COUNT, LABEL, StrOptions
 from .._validation._paths import check_device
 from ._extractor import GUARDS, Extractor
 
-__all__ = ["AudioEmbedding"]
-
 TYPES = ["wav2vec2", "hubert", "wavlm"]
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 UNUSED = {"masked_spec_embed"}  # replaces masked frames in pretraining

@@ -16,8 +16,6 @@ from ._embeddings import AudioEmbedding
 from ._features import EGeMAPS
 from ._recordings import SEGMENT, to_seconds
 
-__all__ = ["extract_features", "read_features"]
-
 NO_FAILURES = pd.DataFrame(columns=[*SEGMENT, "error", "reason"])
 
 

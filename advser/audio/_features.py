@@ -14,8 +14,6 @@ from .._validation._parameters import LABEL, Number, StrOptions
 from ._extractor import GUARDS, Extractor
 from ._recordings import MAX_RATE, MIN_RATE, file_of
 
-__all__ = ["EGeMAPS"]
-
 # The sets of openSMILE, and the descriptor of each that is 0 where there is no pitch.
 PITCH = {
     "eGeMAPSv02": "F0semitoneFrom27.5Hz_sma3nz",

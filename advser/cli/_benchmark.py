@@ -22,8 +22,6 @@ from ._sources import (
     usage_errors,
 )
 
-__all__ = ["DESCRIPTION", "EPILOG", "add_options", "run"]
-
 DESCRIPTION = """\
 Compare classifiers of emotion on unseen speakers.
 

@@ -12,8 +12,6 @@ from ._sources import (
     usage_errors,
 )
 
-__all__ = ["DESCRIPTION", "EPILOG", "add_options", "run"]
-
 DESCRIPTION = """\
 Extract the features of recordings to a Parquet table: eGeMAPS, another set of
 openSMILE, or embeddings by a pretrained model (wav2vec 2.0, HuBERT, WavLM).

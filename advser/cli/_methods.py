@@ -28,22 +28,6 @@ from .. import methods as networks
 from ..metrics import unweighted_average_recall
 from ..speakers import SpeakerScaler
 
-__all__ = [
-    "ADAPTIVE",
-    "ADVERSARIES",
-    "CLASSIFIERS",
-    "GRIDS",
-    "METHODS",
-    "NORMALISATIONS",
-    "REGRESSORS",
-    "SCALERS",
-    "PerTarget",
-    "check_labels_of",
-    "make_estimators",
-    "make_model",
-    "method_of",
-]
-
 METHODS = {
     "closed_form": "adversary in closed form",
     "grl": "gradient reversal",

@@ -8,8 +8,6 @@ from pathlib import Path
 from .._locks import locked
 from ..audio._extraction import check_output
 
-__all__ = ["new_file"]
-
 
 @contextlib.contextmanager
 def new_file(path: str) -> Iterator[tuple[Path, Path]]:

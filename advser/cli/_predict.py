@@ -36,8 +36,6 @@ from ._tables import (
     with_features,
 )
 
-__all__ = ["DESCRIPTION", "EPILOG", "add_options", "run"]
-
 DESCRIPTION = """\
 Predict recordings, or features of them, by a model of advser train.
 

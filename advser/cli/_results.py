@@ -43,15 +43,6 @@ from ._methods import (
 )
 from ._sources import Recordings
 
-__all__ = [
-    "NOTES",
-    "RATING_NOTES",
-    "benchmark",
-    "format_table",
-    "notes_of",
-    "save_figures",
-]
-
 PACKAGES = [
     *("advser", "audresample", "joblib", "matplotlib", "numpy", "opensmile", "pandas"),
     *("scikit-learn", "scipy", "skorch", "soundfile", "torch"),

@@ -32,21 +32,6 @@ from ._tables import (
     with_features,
 )
 
-__all__ = [
-    "READERS",
-    "SOURCES",
-    "Recordings",
-    "add_jobs_option",
-    "add_label_options",
-    "add_source_options",
-    "load_recordings",
-    "positive",
-    "print_failures",
-    "print_left_out",
-    "read_source",
-    "usage_errors",
-]
-
 READERS: dict[str, Callable] = {
     "cmu-mosei": corpora.read_cmu_mosei,
     "cremad": corpora.read_cremad,

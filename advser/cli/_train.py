@@ -15,8 +15,6 @@ from ._sources import (
     usage_errors,
 )
 
-__all__ = ["DESCRIPTION", "EPILOG", "add_options", "run"]
-
 DESCRIPTION = """\
 Train a model on all recordings of a corpus, and save it to a file.
 

@@ -10,8 +10,6 @@ import pandas as pd
 from .._validation._parameters import check_parameter
 from ._table import AUDIO, Copy, read_csv, stem
 
-__all__ = ["read_cmu_mosei"]
-
 _EMOTIONS = ["anger", "disgust", "fear", "happiness", "sadness", "surprise"]
 _RATINGS = [*_EMOTIONS, "sentiment"]
 _KEYS = {"Input.VIDEO_ID": "id", "Input.CLIP": "clip"}

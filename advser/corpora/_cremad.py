@@ -9,8 +9,6 @@ from .._validation._parameters import StrOptions, check_parameter
 from ._generic import parse_names
 from ._table import Copy, stem
 
-__all__ = ["read_cremad"]
-
 _NAME = (
     r"(?:^|/)(?P<speaker>\d{4})_(?P<text>[A-Z]{3})_(?P<emotion>[A-Z]{3})_"
     r"(?P<intensity>[A-Z]+)\.\w+$"

@@ -8,8 +8,6 @@ import pandas as pd
 from .._validation._arrays import check_labels
 from ._table import COLUMNS
 
-__all__ = ["check_same_features", "read_corpus"]
-
 NAMES = ("emotion", "speaker")
 
 

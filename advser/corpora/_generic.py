@@ -11,8 +11,6 @@ from .._validation._parameters import check_parameter
 from .._validation._paths import check_path
 from ._table import AUDIO, GENDERS, NUMBERS, TEXTS, Copy, harmonize, read_csv
 
-__all__ = ["read_filenames", "read_table"]
-
 # Usual names of columns, which are suggested and not used: they may mean another thing.
 ALIASES = {
     "file": ["path", "filename", "file_name", "filepath", "file_path", "wav", "audio"],

@@ -13,8 +13,6 @@ from ._table import NUMBERS, TEXTS, Copy, check_table
 if TYPE_CHECKING:
     import audformat
 
-__all__ = ["from_audformat", "load", "to_audformat"]
-
 # The columns of the table, and their names in databases; the first that exists is used.
 _SCHEMES = {
     "label": ("label",),

@@ -8,8 +8,6 @@ from .._validation._parameters import FLAG, check_parameter
 from ._generic import parse_names
 from ._table import Copy, stem
 
-__all__ = ["read_ravdess"]
-
 _NAME = (
     r"(?:^|/)(?P<modality>\d\d)-(?P<channel>\d\d)-(?P<emotion>\d\d)-"
     r"(?P<intensity>\d\d)-(?P<text>\d\d)-\d\d-(?P<speaker>\d\d)"

@@ -15,8 +15,6 @@ from .._validation._parameters import check_parameter
 from .._validation._paths import check_path
 from ..exceptions import CorpusWarning
 
-__all__ = ["EMOTIONS", "summary"]
-
 TEXTS = ["emotion", "label", "speaker", "gender", "session", "text"]
 NUMBERS = ["arousal", "valence", "dominance", "start", "end"]
 COLUMNS = [

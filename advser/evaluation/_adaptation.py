@@ -21,8 +21,6 @@ from ._arguments import check_choices
 from ._resampling import bootstrap_interval, recall
 from ._splits import speaker_disjoint_folds
 
-__all__ = ["adaptation_curve"]
-
 BOUNDS = (1, 2, 5, 10, 20, 50, np.inf)  # of the number of utterances in a row
 LEVEL, N_RESAMPLES = 0.95, 9999  # of the intervals
 COLUMNS = [

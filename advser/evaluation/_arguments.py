@@ -10,8 +10,6 @@ from .._routing import unseeded
 from .._validation._arrays import check_unicode
 from .._validation._parameters import COUNT, Numbers, check_parameter
 
-__all__ = ["check_choices", "check_estimators", "seeds_of"]
-
 
 def check_choices(values, name, allowed, *, at_least=1):
     """Return one name or several as a list, each once, in the order of the caller."""

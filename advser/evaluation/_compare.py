@@ -40,8 +40,6 @@ from ._splits import (
 from ._store import as_json, environment, fingerprint, planned, unicode
 from ._tasks import EmotionTask, check_task
 
-__all__ = ["Comparison", "compare"]
-
 
 def compare(
     estimators: dict[str, BaseEstimator],

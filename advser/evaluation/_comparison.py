@@ -16,8 +16,6 @@ from ._statistics import Difference, holm
 from ._store import StoredComparison, save, write_json
 from ._tasks import RatingTask, task_of
 
-__all__ = ["GENDER", "RAW_FEATURES", "SPEAKER", "WITHIN", "Comparison"]
-
 SPEAKER, WITHIN, GENDER = "speaker", "speaker within emotion", "gender"
 MIN_UTTERANCES = 10  # of a speaker to judge by: the standard error of a recall is 0.16
 PREFIXES = {SPEAKER: "leakage_", WITHIN: "within_emotion_", GENDER: "gender_"}

@@ -26,8 +26,6 @@ from ._jobs import Job, fit, predict, run, tables_of
 from ._store import environment, planned
 from ._tasks import EmotionTask
 
-__all__ = ["CrossCorpusComparison", "cross_corpus"]
-
 DOMAINS = ("speaker", "corpus", "both")
 
 

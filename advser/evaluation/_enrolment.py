@@ -31,8 +31,6 @@ from ..metrics import unweighted_average_recall
 from ..model_selection._evaluation import MAX_STACK, is_stackable
 from ..speakers._enrolment import pipeline_of, split_at_scaler
 
-__all__ = ["EnrollmentScorer", "enrollment_curve"]
-
 COLUMNS = ["k", "neutral", "transductive", "repeat", "n_speakers", "n_samples", "uar"]
 
 

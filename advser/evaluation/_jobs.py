@@ -28,8 +28,6 @@ from ..model_selection._evaluation import MAX_STACK, is_stackable
 from ._reading import KEYS
 from ._store import Store, held, unicode
 
-__all__ = ["Job", "Utterances", "fit", "predict", "run", "tables_of"]
-
 MIN_BUNDLE = 32  # a stack of fewer networks takes more time for each of them
 MAX_TEXT = 20_000  # characters of an error; the csv module reads 131,072
 N_BUNDLES = 4  # of each process: an interrupt loses the results of the current ones

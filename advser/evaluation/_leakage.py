@@ -11,8 +11,6 @@ from scipy.stats import t as student_t
 from .._validation._arrays import check_labels, count_rows
 from .._validation._parameters import LEVEL, check_parameter
 
-__all__ = ["SpeakerLeakage", "check_several", "leakage_of_genders"]
-
 
 @dataclass(frozen=True, eq=False)
 class SpeakerLeakage:

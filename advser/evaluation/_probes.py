@@ -31,17 +31,6 @@ from .._validation._arrays import (
 from .._validation._parameters import SEED, Number, check_arguments, check_parameter
 from ._leakage import SpeakerLeakage, check_several, leakage_of_genders
 
-__all__ = [
-    "MIN_ROWS",
-    "PROBES",
-    "check_genders",
-    "cross_val_leakage",
-    "gender_leakage",
-    "held_out_embeddings",
-    "leakage_of_parts",
-    "speaker_leakage",
-]
-
 PROBES = {
     "logistic": LogisticRegression(class_weight="balanced", max_iter=2000),
     "mlp": MLPClassifier(

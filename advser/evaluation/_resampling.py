@@ -12,16 +12,6 @@ from scipy import stats
 from .._validation._arrays import check_labels, encode
 from .._validation._parameters import COUNT, LEVEL, SEED, check_parameter
 
-__all__ = [
-    "Difference",
-    "bootstrap_interval",
-    "concordance",
-    "permutation_difference",
-    "rating_sums",
-    "recall",
-    "recall_sums",
-]
-
 
 @dataclass(frozen=True)
 class Difference:

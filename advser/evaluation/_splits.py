@@ -17,14 +17,6 @@ from .._validation._parameters import Number, check_parameter
 from ..model_selection import StackedGridSearchCV
 from ..model_selection._evaluation import is_stackable
 
-__all__ = [
-    "equal_grids",
-    "inner_folds",
-    "search_of",
-    "speaker_disjoint_folds",
-    "splitter_of",
-]
-
 
 def speaker_disjoint_folds(cv, y, speakers, groups):
     """Return the training and test rows of each fold."""

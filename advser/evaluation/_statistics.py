@@ -19,15 +19,6 @@ from ._resampling import (
     recall_sums,
 )
 
-__all__ = [
-    "Difference",
-    "ccc_difference",
-    "ccc_interval",
-    "holm",
-    "uar_difference",
-    "uar_interval",
-]
-
 
 def uar_interval(
     y_true: npt.ArrayLike,

@@ -35,20 +35,6 @@ from ._reading import (
     read_tables,
 )
 
-__all__ = [
-    *("Store", "StoredComparison", "as_json", "described", "environment"),
-    *(
-        "fingerprint",
-        "held",
-        "installed",
-        "load",
-        "planned",
-        "save",
-        "unicode",
-        "write_json",
-    ),
-]
-
 OVERVIEW = {
     *("uar", "uar_std", "uar_low", "uar_high", "ccc", "ccc_std", "ccc_low", "ccc_high"),
     *("kind", "target", "errors"),

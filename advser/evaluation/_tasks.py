@@ -24,8 +24,6 @@ from ._statistics import (
     uar_interval,
 )
 
-__all__ = ["EmotionTask", "RatingTask", "Task", "check_task", "task_of"]
-
 
 class Task:
     """What emotions and ratings have in common.

@@ -29,8 +29,6 @@ from ._adversarial_network import AdversarialNetwork
 from ._base import BaseSER
 from ._predictors import BaseSERClassifier, BaseSERRegressor
 
-__all__ = ["AdversarialSER", "AdversarialSERRegressor"]
-
 OBJECTIVES = {
     "closed_form": objectives.ClosedForm,
     "confusion": objectives.Confusion,

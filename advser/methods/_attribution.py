@@ -5,8 +5,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-__all__ = ["integrated_gradients"]
-
 
 def integrated_gradients(
     function: Callable[[Tensor], Tensor], x: Tensor, baseline: Tensor, n_steps: int

@@ -18,8 +18,6 @@ from ._autoencoder_base import WithAutoencoder
 from ._autoencoder_network import Prior, proportional_codes
 from ._predictors import BaseSERClassifier
 
-__all__ = ["AutoencoderSER"]
-
 
 class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
     r"""Emotion classifier on the code of an adversarial autoencoder.

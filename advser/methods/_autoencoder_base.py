@@ -27,8 +27,6 @@ from ..speakers._confounding import warn_if_confounded
 from ._autoencoder_network import AutoencoderNetwork, Prior
 from ._base import BaseSER
 
-__all__ = ["WithAutoencoder"]
-
 AT_CHANCE = 2 * math.log(2)  # loss of a discriminator at chance
 CERTAIN = 0.05  # with this share of that loss a discriminator is almost always right
 CONSTANT = 0.05  # codes with this share of the prior's deviation are nearly constant

@@ -61,8 +61,6 @@ from ._data import CHUNK, Utterances, check_optional_labels, standardization, we
 from ._own_encoder import own_encoder
 from ._validation_split import validation_split
 
-__all__ = ["BaseSER"]
-
 MAX_LOSS = 1000.0  # of the emotions; without the features it is log(n_classes)
 N_EPOCHS, N_UPDATES = 40, 1200  # the most of a training whose `max_epochs` is None
 

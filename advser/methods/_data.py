@@ -12,8 +12,6 @@ from sklearn.utils import gen_batches
 from .._validation._arrays import check_labels
 from ..nn import Standardize
 
-__all__ = ["CHUNK", "Utterances", "check_optional_labels", "standardization", "weights"]
-
 CHUNK = 8192  # rows standardised or predicted at once: bounds the memory
 
 

@@ -19,8 +19,6 @@ from ._data import weights
 from ._pseudo_labels import pseudo_labels
 from ._tasks import Emotions, Ratings, bin_codes
 
-__all__ = ["BaseSERClassifier", "BaseSERRegressor"]
-
 
 class BaseSERClassifier(ClassifierMixin, BaseSER):
     """Parent of the classifiers, which predict the emotion of an utterance."""

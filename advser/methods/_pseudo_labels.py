@@ -15,8 +15,6 @@ from ..speakers._moments import Moments, moments, pool
 from ..speakers._scaler import SHRINKAGE
 from ._data import Utterances
 
-__all__ = ["pseudo_labels"]
-
 C = 0.05
 
 

@@ -34,8 +34,6 @@ from ._predictors import BaseSERClassifier
 from ._siamese_losses import CALIBRATIONS, ORTHOGONALITIES, TINY
 from ._siamese_network import TERMS, NeutralReferences, SiameseNetwork
 
-__all__ = ["SiameseSER"]
-
 N_CHOICES = 3  # the paper draws among the first three neutral utterances of a speaker
 
 

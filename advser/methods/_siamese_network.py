@@ -22,8 +22,6 @@ from .._engine import Network
 from ..nn import Noise, classification_loss, reconstruction_loss, weighted_mean
 from ._siamese_losses import CALIBRATIONS, ORTHOGONALITIES
 
-__all__ = ["NeutralReferences", "SiameseNetwork"]
-
 TERMS = ("emotion", "calibration", "orthogonality", "reconstruction", "speaker")
 
 

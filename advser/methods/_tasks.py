@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from .._engine import Labels
 from ..nn import classification_loss, cross_entropy
 
-__all__ = ["Emotions", "Ratings", "bin_codes", "concordance"]
-
 
 class Emotions(nn.Module):
     """One of several emotions; the emotion head returns logits.

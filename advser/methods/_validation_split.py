@@ -11,8 +11,6 @@ from .._validation._arrays import encode
 from ..exceptions import NoSpeakersWarning
 from ._data import Utterances
 
-__all__ = ["validation_split"]
-
 N_DRAWS = 100  # until every class and every target is in training
 
 

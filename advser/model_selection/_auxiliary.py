@@ -37,8 +37,6 @@ from ..corpora._features import check_same_features, read_corpus
 from ..metrics import unweighted_average_recall
 from ..speakers import SpeakerScaler
 
-__all__ = ["AuxiliaryCorpora"]
-
 DTYPES = [np.float64, np.float32]
 MIN_PROBABILITY = 1e-6  # of an emotion that no training speaker has
 

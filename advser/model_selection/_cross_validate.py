@@ -14,8 +14,6 @@ from .._validation._parameters import check_arguments
 from ._evaluation import MAX_STACK, is_stackable, warn_not_stacked
 from ._search import StackedGridSearchCV
 
-__all__ = ["stacked_cross_validate"]
-
 
 def stacked_cross_validate(
     estimator: BaseEstimator,

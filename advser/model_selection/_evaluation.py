@@ -24,8 +24,6 @@ from .._validation._arrays import count_rows, take_rows
 from ..exceptions import NotStackedWarning
 from ..methods._base import BaseSER
 
-__all__ = ["MAX_STACK", "Evaluation", "is_stackable", "warn_not_stacked"]
-
 MAX_STACK = 64  # networks trained together, unless said otherwise
 
 

@@ -21,8 +21,6 @@ from .._validation._arrays import check_labels, count_rows
 from .._validation._parameters import COUNT, LABEL, StrOptions, check_parameter
 from ._evaluation import MAX_STACK, Evaluation, is_stackable, warn_not_stacked
 
-__all__ = ["StackedGridSearchCV", "StackedRandomizedSearchCV"]
-
 
 class _StackedSearch(BaseEstimator):
     """What makes a search of scikit-learn a stacked one.

@@ -18,8 +18,6 @@ from .._engine import Labels
 from .._validation._parameters import NOT_NEGATIVE, POSITIVE
 from ._base import Objective
 
-__all__ = ["ClosedForm", "speakers_explained"]
-
 
 def speakers_explained(
     h: Tensor,

@@ -15,8 +15,6 @@ from .._validation._parameters import NOT_NEGATIVE
 from ._base import Objective
 from ._pairs import mean_over_pairs
 
-__all__ = ["CORAL", "covariance_distance"]
-
 
 def covariance_distance(h: Tensor, membership: Tensor) -> Tensor:
     r"""Return the mean distance between the covariances of two speakers.

@@ -23,8 +23,6 @@ from .._engine import Labels
 from ..nn import weighted_mean
 from ._speaker_head import LearningAdversary
 
-__all__ = ["MaxEntropy", "speaker_entropy"]
-
 
 def speaker_entropy(speaker_logits: Tensor, candidates: Tensor) -> Tensor:
     r"""Return each row's entropy of the predicted speaker, as a share of the largest.

@@ -24,8 +24,6 @@ from .._engine import Labels
 from ..nn import classification_loss, reverse_gradient
 from ._speaker_head import LearningAdversary
 
-__all__ = ["GradientReversal", "lead_over_chance"]
-
 
 def lead_over_chance(
     speaker_logits: Tensor, speaker: Tensor, candidates: Tensor

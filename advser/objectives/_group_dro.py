@@ -12,8 +12,6 @@ from .._engine import Labels
 from .._validation._parameters import NOT_NEGATIVE
 from ._base import Objective
 
-__all__ = ["GroupDRO"]
-
 
 class GroupDRO(Objective):
     r"""Group distributionally robust optimisation over the speakers.

@@ -18,8 +18,6 @@ from .._validation._parameters import NOT_NEGATIVE, Numbers
 from ._base import Objective
 from ._pairs import mean_over_pairs
 
-__all__ = ["MMD", "mean_discrepancy"]
-
 
 def mean_discrepancy(
     h: Tensor, membership: Tensor, bandwidths: Sequence[float]

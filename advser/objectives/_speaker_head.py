@@ -10,8 +10,6 @@ from .._validation._parameters import COUNT, COUNTS, NOT_NEGATIVE
 from ..nn import classification_loss, linear, mlp
 from ._base import Objective
 
-__all__ = ["LearningAdversary", "SpeakerHead"]
-
 EXCLUDED = -1e4  # a logit with probability 0 in float32, and without NaN
 
 

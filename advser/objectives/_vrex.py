@@ -11,8 +11,6 @@ from .._engine import Labels
 from .._validation._parameters import NOT_NEGATIVE
 from ._base import Objective
 
-__all__ = ["VREx"]
-
 
 class VREx(Objective):
     r"""Risk extrapolation: the variance of the speakers' losses as a penalty.

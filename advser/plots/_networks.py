@@ -31,8 +31,6 @@ from ._base import (
     styles,
 )
 
-__all__ = ["EmbeddingDisplay", "ExplanationDisplay", "TrainingDisplay"]
-
 MANY = 400  # utterances, whose large marks would hide each other
 
 

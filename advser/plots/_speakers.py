@@ -33,8 +33,6 @@ from ._base import (
     wrapped,
 )
 
-__all__ = ["ConfoundingDisplay", "EnrollmentDisplay", "SpeakerRecallDisplay"]
-
 
 @dataclass(eq=False, repr=False)
 class SpeakerRecallDisplay(Display):

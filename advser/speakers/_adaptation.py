@@ -20,8 +20,6 @@ from ..metrics import unweighted_average_recall
 from ._emotions import emotions_of
 from ._moments import Moments, pool
 
-__all__ = ["ORDERS", "choose", "running", "utterance_order"]
-
 ORDERS = ("random", "blocks", "emotions")
 BLOCK = 10  # utterances of one emotion in a row, in the order "blocks"
 N_FOLDS = 5  # of training speakers, to choose what to adapt

@@ -20,13 +20,6 @@ from sklearn.metrics import adjusted_mutual_info_score
 from .._validation._arrays import check_labels, count_rows
 from ..exceptions import ConfoundedSpeakersWarning
 
-__all__ = [
-    "SpeakerConfounding",
-    "are_confounded",
-    "speaker_confounding",
-    "warn_if_confounded",
-]
-
 CONFOUNDED = 0.5  # above it, hiding the speaker hides more of the emotion than is left
 
 

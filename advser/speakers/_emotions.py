@@ -13,8 +13,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from .._validation._arrays import check_labels, encode, plain
 from ._moments import Moments, best_shrinkage, moments, pool
 
-__all__ = ["EmotionEffects", "emotions_of", "move_neutral", "neutral_offset"]
-
 N_FOLDS = 5  # of speakers, to calibrate the temperature
 N_ESTIMATES = 5  # of the emotions of a speaker, each with the mean of the one before
 

@@ -5,8 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-__all__ = ["Moments", "best_shrinkage", "moments", "pool"]
-
 
 class Moments(NamedTuple):
     """Count, mean and variance of each of several samples.

@@ -28,8 +28,6 @@ from ._emotions import EmotionEffects, move_neutral, neutral_offset
 from ._moments import Moments, best_shrinkage, moments, pool
 from ._names import warn_of_similar
 
-__all__ = ["SpeakerScaler"]
-
 DTYPES = [np.float64, np.float32]
 SHRINKAGE = 5.0  # by default, where nothing tests another
 

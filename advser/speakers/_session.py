@@ -18,8 +18,6 @@ from ._enrolment import pipeline_of, split_at_scaler
 from ._moments import Moments
 from ._scaler import SpeakerScaler
 
-__all__ = ["Session"]
-
 
 class Session:
     """Predict utterances in the order in which they come, and adapt to their speakers.
