@@ -85,12 +85,13 @@ def run_together(jobs: list[Generator]) -> list:
     return results
 
 
-def run_alone(job: Generator):
-    """Run one job, fit what it asks for, and return what it returns."""
-    (result,) = run_together([job])
-    if isinstance(result, Exception):
-        raise result
-    return result
+def run_all(jobs: list[Generator]) -> list:
+    """Run jobs as `run_together`, and raise the first of their errors, if any."""
+    results = run_together(jobs)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+    return results
 
 
 def last_step(estimator):

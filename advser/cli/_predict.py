@@ -22,8 +22,7 @@ from ..audio._extractor import Extractor
 from ..corpora import read_filenames
 from ..corpora._table import NOBODY
 from ..persistence import load
-from ..speakers import SpeakerScaler
-from ..speakers._knowledge import adapts
+from ..speakers._knowledge import adapts, scalers
 from ._outputs import new_file
 from ._parser import Parser, counted
 from ._sources import add_jobs_option, print_failures, usage_errors
@@ -254,7 +253,8 @@ def speakers_of(
             "`--speakers` is for models that adapt to speakers, and this one does not; "
             "train one with `advser train --adapt`, or leave it out."
         )
-    if any(scaler.unknown == "batch" for scaler in scalers_of(model)):
+    found = scalers(model).values()
+    if any(scaler.unknown == "batch" for scaler in found):
         raise ValueError(
             "The SpeakerScaler of the model has `unknown='batch'`: the prediction of a "
             "row would depend on all others. Train with `advser train --adapt`, or set "
@@ -265,7 +265,9 @@ def speakers_of(
     is_nobody = texts.eq("") | texts.str.lower().isin(NOBODY)
     known = (names.notna() & ~is_nobody).to_numpy()
     speakers[known] = texts[known]
-    trained = {str(name) for scaler in scalers_of(model) for name in scaler.speakers_}
+    trained = {
+        str(name) for scaler in scalers(model).values() for name in scaler.speakers_
+    }
     if both := sorted(trained & set(speakers[known])):
         print(
             f"{counted(len(both), 'speaker')} with the name of a training speaker, such"
@@ -273,12 +275,6 @@ def speakers_of(
             file=sys.stderr,
         )
     return speakers
-
-
-def scalers_of(model):
-    """Return the steps of a model that scale by speaker."""
-    steps = [step for _, step in getattr(model, "steps", [])]
-    return [step for step in steps if isinstance(step, SpeakerScaler)]
 
 
 def predicted(
@@ -306,7 +302,7 @@ def predicted(
     known, parts = pd.notna(speakers), []
     for rows in (known, ~known):
         if rows is not known:
-            for scaler in scalers_of(model):
+            for scaler in scalers(model).values():
                 scaler.set_params(unknown="population")
         if rows.any():
             found = columns_of(model, X[rows], speakers[rows])

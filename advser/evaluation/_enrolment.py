@@ -11,11 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import BaseEstimator
-from sklearn.model_selection import LeaveOneGroupOut
 from sklearn.utils.metadata_routing import MetadataRequest
 from threadpoolctl import threadpool_limits
 
-from .._engine._jobs import Fit, ends_at_sigterm, run_together
+from .._engine._jobs import Fit, ends_at_sigterm, run_all
 from .._progress import progress_bar
 from .._routing import call, seeded
 from .._validation._arrays import check_labels, check_speakers, count_rows, take_rows
@@ -30,6 +29,7 @@ from .._validation._parameters import (
 from ..metrics import unweighted_average_recall
 from ..model_selection._evaluation import MAX_STACK, is_stackable
 from ..speakers._enrolment import pipeline_of, split_at_scaler
+from ._splits import speaker_disjoint_folds
 
 COLUMNS = ["k", "neutral", "transductive", "repeat", "n_speakers", "n_samples", "uar"]
 
@@ -135,17 +135,12 @@ def enrollment_curve(
     n_rows = count_rows(X)
     y = check_labels(y, "y", n_rows)
     speakers = check_labels(speakers, "speakers", n_rows)
-    n_speakers = len(pd.unique(speakers))
-    if n_speakers < 2:
-        raise ValueError(
-            f"`speakers` names {n_speakers} speaker; leaving one out needs two or more."
-        )
+    folds = speaker_disjoint_folds("loso", y, speakers, speakers)
+    folds = [(number, *fold) for number, fold in enumerate(folds)]
     scorer = EnrollmentScorer(
         k, neutral=neutral, repeats=repeats, random_state=random_state
     )
     scorer._check(estimator, y, speakers)
-    folds = LeaveOneGroupOut().split(np.zeros(n_rows), y, groups=speakers)
-    folds = [(number, *fold) for number, fold in enumerate(folds)]
     size = 1
     if is_stackable(estimator):
         size = min(MAX_STACK, -(-len(folds) // effective_n_jobs(n_jobs)))
@@ -172,10 +167,7 @@ def _leave_out(folds, scorer, *data):
     `folds` has the number, the training rows and the test rows of each.
     """
     with threadpool_limits(1):
-        results = run_together([_job(scorer, *fold, *data) for fold in folds])
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
+        results = run_all([_job(scorer, *fold, *data) for fold in folds])
     return [found for result in results for found in result]
 
 

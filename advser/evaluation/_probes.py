@@ -19,7 +19,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from .._engine._jobs import Fit, run_alone
+from .._engine._jobs import Fit, run_all
 from .._routing import call, representation, seeded
 from .._validation._arrays import (
     check_array_named,
@@ -320,15 +320,10 @@ def cross_val_leakage(
     job = held_out_embeddings(
         estimator, X, y, speakers, strata=y, random_state=random_state
     )
+    (parts,) = run_all([job])
     settings = probe, n_splits, confidence_level, random_state
-    return leakage_of_parts(
-        run_alone(job),
-        speakers,
-        y,
-        *settings,
-        genders=genders,
-        within_emotion=within_emotion,
-    )
+    options = {"genders": genders, "within_emotion": within_emotion}
+    return leakage_of_parts(parts, speakers, y, *settings, **options)
 
 
 def held_out_embeddings(estimator, X, y, speakers, *, strata, random_state):

@@ -64,6 +64,17 @@ def pool(one, other):
     return Moments(total, one.means + share * shift, variances)
 
 
+def average_speaker(speakers):
+    """Return mean and variance of the average speaker: twice (n_features,).
+
+    Each speaker counts once in the mean, and each row in the variance, which is that
+    around the mean of its speaker.
+    """
+    counts, means, variances = speakers
+    mean = means[0] + (means - means[0]).mean(axis=0)
+    return mean, (counts * variances).sum(axis=0) / counts.sum()
+
+
 def best_shrinkage(speakers, n_effects=0):
     r"""Return the number of pseudo-utterances that estimates a speaker's mean best.
 
