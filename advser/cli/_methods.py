@@ -121,6 +121,7 @@ REGRESSORS = {
 }
 
 
+LINES = "\n".join(f"  {method:<12} {METHODS[method]}" for method in CLASSIFIERS)
 # Settings that `advser train --search` tries, four as those of the linear models, which
 # always search.
 NETWORK = {"alpha": [0.0025, 0.01, 0.04, 0.16]}

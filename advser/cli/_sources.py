@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -231,6 +232,24 @@ def read_source(
         )
     read = READERS[corpus] if isinstance(corpus, str) else corpus
     return (read or corpora.read_filenames)(source)
+
+
+def recordings_of(
+    options: argparse.Namespace, source: str | None, **others: Any
+) -> Recordings:
+    """Load the recordings that the options of a command describe."""
+    return load_recordings(
+        source,
+        corpus=options.corpus,
+        wavs=options.wavs,
+        emotions=options.emotions,
+        targets=options.target,
+        features=options.features,
+        feature_set=options.feature_set,
+        n_jobs=options.n_jobs,
+        verbose=1,
+        **others,
+    )
 
 
 def load_recordings(

@@ -184,7 +184,7 @@ def read_table(
         columns with usual names that are not used, such as `speaker_id`.
     """
     path = check_path(path, "path")
-    copy, rows = with_files(read_rows(path), path, root, name)
+    copy, rows = with_files(clean_rows(open_table(path), path), path, root, name)
     return copy.table(rows)
 
 
@@ -223,11 +223,6 @@ def checked_rows(copy, rows, path):
             "segments of a file in `start` and `end`."
         )
     return rows
-
-
-def read_rows(path):
-    """Return the rows of a table; the values of text columns are texts or None."""
-    return clean_rows(open_table(path), path)
 
 
 def open_table(path):

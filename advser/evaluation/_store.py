@@ -162,31 +162,6 @@ class Store:
         return self.folder / f"{name}.csv"
 
 
-def load(folder, *, kind):
-    """Return the settings and the tables of the comparison in a folder.
-
-    Parameters
-    ----------
-    folder : str or path-like
-
-    kind : {"Comparison", "CrossCorpusComparison"}
-        Name of the class that it must be of.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder has none, or one of the other kind.
-    """
-    settings = read_settings(folder)
-    found = "CrossCorpusComparison" if "pairs" in settings else "Comparison"
-    if kind != found:
-        raise FileNotFoundError(
-            f"`folder` {str(folder)!r} holds a comparison of another kind; read it by "
-            f"`{found}.load`."
-        )
-    return settings, read_tables(folder, settings)
-
-
 def check_same(old, new, folder, path=""):
     """Raise a FileExistsError that names the first setting that is not the same."""
     new = json.loads(json.dumps(new))
@@ -243,8 +218,14 @@ class StoredComparison:
         ValueError
             If a file of it is damaged or foreign; the message has the line.
         """
-        settings, tables = load(folder, kind=cls.__name__)
-        return cls._from_tables(tables, settings)
+        settings = read_settings(folder)
+        kind = "CrossCorpusComparison" if "pairs" in settings else "Comparison"
+        if kind != cls.__name__:
+            raise FileNotFoundError(
+                f"`folder` {str(folder)!r} holds a comparison of another kind; read it "
+                f"by `{kind}.load`."
+            )
+        return cls._from_tables(read_tables(folder, settings), settings)
 
     @classmethod
     def _from_tables(cls, tables, settings):

@@ -131,14 +131,14 @@ class BaseSER(
         """
 
     @abstractmethod
-    def _check_targets(self, y, n_rows, again):
+    def _check_targets(self, y, n_rows):
         """Return the targets of the labelled rows, encoded: (n, ...)."""
 
     @abstractmethod
     def _missing_targets(self, n_rows):
         """Return what stands for the unknown targets of some rows: (n_rows, ...)."""
 
-    def _estimate_targets(self, utterances, n_labeled):
+    def _estimate_targets(self, utterances):
         """Return the utterances, the unlabelled ones with estimated targets if any."""
         return utterances
 
@@ -263,9 +263,7 @@ class BaseSER(
         again = self._goes_on
         if not again:
             vars(self).pop("net_", None)
-        labeled = self._check_labeled(
-            X, y, speakers, groups, genders, sample_weight, again
-        )
+        labeled = self._check_labeled(X, y, speakers, groups, genders, sample_weight)
         unlabeled = self._check_unlabeled(
             X_unlabeled, speakers_unlabeled, genders_unlabeled
         )
@@ -302,16 +300,16 @@ class BaseSER(
             if is_regressor(self) or len(lost) == len(self.classes_) - 1:
                 raise ValueError(message)
             warn(message, CorpusWarning, stacklevel=4)
+        self._n_labeled = len(labeled)  # rows behind these may have pseudo-labels
         utterances, name = labeled, "X"
         if unlabeled is not None:
             utterances, name = labeled.joined_by(unlabeled), "X` or `X_unlabeled"
         standardize = standardization(utterances.X, utterances.sample_weight, name)
         if unlabeled is not None:
-            utterances = self._estimate_targets(utterances, len(labeled))
+            utterances = self._estimate_targets(utterances)
         if not again:
             self._task = self._build_task(utterances)
-        self._n_labeled = len(labeled)  # rows behind these may have pseudo-labels
-        labels = self._encode(utterances, len(labeled), again)
+        labels = self._encode(utterances)
         rows = Rows(as_tensor(utterances.X), labels, len(labeled))
         if again:
             self.net_.set_lr(float(self.lr))
@@ -421,17 +419,17 @@ class BaseSER(
             device=check_device(self.device),
         )
 
-    def _encode(self, utterances, n_labeled, again):
+    def _encode(self, utterances):
         """Return the labels of the training rows as tensors.
 
         Sets `speakers_`, and `genders_` where the method has genders.
         """
         dtype = utterances.X.dtype
         weight = utterances.sample_weight
-        speaker = self._encode_names("speakers", utterances.speakers, again)
+        speaker = self._encode_names("speakers", utterances.speakers)
         if self._unknown_is_a_speaker:
-            speaker = self._encode_unknown(speaker, n_labeled, again)
-        elif not again:
+            speaker = self._encode_unknown(speaker)
+        elif not self._goes_on:
             self._n_speakers = len(self.speakers_)
         labels = {
             "row_weight": weights(weight, np.True_, dtype),
@@ -440,20 +438,20 @@ class BaseSER(
             **self._label_targets(utterances),
         }
         if "genders" in self._label_names:
-            gender = self._encode_names("genders", utterances.genders, again)
+            gender = self._encode_names("genders", utterances.genders)
             labels["gender"] = torch.from_numpy(gender)
             labels["gender_weight"] = weights(weight, gender >= 0, dtype)
         return Labels(**labels)
 
     _label_names: tuple[str, ...] = ("speakers",)
 
-    def _encode_names(self, kind, names, again):
+    def _encode_names(self, kind, names):
         """Return codes by order of first appearance, -1 where unknown: (n,).
 
         A warm start knows the names of the first fit.
         """
         codes, found = encode(names)
-        if not again:
+        if not self._goes_on:
             setattr(self, f"{kind}_", found)
             return codes
         known = getattr(self, f"{kind}_")
@@ -470,11 +468,12 @@ class BaseSER(
             )
         return pd.Index(known).get_indexer(names).astype(np.int64)
 
-    def _encode_unknown(self, speaker, n_labeled, again):
+    def _encode_unknown(self, speaker):
         """Give unlabelled rows of unknown speakers a code of their own, the last."""
         n_known = len(self.speakers_)
-        unknown = np.flatnonzero(speaker[n_labeled:] == -1) + n_labeled
-        if not again:
+        n = self._n_labeled
+        unknown = np.flatnonzero(speaker[n:] == -1) + n
+        if not self._goes_on:
             self._n_speakers = n_known + (n_known > 0 and len(unknown) > 0)
         if len(unknown) and self._n_speakers:
             if self._n_speakers == n_known:
@@ -487,14 +486,15 @@ class BaseSER(
             speaker[unknown] = n_known
         return speaker
 
-    def _check_labeled(self, X, y, speakers, groups, genders, sample_weight, again):
+    def _check_labeled(self, X, y, speakers, groups, genders, sample_weight):
         """Return the labelled utterances, checked, with their targets encoded."""
+        again = self._goes_on
         dtype = self._dtype if again else [np.float64, np.float32]
         if y is None:
             validate_data(self, X, y)  # which raises the usual error
         X = check_rows(self, X, reset=not again, dtype=dtype)
         self._dtype = X.dtype
-        targets = self._check_targets(y, len(X), again)
+        targets = self._check_targets(y, len(X))
         weight = check_weights(sample_weight, "sample_weight", len(X))
         name = "groups" if speakers is None and groups is not None else "speakers"
         speakers = groups if speakers is None else speakers

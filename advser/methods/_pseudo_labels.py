@@ -41,7 +41,7 @@ def pseudo_labels(rows: Utterances, n_labeled: int, clip: float | None) -> np.nd
         part[part < 0] = speaker.max() + 1
     X = rows.X.astype(np.float64)
     own = moments(X, speaker, rows.sample_weight)
-    average = Moments(SHRINKAGE, *average_speaker(own))
+    average = Moments(np.array(SHRINKAGE), *average_speaker(own))
     _, mean, variance = pool(average, own)  # as SpeakerScaler, with weights
     X = (X - mean[speaker]) / np.sqrt(np.where(variance > 0, variance, 1.0))[speaker]
     if clip is not None:

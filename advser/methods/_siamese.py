@@ -4,7 +4,6 @@ The network is in `_siamese_network`, its losses in `_siamese_losses`.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from numbers import Integral
 from typing import Self
 from warnings import warn
@@ -28,10 +27,10 @@ from .._validation._parameters import (
 from ..exceptions import NoNeutralWarning, NoSpeakersWarning
 from ..nn import linear
 from ..objectives import SpeakerHead
-from ._attribution import integrated_gradients
+from ._attribution import code_attributions
 from ._data import CHUNK
 from ._predictors import BaseSERClassifier
-from ._siamese_losses import CALIBRATIONS, ORTHOGONALITIES, TINY
+from ._siamese_losses import CALIBRATIONS, ORTHOGONALITIES
 from ._siamese_network import TERMS, NeutralReferences, SiameseNetwork
 
 N_CHOICES = 3  # the paper draws among the first three neutral utterances of a speaker
@@ -386,8 +385,8 @@ class SiameseSER(BaseSERClassifier):
         rows = self._check_rows(X)
         with limited_threads(min(len(rows), CHUNK) * self.net_.n_parameters):
             chunks = [
-                self._attribute(rows[start : start + CHUNK], n_steps)
-                for start in range(0, len(rows), CHUNK)
+                code_attributions(self.net_.module_, part, n_steps)
+                for part in torch.tensor(rows, device=self.net_.device).split(CHUNK)
             ]
         shares, attributions = map(np.concatenate, zip(*chunks))
         n_samples, n_codes, n_features = attributions.shape
@@ -404,28 +403,6 @@ class SiameseSER(BaseSERClassifier):
                 "feature": np.tile(names, n_samples * n_codes),
                 "attribution": attributions.ravel(),
             }
-        )
-
-    def _attribute(self, rows, n_steps):
-        """Return shares (n, 2) and attributions (n, 2, n_features) of the codes."""
-        module = self.net_.module_
-        x = torch.tensor(rows, device=self.net_.device)
-        baseline = module.encoder[0].mean
-        with torch.no_grad():
-            ends = module.contributions(x, baseline)
-            total = sum(end.square().sum(1) for end in ends).clamp(min=TINY)  # (n,)
-            shares = [end.square().sum(1) / total for end in ends]
-
-        def share(point, code):
-            contribution = module.contributions(point, baseline)[code]
-            return (contribution * ends[code]).sum(1) / total
-
-        attributions = [
-            integrated_gradients(partial(share, code=code), x, baseline, n_steps)
-            for code in range(len(ends))
-        ]
-        return tuple(
-            torch.stack(values, 1).cpu().numpy() for values in (shares, attributions)
         )
 
     def _build_network(self, utterances, labels, task, standardize, generator):

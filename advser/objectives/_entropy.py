@@ -107,11 +107,6 @@ class MaxEntropy(LearningAdversary):
         self.ramp = ramp
         self.conditional = conditional
 
-    @property
-    def n_adversary_steps(self) -> int:  # type: ignore[override]  # from a parameter
-        """Update steps of the speaker head before that of the encoder."""
-        return self.steps
-
     def loss(
         self, h: Tensor, output: Tensor, y: Labels, progress: float | Tensor
     ) -> dict[str, Tensor]:

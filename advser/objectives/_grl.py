@@ -141,11 +141,6 @@ class GradientReversal(LearningAdversary):
         self.ramp = ramp
         self.conditional = conditional
 
-    @property
-    def n_adversary_steps(self) -> int:  # type: ignore[override]  # from a parameter
-        """Update steps of the speaker head before the joint one."""
-        return self.steps - 1
-
     def loss(
         self, h: Tensor, output: Tensor, y: Labels, progress: float | Tensor
     ) -> dict[str, Tensor]:

@@ -106,7 +106,13 @@ class LearningAdversary(Objective):
     }
 
     tensor_params = ("weight",)
+    steps: int
     hidden_layer_sizes: Sequence[int]
+
+    @property
+    def n_adversary_steps(self) -> int:  # type: ignore[override]  # from a parameter
+        """Update steps of the speaker head alone; a joint one is among `steps`."""
+        return self.steps - self.trains_own_modules
 
     def build(
         self, embedding_dim: int, n_speakers: int, generator: torch.Generator
