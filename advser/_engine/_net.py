@@ -59,12 +59,7 @@ class StepwiseNet(skorch.NeuralNet):
     """
 
     def __init__(
-        self,
-        *args,
-        alpha=0.0,
-        order_generator=None,
-        noise_generator=None,
-        **kwargs,
+        self, *args, alpha=0.0, order_generator=None, noise_generator=None, **kwargs
     ):
         super().__init__(*args, **kwargs)
         self.alpha = alpha

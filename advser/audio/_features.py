@@ -157,10 +157,7 @@ class EGeMAPS(Extractor):
         **Extractor._parameter_constraints,
         "feature_set": [StrOptions({*PITCH})],
         "level": [StrOptions({"functionals", "lld"})],
-        "sampling_rate": [
-            Number(Integral, MIN_RATE, MAX_RATE, closed="both"),
-            None,
-        ],
+        "sampling_rate": [Number(Integral, MIN_RATE, MAX_RATE, closed="both"), None],
         "n_jobs": [LABEL, None],
     }
 

@@ -63,10 +63,7 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
     with usage_errors(parser):
         table = read_source(options.source, corpus=options.corpus, wavs=options.wavs)
         failures = extract_features(
-            table,
-            options.output,
-            extractor=extractor,
-            verbose=1,
+            table, options.output, extractor=extractor, verbose=1
         )
     print_failures(failures)
     n_kept = len(table) - len(failures)

@@ -20,12 +20,7 @@ from ..evaluation._comparison import MIN_UTTERANCES
 from ..evaluation._probes import MIN_ROWS
 from ..evaluation._splits import speaker_disjoint_folds
 from ..evaluation._store import installed, write_json
-from ..plots import (
-    ComparisonDisplay,
-    EmbeddingDisplay,
-    LeakageDisplay,
-    RatingDisplay,
-)
+from ..plots import ComparisonDisplay, EmbeddingDisplay, LeakageDisplay, RatingDisplay
 from ..plots._base import (
     draw_confusion_matrix,
     fit_figure,

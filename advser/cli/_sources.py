@@ -128,9 +128,7 @@ def add_source_options(parser: Parser) -> None:
     )
     parser.add_argument("--wavs", metavar="DIR", help="folder of the files of a table")
     parser.add_argument(
-        "--feature-set",
-        choices=PITCH,
-        help="features to extract (default: eGeMAPSv02)",
+        "--feature-set", choices=PITCH, help="features to extract (default: eGeMAPSv02)"
     )
     add_jobs_option(parser)
 

@@ -55,9 +55,7 @@ _VOTES = {
 
 
 def read_cremad(
-    root: str | os.PathLike,
-    *,
-    emotion: Literal["intended", "perceived"] = "intended",
+    root: str | os.PathLike, *, emotion: Literal["intended", "perceived"] = "intended"
 ) -> pd.DataFrame:
     """Read CREMA-D, acted emotions of 91 actors.
 

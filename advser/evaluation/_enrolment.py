@@ -27,7 +27,7 @@ from .._validation._parameters import (
     check_parameter,
 )
 from ..metrics import unweighted_average_recall
-from ..model_selection._evaluation import MAX_STACK, is_stackable
+from ..model_selection._evaluation import MAX_STACK, bundles, is_stackable
 from ..speakers._enrolment import pipeline_of, split_at_scaler
 from ._splits import speaker_disjoint_folds
 
@@ -141,13 +141,10 @@ def enrollment_curve(
         k, neutral=neutral, repeats=repeats, random_state=random_state
     )
     scorer._check(estimator, y, speakers)
-    size = 1
-    if is_stackable(estimator):
-        size = min(MAX_STACK, -(-len(folds) // effective_n_jobs(n_jobs)))
-    bundles = [folds[start : start + size] for start in range(0, len(folds), size)]
+    most = MAX_STACK if is_stackable(estimator) else 1
+    parts = bundles(folds, most, effective_n_jobs(n_jobs))
     tasks = (
-        delayed(_leave_out)(bundle, scorer, estimator, X, y, speakers)
-        for bundle in bundles
+        delayed(_leave_out)(part, scorer, estimator, X, y, speakers) for part in parts
     )
     found = []
     progress = progress_bar(
@@ -155,9 +152,9 @@ def enrollment_curve(
     )
     with ends_at_sigterm(), progress:
         results = Parallel(n_jobs, return_as="generator")(tasks)
-        for bundle, predictions in zip(bundles, results):
+        for part, predictions in zip(parts, results):
             found += predictions
-            progress.update(len(bundle))
+            progress.update(len(part))
     return scorer._table(found, y)
 
 

@@ -17,12 +17,7 @@ from ..metrics import (
     recalls_of,
     unweighted_average_recall,
 )
-from ._statistics import (
-    ccc_difference,
-    ccc_interval,
-    uar_difference,
-    uar_interval,
-)
+from ._statistics import ccc_difference, ccc_interval, uar_difference, uar_interval
 
 
 class Task:

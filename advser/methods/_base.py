@@ -66,10 +66,7 @@ N_EPOCHS, N_UPDATES = 40, 1200  # the most of a training whose `max_epochs` is N
 
 
 class BaseSER(
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    BaseEstimator,
-    metaclass=ABCMeta,
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
 ):
     """Parent of the estimators: owns a `StepwiseNet`.
 

@@ -31,7 +31,7 @@ from ._attribution import code_attributions
 from ._data import CHUNK
 from ._predictors import BaseSERClassifier
 from ._siamese_losses import CALIBRATIONS, ORTHOGONALITIES
-from ._siamese_network import TERMS, NeutralReferences, SiameseNetwork
+from ._siamese_network import TERMS, SiameseNetwork, neutral_references
 
 N_CHOICES = 3  # the paper draws among the first three neutral utterances of a speaker
 
@@ -443,14 +443,11 @@ class SiameseSER(BaseSERClassifier):
 
     def _build_references(self, utterances, speaker):
         """Return the neutral references of the speakers, or None without any."""
-        X, weight = utterances.X, utterances.sample_weight
         neutral = self._find_neutral(utterances)  # (n,)
-        n_speakers = self._n_speakers
-        if not n_speakers or not neutral.any():
+        if not self._n_speakers or not neutral.any():
             return None
         rows = np.flatnonzero(neutral & (speaker >= 0))
-        totals = np.bincount(speaker[rows], weight[rows], n_speakers)
-        has_some = totals > 0
+        has_some = np.bincount(speaker[rows], minlength=self._n_speakers) > 0
         if not has_some.all():
             warn(
                 "There is no neutral speech of the speakers "
@@ -462,29 +459,8 @@ class SiameseSER(BaseSERClassifier):
             )
         if not len(rows):
             return None
-        means = np.zeros((n_speakers, X.shape[1]))
-        np.add.at(means, speaker[rows], weight[rows, None] * X[rows])
-        means[has_some] /= totals[has_some, None]
-        # What stands for a missing reference has no weight, but must be finite.
-        means[~has_some] = average = means[has_some].mean(axis=0)
-        table = np.concatenate([average[None], means])[
-            :, None
-        ]  # (n_speakers + 1, 1, d)
-        n_choices = np.ones(len(table))
-        if self.neutral_reference == "random":
-            table = np.repeat(table, N_CHOICES, axis=1)
-            for code in np.flatnonzero(has_some):
-                first = rows[speaker[rows] == code][:N_CHOICES]
-                table[code + 1, : len(first)] = X[first]
-                n_choices[code + 1] = len(first)
-        has_some = np.append(False, has_some)
-        # The term is a mean over the rows that have a reference.
-        share = np.average(has_some[speaker + 1], weights=weight)
-        return NeutralReferences(
-            torch.from_numpy(table),
-            torch.from_numpy(n_choices),
-            torch.from_numpy(has_some / share),
-        )
+        n_choices = N_CHOICES if self.neutral_reference == "random" else 1
+        return neutral_references(utterances, speaker, rows, has_some, n_choices)
 
     def _find_neutral(self, utterances):
         """Return the mask of the neutral rows that have a weight: (n,)."""

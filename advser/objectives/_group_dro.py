@@ -41,9 +41,7 @@ class GroupDRO(Objective):
     networks for group shifts", ICLR 2020, arXiv 1911.08731.
     """
 
-    _parameter_constraints: dict = {
-        "step_size": [NOT_NEGATIVE],
-    }
+    _parameter_constraints: dict = {"step_size": [NOT_NEGATIVE]}
 
     tensor_params = ("step_size",)
     q: Tensor

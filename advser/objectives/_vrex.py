@@ -36,9 +36,7 @@ class VREx(Objective):
     (REx)", ICML 2021, arXiv 2003.00688.
     """
 
-    _parameter_constraints: dict = {
-        "weight": [NOT_NEGATIVE],
-    }
+    _parameter_constraints: dict = {"weight": [NOT_NEGATIVE]}
 
     tensor_params = ("weight",)
 
