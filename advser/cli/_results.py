@@ -22,6 +22,7 @@ from ..evaluation._splits import speaker_disjoint_folds
 from ..evaluation._store import installed, write_json
 from ..plots import ComparisonDisplay, EmbeddingDisplay, LeakageDisplay, RatingDisplay
 from ..plots._base import (
+    HEADINGS,
     draw_confusion_matrix,
     fit_figure,
     new_figure,
@@ -46,11 +47,8 @@ SCORES = {
     "uar": {"uar": "UAR", "weighted_accuracy": "WA"},
     "ccc": {"ccc": "CCC", "pearson": "r", "mae": "MAE"},
 }  # columns of the table by measure, the first with its interval
-USES = {
+USES = HEADINGS | {
     "inductive": "for all speakers",
-    "adaptive, random": "adaptive, random order",
-    "adaptive, blocks": "adaptive, blocks of ten",
-    "adaptive, emotions": "adaptive, one block per emotion",
     "transductive": "per speaker (transductive)",
 }  # how the features are scaled, by kind of score
 BASELINES = {"uar": "svm", "ccc": "ridge"}  # methods to test the others against

@@ -397,12 +397,8 @@ def _joined(weights, corpora, own):
     """Return the rows of all corpora, and their sample weights."""
     scaler = StandardScaler().fit(own.X)
     share = pd.Series(own.y).value_counts()
-    X, y, speakers, sample_weight = (
-        [own.X],
-        [own.y],
-        own.speakers,
-        [np.ones(len(own.y))],
-    )
+    X, y, sample_weight = [own.X], [own.y], [np.ones(len(own.y))]
+    speakers = own.speakers
     for name, corpus in corpora.items():
         X.append(corpus.X * np.sqrt(scaler.var_) + scaler.mean_)
         y.append(corpus.y)
