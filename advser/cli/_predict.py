@@ -17,13 +17,12 @@ from sklearn.pipeline import Pipeline
 from .._locks import replacing
 from .._routing import call, requests
 from ..audio import EGeMAPS, read_features
-from ..audio._extraction import has_features
+from ..audio._extraction import has_features, new_file
 from ..audio._extractor import Extractor
 from ..corpora import read_filenames
 from ..corpora._table import NOBODY
 from ..persistence import load
 from ..speakers._knowledge import adapts, scalers
-from ._outputs import new_file
 from ._parser import Parser, counted
 from ._sources import add_jobs_option, print_failures, usage_errors
 from ._tables import (

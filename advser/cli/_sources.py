@@ -321,8 +321,7 @@ def load_recordings(
     FileNotFoundError
         If the source, or all of its files, are missing.
     """
-    options = {"n_jobs": n_jobs, "memory": memory, "verbose": verbose}
-    extractor = EGeMAPS(on_error="nan").set_params(**options)
+    extractor = EGeMAPS(n_jobs=n_jobs, memory=memory, verbose=verbose, on_error="nan")
     if feature_set is not None:
         extractor.set_params(feature_set=feature_set)
     X, recipe, used = None, extractor.recipe, targets or []

@@ -2,9 +2,9 @@
 
 import argparse
 
+from ..audio._extraction import new_file
 from ._methods import LINES, METHODS, REGRESSORS, check_labels_of
 from ._models import fit_model, save_model
-from ._outputs import new_file
 from ._parser import Parser, counted
 from ._sources import (
     SOURCES,

@@ -96,13 +96,12 @@ class Store:
             check_same(read_settings(self.folder), settings, self.folder)
             labels = {"sample": utterances.samples, "speaker": utterances.speakers}
             self._resume(labels | task.labels())
-        for name in COLUMNS:
-            if self._path(name).exists() and not (self.folder / SETTINGS).exists():
-                raise FileExistsError(
-                    f"`folder` holds {self._path(name)} but no {SETTINGS}, so that the "
-                    "settings of its results are unknown; name another folder, or "
-                    "remove the old tables."
-                )
+        elif old := [file for file in map(self._path, COLUMNS) if file.exists()]:
+            raise FileExistsError(
+                f"`folder` holds {old[0]} but no {SETTINGS}, so that the settings of "
+                "its results are unknown; name another folder, or remove the old "
+                "tables."
+            )
         write_json(self.folder / SETTINGS, settings)  # with the new order of estimators
 
     def _resume(self, labels):
