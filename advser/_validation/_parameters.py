@@ -83,13 +83,16 @@ ARGUMENTS: dict[str, Sequence] = {
     **dict.fromkeys(FLAGS.split(), (FLAG,)),
     "confidence_level": [LEVEL],
     "max_stack": [COUNT],
+    "n_candidates": [COUNT, None],
     "n_jobs": [LABEL, None],
     "n_resamples": [COUNT],
+    "n_splits": [Number(Integral, 2)],
     "params": [dict, None],
     "random_state": [SEED, np.random.RandomState, None],
     "repeats": [COUNT],
     "search": [dict, None],
     "verbose": ["verbose"],
+    "within": [Number(Integral, 2), None],
 }
 
 

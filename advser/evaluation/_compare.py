@@ -21,7 +21,7 @@ from sklearn.utils import check_array
 
 from .._routing import seeded, unseeded
 from .._validation._arrays import check_labels, count_rows
-from .._validation._parameters import COUNT, check_arguments, check_parameter
+from .._validation._parameters import check_arguments
 from ..exceptions import AdaptationWarning
 from ..speakers import utterance_order
 from ..speakers._adaptation import ORDERS
@@ -216,8 +216,6 @@ def compare(
     asked = _asked(within_emotion, genders, speakers, task)
     by = speakers if groups is None else groups
     folds = speaker_disjoint_folds(cv, y, speakers, by)
-    if n_candidates is not None:
-        check_parameter(n_candidates, "n_candidates", COUNT)
     candidates = equal_grids(search or {}, n_candidates, estimators)
     selection, models = None, dict(estimators)
     if candidates:

@@ -6,7 +6,6 @@ fitted on the frozen embedding after the training, and tested on other utterance
 """
 
 from functools import partial
-from numbers import Integral
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +27,7 @@ from .._validation._arrays import (
     encode,
     take_rows,
 )
-from .._validation._parameters import SEED, Number, check_arguments, check_parameter
+from .._validation._parameters import SEED, check_arguments, check_parameter
 from ._leakage import SpeakerLeakage, check_several, leakage_of_genders
 
 PROBES = {
@@ -391,7 +390,6 @@ def leakage_of_parts(
             f"`probe` is {probe!r}; it must be one of {sorted(PROBES)} or a classifier."
         )
     check_parameter(random_state, "random_state", SEED, None)
-    check_parameter(n_splits, "n_splits", Number(Integral, 2))
     if genders is not None:
         check_genders(genders, speakers)
     labels = speakers if genders is None else genders
