@@ -12,8 +12,6 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 
-__all__ = ["call", "representation", "requests", "seeded", "unseeded"]
-
 
 def call(
     estimator: BaseEstimator, method: str, *args: Any, speakers: Any, **others: Any

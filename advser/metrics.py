@@ -19,14 +19,8 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from ._validation import (
-    StrOptions,
-    check_labels,
-    check_names,
-    check_numbers,
-    check_parameter,
-    count_rows,
-)
+from ._validation._arrays import check_labels, check_numbers, count_rows
+from ._validation._parameters import StrOptions, check_names, check_parameter
 
 __all__ = [
     "concordance_correlation",

@@ -30,7 +30,8 @@ from torch import Tensor, nn
 
 from ._engine import StepwiseNet
 from ._locks import replacing
-from ._validation import check_file, check_names, check_path
+from ._validation._parameters import check_names
+from ._validation._paths import check_file, check_path
 from .audio import AudioEmbedding, EGeMAPS
 from .audio._extractor import Extractor
 from .methods import (

@@ -9,17 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from .._validation import COUNT, LEVEL, SEED, check_labels, check_parameter, encode
-
-__all__ = [
-    "Difference",
-    "bootstrap_interval",
-    "concordance",
-    "permutation_difference",
-    "rating_sums",
-    "recall",
-    "recall_sums",
-]
+from .._validation._arrays import check_labels, encode
+from .._validation._parameters import COUNT, LEVEL, SEED, check_parameter
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,6 @@ from torch import nn
 
 from .._engine import Network
 
-__all__ = ["AdversarialNetwork"]
-
 
 class AdversarialNetwork(Network):
     """Encoder and emotion head that are trained by an objective.

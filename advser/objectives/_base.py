@@ -10,8 +10,6 @@ from torch import Tensor, nn
 from .._engine import Labels, seeded_global_random
 from ..nn import ramp
 
-__all__ = ["EmpiricalRisk", "Objective"]
-
 
 class Objective(BaseEstimator, nn.Module):
     r"""What encoder and emotion head minimise; the extension point for new methods.

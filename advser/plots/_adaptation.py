@@ -17,8 +17,6 @@ from ._base import GREY, MEASURES, add_grid, plain, require_matplotlib, styles
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
-__all__ = ["AdaptationDisplay"]
-
 LABELS = {
     "random": "random order",
     "blocks": "blocks of ten of one emotion",

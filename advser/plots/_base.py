@@ -18,37 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-__all__ = [
-    "BLUE",
-    "GREY",
-    "MEASURES",
-    "ORANGE",
-    "RED",
-    "WIDTH",
-    "Display",
-    "OptionalAxes",
-    "add_grid",
-    "despine",
-    "draw_confusion_matrix",
-    "fit_figure",
-    "height_of",
-    "knowledge_handles",
-    "label_blocks",
-    "label_rows",
-    "legend_above",
-    "looks",
-    "mark_style",
-    "new_axes",
-    "new_figure",
-    "plain",
-    "readable",
-    "require_matplotlib",
-    "small_if_many",
-    "style_of",
-    "styles",
-    "wrapped",
-]
-
 OptionalAxes: TypeAlias = "Axes | None"
 COLORS = (
     *("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59"),

@@ -16,8 +16,6 @@ from ._base import RED, plain, require_matplotlib
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
-__all__ = ["CrossCorpusDisplay"]
-
 DOMAIN = {
     "": "",
     "speaker": "domain: speaker",

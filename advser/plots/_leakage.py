@@ -22,8 +22,6 @@ from ._base import (
 )
 from ._scores import with_looks
 
-__all__ = ["LeakageDisplay", "WeightDisplay"]
-
 BARS = "\nbars: standard deviation over seeds"
 
 

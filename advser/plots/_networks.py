@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from .._routing import call
-from .._validation import check_array_named, check_labels
+from .._validation._arrays import check_array_named, check_labels
 from ._base import (
     BLUE,
     COLORS,
@@ -30,8 +30,6 @@ from ._base import (
     plain,
     styles,
 )
-
-__all__ = ["EmbeddingDisplay", "ExplanationDisplay", "TrainingDisplay"]
 
 MANY = 400  # utterances, whose large marks would hide each other
 

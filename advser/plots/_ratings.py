@@ -10,8 +10,6 @@ from sklearn.base import BaseEstimator
 from ..metrics import concordance_correlation
 from ._base import BLUE, GREY, Display, OptionalAxes, despine, plain
 
-__all__ = ["RatingDisplay"]
-
 MANY = 1000  # dots; a vector file of more is large
 
 

@@ -23,8 +23,6 @@ from ._base import (
     style_of,
 )
 
-__all__ = ["ComparisonDisplay", "DifferenceDisplay", "IntervalDisplay", "with_looks"]
-
 
 @dataclass(eq=False, repr=False)
 class ComparisonDisplay(Display):

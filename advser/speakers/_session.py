@@ -12,12 +12,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._routing import call
-from .._validation import check_file, check_path, check_rows
+from .._validation._arrays import check_rows
+from .._validation._paths import check_file, check_path
 from ._enrolment import pipeline_of, split_at_scaler
 from ._moments import Moments
 from ._scaler import SpeakerScaler
-
-__all__ = ["Session"]
 
 
 class Session:
