@@ -44,11 +44,14 @@ __all__ = [
     "Numbers",
     "Options",
     "StrOptions",
+    "check_alike",
     "check_arguments",
     "check_array_named",
     "check_device",
+    "check_estimator",
     "check_file",
     "check_labels",
+    "check_magnitude",
     "check_names",
     "check_numbers",
     "check_origin",
@@ -56,6 +59,7 @@ __all__ = [
     "check_path",
     "check_rows",
     "check_speakers",
+    "check_table",
     "check_unicode",
     "check_weights",
     "count_rows",
@@ -122,6 +126,7 @@ LEVEL = Number(Real, 0, 1, closed="neither")  # of confidence
 FLAG = "boolean"
 LABEL, SEED = Number(Integral, -(2**31)), Number(Integral, 0, 2**32)
 NOT_NEGATIVE, POSITIVE = Number(Real, 0), Number(Real, 0, closed="neither")
+LARGEST = 1e150  # number whose square remains finite in sums
 FLAGS = (
     "as_frame leave_one_out return_estimator return_indices return_train_score "
     "return_X_y_speakers transductive within_emotion"
@@ -265,6 +270,13 @@ def _check_distinct(names, name):
             )
 
 
+def check_alike(labels: np.ndarray, name: str, others: np.ndarray, other: str) -> None:
+    """Raise a ValueError for strings in one of two arrays of labels alone."""
+    if len(labels) and isinstance(labels[0], str) != isinstance(others[0], str):
+        both = f"{name}` and `{other}"
+        raise ValueError(_unknown_kind(both, labels[0], others[0]))
+
+
 def _is_finite(number):
     """Whether a number is finite as a float."""
     try:
@@ -404,7 +416,30 @@ def check_rows(
         If X has a wrong shape or origin, or holds other than finite numbers.
     """
     check_origin(estimator, X, reset=reset)
+    _check_columns(estimator, X, reset)
     return _named("X", validate_data, estimator, X, reset=reset, dtype=dtype, order="C")
+
+
+def _check_columns(estimator, X, reset):
+    """Store names of columns that are no strings, which scikit-learn ignores."""
+    names = [str(name) for name in getattr(X, "columns", []) if type(name) is not str]
+    if reset:
+        estimator._columns = names
+    elif names and names != getattr(estimator, "_columns", names):
+        raise ValueError(
+            f"`X` has the columns {names[:9]} and had {estimator._columns[:9]} in fit; "
+            "pass the same columns in the same order."
+        )
+
+
+def check_magnitude(X: np.ndarray, name: str) -> None:
+    """Raise a ValueError for numbers whose squares have no finite sum."""
+    largest = max(float(X.max()), -float(X.min()))
+    if largest > LARGEST:
+        raise ValueError(
+            f"`{name}` holds values up to {largest:.3g}, whose variance is not finite; "
+            "divide the column by a constant, or leave it out."
+        )
 
 
 def _named(name, check, *args, **settings):
@@ -466,6 +501,35 @@ def check_names(values: Any, name: str, kinds: Any = str) -> list:
     if not all(isinstance(one, kinds) for one in names):
         raise ValueError(f"`{name}` must be a sequence of names; got {values!r}.")
     return names
+
+
+def check_table(
+    table: Any, columns: Iterable[str], name: str = "table", *, n_rows: int = 0
+) -> None:
+    """Raise a ValueError unless a table has some columns, and so many rows or more."""
+    if not isinstance(table, pd.DataFrame):
+        raise ValueError(
+            f"`{name}` must be a DataFrame of pandas; got {type(table).__name__}."
+        )
+    if missing := [column for column in columns if column not in table]:
+        raise ValueError(
+            f"`{name}` lacks the columns {missing}; it has {list(table.columns)[:20]}."
+        )
+    if len(table) < n_rows:
+        raise ValueError(f"`{name}` has {len(table)} rows; pass at least {n_rows}.")
+
+
+def check_estimator(estimator: Any, name: str, needs: str = "fit") -> None:
+    """Raise a ValueError unless an estimator, no class, has what it needs."""
+    if isinstance(estimator, type):
+        raise ValueError(
+            f"`{name}` is the class {estimator.__name__}; pass an instance of it."
+        )
+    if not hasattr(estimator, needs):
+        raise ValueError(
+            f"`{name}` is of type {type(estimator).__name__}, which has no `{needs}` "
+            "here; pass an estimator that has."
+        )
 
 
 def check_path(value: Any, name: str) -> Path:

@@ -20,6 +20,7 @@ from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from ._validation import check_estimator, check_path
 from .audio._extractor import Extractor
 from .persistence import NETWORKS, describe, replace_file
 from .speakers import SpeakerScaler
@@ -97,6 +98,8 @@ def to_onnx(model: BaseEstimator, path: str | os.PathLike) -> None:
         raise ImportError(
             f"`to_onnx` needs {error.name}; pip install advser[onnx]"
         ) from error
+    check_path(path, "path")
+    check_estimator(model, "model")
     check_is_fitted(model)
     steps = steps_of(model)
     n_extractors = sum(isinstance(step, Extractor) for step in steps[:1])

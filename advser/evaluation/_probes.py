@@ -11,7 +11,7 @@ from numbers import Integral
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_regressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
@@ -26,6 +26,7 @@ from .._validation import (
     Number,
     check_arguments,
     check_array_named,
+    check_estimator,
     check_labels,
     check_parameter,
     count_rows,
@@ -323,8 +324,7 @@ def cross_val_leakage(
     >>> cross_val_leakage(model, X, y, speakers).accuracy > 0.8
     True
     """
-    if not hasattr(estimator, "fit"):
-        raise ValueError(f"`estimator` must be an estimator; got {estimator!r}.")
+    check_estimator(estimator, "estimator")
     check_arguments(locals())
     n_rows = count_rows(X)
     y = check_labels(y, "y", n_rows)
@@ -404,7 +404,10 @@ def leakage_of_parts(
             "`within_emotion=True` recognises speakers within each emotion: it needs "
             "`y`, and goes without `genders`."
         )
-    is_known = probe in PROBES if isinstance(probe, str) else hasattr(probe, "predict")
+    if isinstance(probe, str | type):
+        is_known = probe in PROBES
+    else:
+        is_known = hasattr(probe, "predict") and not is_regressor(probe)
     if not is_known:
         raise ValueError(
             f"`probe` is {probe!r}; it must be one of {sorted(PROBES)} or a classifier."
