@@ -6,8 +6,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-__all__ = ["progress_bar"]
-
 SECONDS = 30.0  # between two lines of a log file
 
 

@@ -12,9 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 
-from ._validation import check_estimator
-
-__all__ = ["call", "representation", "requests", "seeded", "unseeded"]
+from ._validation._parameters import check_estimator
 
 
 def call(

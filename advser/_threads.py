@@ -11,8 +11,6 @@ from contextlib import contextmanager
 
 import torch
 
-__all__ = ["limited_threads"]
-
 SMALL = 2**25  # multiplications: about a millisecond in one thread
 
 _lock = threading.Lock()

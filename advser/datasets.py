@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from ._validation import check_arguments
+from ._validation._parameters import check_arguments
 
 __all__ = ["load_emodb"]
 

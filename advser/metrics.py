@@ -19,16 +19,14 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from ._validation import (
+from ._validation._arrays import (
     LARGEST,
-    StrOptions,
     check_alike,
     check_labels,
-    check_names,
     check_numbers,
-    check_parameter,
     count_rows,
 )
+from ._validation._parameters import StrOptions, check_names, check_parameter
 
 __all__ = [
     "concordance_correlation",

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ._validation import NOT_NEGATIVE, POSITIVE, Number, check_parameter
+from ._validation._parameters import NOT_NEGATIVE, POSITIVE, Number, check_parameter
 
 __all__ = [
     "Clip",

@@ -20,7 +20,8 @@ from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from ._validation import check_estimator, check_path
+from ._validation._parameters import check_estimator
+from ._validation._paths import check_path
 from .audio._extractor import Extractor
 from .persistence import NETWORKS, describe, replace_file
 from .speakers import SpeakerScaler

@@ -30,7 +30,8 @@ from torch import Tensor, nn
 
 from ._engine import StepwiseNet
 from ._locks import replacing
-from ._validation import check_file, check_names, check_path
+from ._validation._parameters import check_names
+from ._validation._paths import check_file, check_path
 from .audio import AudioEmbedding, EGeMAPS
 from .audio._extractor import Extractor
 from .methods import (
@@ -194,7 +195,7 @@ def replace_file(path: str | os.PathLike, data: bytes) -> None:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"The folder of {path} does not exist; make it first.")
     if path.exists() and not path.is_file():
-        raise IsADirectoryError(f"{path} is a folder or device; name a file.")
+        raise IsADirectoryError(f"`path` is {str(path)!r}, which is no file.")
     with replacing(path) as unfinished:
         unfinished.write_bytes(data)
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pandas as pd
 
 from ._locks import replacing
-from ._validation import check_arguments, check_path
+from ._validation._parameters import check_arguments
+from ._validation._paths import check_path
 from .evaluation import Comparison
 from .evaluation._reading import read_json
 from .plots import DifferenceDisplay, IntervalDisplay, LeakageDisplay, RatingDisplay

@@ -18,7 +18,7 @@ from torch import nn
 import advser.objectives
 from advser import AdversarialSER, AdversarialSERRegressor
 from advser.exceptions import NoSpeakersWarning
-from advser.methods._adversarial import OBJECTIVES
+from advser.methods._adversarial_base import OBJECTIVES
 from advser.nn import classification_loss, linear, reverse_gradient
 from advser.objectives import (
     CORAL,

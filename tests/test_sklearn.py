@@ -28,7 +28,7 @@ from advser import AdversarialSER, AutoencoderSER
 from advser.audio import EGeMAPS
 from advser.datasets import load_emodb
 from advser.exceptions import NoSpeakersWarning
-from advser.methods._adversarial import OBJECTIVES
+from advser.methods._adversarial_base import OBJECTIVES
 
 ADVERSARIES = [*sorted(OBJECTIVES), None]
 

@@ -13,17 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advser import AdversarialSER
-from advser._validation import (
-    COUNT,
-    COUNTS,
-    NOT_NEGATIVE,
+from advser._validation._arrays import (
     check_labels,
     check_numbers,
-    check_parameter,
     check_speakers,
     check_weights,
     encode,
 )
+from advser._validation._parameters import COUNT, COUNTS, NOT_NEGATIVE, check_parameter
 
 NAMES = ["s2", "s10", "s2"]
 

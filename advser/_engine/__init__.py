@@ -1,7 +1,7 @@
 """The training engine of all methods: nets, batches and stacks of networks."""
 
 from ._data import Labels, Rows, as_tensor, n_batches
-from ._jobs import Fit, fit_together, last_step, run_alone, run_together
+from ._jobs import Fit, fit_together, last_step, run_all, run_together
 from ._net import (
     Adam,
     StepwiseNet,
@@ -26,7 +26,7 @@ __all__ = [
     "fit_together",
     "last_step",
     "n_batches",
-    "run_alone",
+    "run_all",
     "run_together",
     "seeded_global_random",
 ]

@@ -9,8 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Labels", "Rows", "as_tensor", "batch_order", "n_batches"]
-
 BLOCK_ROWS = 4096  # rows that one indexing operation gathers, to be cut into batches
 
 

@@ -22,15 +22,6 @@ from ..exceptions import NotStackedWarning
 from ._net import default_torch
 from ._stack import Job, fit_stacked, stacking_key
 
-__all__ = [
-    "Fit",
-    "ends_at_sigterm",
-    "fit_together",
-    "last_step",
-    "run_alone",
-    "run_together",
-]
-
 
 class Fit(NamedTuple):
     """An estimator that a job needs fitted.
@@ -94,12 +85,13 @@ def run_together(jobs: list[Generator]) -> list:
     return results
 
 
-def run_alone(job: Generator):
-    """Run one job, fit what it asks for, and return what it returns."""
-    (result,) = run_together([job])
-    if isinstance(result, Exception):
-        raise result
-    return result
+def run_all(jobs: list[Generator]) -> list:
+    """Run jobs as `run_together`, and raise the first of their errors, if any."""
+    results = run_together(jobs)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+    return results
 
 
 def last_step(estimator):

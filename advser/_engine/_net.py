@@ -14,18 +14,6 @@ from ..nn import Noise
 from ._data import Labels, Rows, n_batches
 from ._network import Network
 
-__all__ = [
-    "Adam",
-    "StepwiseNet",
-    "ValidationScores",
-    "block_length",
-    "default_torch",
-    "gradients_of",
-    "parameter_groups",
-    "scaled_lr",
-    "seeded_global_random",
-]
-
 BLOCK = 64  # steps whose noise is drawn by one operation, if they need few numbers
 BLOCK_SIZE = 2**16  # numbers that one operation draws, unless one step needs more
 
@@ -71,12 +59,7 @@ class StepwiseNet(skorch.NeuralNet):
     """
 
     def __init__(
-        self,
-        *args,
-        alpha=0.0,
-        order_generator=None,
-        noise_generator=None,
-        **kwargs,
+        self, *args, alpha=0.0, order_generator=None, noise_generator=None, **kwargs
     ):
         super().__init__(*args, **kwargs)
         self.alpha = alpha

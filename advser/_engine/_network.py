@@ -4,8 +4,6 @@ from torch import Tensor, nn
 
 from ._data import Labels
 
-__all__ = ["Network"]
-
 
 class Network(nn.Module):
     """Base class of networks that learn in one update step per batch, or in several.

@@ -31,8 +31,6 @@ from ._net import (
 )
 from ._structure import NotComparableError, structure
 
-__all__ = ["Job", "fit_stacked", "stacking_key"]
-
 
 @dataclass
 class Job:
@@ -288,11 +286,10 @@ class Stack:
         buffers = {name: stacked[:n_active] for name, stacked in self.buffers.items()}
         tensors = parameters, {**buffers, **noise}
         shared = self._over_nets(_shared, tensors, x)
+        inputs = shared, y.by_name(), progress.to(x)
         found = {}
         for step in self.steps:
-            terms = self._over_nets(
-                partial(_loss, step), tensors, shared, y.by_name(), progress.to(x)
-            )
+            terms = self._over_nets(partial(_loss, step), tensors, *inputs)
             self._descend(step, parameters, terms, progress)
             for name, losses in terms.items():
                 found[f"train_{name}_loss"] = losses.detach()

@@ -10,8 +10,6 @@ import numpy as np
 import torch
 from torch import nn
 
-__all__ = ["NotComparableError", "structure"]
-
 # The training mode says nothing about the losses.
 IGNORED = {"training"}
 

@@ -4,9 +4,4 @@ from ._embeddings import AudioEmbedding
 from ._extraction import extract_features, read_features
 from ._features import EGeMAPS
 
-__all__ = [
-    "AudioEmbedding",
-    "EGeMAPS",
-    "extract_features",
-    "read_features",
-]
+__all__ = ["AudioEmbedding", "EGeMAPS", "extract_features", "read_features"]

@@ -11,10 +11,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from .._validation import COUNT, LABEL, StrOptions, check_device
+from .._validation._parameters import COUNT, LABEL, StrOptions
+from .._validation._paths import check_device
 from ._extractor import GUARDS, Extractor
-
-__all__ = ["AudioEmbedding"]
 
 TYPES = ["wav2vec2", "hubert", "wavlm"]
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")

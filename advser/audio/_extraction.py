@@ -3,7 +3,8 @@
 import os
 import shutil
 import warnings
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,10 @@ import pandas as pd
 from sklearn.base import clone
 
 from .._locks import locked, replacing
-from .._validation import check_path
+from .._validation._paths import check_path
 from ._embeddings import AudioEmbedding
 from ._features import EGeMAPS
 from ._recordings import SEGMENT, to_seconds
-
-__all__ = ["extract_features", "read_features"]
 
 NO_FAILURES = pd.DataFrame(columns=[*SEGMENT, "error", "reason"])
 
@@ -85,20 +84,33 @@ def extract_features(
     --------
     read_features : Read the file.
     """
-    output = check_path(output, "output").absolute()
-    check_output(output)
+    with new_file(check_path(output, "output"), ".parquet") as (output, cache):
+        return extract(table, output, cache, extractor or EGeMAPS(), n_jobs, verbose)
+
+
+@contextmanager
+def new_file(path: str | os.PathLike, suffix: str = "") -> Iterator[tuple[Path, Path]]:
+    """Hold the lock of a file that does not exist yet.
+
+    Yields its absolute path, and a folder beside it for what is finished before it. An
+    interrupted command goes on from there; without an error, the folder is deleted.
+    """
+    output = Path(path).absolute()
+    check_output(output, suffix)
     with locked(output):
-        check_output(output)  # another process may have written it
-        return extract(table, output, extractor or EGeMAPS(), n_jobs, verbose)
+        check_output(output, suffix)  # another process may have written it
+        parts = output.with_name(f"{output.name}.parts")
+        if parts.exists() and not parts.is_dir():
+            raise FileExistsError(
+                f"{parts} is no folder; remove it, or name another `output`."
+            )
+        yield output, parts
+        with suppress(FileNotFoundError):
+            shutil.rmtree(parts)
 
 
-def extract(table, output, extractor, n_jobs, verbose):
+def extract(table, output, cache, extractor, n_jobs, verbose):
     """Extract the features to a file that no other process writes."""
-    cache = output.with_name(f"{output.name}.parts")
-    if cache.exists() and not cache.is_dir():
-        raise FileExistsError(
-            f"{cache} is no folder; remove it, or name another `output`."
-        )
     extractor = clone(extractor)
     if n_jobs is not None:
         extractor.set_params(n_jobs=n_jobs)
@@ -122,8 +134,8 @@ def extract(table, output, extractor, n_jobs, verbose):
         }
         with replacing(output) as unfinished:
             whole.to_parquet(unfinished, index=False)
-    shutil.rmtree(cache)
     if not len(whole):
+        shutil.rmtree(cache)
         raise ValueError(
             f"None of the {len(labels)} recordings can be used; {sidecar} has the "
             f"reasons. The first: {failures['file'][0]} {failures['reason'][0]}"
@@ -197,7 +209,7 @@ def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, pd.DataFrame]:
     return X, labels
 
 
-def check_output(output, suffix=".parquet"):
+def check_output(output, suffix):
     """Raise if a new file with this suffix cannot be written to this path."""
     if not output.name.endswith(suffix):
         raise ValueError(

@@ -18,7 +18,8 @@ from sklearn.utils.metaestimators import available_if
 
 from .._locks import replacing
 from .._progress import progress_bar
-from .._validation import Number, StrOptions, check_path
+from .._validation._parameters import Number, StrOptions
+from .._validation._paths import check_path
 from ._recordings import file_of, list_recordings, parse_recording, read_recording
 
 GUARDS = 2  # raise it with each change of `read_recording` that changes features

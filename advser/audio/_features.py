@@ -10,11 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .._validation import LABEL, Number, StrOptions
+from .._validation._parameters import LABEL, Number, StrOptions
 from ._extractor import GUARDS, Extractor
 from ._recordings import MAX_RATE, MIN_RATE, file_of
-
-__all__ = ["EGeMAPS"]
 
 # The sets of openSMILE, and the descriptor of each that is 0 where there is no pitch.
 PITCH = {
@@ -159,10 +157,7 @@ class EGeMAPS(Extractor):
         **Extractor._parameter_constraints,
         "feature_set": [StrOptions({*PITCH})],
         "level": [StrOptions({"functionals", "lld"})],
-        "sampling_rate": [
-            Number(Integral, MIN_RATE, MAX_RATE, closed="both"),
-            None,
-        ],
+        "sampling_rate": [Number(Integral, MIN_RATE, MAX_RATE, closed="both"), None],
         "n_jobs": [LABEL, None],
     }
 

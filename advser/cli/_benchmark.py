@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from ..audio._extraction import check_output
-from ._methods import CLASSIFIERS, METHODS, REGRESSORS, check_labels_of
+from ._methods import LINES, METHODS, REGRESSORS, check_labels_of
 from ._models import best_method, fit_model, save_model
 from ._parser import Parser
 from ._results import benchmark, format_table, notes_of, save_figures
@@ -16,13 +16,11 @@ from ._sources import (
     SOURCES,
     add_label_options,
     add_source_options,
-    load_recordings,
     positive,
     print_left_out,
+    recordings_of,
     usage_errors,
 )
-
-__all__ = ["DESCRIPTION", "EPILOG", "add_options", "run"]
 
 DESCRIPTION = """\
 Compare classifiers of emotion on unseen speakers.
@@ -33,7 +31,6 @@ independent probe measures how much of the speaker each method keeps.
 
 Without a source, the bundled eGeMAPS features of EmoDB are used: acted German speech,
 ten speakers, four emotions."""
-LINES = "\n".join(f"  {method:<12} {METHODS[method]}" for method in CLASSIFIERS)
 EPILOG = f"""\
 {SOURCES}  features.parquet
       output of advser extract
@@ -116,18 +113,7 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
     with usage_errors(parser):
         if options.save_best is not None:
             check_output(options.save_best.absolute(), "")
-        recordings = load_recordings(
-            source,
-            corpus=options.corpus,
-            wavs=options.wavs,
-            emotions=options.emotions,
-            targets=options.target,
-            features=options.features,
-            feature_set=options.feature_set,
-            by_session=by_session,
-            n_jobs=options.n_jobs,
-            verbose=1,
-        )
+        recordings = recordings_of(options, source, by_session=by_session)
         folder.mkdir(parents=True, exist_ok=True)
     print_left_out(recordings)
     n_folds, n_speakers = options.folds, len(set(recordings.speakers))

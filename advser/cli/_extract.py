@@ -12,8 +12,6 @@ from ._sources import (
     usage_errors,
 )
 
-__all__ = ["DESCRIPTION", "EPILOG", "add_options", "run"]
-
 DESCRIPTION = """\
 Extract the features of recordings to a Parquet table: eGeMAPS, another set of
 openSMILE, or embeddings by a pretrained model (wav2vec 2.0, HuBERT, WavLM).
@@ -65,10 +63,7 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
     with usage_errors(parser):
         table = read_source(options.source, corpus=options.corpus, wavs=options.wavs)
         failures = extract_features(
-            table,
-            options.output,
-            extractor=extractor,
-            verbose=1,
+            table, options.output, extractor=extractor, verbose=1
         )
     print_failures(failures)
     n_kept = len(table) - len(failures)

@@ -8,8 +8,6 @@ from importlib import import_module
 
 from ._parser import Parser
 
-__all__ = ["main"]
-
 COMMANDS = {
     "train": "train a model on your recordings, or on features of them",
     "predict": "predict recordings by a trained model",

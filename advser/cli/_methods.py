@@ -28,22 +28,6 @@ from .. import methods as networks
 from ..metrics import unweighted_average_recall
 from ..speakers import SpeakerScaler
 
-__all__ = [
-    "ADAPTIVE",
-    "ADVERSARIES",
-    "CLASSIFIERS",
-    "GRIDS",
-    "METHODS",
-    "NORMALISATIONS",
-    "REGRESSORS",
-    "SCALERS",
-    "PerTarget",
-    "check_labels_of",
-    "make_estimators",
-    "make_model",
-    "method_of",
-]
-
 METHODS = {
     "closed_form": "adversary in closed form",
     "grl": "gradient reversal",
@@ -137,6 +121,7 @@ REGRESSORS = {
 }
 
 
+LINES = "\n".join(f"  {method:<12} {METHODS[method]}" for method in CLASSIFIERS)
 # Settings that `advser train --search` tries, four as those of the linear models, which
 # always search.
 NETWORK = {"alpha": [0.0025, 0.01, 0.04, 0.16]}

@@ -28,8 +28,6 @@ from ._methods import (
 )
 from ._sources import Recordings
 
-__all__ = ["best_method", "fit_model", "save_model"]
-
 SETTINGS = ["feature_set", "level", "channel", "sampling_rate", "overload"]
 
 

@@ -3,8 +3,6 @@
 import argparse
 from typing import Any, NoReturn
 
-__all__ = ["Parser", "counted"]
-
 
 def counted(number: int, noun: str) -> str:
     """Return a number and what it counts, such as "1 speaker" or "2 speakers"."""

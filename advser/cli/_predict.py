@@ -17,14 +17,12 @@ from sklearn.pipeline import Pipeline
 from .._locks import replacing
 from .._routing import call, requests
 from ..audio import EGeMAPS, read_features
-from ..audio._extraction import has_features
+from ..audio._extraction import has_features, new_file
 from ..audio._extractor import Extractor
 from ..corpora import read_filenames
 from ..corpora._table import NOBODY
 from ..persistence import load
-from ..speakers import SpeakerScaler
-from ..speakers._knowledge import adapts
-from ._outputs import new_file
+from ..speakers._knowledge import adapts, scalers
 from ._parser import Parser, counted
 from ._sources import add_jobs_option, print_failures, usage_errors
 from ._tables import (
@@ -35,8 +33,6 @@ from ._tables import (
     read_labels,
     with_features,
 )
-
-__all__ = ["DESCRIPTION", "EPILOG", "add_options", "run"]
 
 DESCRIPTION = """\
 Predict recordings, or features of them, by a model of advser train.
@@ -256,7 +252,8 @@ def speakers_of(
             "`--speakers` is for models that adapt to speakers, and this one does not; "
             "train one with `advser train --adapt`, or leave it out."
         )
-    if any(scaler.unknown == "batch" for scaler in scalers_of(model)):
+    found = scalers(model).values()
+    if any(scaler.unknown == "batch" for scaler in found):
         raise ValueError(
             "The SpeakerScaler of the model has `unknown='batch'`: the prediction of a "
             "row would depend on all others. Train with `advser train --adapt`, or set "
@@ -267,7 +264,9 @@ def speakers_of(
     is_nobody = texts.eq("") | texts.str.lower().isin(NOBODY)
     known = (names.notna() & ~is_nobody).to_numpy()
     speakers[known] = texts[known]
-    trained = {str(name) for scaler in scalers_of(model) for name in scaler.speakers_}
+    trained = {
+        str(name) for scaler in scalers(model).values() for name in scaler.speakers_
+    }
     if both := sorted(trained & set(speakers[known])):
         print(
             f"{counted(len(both), 'speaker')} with the name of a training speaker, such"
@@ -275,12 +274,6 @@ def speakers_of(
             file=sys.stderr,
         )
     return speakers
-
-
-def scalers_of(model):
-    """Return the steps of a model that scale by speaker."""
-    steps = [step for _, step in getattr(model, "steps", [])]
-    return [step for step in steps if isinstance(step, SpeakerScaler)]
 
 
 def predicted(
@@ -308,7 +301,7 @@ def predicted(
     known, parts = pd.notna(speakers), []
     for rows in (known, ~known):
         if rows is not known:
-            for scaler in scalers_of(model):
+            for scaler in scalers(model).values():
                 scaler.set_params(unknown="population")
         if rows.any():
             found = columns_of(model, X[rows], speakers[rows])

@@ -7,8 +7,6 @@ from ..report import report
 from ._parser import Parser
 from ._sources import usage_errors
 
-__all__ = ["DESCRIPTION", "EPILOG", "add_options", "run"]
-
 DESCRIPTION = """\
 Write one HTML page, with all tables and figures in it, of the results of `advser
 benchmark` or `advser.evaluation.compare` in a folder. The page loads nothing from the

@@ -20,13 +20,9 @@ from ..evaluation._comparison import MIN_UTTERANCES
 from ..evaluation._probes import MIN_ROWS
 from ..evaluation._splits import speaker_disjoint_folds
 from ..evaluation._store import installed, write_json
-from ..plots import (
-    ComparisonDisplay,
-    EmbeddingDisplay,
-    LeakageDisplay,
-    RatingDisplay,
-)
+from ..plots import ComparisonDisplay, EmbeddingDisplay, LeakageDisplay, RatingDisplay
 from ..plots._base import (
+    HEADINGS,
     draw_confusion_matrix,
     fit_figure,
     new_figure,
@@ -43,15 +39,6 @@ from ._methods import (
 )
 from ._sources import Recordings
 
-__all__ = [
-    "NOTES",
-    "RATING_NOTES",
-    "benchmark",
-    "format_table",
-    "notes_of",
-    "save_figures",
-]
-
 PACKAGES = [
     *("advser", "audresample", "joblib", "matplotlib", "numpy", "opensmile", "pandas"),
     *("scikit-learn", "scipy", "skorch", "soundfile", "torch"),
@@ -60,11 +47,8 @@ SCORES = {
     "uar": {"uar": "UAR", "weighted_accuracy": "WA"},
     "ccc": {"ccc": "CCC", "pearson": "r", "mae": "MAE"},
 }  # columns of the table by measure, the first with its interval
-USES = {
+USES = HEADINGS | {
     "inductive": "for all speakers",
-    "adaptive, random": "adaptive, random order",
-    "adaptive, blocks": "adaptive, blocks of ten",
-    "adaptive, emotions": "adaptive, one block per emotion",
     "transductive": "per speaker (transductive)",
 }  # how the features are scaled, by kind of score
 BASELINES = {"uar": "svm", "ccc": "ridge"}  # methods to test the others against

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,21 +32,6 @@ from ._tables import (
     warn_of_unused,
     with_features,
 )
-
-__all__ = [
-    "READERS",
-    "SOURCES",
-    "Recordings",
-    "add_jobs_option",
-    "add_label_options",
-    "add_source_options",
-    "load_recordings",
-    "positive",
-    "print_failures",
-    "print_left_out",
-    "read_source",
-    "usage_errors",
-]
 
 READERS: dict[str, Callable] = {
     "cmu-mosei": corpora.read_cmu_mosei,
@@ -142,9 +128,7 @@ def add_source_options(parser: Parser) -> None:
     )
     parser.add_argument("--wavs", metavar="DIR", help="folder of the files of a table")
     parser.add_argument(
-        "--feature-set",
-        choices=PITCH,
-        help="features to extract (default: eGeMAPSv02)",
+        "--feature-set", choices=PITCH, help="features to extract (default: eGeMAPSv02)"
     )
     add_jobs_option(parser)
 
@@ -248,6 +232,24 @@ def read_source(
     return (read or corpora.read_filenames)(source)
 
 
+def recordings_of(
+    options: argparse.Namespace, source: str | None, **others: Any
+) -> Recordings:
+    """Load the recordings that the options of a command describe."""
+    return load_recordings(
+        source,
+        corpus=options.corpus,
+        wavs=options.wavs,
+        emotions=options.emotions,
+        targets=options.target,
+        features=options.features,
+        feature_set=options.feature_set,
+        n_jobs=options.n_jobs,
+        verbose=1,
+        **others,
+    )
+
+
 def load_recordings(
     source: str | os.PathLike | None = None,
     *,
@@ -319,8 +321,7 @@ def load_recordings(
     FileNotFoundError
         If the source, or all of its files, are missing.
     """
-    options = {"n_jobs": n_jobs, "memory": memory, "verbose": verbose}
-    extractor = EGeMAPS(on_error="nan").set_params(**options)
+    extractor = EGeMAPS(n_jobs=n_jobs, memory=memory, verbose=verbose, on_error="nan")
     if feature_set is not None:
         extractor.set_params(feature_set=feature_set)
     X, recipe, used = None, extractor.recipe, targets or []

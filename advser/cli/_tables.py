@@ -18,17 +18,6 @@ from ..corpora._table import COLUMNS, Copy
 from ..exceptions import CorpusWarning
 from ._parser import counted
 
-__all__ = [
-    "files_of",
-    "is_table",
-    "open_columns",
-    "read_features_of_table",
-    "read_labels",
-    "select",
-    "warn_of_unused",
-    "with_features",
-]
-
 TABLES = {".csv", ".tsv", ".parquet", ".npz"}
 MISSING = {"", "nan"}
 ROW = "row of the features"  # a column that no table has

@@ -2,20 +2,18 @@
 
 import argparse
 
-from ._methods import CLASSIFIERS, METHODS, REGRESSORS, check_labels_of
+from ..audio._extraction import new_file
+from ._methods import LINES, METHODS, REGRESSORS, check_labels_of
 from ._models import fit_model, save_model
-from ._outputs import new_file
 from ._parser import Parser, counted
 from ._sources import (
     SOURCES,
     add_label_options,
     add_source_options,
-    load_recordings,
     print_left_out,
+    recordings_of,
     usage_errors,
 )
-
-__all__ = ["DESCRIPTION", "EPILOG", "add_options", "run"]
 
 DESCRIPTION = """\
 Train a model on all recordings of a corpus, and save it to a file.
@@ -23,7 +21,6 @@ Train a model on all recordings of a corpus, and save it to a file.
 The file has no pickle: advser predict and advser.load read it without running code
 that is in it. It has no test score; advser benchmark measures how well a method
 predicts unseen speakers."""
-LINES = "\n".join(f"  {method:<12} {METHODS[method]}" for method in CLASSIFIERS)
 EPILOG = f"""\
 {SOURCES}
 methods:
@@ -71,18 +68,8 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
     """Load the recordings, fit the model, and save it."""
     check_labels_of(options, [options.method])
     with usage_errors(parser), new_file(options.output) as (output, parts):
-        recordings = load_recordings(
-            options.source,
-            corpus=options.corpus,
-            wavs=options.wavs,
-            emotions=options.emotions,
-            targets=options.target,
-            features=options.features,
-            feature_set=options.feature_set,
-            compares=False,
-            n_jobs=options.n_jobs,
-            memory=parts,
-            verbose=1,
+        recordings = recordings_of(
+            options, options.source, compares=False, memory=parts
         )
         print_left_out(recordings)
         model = fit_model(

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from .._validation import check_parameter
+from .._validation._parameters import check_parameter
 from ._table import AUDIO, Copy, read_csv, stem
-
-__all__ = ["read_cmu_mosei"]
 
 _EMOTIONS = ["anger", "disgust", "fear", "happiness", "sadness", "surprise"]
 _RATINGS = [*_EMOTIONS, "sentiment"]

@@ -5,11 +5,9 @@ from typing import Literal
 
 import pandas as pd
 
-from .._validation import StrOptions, check_parameter
+from .._validation._parameters import StrOptions, check_parameter
 from ._generic import parse_names
 from ._table import Copy, stem
-
-__all__ = ["read_cremad"]
 
 _NAME = (
     r"(?:^|/)(?P<speaker>\d{4})_(?P<text>[A-Z]{3})_(?P<emotion>[A-Z]{3})_"
@@ -57,9 +55,7 @@ _VOTES = {
 
 
 def read_cremad(
-    root: str | os.PathLike,
-    *,
-    emotion: Literal["intended", "perceived"] = "intended",
+    root: str | os.PathLike, *, emotion: Literal["intended", "perceived"] = "intended"
 ) -> pd.DataFrame:
     """Read CREMA-D, acted emotions of 91 actors.
 

@@ -7,8 +7,6 @@ import pandas as pd
 from ._generic import parse_names
 from ._table import Copy
 
-__all__ = ["read_emodb"]
-
 _NAME = r"(?:^|/)(?P<speaker>\d\d)(?P<text>[ab]\d\d)(?P<emotion>[A-Z])[a-z]\.\w+$"
 _EMOTIONS = {
     "W": "anger",  # Wut

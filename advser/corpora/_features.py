@@ -5,10 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._validation import check_labels
+from .._validation._arrays import check_labels
 from ._table import COLUMNS
-
-__all__ = ["check_same_features", "read_corpus"]
 
 NAMES = ("emotion", "speaker")
 

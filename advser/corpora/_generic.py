@@ -7,10 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from .._validation import check_parameter, check_path
+from .._validation._parameters import check_parameter
+from .._validation._paths import check_path
 from ._table import AUDIO, GENDERS, NUMBERS, TEXTS, Copy, harmonize, read_csv
-
-__all__ = ["read_filenames", "read_table"]
 
 # Usual names of columns, which are suggested and not used: they may mean another thing.
 ALIASES = {
@@ -185,7 +184,7 @@ def read_table(
         columns with usual names that are not used, such as `speaker_id`.
     """
     path = check_path(path, "path")
-    copy, rows = with_files(read_rows(path), path, root, name)
+    copy, rows = with_files(clean_rows(open_table(path), path), path, root, name)
     return copy.table(rows)
 
 
@@ -224,11 +223,6 @@ def checked_rows(copy, rows, path):
             "segments of a file in `start` and `end`."
         )
     return rows
-
-
-def read_rows(path):
-    """Return the rows of a table; the values of text columns are texts or None."""
-    return clean_rows(open_table(path), path)
 
 
 def open_table(path):

@@ -5,10 +5,8 @@ import re
 
 import pandas as pd
 
-from .._validation import FLAG, check_parameter
+from .._validation._parameters import FLAG, check_parameter
 from ._table import AUDIO, Copy, harmonize, read_text
-
-__all__ = ["read_iemocap"]
 
 # [6.2901 - 8.2357]	Ses01F_impro01_F000	neu	[2.5000, 2.5000, 2.5000]
 _TURN = re.compile(

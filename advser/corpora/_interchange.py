@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .._validation import check_parameter, check_table
+from .._validation._parameters import check_parameter, check_table
 from ._generic import translate
 from ._table import NUMBERS, TEXTS, Copy
 
 if TYPE_CHECKING:
     import audformat
-
-__all__ = ["from_audformat", "load", "to_audformat"]
 
 # The columns of the table, and their names in databases; the first that exists is used.
 _SCHEMES = {

@@ -8,8 +8,6 @@ import pandas as pd
 from ._generic import translate
 from ._table import AUDIO, Copy, stem
 
-__all__ = ["read_meld"]
-
 _PARTITIONS = ("train", "dev", "test")
 _COLUMNS = {
     "Utterance": "text",

@@ -5,10 +5,8 @@ import re
 
 import pandas as pd
 
-from .._validation import FLAG, check_parameter
+from .._validation._parameters import FLAG, check_parameter
 from ._table import AUDIO, Copy
-
-__all__ = ["read_msp_improv"]
 
 _LABELS = {"evalution.txt", "evaluation.txt"}  # distributed as the first
 # UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:3.200000; V:3.000000; D:2.800000 ; N:3.600000;

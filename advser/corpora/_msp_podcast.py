@@ -7,8 +7,6 @@ import pandas as pd
 from ._generic import translate
 from ._table import AUDIO, Copy, stem
 
-__all__ = ["read_msp_podcast"]
-
 _COLUMNS = {
     "FileName": "id",
     "EmoClass": "emotion",

@@ -4,11 +4,9 @@ import os
 
 import pandas as pd
 
-from .._validation import FLAG, check_parameter
+from .._validation._parameters import FLAG, check_parameter
 from ._generic import parse_names
 from ._table import Copy, stem
-
-__all__ = ["read_ravdess"]
 
 _NAME = (
     r"(?:^|/)(?P<modality>\d\d)-(?P<channel>\d\d)-(?P<emotion>\d\d)-"

@@ -11,10 +11,9 @@ from warnings import warn
 
 import pandas as pd
 
-from .._validation import check_parameter, check_path, check_table
+from .._validation._parameters import check_parameter, check_table
+from .._validation._paths import check_path
 from ..exceptions import CorpusWarning
-
-__all__ = ["EMOTIONS", "summary"]
 
 TEXTS = ["emotion", "label", "speaker", "gender", "session", "text"]
 NUMBERS = ["arousal", "valence", "dominance", "start", "end"]
@@ -56,7 +55,7 @@ AUDIO = {
 }
 # Files with sound that no reader, or not each of them, can use.
 OTHER_SOUND = {
-    *(".mp4", ".avi", ".mov", ".mkv", ".webm", ".flv", ".m4a", ".aac", ".wma", ".mp3"),
+    *(".mp4", ".avi", ".mov", ".mkv", ".webm", ".flv", ".m4a", ".aac", ".wma", ".mp3")
 }
 POINTER = b"version https://git-lfs"  # starts a file that Git LFS has not fetched
 
@@ -87,14 +86,14 @@ class Copy:
         self.name = name or self.root.resolve().name
         self.problems = defaultdict(list)
 
-    def list_files(self, suffixes=AUDIO, folder=""):
-        """Return the files in a folder and below, sorted: paths relative to the root.
+    def list_files(self, suffixes=AUDIO):
+        """Return the files in the folder and below, sorted: paths relative to it.
 
         Links to folders are followed, but each folder is listed once. Hidden files,
         such as those that macOS adds to archives, are left out.
         """
         found, seen = [], set()
-        for path, folders, files in os.walk(self.root / folder, followlinks=True):
+        for path, folders, files in os.walk(self.root, followlinks=True):
             if (real := os.path.realpath(path)) in seen:
                 folders.clear()
                 continue

@@ -7,8 +7,6 @@ import pandas as pd
 from ._generic import parse_names
 from ._table import Copy
 
-__all__ = ["read_urdu"]
-
 _NAME = r"(?:^|/)(?P<speaker>S(?P<gender>[FM])\d+)_F\d+_(?P<emotion>[A-Z])\d+\.\w+$"
 _EMOTIONS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
 

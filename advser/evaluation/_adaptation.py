@@ -11,15 +11,8 @@ from sklearn.base import BaseEstimator
 
 from .._progress import progress_bar
 from .._routing import call, seeded
-from .._validation import (
-    SEED,
-    check_arguments,
-    check_labels,
-    check_parameter,
-    count_rows,
-    encode,
-    take_rows,
-)
+from .._validation._arrays import check_labels, count_rows, encode, take_rows
+from .._validation._parameters import SEED, check_arguments, check_parameter
 from ..metrics import unweighted_average_recall
 from ..speakers import utterance_order
 from ..speakers._adaptation import ORDERS
@@ -28,21 +21,10 @@ from ._arguments import check_choices
 from ._resampling import bootstrap_interval, recall
 from ._splits import speaker_disjoint_folds
 
-__all__ = ["adaptation_curve"]
-
 BOUNDS = (1, 2, 5, 10, 20, 50, np.inf)  # of the number of utterances in a row
 LEVEL, N_RESAMPLES = 0.95, 9999  # of the intervals
-COLUMNS = [
-    "kind",
-    "order",
-    "repeat",
-    "first",
-    "last",
-    "n_samples",
-    "uar",
-    "low",
-    "high",
-]
+KEYS = ["kind", "order"]
+COLUMNS = [*KEYS, "repeat", "first", "last", "n_samples", "uar", "low", "high"]
 
 
 def adaptation_curve(
@@ -158,24 +140,20 @@ def adaptation_curve(
         for parameter, value in alike.items()
     }
     splits = speaker_disjoint_folds(cv, y, speakers, speakers)
+
+    def predict(model, rows):
+        return call(model, "predict", take_rows(X, rows), speakers=speakers[rows])
+
     found = []
-    for train, test in progress_bar(
-        splits, name="adaptation", unit="folds", verbose=verbose
-    ):
-        training = take_rows(X, train)
-        fitted = {
-            kind: call(
-                seeded(estimator, random_state).set_params(**changed),
-                "fit",
-                training,
-                y[train],
-                speakers=speakers[train],
-            )
-            for kind, changed in {"inductive": inductive, "adaptive": {}}.items()
-        }
-        alone = call(
-            fitted["inductive"], "predict", take_rows(X, test), speakers=speakers[test]
+    bar = progress_bar(splits, name="adaptation", unit="folds", verbose=verbose)
+    for train, test in bar:
+        alone, adaptive = (
+            seeded(estimator, random_state).set_params(**changed)
+            for changed in (inductive, {})
         )
+        for model in (alone, adaptive):
+            call(model, "fit", take_rows(X, train), y[train], speakers=speakers[train])
+        of_alone = predict(alone, test)
         for order, repeat in product(orders, range(repeats)):
             at = utterance_order(
                 y[test], speakers[test], order, random_state=random_state + repeat
@@ -183,19 +161,16 @@ def adaptation_curve(
             rows = test[at]
             table = pd.DataFrame({"speaker": speakers[rows], "true": y[rows]})
             table["number"] = table.groupby("speaker").cumcount() + 1
-            in_order = call(
-                fitted["adaptive"],
-                "predict",
-                take_rows(X, rows),
-                speakers=speakers[rows],
-            )
             table = table.assign(order=order, repeat=repeat)
-            for kind, predicted in [("inductive", alone[at]), ("adaptive", in_order)]:
-                found.append(table.assign(kind=kind, predicted=predicted))
+            both = {
+                "inductive": of_alone[at],
+                "adaptive": predict(adaptive, rows),
+            }
+            found += [table.assign(kind=kind, predicted=p) for kind, p in both.items()]
     curve = []
     firsts = [1, *(bound + 1 for bound in BOUNDS[:-1])]
     bins = [*zip(firsts, BOUNDS), (1, np.inf)]
-    for key, table in pd.concat(found).groupby(["kind", "order"], sort=False):
+    for key, table in pd.concat(found).groupby(KEYS, sort=False):
         for first, last in bins:
             part = table[table["number"].between(first, last)]
             if part.empty:

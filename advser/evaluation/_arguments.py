@@ -7,15 +7,8 @@ import numpy as np
 from sklearn.base import is_regressor
 
 from .._routing import unseeded
-from .._validation import (
-    COUNT,
-    Numbers,
-    check_estimator,
-    check_parameter,
-    check_unicode,
-)
-
-__all__ = ["check_choices", "check_estimators", "seeds_of"]
+from .._validation._arrays import check_unicode
+from .._validation._parameters import COUNT, Numbers, check_estimator, check_parameter
 
 
 def check_choices(values, name, allowed, *, at_least=1):

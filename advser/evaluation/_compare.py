@@ -20,13 +20,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
 from .._routing import seeded, unseeded
-from .._validation import (
-    COUNT,
-    check_arguments,
-    check_labels,
-    check_parameter,
-    count_rows,
-)
+from .._validation._arrays import check_labels, count_rows
+from .._validation._parameters import check_arguments
 from ..exceptions import AdaptationWarning
 from ..speakers import utterance_order
 from ..speakers._adaptation import ORDERS
@@ -44,8 +39,6 @@ from ._splits import (
 )
 from ._store import as_json, environment, fingerprint, planned, unicode
 from ._tasks import EmotionTask, check_task
-
-__all__ = ["Comparison", "compare"]
 
 
 def compare(
@@ -223,8 +216,6 @@ def compare(
     asked = _asked(within_emotion, genders, speakers, task)
     by = speakers if groups is None else groups
     folds = speaker_disjoint_folds(cv, y, speakers, by)
-    if n_candidates is not None:
-        check_parameter(n_candidates, "n_candidates", COUNT)
     candidates = equal_grids(search or {}, n_candidates, estimators)
     selection, models = None, dict(estimators)
     if candidates:

@@ -8,14 +8,13 @@ from os import PathLike
 
 import pandas as pd
 
-from .._validation import check_names, check_path
+from .._validation._parameters import check_names
+from .._validation._paths import check_path
 from ..speakers._knowledge import KINDS
 from ._reading import COLUMNS, RAW_FEATURES, SETTINGS
 from ._statistics import Difference, holm
 from ._store import StoredComparison, save, write_json
 from ._tasks import RatingTask, task_of
-
-__all__ = ["GENDER", "RAW_FEATURES", "SPEAKER", "WITHIN", "Comparison"]
 
 SPEAKER, WITHIN, GENDER = "speaker", "speaker within emotion", "gender"
 MIN_UTTERANCES = 10  # of a speaker to judge by: the standard error of a recall is 0.16

@@ -15,8 +15,6 @@ from ._arguments import check_choices
 from ._jobs import Utterances
 from ._store import fingerprint
 
-__all__ = ["Pair", "joined", "pairs_of"]
-
 OTHERS = "all others"  # the training corpus of all but the test corpus
 
 

@@ -8,8 +8,6 @@ from ._statistics import holm
 from ._store import StoredComparison
 from ._tasks import EmotionTask
 
-__all__ = ["CrossCorpusComparison"]
-
 CELL = ["train", "test", "estimator", "domain", "unlabeled"]
 TASK = EmotionTask(())  # the emotions differ between pairs, and the statistics do not
 

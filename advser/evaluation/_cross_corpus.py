@@ -7,7 +7,6 @@ both. Each result states what is known of the test corpus.
 
 from collections.abc import Sequence
 from itertools import product
-from numbers import Integral
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from .._routing import requests, seeded
-from .._validation import Number, check_arguments, check_parameter
+from .._validation._parameters import check_arguments
 from ..speakers._knowledge import kind_of
 from ._arguments import check_choices, check_estimators, seeds_of
 from ._corpora import Pair, joined, pairs_of
@@ -25,8 +24,6 @@ from ._cross_comparison import CrossCorpusComparison
 from ._jobs import Job, fit, predict, run, tables_of
 from ._store import environment, planned
 from ._tasks import EmotionTask
-
-__all__ = ["CrossCorpusComparison", "cross_corpus"]
 
 DOMAINS = ("speaker", "corpus", "both")
 
@@ -198,7 +195,6 @@ def cross_corpus(
     check_estimators(estimators, allow_regressors=False)
     chosen = check_choices(domain, "domain", DOMAINS)
     domains = [name for name in DOMAINS if name in chosen]
-    check_parameter(within, "within", Number(Integral, 2), None)
     seeds = seeds_of(seeds, estimators)
     utterances, data = joined(corpora)
     pairs = pairs_of(utterances, list(corpora), emotions, leave_one_out, within)

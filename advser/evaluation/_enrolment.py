@@ -11,30 +11,25 @@ import numpy.typing as npt
 import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import BaseEstimator
-from sklearn.model_selection import LeaveOneGroupOut
 from sklearn.utils.metadata_routing import MetadataRequest
 from threadpoolctl import threadpool_limits
 
-from .._engine._jobs import Fit, ends_at_sigterm, run_together
+from .._engine._jobs import Fit, ends_at_sigterm, run_all
 from .._progress import progress_bar
 from .._routing import call, seeded
-from .._validation import (
+from .._validation._arrays import check_labels, check_speakers, count_rows, take_rows
+from .._validation._parameters import (
     COUNT,
     FLAG,
     SEED,
     Numbers,
     check_arguments,
-    check_labels,
     check_parameter,
-    check_speakers,
-    count_rows,
-    take_rows,
 )
 from ..metrics import unweighted_average_recall
-from ..model_selection._evaluation import MAX_STACK, is_stackable
+from ..model_selection._evaluation import MAX_STACK, bundles, is_stackable
 from ..speakers._enrolment import pipeline_of, split_at_scaler
-
-__all__ = ["EnrollmentScorer", "enrollment_curve"]
+from ._splits import speaker_disjoint_folds
 
 COLUMNS = ["k", "neutral", "transductive", "repeat", "n_speakers", "n_samples", "uar"]
 
@@ -140,24 +135,16 @@ def enrollment_curve(
     n_rows = count_rows(X)
     y = check_labels(y, "y", n_rows)
     speakers = check_labels(speakers, "speakers", n_rows)
-    n_speakers = len(pd.unique(speakers))
-    if n_speakers < 2:
-        raise ValueError(
-            f"`speakers` names {n_speakers} speaker; leaving one out needs two or more."
-        )
+    folds = speaker_disjoint_folds("loso", y, speakers, speakers)
+    folds = [(number, *fold) for number, fold in enumerate(folds)]
     scorer = EnrollmentScorer(
         k, neutral=neutral, repeats=repeats, random_state=random_state
     )
     scorer._check(estimator, y, speakers)
-    folds = LeaveOneGroupOut().split(np.zeros(n_rows), y, groups=speakers)
-    folds = [(number, *fold) for number, fold in enumerate(folds)]
-    size = 1
-    if is_stackable(estimator):
-        size = min(MAX_STACK, -(-len(folds) // effective_n_jobs(n_jobs)))
-    bundles = [folds[start : start + size] for start in range(0, len(folds), size)]
+    most = MAX_STACK if is_stackable(estimator) else 1
+    parts = bundles(folds, most, effective_n_jobs(n_jobs))
     tasks = (
-        delayed(_leave_out)(bundle, scorer, estimator, X, y, speakers)
-        for bundle in bundles
+        delayed(_leave_out)(part, scorer, estimator, X, y, speakers) for part in parts
     )
     found = []
     progress = progress_bar(
@@ -165,9 +152,9 @@ def enrollment_curve(
     )
     with ends_at_sigterm(), progress:
         results = Parallel(n_jobs, return_as="generator")(tasks)
-        for bundle, predictions in zip(bundles, results):
+        for part, predictions in zip(parts, results):
             found += predictions
-            progress.update(len(bundle))
+            progress.update(len(part))
     return scorer._table(found, y)
 
 
@@ -177,10 +164,7 @@ def _leave_out(folds, scorer, *data):
     `folds` has the number, the training rows and the test rows of each.
     """
     with threadpool_limits(1):
-        results = run_together([_job(scorer, *fold, *data) for fold in folds])
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
+        results = run_all([_job(scorer, *fold, *data) for fold in folds])
     return [found for result in results for found in result]
 
 

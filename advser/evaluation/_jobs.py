@@ -22,13 +22,11 @@ from threadpoolctl import threadpool_limits
 from .._engine._jobs import Fit, ends_at_sigterm, run_together
 from .._progress import progress_bar
 from .._routing import call
-from .._validation import take_rows
+from .._validation._arrays import take_rows
 from ..exceptions import AdaptationWarning
 from ..model_selection._evaluation import MAX_STACK, is_stackable
 from ._reading import KEYS
 from ._store import Store, held, unicode
-
-__all__ = ["Job", "Utterances", "fit", "predict", "run", "tables_of"]
 
 MIN_BUNDLE = 32  # a stack of fewer networks takes more time for each of them
 MAX_TEXT = 20_000  # characters of an error; the csv module reads 131,072

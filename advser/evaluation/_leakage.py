@@ -8,9 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import t as student_t
 
-from .._validation import LEVEL, check_labels, check_parameter, count_rows
-
-__all__ = ["SpeakerLeakage", "check_several", "leakage_of_genders"]
+from .._validation._arrays import check_labels, count_rows
+from .._validation._parameters import LEVEL, check_parameter
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,6 @@ fitted on the frozen embedding after the training, and tested on other utterance
 """
 
 from functools import partial
-from numbers import Integral
 
 import numpy as np
 import numpy.typing as npt
@@ -19,32 +18,22 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from .._engine._jobs import Fit, run_alone
+from .._engine._jobs import Fit, run_all
 from .._routing import call, representation, seeded
-from .._validation import (
-    SEED,
-    Number,
-    check_arguments,
+from .._validation._arrays import (
     check_array_named,
-    check_estimator,
     check_labels,
-    check_parameter,
     count_rows,
     encode,
     take_rows,
 )
+from .._validation._parameters import (
+    SEED,
+    check_arguments,
+    check_estimator,
+    check_parameter,
+)
 from ._leakage import SpeakerLeakage, check_several, leakage_of_genders
-
-__all__ = [
-    "MIN_ROWS",
-    "PROBES",
-    "check_genders",
-    "cross_val_leakage",
-    "gender_leakage",
-    "held_out_embeddings",
-    "leakage_of_parts",
-    "speaker_leakage",
-]
 
 PROBES = {
     "logistic": LogisticRegression(class_weight="balanced", max_iter=2000),
@@ -334,15 +323,10 @@ def cross_val_leakage(
     job = held_out_embeddings(
         estimator, X, y, speakers, strata=y, random_state=random_state
     )
+    (parts,) = run_all([job])
     settings = probe, n_splits, confidence_level, random_state
-    return leakage_of_parts(
-        run_alone(job),
-        speakers,
-        y,
-        *settings,
-        genders=genders,
-        within_emotion=within_emotion,
-    )
+    options = {"genders": genders, "within_emotion": within_emotion}
+    return leakage_of_parts(parts, speakers, y, *settings, **options)
 
 
 def held_out_embeddings(estimator, X, y, speakers, *, strata, random_state):
@@ -413,7 +397,6 @@ def leakage_of_parts(
             f"`probe` is {probe!r}; it must be one of {sorted(PROBES)} or a classifier."
         )
     check_parameter(random_state, "random_state", SEED, None)
-    check_parameter(n_splits, "n_splits", Number(Integral, 2))
     if genders is not None:
         check_genders(genders, speakers)
     labels = speakers if genders is None else genders

@@ -8,21 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .._validation import check_path
+from .._validation._paths import check_path
 from ..speakers._knowledge import KINDS
 from ._tasks import EmotionTask, task_of
-
-__all__ = [
-    "COLUMNS",
-    "KEYS",
-    "RAW_FEATURES",
-    "SETTINGS",
-    "empty",
-    "in_order",
-    "read_json",
-    "read_settings",
-    "read_tables",
-]
 
 SETTINGS = "comparison.json"
 RAW_FEATURES = "raw features"  # the name of `X` in the table of the leakage

@@ -9,28 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from .._validation import (
-    COUNT,
+from .._validation._arrays import (
     LARGEST,
-    LEVEL,
-    SEED,
     check_alike,
     check_labels,
     check_numbers,
-    check_parameter,
     count_rows,
     encode,
 )
-
-__all__ = [
-    "Difference",
-    "bootstrap_interval",
-    "concordance",
-    "permutation_difference",
-    "rating_sums",
-    "recall",
-    "recall_sums",
-]
+from .._validation._parameters import COUNT, LEVEL, SEED, check_parameter
 
 
 @dataclass(frozen=True)

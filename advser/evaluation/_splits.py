@@ -13,17 +13,9 @@ from sklearn.model_selection import (
     ParameterSampler,
 )
 
-from .._validation import Number, check_parameter
+from .._validation._parameters import Number, check_parameter
 from ..model_selection import StackedGridSearchCV
 from ..model_selection._evaluation import is_stackable
-
-__all__ = [
-    "equal_grids",
-    "inner_folds",
-    "search_of",
-    "speaker_disjoint_folds",
-    "splitter_of",
-]
 
 
 def speaker_disjoint_folds(cv, y, speakers, groups):

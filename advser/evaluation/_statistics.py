@@ -8,7 +8,7 @@ Therefore all functions here resample or exchange whole speakers.
 import numpy as np
 import numpy.typing as npt
 
-from .._validation import check_numbers, count_rows
+from .._validation._arrays import check_numbers, count_rows
 from ._resampling import (
     Difference,
     bootstrap_interval,
@@ -18,15 +18,6 @@ from ._resampling import (
     recall,
     recall_sums,
 )
-
-__all__ = [
-    "Difference",
-    "ccc_difference",
-    "ccc_interval",
-    "holm",
-    "uar_difference",
-    "uar_interval",
-]
 
 
 def uar_interval(

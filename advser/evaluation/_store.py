@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from .._locks import locked, replacing
-from .._validation import check_path
+from .._validation._paths import check_path
 from ..speakers._knowledge import kind_of
 from ._reading import (
     COLUMNS,
@@ -34,20 +34,6 @@ from ._reading import (
     read_settings,
     read_tables,
 )
-
-__all__ = [
-    *("Store", "StoredComparison", "as_json", "described", "environment"),
-    *(
-        "fingerprint",
-        "held",
-        "installed",
-        "load",
-        "planned",
-        "save",
-        "unicode",
-        "write_json",
-    ),
-]
 
 OVERVIEW = {
     *("uar", "uar_std", "uar_low", "uar_high", "ccc", "ccc_std", "ccc_low", "ccc_high"),
@@ -110,13 +96,12 @@ class Store:
             check_same(read_settings(self.folder), settings, self.folder)
             labels = {"sample": utterances.samples, "speaker": utterances.speakers}
             self._resume(labels | task.labels())
-        for name in COLUMNS:
-            if self._path(name).exists() and not (self.folder / SETTINGS).exists():
-                raise FileExistsError(
-                    f"`folder` holds {self._path(name)} but no {SETTINGS}, so that the "
-                    "settings of its results are unknown; name another folder, or "
-                    "remove the old tables."
-                )
+        elif old := [file for file in map(self._path, COLUMNS) if file.exists()]:
+            raise FileExistsError(
+                f"`folder` holds {old[0]} but no {SETTINGS}, so that the settings of "
+                "its results are unknown; name another folder, or remove the old "
+                "tables."
+            )
         write_json(self.folder / SETTINGS, settings)  # with the new order of estimators
 
     def _resume(self, labels):
@@ -176,31 +161,6 @@ class Store:
         return self.folder / f"{name}.csv"
 
 
-def load(folder, *, kind):
-    """Return the settings and the tables of the comparison in a folder.
-
-    Parameters
-    ----------
-    folder : str or path-like
-
-    kind : {"Comparison", "CrossCorpusComparison"}
-        Name of the class that it must be of.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder has none, or one of the other kind.
-    """
-    settings = read_settings(folder)
-    found = "CrossCorpusComparison" if "pairs" in settings else "Comparison"
-    if kind != found:
-        raise FileNotFoundError(
-            f"`folder` {str(folder)!r} holds a comparison of another kind; read it by "
-            f"`{found}.load`."
-        )
-    return settings, read_tables(folder, settings)
-
-
 def check_same(old, new, folder, path=""):
     """Raise a FileExistsError that names the first setting that is not the same."""
     new = json.loads(json.dumps(new))
@@ -257,8 +217,14 @@ class StoredComparison:
         ValueError
             If a file of it is damaged or foreign; the message has the line.
         """
-        settings, tables = load(folder, kind=cls.__name__)
-        return cls._from_tables(tables, settings)
+        settings = read_settings(folder)
+        kind = "CrossCorpusComparison" if "pairs" in settings else "Comparison"
+        if kind != cls.__name__:
+            raise FileNotFoundError(
+                f"`folder` {str(folder)!r} holds a comparison of another kind; read it "
+                f"by `{kind}.load`."
+            )
+        return cls._from_tables(read_tables(folder, settings), settings)
 
     @classmethod
     def _from_tables(cls, tables, settings):

@@ -8,7 +8,8 @@ import pandas as pd
 from sklearn.base import is_regressor
 from sklearn.metrics import make_scorer
 
-from .._validation import LEVEL, check_labels, check_parameter
+from .._validation._arrays import check_labels
+from .._validation._parameters import LEVEL, check_parameter
 from ..metrics import (
     emotion_scores,
     rating_scorers,
@@ -16,14 +17,7 @@ from ..metrics import (
     recalls_of,
     unweighted_average_recall,
 )
-from ._statistics import (
-    ccc_difference,
-    ccc_interval,
-    uar_difference,
-    uar_interval,
-)
-
-__all__ = ["EmotionTask", "RatingTask", "Task", "check_task", "task_of"]
+from ._statistics import ccc_difference, ccc_interval, uar_difference, uar_interval
 
 
 class Task:

@@ -1,6 +1,7 @@
 """The methods as scikit-learn estimators, each with its networks and losses."""
 
-from ._adversarial import AdversarialSER, AdversarialSERRegressor
+from ._adversarial import AdversarialSER
+from ._adversarial_regressor import AdversarialSERRegressor
 from ._attribution import integrated_gradients
 from ._autoencoder import AutoencoderSER
 from ._autoencoder_network import discriminator_loss, regularization_loss

@@ -6,8 +6,6 @@ from torch import Tensor, nn
 
 from .._engine import Network
 
-__all__ = ["AdversarialNetwork"]
-
 
 def check_terms(terms, objective):
     """Raise a ValueError unless a loss is a dict of real tensors of shape ()."""

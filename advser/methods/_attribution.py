@@ -1,11 +1,12 @@
 """Integrated gradients: which features a function of a row depends on."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
-__all__ = ["integrated_gradients"]
+from ._siamese_losses import TINY
 
 
 def integrated_gradients(
@@ -42,3 +43,40 @@ def integrated_gradients(
         point = torch.lerp(baseline.expand_as(x), x, t).detach().requires_grad_()
         gradient += torch.autograd.grad(function(point).sum(), point)[0]
     return (x - baseline) * gradient / n_steps
+
+
+def code_attributions(module, x, n_steps):
+    """Return shares and attributions of the codes of a siamese network, as arrays.
+
+    Parameters
+    ----------
+    module : SiameseNetwork
+
+    x : Tensor of shape (n, n_features)
+
+    n_steps : int
+
+    Returns
+    -------
+    shares : ndarray of shape (n, 2)
+        How much of the decoded embedding each code makes.
+
+    attributions : ndarray of shape (n, 2, n_features)
+    """
+    baseline = module.encoder[0].mean
+    with torch.no_grad():
+        ends = module.contributions(x, baseline)
+        total = sum(end.square().sum(1) for end in ends).clamp(min=TINY)  # (n,)
+        shares = [end.square().sum(1) / total for end in ends]
+
+    def share(point, code):
+        contribution = module.contributions(point, baseline)[code]
+        return (contribution * ends[code]).sum(1) / total
+
+    attributions = [
+        integrated_gradients(partial(share, code=code), x, baseline, n_steps)
+        for code in range(len(ends))
+    ]
+    return tuple(
+        torch.stack(values, 1).cpu().numpy() for values in (shares, attributions)
+    )

@@ -13,12 +13,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from .._validation import COUNT, NOT_NEGATIVE, StrOptions, check_parameter
+from .._validation._parameters import COUNT, NOT_NEGATIVE, StrOptions, check_parameter
 from ._autoencoder_base import WithAutoencoder
 from ._autoencoder_network import Prior, proportional_codes
 from ._predictors import BaseSERClassifier
-
-__all__ = ["AutoencoderSER"]
 
 
 class AutoencoderSER(WithAutoencoder, BaseSERClassifier):

@@ -12,12 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from .._engine import default_torch
-from .._validation import (
+from .._validation._arrays import check_array_named
+from .._validation._parameters import (
     COUNT,
     COUNTS,
     NOT_NEGATIVE,
     StrOptions,
-    check_array_named,
     check_parameter,
 )
 from ..exceptions import CollapseWarning, NoSpeakersWarning
@@ -26,8 +26,6 @@ from ..objectives import SpeakerHead
 from ..speakers._confounding import warn_if_confounded
 from ._autoencoder_network import AutoencoderNetwork, Prior
 from ._base import BaseSER
-
-__all__ = ["WithAutoencoder"]
 
 AT_CHANCE = 2 * math.log(2)  # loss of a discriminator at chance
 CERTAIN = 0.05  # with this share of that loss a discriminator is almost always right
@@ -176,15 +174,7 @@ class WithAutoencoder(BaseSER):
         ValueError
             If the network has no speaker head, or an adversarial one.
         """
-        check_is_fitted(self)
-        module = self.net_.module_
-        if module.speaker_head is None or module.speaker_weight < 0:
-            raise ValueError(
-                f"The network was trained with {len(self.speakers_)} known speakers "
-                "and does not predict them; pass at least two as `speakers` to fit, "
-                'with `speaker_task="auxiliary"`.'
-            )
-        return self.speakers_[self._apply("speaker_logits", X).argmax(axis=1)]
+        return self._predict_names("speaker", X, ', with `speaker_task="auxiliary"`')
 
     def predict_gender(self, X: npt.ArrayLike) -> np.ndarray:
         """Return the most probable gender for each row.
@@ -202,13 +192,19 @@ class WithAutoencoder(BaseSER):
         ValueError
             If the network has no gender head.
         """
+        return self._predict_names("gender", X)
+
+    def _predict_names(self, kind, X, remedy=""):
+        """Return the names that the head of a kind predicts; raise without such one."""
         check_is_fitted(self)
-        if self.net_.module_.gender_head is None:
+        module, names = self.net_.module_, getattr(self, f"{kind}s_")
+        is_hidden = kind == "speaker" and module.speaker_weight < 0
+        if getattr(module, f"{kind}_head") is None or is_hidden:
             raise ValueError(
-                f"The network was trained with {len(self.genders_)} known genders, and "
-                "does not predict them; pass at least two as `genders` to fit."
+                f"The network was trained with {len(names)} known {kind}s and does not "
+                f"predict them; pass at least two as `{kind}s` to fit{remedy}."
             )
-        return self.genders_[self._apply("gender_logits", X).argmax(axis=1)]
+        return names[self._apply(f"{kind}_logits", X).argmax(axis=1)]
 
     def sample(
         self,

@@ -41,14 +41,6 @@ from ..nn import (
     weighted_mean,
 )
 
-__all__ = [
-    "AutoencoderNetwork",
-    "Prior",
-    "discriminator_loss",
-    "proportional_codes",
-    "regularization_loss",
-]
-
 
 def discriminator_loss(
     code_logits: Tensor, prior_logits: Tensor, weight: Tensor

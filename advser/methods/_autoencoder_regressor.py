@@ -13,8 +13,6 @@ from torch import nn
 from ._autoencoder_base import WithAutoencoder
 from ._predictors import BaseSERRegressor
 
-__all__ = ["AutoencoderSERRegressor"]
-
 
 class AutoencoderSERRegressor(WithAutoencoder, BaseSERRegressor):
     r"""Regressor of dimensional emotion on the code of an adversarial autoencoder.

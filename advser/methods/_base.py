@@ -1,11 +1,11 @@
 """What the estimators of all methods share: rows in, network out, prediction.
 
-A fit validates the arrays, sets validation speakers aside, encodes emotions and
-speakers, builds the network and trains its net.
+A fit checks the arrays, sets validation speakers aside, encodes emotions and speakers
+(see `_inputs`), builds the network and trains its net.
 """
 
 import copy
-from abc import ABCMeta, abstractmethod
+from abc import abstractmethod
 from numbers import Real
 from typing import Self
 from warnings import warn
@@ -15,21 +15,19 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from sklearn.base import (
-    BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     is_classifier,
     is_regressor,
 )
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 
 from .._engine import (
     Adam,
     Job,
-    Labels,
     Rows,
     StepwiseNet,
     ValidationScores,
@@ -37,40 +35,28 @@ from .._engine import (
     n_batches,
 )
 from .._threads import limited_threads
-from .._validation import (
+from .._validation._arrays import check_labels, check_rows
+from .._validation._parameters import (
     COUNT,
     COUNTS,
     NOT_NEGATIVE,
     POSITIVE,
     SEED,
     Number,
-    check_array_named,
-    check_device,
-    check_labels,
-    check_origin,
-    check_rows,
-    check_weights,
-    encode,
-    plain,
 )
+from .._validation._paths import check_device
 from ..exceptions import CorpusWarning
 from ..nn import Clip, mlp
-from ._data import CHUNK, Utterances, check_optional_labels, standardization, weights
+from ._data import CHUNK, standardization
+from ._inputs import WithInputs
 from ._own_encoder import own_encoder
 from ._validation_split import validation_split
-
-__all__ = ["BaseSER"]
 
 MAX_LOSS = 1000.0  # of the emotions; without the features it is log(n_classes)
 N_EPOCHS, N_UPDATES = 40, 1200  # the most of a training whose `max_epochs` is None
 
 
-class BaseSER(
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    BaseEstimator,
-    metaclass=ABCMeta,
-):
+class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
     """Parent of the estimators: owns a `StepwiseNet`.
 
     A method adds its parameters, its `fit` and `_build_network`. What is predicted is
@@ -84,9 +70,6 @@ class BaseSER(
         "X_unlabeled": True,
         "speakers_unlabeled": True,
     }
-
-    # Whether unlabelled rows of unknown speakers count as one more speaker.
-    _unknown_is_a_speaker = True
 
     _parameter_constraints: dict = {
         "encoder": [nn.Module, callable, None],
@@ -130,15 +113,7 @@ class BaseSER(
             is the same in all.
         """
 
-    @abstractmethod
-    def _check_targets(self, y, n_rows, again):
-        """Return the targets of the labelled rows, encoded: (n, ...)."""
-
-    @abstractmethod
-    def _missing_targets(self, n_rows):
-        """Return what stands for the unknown targets of some rows: (n_rows, ...)."""
-
-    def _estimate_targets(self, utterances, n_labeled):
+    def _estimate_targets(self, utterances):
         """Return the utterances, the unlabelled ones with estimated targets if any."""
         return utterances
 
@@ -149,10 +124,6 @@ class BaseSER(
     @abstractmethod
     def _build_task(self, utterances):
         """Return the task, `Emotions` or `Ratings`, from the training rows."""
-
-    @abstractmethod
-    def _label_targets(self, utterances):
-        """Return the targets and their weights as tensors, by name in `Labels`."""
 
     @abstractmethod
     def _validation_labels(self, utterances):
@@ -263,9 +234,7 @@ class BaseSER(
         again = self._goes_on
         if not again:
             vars(self).pop("net_", None)
-        labeled = self._check_labeled(
-            X, y, speakers, groups, genders, sample_weight, again
-        )
+        labeled = self._check_labeled(X, y, speakers, groups, genders, sample_weight)
         unlabeled = self._check_unlabeled(
             X_unlabeled, speakers_unlabeled, genders_unlabeled
         )
@@ -302,16 +271,16 @@ class BaseSER(
             if is_regressor(self) or len(lost) == len(self.classes_) - 1:
                 raise ValueError(message)
             warn(message, CorpusWarning, stacklevel=4)
+        self._n_labeled = len(labeled)  # rows behind these may have pseudo-labels
         utterances, name = labeled, "X"
         if unlabeled is not None:
             utterances, name = labeled.joined_by(unlabeled), "X` or `X_unlabeled"
         standardize = standardization(utterances.X, utterances.sample_weight, name)
         if unlabeled is not None:
-            utterances = self._estimate_targets(utterances, len(labeled))
+            utterances = self._estimate_targets(utterances)
         if not again:
             self._task = self._build_task(utterances)
-        self._n_labeled = len(labeled)  # rows behind these may have pseudo-labels
-        labels = self._encode(utterances, len(labeled), again)
+        labels = self._encode(utterances)
         rows = Rows(as_tensor(utterances.X), labels, len(labeled))
         if again:
             self.net_.set_lr(float(self.lr))
@@ -353,11 +322,6 @@ class BaseSER(
         )
         self.n_iter_ = len(self.history_)
         return self
-
-    @property
-    def _goes_on(self):
-        """Whether the next fit continues the last."""
-        return self.warm_start and hasattr(self, "net_")
 
     @property
     def _stops_early(self):
@@ -419,130 +383,4 @@ class BaseSER(
             callbacks=callbacks,
             verbose=self.verbose,
             device=check_device(self.device),
-        )
-
-    def _encode(self, utterances, n_labeled, again):
-        """Return the labels of the training rows as tensors.
-
-        Sets `speakers_`, and `genders_` where the method has genders.
-        """
-        dtype = utterances.X.dtype
-        weight = utterances.sample_weight
-        speaker = self._encode_names("speakers", utterances.speakers, again)
-        if self._unknown_is_a_speaker:
-            speaker = self._encode_unknown(speaker, n_labeled, again)
-        elif not again:
-            self._n_speakers = len(self.speakers_)
-        labels = {
-            "row_weight": weights(weight, np.True_, dtype),
-            "speaker": torch.from_numpy(speaker),
-            "speaker_weight": weights(weight, speaker >= 0, dtype),
-            **self._label_targets(utterances),
-        }
-        if "genders" in self._label_names:
-            gender = self._encode_names("genders", utterances.genders, again)
-            labels["gender"] = torch.from_numpy(gender)
-            labels["gender_weight"] = weights(weight, gender >= 0, dtype)
-        return Labels(**labels)
-
-    _label_names: tuple[str, ...] = ("speakers",)
-
-    def _encode_names(self, kind, names, again):
-        """Return codes by order of first appearance, -1 where unknown: (n,).
-
-        A warm start knows the names of the first fit.
-        """
-        codes, found = encode(names)
-        if not again:
-            setattr(self, f"{kind}_", found)
-            return codes
-        known = getattr(self, f"{kind}_")
-        new = sorted(set(found) - set(known), key=str)
-        if new:
-            raise ValueError(
-                f"`warm_start=True`, but the {kind} {new} were not in the first fit; "
-                "fit them from the start with `warm_start=False`."
-            )
-        if len(known) and not len(found):
-            raise ValueError(
-                f"`warm_start=True`, but none of the {kind} is known and the first fit "
-                f"knew {len(known)}; pass them as `{kind}`."
-            )
-        return pd.Index(known).get_indexer(names).astype(np.int64)
-
-    def _encode_unknown(self, speaker, n_labeled, again):
-        """Give unlabelled rows of unknown speakers a code of their own, the last."""
-        n_known = len(self.speakers_)
-        unknown = np.flatnonzero(speaker[n_labeled:] == -1) + n_labeled
-        if not again:
-            self._n_speakers = n_known + (n_known > 0 and len(unknown) > 0)
-        if len(unknown) and self._n_speakers:
-            if self._n_speakers == n_known:
-                raise ValueError(
-                    f"`warm_start=True`, but {len(unknown)} rows of `X_unlabeled` are "
-                    "of unknown speakers and those of the first fit were of known "
-                    "ones; name them in `speakers_unlabeled`, or start with "
-                    "`warm_start=False`."
-                )
-            speaker[unknown] = n_known
-        return speaker
-
-    def _check_labeled(self, X, y, speakers, groups, genders, sample_weight, again):
-        """Return the labelled utterances, checked, with their targets encoded."""
-        dtype = self._dtype if again else [np.float64, np.float32]
-        if y is None:
-            validate_data(self, X, y)  # which raises the usual error
-        X = check_rows(self, X, reset=not again, dtype=dtype)
-        self._dtype = X.dtype
-        targets = self._check_targets(y, len(X), again)
-        weight = check_weights(sample_weight, "sample_weight", len(X))
-        name = "groups" if speakers is None and groups is not None else "speakers"
-        speakers = groups if speakers is None else speakers
-        return Utterances(
-            X=X,
-            targets=targets,
-            sample_weight=weight,
-            speakers=check_optional_labels(speakers, name, len(X), "X"),
-            genders=check_optional_labels(genders, "genders", len(X), "X"),
-        )
-
-    def _check_unlabeled(self, X_unlabeled, speakers, genders):
-        """Return the unlabelled utterances, checked, or None."""
-        given = {"speakers_unlabeled": speakers, "genders_unlabeled": genders}
-        if X_unlabeled is None:
-            for name, values in given.items():
-                if values is not None:
-                    raise ValueError(
-                        f"`{name}` is given without `X_unlabeled`; pass the rows that "
-                        "it describes, or leave it out."
-                    )
-            return None
-        X_unlabeled = plain(X_unlabeled)
-        names = getattr(self, "feature_names_in_", None)
-        columns = getattr(X_unlabeled, "columns", names)
-        check_origin(self, X_unlabeled, reset=False)
-        if names is not None and list(columns) != list(names):
-            raise ValueError(
-                "The columns of `X_unlabeled` are not those of `X`; pass the same "
-                "features in the same order."
-            )
-        X_unlabeled = check_array_named(
-            X_unlabeled, "X_unlabeled", dtype=self._dtype, order="C"
-        )
-        n, n_features = X_unlabeled.shape
-        if n_features != self.n_features_in_:
-            raise ValueError(
-                f"`X_unlabeled` has {n_features} features and `X` has "
-                f"{self.n_features_in_}; extract both with the same feature set."
-            )
-        return Utterances(
-            X=X_unlabeled,
-            targets=self._missing_targets(n),
-            sample_weight=np.ones(n),
-            speakers=check_optional_labels(
-                speakers, "speakers_unlabeled", n, "X_unlabeled"
-            ),
-            genders=check_optional_labels(
-                genders, "genders_unlabeled", n, "X_unlabeled"
-            ),
         )

@@ -9,10 +9,8 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
 
-from .._validation import check_labels
+from .._validation._arrays import check_labels
 from ..nn import Standardize
-
-__all__ = ["CHUNK", "Utterances", "check_optional_labels", "standardization", "weights"]
 
 CHUNK = 8192  # rows standardised or predicted at once: bounds the memory
 

@@ -7,8 +7,6 @@ from torch import nn
 
 from .._engine import seeded_global_random
 
-__all__ = ["own_encoder"]
-
 
 def own_encoder(encoder, n_features: int, generator: torch.Generator):
     """Return a copy of an encoder and the width of its output.

@@ -12,20 +12,12 @@ from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import column_or_1d
 
 from .._engine import Labels
-from .._validation import (
-    POSITIVE,
-    Numbers,
-    StrOptions,
-    check_labels,
-    check_numbers,
-    check_weights,
-)
+from .._validation._arrays import check_labels, check_numbers, check_weights
+from .._validation._parameters import POSITIVE, Numbers, StrOptions
 from ._base import BaseSER
 from ._data import weights
 from ._pseudo_labels import pseudo_labels
 from ._tasks import Emotions, Ratings, bin_codes
-
-__all__ = ["BaseSERClassifier", "BaseSERRegressor"]
 
 
 class BaseSERClassifier(ClassifierMixin, BaseSER):
@@ -119,7 +111,7 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
         logits = self._apply("forward", X)
         return logits if logits.shape[1] > 2 else logits[:, 1] - logits[:, 0]
 
-    def _check_targets(self, y, n_rows, again):
+    def _check_targets(self, y, n_rows):
         """Return the codes of the emotions in the order of `classes_`, and set it."""
         labels = check_labels(y, "y", n_rows, remedy=self._remedy)
         if getattr(y, "ndim", 1) == 2:
@@ -132,7 +124,7 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
                 f"`y` holds one class only, {classes[0]!r}; a classifier needs at "
                 "least 2 classes."
             )
-        if not again:
+        if not self._goes_on:
             self.classes_ = classes
         elif not np.array_equal(classes, self.classes_):
             raise ValueError(
@@ -145,11 +137,11 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
     def _missing_targets(self, n_rows):
         return np.full(n_rows, -1)
 
-    def _estimate_targets(self, utterances, n_labeled):
+    def _estimate_targets(self, utterances):
         if not self.pseudo_labels:
             return utterances
-        estimated = pseudo_labels(utterances, n_labeled, self.clip)
-        known = utterances.targets[:n_labeled]
+        estimated = pseudo_labels(utterances, self._n_labeled, self.clip)
+        known = utterances.targets[: self._n_labeled]
         return replace(utterances, targets=np.concatenate([known, estimated]))
 
     def _untrained(self, utterances):
@@ -260,7 +252,7 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
         weight = check_weights(sample_weight, "sample_weight", len(predicted))
         return r2_score(y, predicted, sample_weight=weight)
 
-    def _check_targets(self, y, n_rows, again):
+    def _check_targets(self, y, n_rows):
         # Their squares, too, are finite in the numbers that the network computes with.
         largest = float(np.sqrt(np.finfo(self._dtype).max))
         y = check_numbers(y, "y", n_rows, largest=largest)
@@ -271,7 +263,7 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
                 f"Input y contains NaN only in column {unrated[0]}; give it one rating "
                 "at least, or leave the column out."
             )
-        if again and ratings.shape[1] != self.n_outputs_:
+        if self._goes_on and ratings.shape[1] != self.n_outputs_:
             raise ValueError(
                 f"`warm_start=True`, but `y` has {ratings.shape[1]} columns and had "
                 f"{self.n_outputs_} in the first fit; start with `warm_start=False`."

@@ -10,12 +10,10 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
-from ..speakers._confounding import are_confounded
-from ..speakers._moments import Moments, moments, pool
+from ..speakers._confounding import strong_confounding
+from ..speakers._moments import Moments, average_speaker, moments, pool
 from ..speakers._scaler import SHRINKAGE
 from ._data import Utterances
-
-__all__ = ["pseudo_labels"]
 
 C = 0.05
 
@@ -37,22 +35,16 @@ def pseudo_labels(rows: Utterances, n_labeled: int, clip: float | None) -> np.nd
     rows = rows.take(rows.sample_weight > 0)
     emotion, weight = rows.targets[:n], rows.sample_weight[:n]
     speaker = pd.factorize(rows.speakers)[0]  # -1 where unknown
-    if are_confounded(emotion, speaker[:n]):
+    if strong_confounding(emotion, speaker[:n]) is not None:
         speaker[:] = 0  # the mean of a speaker is that of an emotion
     for part in (speaker[:n], speaker[n:]):  # each with one more speaker
         part[part < 0] = speaker.max() + 1
-    X = _normalized(rows.X.astype(np.float64), speaker, rows.sample_weight)
+    X = rows.X.astype(np.float64)
+    own = moments(X, speaker, rows.sample_weight)
+    average = Moments(np.array(SHRINKAGE), *average_speaker(own))
+    _, mean, variance = pool(average, own)  # as SpeakerScaler, with weights
+    X = (X - mean[speaker]) / np.sqrt(np.where(variance > 0, variance, 1.0))[speaker]
     if clip is not None:
         X = X.clip(-clip, clip)
     classifier = LogisticRegression(C=C, class_weight="balanced", max_iter=1000)
     return classifier.fit(X[:n], emotion, sample_weight=weight).predict(X[n:])
-
-
-def _normalized(X, speaker, weight):
-    """Return the rows, each speaker scaled as `SpeakerScaler` does, with weights."""
-    own = moments(X, speaker, weight)
-    within = (own.counts * own.variances).sum(axis=0) / own.counts.sum()
-    average = Moments(np.array([[SHRINKAGE]]), own.means.mean(axis=0), within)
-    _, mean, variance = pool(average, own)
-    scale = np.sqrt(variance)
-    return (X - mean[speaker]) / np.where(scale > 0, scale, 1.0)[speaker]

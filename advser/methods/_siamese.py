@@ -4,7 +4,6 @@ The network is in `_siamese_network`, its losses in `_siamese_losses`.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from numbers import Integral
 from typing import Self
 from warnings import warn
@@ -18,17 +17,21 @@ from torch import nn
 
 from .._engine import default_torch
 from .._threads import limited_threads
-from .._validation import COUNT, LABEL, NOT_NEGATIVE, StrOptions, check_parameter
+from .._validation._parameters import (
+    COUNT,
+    LABEL,
+    NOT_NEGATIVE,
+    StrOptions,
+    check_parameter,
+)
 from ..exceptions import NoNeutralWarning, NoSpeakersWarning
 from ..nn import linear
 from ..objectives import SpeakerHead
-from ._attribution import integrated_gradients
+from ._attribution import code_attributions
 from ._data import CHUNK
 from ._predictors import BaseSERClassifier
-from ._siamese_losses import CALIBRATIONS, ORTHOGONALITIES, TINY
-from ._siamese_network import TERMS, NeutralReferences, SiameseNetwork
-
-__all__ = ["SiameseSER"]
+from ._siamese_losses import CALIBRATIONS, ORTHOGONALITIES
+from ._siamese_network import TERMS, SiameseNetwork, neutral_references
 
 N_CHOICES = 3  # the paper draws among the first three neutral utterances of a speaker
 
@@ -382,8 +385,8 @@ class SiameseSER(BaseSERClassifier):
         rows = self._check_rows(X)
         with limited_threads(min(len(rows), CHUNK) * self.net_.n_parameters):
             chunks = [
-                self._attribute(rows[start : start + CHUNK], n_steps)
-                for start in range(0, len(rows), CHUNK)
+                code_attributions(self.net_.module_, part, n_steps)
+                for part in torch.tensor(rows, device=self.net_.device).split(CHUNK)
             ]
         shares, attributions = map(np.concatenate, zip(*chunks))
         n_samples, n_codes, n_features = attributions.shape
@@ -400,28 +403,6 @@ class SiameseSER(BaseSERClassifier):
                 "feature": np.tile(names, n_samples * n_codes),
                 "attribution": attributions.ravel(),
             }
-        )
-
-    def _attribute(self, rows, n_steps):
-        """Return shares (n, 2) and attributions (n, 2, n_features) of the codes."""
-        module = self.net_.module_
-        x = torch.tensor(rows, device=self.net_.device)
-        baseline = module.encoder[0].mean
-        with torch.no_grad():
-            ends = module.contributions(x, baseline)
-            total = sum(end.square().sum(1) for end in ends).clamp(min=TINY)  # (n,)
-            shares = [end.square().sum(1) / total for end in ends]
-
-        def share(point, code):
-            contribution = module.contributions(point, baseline)[code]
-            return (contribution * ends[code]).sum(1) / total
-
-        attributions = [
-            integrated_gradients(partial(share, code=code), x, baseline, n_steps)
-            for code in range(len(ends))
-        ]
-        return tuple(
-            torch.stack(values, 1).cpu().numpy() for values in (shares, attributions)
         )
 
     def _build_network(self, utterances, labels, task, standardize, generator):
@@ -462,14 +443,11 @@ class SiameseSER(BaseSERClassifier):
 
     def _build_references(self, utterances, speaker):
         """Return the neutral references of the speakers, or None without any."""
-        X, weight = utterances.X, utterances.sample_weight
         neutral = self._find_neutral(utterances)  # (n,)
-        n_speakers = self._n_speakers
-        if not n_speakers or not neutral.any():
+        if not self._n_speakers or not neutral.any():
             return None
         rows = np.flatnonzero(neutral & (speaker >= 0))
-        totals = np.bincount(speaker[rows], weight[rows], n_speakers)
-        has_some = totals > 0
+        has_some = np.bincount(speaker[rows], minlength=self._n_speakers) > 0
         if not has_some.all():
             warn(
                 "There is no neutral speech of the speakers "
@@ -481,29 +459,8 @@ class SiameseSER(BaseSERClassifier):
             )
         if not len(rows):
             return None
-        means = np.zeros((n_speakers, X.shape[1]))
-        np.add.at(means, speaker[rows], weight[rows, None] * X[rows])
-        means[has_some] /= totals[has_some, None]
-        # What stands for a missing reference has no weight, but must be finite.
-        means[~has_some] = average = means[has_some].mean(axis=0)
-        table = np.concatenate([average[None], means])[
-            :, None
-        ]  # (n_speakers + 1, 1, d)
-        n_choices = np.ones(len(table))
-        if self.neutral_reference == "random":
-            table = np.repeat(table, N_CHOICES, axis=1)
-            for code in np.flatnonzero(has_some):
-                first = rows[speaker[rows] == code][:N_CHOICES]
-                table[code + 1, : len(first)] = X[first]
-                n_choices[code + 1] = len(first)
-        has_some = np.append(False, has_some)
-        # The term is a mean over the rows that have a reference.
-        share = np.average(has_some[speaker + 1], weights=weight)
-        return NeutralReferences(
-            torch.from_numpy(table),
-            torch.from_numpy(n_choices),
-            torch.from_numpy(has_some / share),
-        )
+        n_choices = N_CHOICES if self.neutral_reference == "random" else 1
+        return neutral_references(utterances, speaker, rows, has_some, n_choices)
 
     def _find_neutral(self, utterances):
         """Return the mask of the neutral rows that have a weight: (n,)."""

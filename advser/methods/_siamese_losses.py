@@ -4,15 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = [
-    "CALIBRATIONS",
-    "ORTHOGONALITIES",
-    "cosine_distance",
-    "cross_correlation",
-    "jensen_shannon_divergence",
-    "subspace_overlap",
-]
-
 TINY = 1e-12  # keeps logarithms, and means of rows without weight, finite
 NO_VARIANCE = 1e-5  # added to the variance of a column
 

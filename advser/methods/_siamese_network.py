@@ -15,14 +15,13 @@ predicts the emotion e. A decoder D reconstructs the embedding from both:
     + \mathrm{MSE}(h, D([i, r]))
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .._engine import Network
 from ..nn import Noise, classification_loss, reconstruction_loss, weighted_mean
 from ._siamese_losses import CALIBRATIONS, ORTHOGONALITIES
-
-__all__ = ["NeutralReferences", "SiameseNetwork"]
 
 TERMS = ("emotion", "calibration", "orthogonality", "reconstruction", "speaker")
 
@@ -67,6 +66,50 @@ class NeutralReferences(Noise):
         choice = (self.noise * self.n_choices).long()  # (n_speakers + 1,)
         choice = choice[:, None, None].expand(-1, 1, self.rows.shape[2])
         return self.rows.gather(1, choice)[:, 0]
+
+
+def neutral_references(utterances, speaker, rows, has_some, n_choices):
+    """Return the neutral references of speakers: their mean, or their first rows.
+
+    Parameters
+    ----------
+    utterances : Utterances
+
+    speaker : ndarray of shape (n,)
+        Codes of the speakers.
+
+    rows : ndarray of int
+        The neutral rows of known speakers, which have a weight.
+
+    has_some : ndarray of bool of shape (n_speakers,)
+        Whether a speaker has such rows.
+
+    n_choices : int
+        The most rows of a speaker to draw from; 1 for their mean.
+    """
+    X, weight, n_speakers = utterances.X, utterances.sample_weight, len(has_some)
+    totals = np.bincount(speaker[rows], weight[rows], n_speakers)
+    means = np.zeros((n_speakers, X.shape[1]))
+    np.add.at(means, speaker[rows], weight[rows, None] * X[rows])
+    means[has_some] /= totals[has_some, None]
+    # What stands for a missing reference has no weight, but must be finite.
+    means[~has_some] = average = means[has_some].mean(axis=0)
+    table = np.concatenate([average[None], means])[:, None]  # (n_speakers + 1, 1, d)
+    counts = np.ones(len(table))
+    if n_choices > 1:
+        table = np.repeat(table, n_choices, axis=1)
+        for code in np.flatnonzero(has_some):
+            first = rows[speaker[rows] == code][:n_choices]
+            table[code + 1, : len(first)] = X[first]
+            counts[code + 1] = len(first)
+    has_some = np.append(False, has_some)
+    # The term is a mean over the rows that have a reference.
+    share = np.average(has_some[speaker + 1], weights=weight)
+    return NeutralReferences(
+        torch.from_numpy(table),
+        torch.from_numpy(counts),
+        torch.from_numpy(has_some / share),
+    )
 
 
 class SiameseNetwork(Network):

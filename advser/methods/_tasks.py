@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from .._engine import Labels
 from ..nn import classification_loss, cross_entropy
 
-__all__ = ["Emotions", "Ratings", "bin_codes", "concordance"]
-
 
 class Emotions(nn.Module):
     """One of several emotions; the emotion head returns logits.
@@ -111,10 +109,9 @@ class Ratings(nn.Module):
 
     def __init__(self, mean, scale, low, high, *, loss, weights, delta, edges):
         super().__init__()
-        self.register_buffer("mean", torch.as_tensor(mean))
-        self.register_buffer("scale", torch.as_tensor(scale))
-        self.register_buffer("low", torch.as_tensor(low))
-        self.register_buffer("high", torch.as_tensor(high))
+        stored = {"mean": mean, "scale": scale, "low": low, "high": high}
+        for name, values in stored.items():
+            self.register_buffer(name, torch.as_tensor(values))
         weights = torch.as_tensor(weights, dtype=torch.float64)
         self.register_buffer("weights", weights / weights.sum(), persistent=False)
         self.register_buffer("delta", torch.tensor(float(delta)), persistent=False)

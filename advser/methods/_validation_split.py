@@ -7,11 +7,9 @@ from warnings import warn
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit
 
-from .._validation import encode
+from .._validation._arrays import encode
 from ..exceptions import NoSpeakersWarning
 from ._data import Utterances
-
-__all__ = ["validation_split"]
 
 N_DRAWS = 100  # until every class and every target is in training
 

@@ -22,25 +22,22 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from .._engine import Fit, last_step, run_together
+from .._engine import Fit, last_step, run_all
 from .._routing import call
-from .._validation import (
-    NOT_NEGATIVE,
-    Number,
-    Numbers,
+from .._validation._arrays import (
     check_array_named,
     check_labels,
-    check_parameter,
+    check_origin,
     check_rows,
     check_speakers,
     encode,
+    plain,
     take_rows,
 )
+from .._validation._parameters import NOT_NEGATIVE, Number, Numbers, check_parameter
 from ..corpora._features import check_same_features, read_corpus
 from ..metrics import unweighted_average_recall
 from ..speakers import SpeakerScaler
-
-__all__ = ["AuxiliaryCorpora"]
 
 DTYPES = [np.float64, np.float32]
 MIN_PROBABILITY = 1e-6  # of an emotion that no training speaker has
@@ -214,8 +211,9 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             raise ValueError("fit requires y to be passed, but the target y is None.")
         if getattr(y, "ndim", 1) == 2:
             column_or_1d(y, warn=True)  # as all classifiers of scikit-learn
+        table = plain(X)
         own = _Corpus(
-            X if isinstance(X, pd.DataFrame) else rows,
+            table if isinstance(table, pd.DataFrame) else rows,
             check_labels(y, "y", len(rows)),
             check_speakers(speakers, groups, len(rows)),
         )
@@ -275,8 +273,9 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return self._predictor(X).decision_function(X)
 
     def _predictor(self, X):
+        """Return the fitted estimator, which checks the rows."""
         check_is_fitted(self)
-        check_rows(self, X, dtype=DTYPES)
+        check_origin(self, X, reset=False)
         return self.best_estimator_
 
     def _read_corpora(self, own):
@@ -339,10 +338,7 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             for weights in candidates
             for fold in folds
         ]
-        found = run_together(jobs)
-        for result in found:
-            if isinstance(result, Exception):
-                raise result
+        found = run_all(jobs)
         y = own.y[np.concatenate([test for _, test in folds])]
         starts = range(0, len(found), len(folds))
         by_candidate = (found[start : start + len(folds)] for start in starts)
@@ -401,12 +397,8 @@ def _joined(weights, corpora, own):
     """Return the rows of all corpora, and their sample weights."""
     scaler = StandardScaler().fit(own.X)
     share = pd.Series(own.y).value_counts()
-    X, y, speakers, sample_weight = (
-        [own.X],
-        [own.y],
-        own.speakers,
-        [np.ones(len(own.y))],
-    )
+    X, y, sample_weight = [own.X], [own.y], [np.ones(len(own.y))]
+    speakers = own.speakers
     for name, corpus in corpora.items():
         X.append(corpus.X * np.sqrt(scaler.var_) + scaler.mean_)
         y.append(corpus.y)

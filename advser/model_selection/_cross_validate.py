@@ -9,11 +9,10 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import cross_validate
 from sklearn.utils import indexable
 
-from .._validation import check_arguments, count_rows
+from .._validation._arrays import count_rows
+from .._validation._parameters import check_arguments
 from ._evaluation import MAX_STACK, is_stackable, warn_not_stacked
 from ._search import StackedGridSearchCV
-
-__all__ = ["stacked_cross_validate"]
 
 
 def stacked_cross_validate(
@@ -69,6 +68,12 @@ return_indices, error_score
     """
     check_arguments(locals())
     count_rows(X)
+    options: dict[str, Any] = {
+        "scoring": scoring,
+        "cv": cv,
+        "error_score": error_score,
+        "return_train_score": return_train_score,
+    }
     if not is_stackable(estimator):
         warn_not_stacked(estimator)
         return cross_validate(
@@ -76,26 +81,15 @@ return_indices, error_score
             X,
             y,
             groups=groups,
-            scoring=scoring,
-            cv=cv,
             n_jobs=n_jobs,
             verbose=verbose,
             params=params,
             pre_dispatch=pre_dispatch,
-            return_train_score=return_train_score,
             return_estimator=return_estimator,
             return_indices=return_indices,
-            error_score=error_score,
+            **options,
         )
-    search = StackedGridSearchCV(
-        estimator,
-        {},
-        scoring=scoring,
-        cv=cv,
-        refit=False,
-        error_score=error_score,
-        return_train_score=return_train_score,
-    )
+    search = StackedGridSearchCV(estimator, {}, refit=False, **options)
     params = {} if params is None else dict(params)
     if groups is not None:
         params["groups"] = groups

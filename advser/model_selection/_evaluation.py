@@ -18,13 +18,11 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.utils.parallel import Parallel, delayed
 
-from .._engine import Fit, last_step, run_together
+from .._engine import Fit, last_step, run_all
 from .._engine._jobs import ends_at_sigterm
-from .._validation import count_rows, take_rows
+from .._validation._arrays import count_rows, take_rows
 from ..exceptions import NotStackedWarning
 from ..methods._base import BaseSER
-
-__all__ = ["MAX_STACK", "Evaluation", "is_stackable", "warn_not_stacked"]
 
 MAX_STACK = 64  # networks trained together, unless said otherwise
 
@@ -74,11 +72,7 @@ class Evaluation:
 
     def run_bundle(self, tasks) -> list[dict]:
         """Return the results of tasks whose networks are trained together."""
-        results = run_together([self._fit_and_score(*task) for task in tasks])
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
-        return results
+        return run_all([self._fit_and_score(*task) for task in tasks])
 
     def _fit_and_score(self, estimator, candidate, train, test):
         """Fit on the training rows and score the test rows: a job."""

@@ -17,17 +17,9 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import indexable
 
-from .._validation import (
-    COUNT,
-    LABEL,
-    StrOptions,
-    check_labels,
-    check_parameter,
-    count_rows,
-)
+from .._validation._arrays import check_labels, count_rows
+from .._validation._parameters import COUNT, LABEL, StrOptions, check_parameter
 from ._evaluation import MAX_STACK, Evaluation, is_stackable, warn_not_stacked
-
-__all__ = ["StackedGridSearchCV", "StackedRandomizedSearchCV"]
 
 
 class _StackedSearch(BaseEstimator):

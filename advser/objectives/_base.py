@@ -9,10 +9,8 @@ from sklearn.base import BaseEstimator, clone
 from torch import Tensor, nn
 
 from .._engine import Labels, seeded_global_random
-from .._validation import Number, check_names, check_parameter
+from .._validation._parameters import Number, check_names, check_parameter
 from ..nn import ramp
-
-__all__ = ["EmpiricalRisk", "Objective"]
 
 
 class Objective(BaseEstimator, nn.Module):

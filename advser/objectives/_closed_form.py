@@ -15,10 +15,8 @@ import torch
 from torch import Tensor
 
 from .._engine import Labels
-from .._validation import NOT_NEGATIVE, POSITIVE
+from .._validation._parameters import NOT_NEGATIVE, POSITIVE
 from ._base import Objective
-
-__all__ = ["ClosedForm", "speakers_explained"]
 
 
 def speakers_explained(

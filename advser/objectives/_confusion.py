@@ -17,8 +17,6 @@ from .._engine import Labels
 from ..nn import weighted_mean
 from ._entropy import MaxEntropy
 
-__all__ = ["Confusion", "confusion_loss"]
-
 
 def confusion_loss(speaker_logits: Tensor, candidates: Tensor) -> Tensor:
     r"""Return each row's cross-entropy from the uniform choice to the predicted one.

@@ -11,11 +11,9 @@ import torch
 from torch import Tensor
 
 from .._engine import Labels
-from .._validation import NOT_NEGATIVE
+from .._validation._parameters import NOT_NEGATIVE
 from ._base import Objective
 from ._pairs import mean_over_pairs
-
-__all__ = ["CORAL", "covariance_distance"]
 
 
 def covariance_distance(h: Tensor, membership: Tensor) -> Tensor:
@@ -71,9 +69,7 @@ class CORAL(Objective):
     ECCV 2016 workshops, arXiv 1607.01719.
     """
 
-    _parameter_constraints: dict = {
-        "weight": [NOT_NEGATIVE],
-    }
+    _parameter_constraints: dict = {"weight": [NOT_NEGATIVE]}
 
     tensor_params = ("weight",)
 
@@ -85,7 +81,4 @@ class CORAL(Objective):
     ) -> dict[str, Tensor]:
         """Return the loss of the emotion and the weighted distance."""
         distance = covariance_distance(h, self.membership(y))
-        return {
-            "emotion": self.task.loss(output, y),
-            "coral": self.weight * distance,
-        }
+        return {"emotion": self.task.loss(output, y), "coral": self.weight * distance}

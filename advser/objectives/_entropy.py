@@ -23,8 +23,6 @@ from .._engine import Labels
 from ..nn import weighted_mean
 from ._speaker_head import LearningAdversary
 
-__all__ = ["MaxEntropy", "speaker_entropy"]
-
 
 def speaker_entropy(speaker_logits: Tensor, candidates: Tensor) -> Tensor:
     r"""Return each row's entropy of the predicted speaker, as a share of the largest.
@@ -108,11 +106,6 @@ class MaxEntropy(LearningAdversary):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.ramp = ramp
         self.conditional = conditional
-
-    @property
-    def n_adversary_steps(self) -> int:  # type: ignore[override]  # from a parameter
-        """Update steps of the speaker head before that of the encoder."""
-        return self.steps
 
     def loss(
         self, h: Tensor, output: Tensor, y: Labels, progress: float | Tensor

@@ -24,8 +24,6 @@ from .._engine import Labels
 from ..nn import classification_loss, reverse_gradient
 from ._speaker_head import LearningAdversary
 
-__all__ = ["GradientReversal", "lead_over_chance"]
-
 
 def lead_over_chance(
     speaker_logits: Tensor, speaker: Tensor, candidates: Tensor
@@ -142,11 +140,6 @@ class GradientReversal(LearningAdversary):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.ramp = ramp
         self.conditional = conditional
-
-    @property
-    def n_adversary_steps(self) -> int:  # type: ignore[override]  # from a parameter
-        """Update steps of the speaker head before the joint one."""
-        return self.steps - 1
 
     def loss(
         self, h: Tensor, output: Tensor, y: Labels, progress: float | Tensor

@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 
 from .._engine import Labels
-from .._validation import NOT_NEGATIVE
+from .._validation._parameters import NOT_NEGATIVE
 from ._base import Objective
-
-__all__ = ["GroupDRO"]
 
 
 class GroupDRO(Objective):
@@ -43,9 +41,7 @@ class GroupDRO(Objective):
     networks for group shifts", ICLR 2020, arXiv 1911.08731.
     """
 
-    _parameter_constraints: dict = {
-        "step_size": [NOT_NEGATIVE],
-    }
+    _parameter_constraints: dict = {"step_size": [NOT_NEGATIVE]}
 
     tensor_params = ("step_size",)
     q: Tensor

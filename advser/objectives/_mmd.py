@@ -14,11 +14,9 @@ import torch
 from torch import Tensor
 
 from .._engine import Labels
-from .._validation import NOT_NEGATIVE, Numbers
+from .._validation._parameters import NOT_NEGATIVE, Numbers
 from ._base import Objective
 from ._pairs import mean_over_pairs
-
-__all__ = ["MMD", "mean_discrepancy"]
 
 
 def mean_discrepancy(

@@ -2,8 +2,6 @@
 
 from torch import Tensor
 
-__all__ = ["mean_over_pairs"]
-
 
 def mean_over_pairs(inner: Tensor, counts_in: Tensor) -> Tensor:
     r"""Return the mean of :math:`\lVert a_s - a_t \rVert^2` over pairs of speakers.

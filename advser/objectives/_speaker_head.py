@@ -6,11 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from .._engine import Labels
-from .._validation import COUNT, COUNTS, NOT_NEGATIVE
+from .._validation._parameters import COUNT, COUNTS, NOT_NEGATIVE
 from ..nn import classification_loss, linear, mlp
 from ._base import Objective
-
-__all__ = ["LearningAdversary", "SpeakerHead"]
 
 EXCLUDED = -1e4  # a logit with probability 0 in float32, and without NaN
 
@@ -108,7 +106,13 @@ class LearningAdversary(Objective):
     }
 
     tensor_params = ("weight",)
+    steps: int
     hidden_layer_sizes: Sequence[int]
+
+    @property
+    def n_adversary_steps(self) -> int:  # type: ignore[override]  # from a parameter
+        """Update steps of the speaker head alone; a joint one is among `steps`."""
+        return self.steps - self.trains_own_modules
 
     def build(
         self, embedding_dim: int, n_speakers: int, generator: torch.Generator

@@ -8,10 +8,8 @@ Krueger et al. (2021), arXiv 2003.00688, with the speakers as environments:
 from torch import Tensor
 
 from .._engine import Labels
-from .._validation import NOT_NEGATIVE
+from .._validation._parameters import NOT_NEGATIVE
 from ._base import Objective
-
-__all__ = ["VREx"]
 
 
 class VREx(Objective):
@@ -38,9 +36,7 @@ class VREx(Objective):
     (REx)", ICML 2021, arXiv 2003.00688.
     """
 
-    _parameter_constraints: dict = {
-        "weight": [NOT_NEGATIVE],
-    }
+    _parameter_constraints: dict = {"weight": [NOT_NEGATIVE]}
 
     tensor_params = ("weight",)
 

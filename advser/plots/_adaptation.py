@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from .._validation import check_table
+from .._validation._parameters import check_table
 from ..evaluation import adaptation_curve
 from ._base import (
     GREY,
@@ -26,8 +26,6 @@ from ._base import (
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
-
-__all__ = ["AdaptationDisplay"]
 
 LABELS = {
     "random": "random order",

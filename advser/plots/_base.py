@@ -15,44 +15,11 @@ import pandas as pd
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.utils.multiclass import unique_labels
 
-from .._validation import check_parameter
+from .._validation._parameters import check_parameter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
-
-__all__ = [
-    "BLUE",
-    "GREY",
-    "MEASURES",
-    "ORANGE",
-    "RED",
-    "WIDTH",
-    "Display",
-    "OptionalAxes",
-    "add_grid",
-    "by_name",
-    "check_figure",
-    "despine",
-    "draw_confusion_matrix",
-    "fit_figure",
-    "height_of",
-    "knowledge_handles",
-    "label_blocks",
-    "label_rows",
-    "legend_above",
-    "looks",
-    "mark_style",
-    "new_axes",
-    "new_figure",
-    "plain",
-    "readable",
-    "require_matplotlib",
-    "small_if_many",
-    "style_of",
-    "styles",
-    "wrapped",
-]
 
 OptionalAxes: TypeAlias = "Axes | None"
 COLORS = (

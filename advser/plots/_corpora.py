@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import pandas as pd
 
-from .._validation import check_parameter
+from .._validation._parameters import check_parameter
 from ..evaluation import CrossCorpusComparison
 from ..evaluation._arguments import check_choices
 from ._base import RED, check_figure, plain, require_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
-
-__all__ = ["CrossCorpusDisplay"]
 
 DOMAIN = {
     "": "",

@@ -7,7 +7,7 @@ from typing import Self
 
 import pandas as pd
 
-from .._validation import Number, check_parameter
+from .._validation._parameters import Number, check_parameter
 from ..evaluation import Comparison
 from ._base import (
     GREY,
@@ -24,8 +24,6 @@ from ._base import (
     wrapped,
 )
 from ._scores import with_looks
-
-__all__ = ["LeakageDisplay", "WeightDisplay"]
 
 BARS = "\nbars: standard deviation over seeds"
 

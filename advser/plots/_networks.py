@@ -13,14 +13,12 @@ from sklearn.manifold import TSNE
 from sklearn.preprocessing import StandardScaler
 
 from .._routing import call
-from .._validation import (
+from .._validation._arrays import check_array_named, check_labels, check_magnitude
+from .._validation._parameters import (
     COUNT,
     SEED,
     StrOptions,
-    check_array_named,
     check_estimator,
-    check_labels,
-    check_magnitude,
     check_parameter,
     check_table,
 )
@@ -41,8 +39,6 @@ from ._base import (
     plain,
     styles,
 )
-
-__all__ = ["EmbeddingDisplay", "ExplanationDisplay", "TrainingDisplay"]
 
 MANY = 400  # utterances, whose large marks would hide each other
 

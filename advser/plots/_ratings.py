@@ -8,11 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
-from .._validation import Number, check_estimator, check_parameter
+from .._validation._parameters import Number, check_estimator, check_parameter
 from ..metrics import concordance_correlation, rated_columns
 from ._base import BLUE, GREY, Display, OptionalAxes, despine, plain
-
-__all__ = ["RatingDisplay"]
 
 MANY = 1000  # dots; a vector file of more is large
 

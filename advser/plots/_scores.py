@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from .._validation import check_parameter
+from .._validation._parameters import check_parameter
 from ..evaluation import Comparison
 from ._base import (
     GREY,
@@ -23,8 +23,6 @@ from ._base import (
     mark_style,
     style_of,
 )
-
-__all__ = ["ComparisonDisplay", "DifferenceDisplay", "IntervalDisplay", "with_looks"]
 
 
 @dataclass(eq=False, repr=False)

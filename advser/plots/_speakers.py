@@ -10,7 +10,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from .._routing import call
-from .._validation import check_labels, check_table
+from .._validation._arrays import check_labels
+from .._validation._parameters import check_table
 from ..evaluation import enrollment_curve
 from ..metrics import speaker_uar
 from ..speakers import SpeakerConfounding, speaker_confounding
@@ -33,8 +34,6 @@ from ._base import (
     styles,
     wrapped,
 )
-
-__all__ = ["ConfoundingDisplay", "EnrollmentDisplay", "SpeakerRecallDisplay"]
 
 
 @dataclass(eq=False, repr=False)

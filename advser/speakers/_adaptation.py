@@ -13,20 +13,12 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import GroupKFold
 from sklearn.utils.multiclass import type_of_target
 
-from .._validation import (
-    SEED,
-    StrOptions,
-    check_labels,
-    check_parameter,
-    count_rows,
-    encode,
-)
+from .._validation._arrays import check_labels, count_rows, encode
+from .._validation._parameters import SEED, StrOptions, check_parameter
 from ..exceptions import AdaptationWarning
 from ..metrics import unweighted_average_recall
 from ._emotions import emotions_of
 from ._moments import Moments, pool
-
-__all__ = ["ORDERS", "choose", "running", "utterance_order"]
 
 ORDERS = ("random", "blocks", "emotions")
 BLOCK = 10  # utterances of one emotion in a row, in the order "blocks"

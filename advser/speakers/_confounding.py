@@ -17,15 +17,8 @@ import pandas as pd
 from scipy.stats import entropy
 from sklearn.metrics import adjusted_mutual_info_score
 
-from .._validation import check_labels, count_rows
+from .._validation._arrays import check_labels, count_rows
 from ..exceptions import ConfoundedSpeakersWarning
-
-__all__ = [
-    "SpeakerConfounding",
-    "are_confounded",
-    "speaker_confounding",
-    "warn_if_confounded",
-]
 
 CONFOUNDED = 0.5  # above it, hiding the speaker hides more of the emotion than is left
 
@@ -138,18 +131,21 @@ def speaker_confounding(
     )
 
 
-def are_confounded(emotion, speaker):
-    """Whether the speakers determine most of the emotion, from the codes of both.
+def strong_confounding(emotion, speaker):
+    """Return the confounding if the speakers determine most of the emotion, or None.
 
-    Rows in which one of them is -1, unknown, are left out.
+    Parameters
+    ----------
+    emotion, speaker : ndarray of shape (n_samples,)
+        Codes. Rows in which one is -1, unknown, are left out.
     """
     known = np.minimum(emotion, speaker) >= 0
     emotion, speaker = emotion[known], speaker[known]
     # The bound costs less than the adjusted value, and is enough for most corpora.
-    return (
-        _upper_bound(emotion, speaker) > CONFOUNDED
-        and _adjusted_mutual_information(emotion, speaker) > CONFOUNDED
-    )
+    if _upper_bound(emotion, speaker) <= CONFOUNDED:
+        return None
+    found = speaker_confounding(emotion, speaker)
+    return found if found.adjusted_mutual_information > CONFOUNDED else None
 
 
 def warn_if_confounded(emotion, speaker, *, setting, remedy, stacklevel):
@@ -158,7 +154,7 @@ def warn_if_confounded(emotion, speaker, *, setting, remedy, stacklevel):
     Parameters
     ----------
     emotion, speaker : ndarray of shape (n_samples,)
-        Codes. Rows in which one is -1, unknown, are left out.
+        Codes, as in `strong_confounding`.
 
     setting : str
         The parameter that turns this loss on, for the text.
@@ -169,17 +165,14 @@ def warn_if_confounded(emotion, speaker, *, setting, remedy, stacklevel):
     stacklevel : int
         Of the warning, seen from the caller.
     """
-    if not are_confounded(emotion, speaker):
-        return
-    known = np.minimum(emotion, speaker) >= 0
-    emotion, speaker = emotion[known], speaker[known]
-    warn(
-        f"`{setting}` hides the speaker, and the speaker determines the emotion: "
-        f"{speaker_confounding(emotion, speaker)}. The network cannot remove one and "
-        f"keep the other. {remedy}",
-        ConfoundedSpeakersWarning,
-        stacklevel=stacklevel + 1,
-    )
+    found = strong_confounding(emotion, speaker)
+    if found is not None:
+        warn(
+            f"`{setting}` hides the speaker, and the speaker determines the emotion: "
+            f"{found}. The network cannot remove one and keep the other. {remedy}",
+            ConfoundedSpeakersWarning,
+            stacklevel=stacklevel + 1,
+        )
 
 
 def _upper_bound(emotion, speaker):

@@ -10,10 +10,8 @@ from scipy.special import log_softmax, softmax
 from sklearn.covariance import ledoit_wolf
 from sklearn.utils.multiclass import check_classification_targets
 
-from .._validation import check_labels, encode, plain
+from .._validation._arrays import check_labels, encode, plain
 from ._moments import Moments, best_shrinkage, moments, pool
-
-__all__ = ["EmotionEffects", "emotions_of", "move_neutral", "neutral_offset"]
 
 N_FOLDS = 5  # of speakers, to calibrate the temperature
 N_ESTIMATES = 5  # of the emotions of a speaker, each with the mean of the one before

@@ -7,9 +7,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._routing import call
-from .._validation import check_labels, count_rows
-
-__all__ = ["enroll", "pipeline_of", "split_at_scaler", "steps_of"]
+from .._validation._arrays import check_labels, count_rows
 
 
 def enroll(

@@ -5,8 +5,6 @@ import numpy as np
 from ._adaptation import ORDERS
 from ._scaler import SpeakerScaler
 
-__all__ = ["KINDS", "adaptation_of", "adapts", "kind_of", "scalers"]
-
 KINDS = ("inductive", *(f"adaptive, {order}" for order in ORDERS), "transductive")
 
 

@@ -5,8 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-__all__ = ["Moments", "best_shrinkage", "moments", "pool"]
-
 
 class Moments(NamedTuple):
     """Count, mean and variance of each of several samples.
@@ -64,6 +62,17 @@ def pool(one, other):
     between = share * (1 - share) * shift**2
     variances = one.variances + share * (other.variances - one.variances) + between
     return Moments(total, one.means + share * shift, variances)
+
+
+def average_speaker(speakers):
+    """Return mean and variance of the average speaker: twice (n_features,).
+
+    Each speaker counts once in the mean, and each row in the variance, which is that
+    around the mean of its speaker.
+    """
+    counts, means, variances = speakers
+    mean = means[0] + (means - means[0]).mean(axis=0)
+    return mean, (counts * variances).sum(axis=0) / counts.sum()
 
 
 def best_shrinkage(speakers, n_effects=0):

@@ -6,8 +6,6 @@ import pandas as pd
 
 from ..exceptions import UnknownSpeakerWarning
 
-__all__ = ["warn_of_similar"]
-
 
 def warn_of_similar(names, known):
     """Warn of an unknown name that differs from a known one in its writing alone."""

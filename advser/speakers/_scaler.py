@@ -20,24 +20,19 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import (
-    NOT_NEGATIVE,
-    POSITIVE,
-    Options,
-    StrOptions,
+from .._validation._arrays import (
     check_labels,
     check_magnitude,
     check_rows,
     check_speakers,
     encode,
 )
+from .._validation._parameters import NOT_NEGATIVE, POSITIVE, Options, StrOptions
 from ..exceptions import NoSpeakersWarning
 from ._adaptation import choose, running
 from ._emotions import EmotionEffects, move_neutral, neutral_offset
-from ._moments import Moments, best_shrinkage, moments, pool
+from ._moments import Moments, average_speaker, best_shrinkage, moments, pool
 from ._names import warn_of_similar
-
-__all__ = ["SpeakerScaler"]
 
 DTYPES = [np.float64, np.float32]
 SHRINKAGE = 5.0  # by default, where nothing tests another
@@ -323,9 +318,8 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         else:
             codes, names = encode(speakers)
         own = moments(X, codes)
-        self.population_mean_ = own.means[0] + (own.means - own.means[0]).mean(axis=0)
-        scale = np.sqrt((own.counts * own.variances).sum(axis=0) / len(X))
-        self.population_scale_ = np.where(scale > 0, scale, 1.0)
+        self.population_mean_, variance = average_speaker(own)
+        self.population_scale_ = np.sqrt(np.where(variance > 0, variance, 1.0))
         self.neutral_offset_ = neutral_offset(X, y, codes, own, self.neutral)
         self.balance_, adapts = self._must_balance, True
         self.adaptation_scores_: pd.DataFrame | None = None

@@ -12,12 +12,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._routing import call
-from .._validation import check_estimator, check_file, check_labels, check_path
+from .._validation._arrays import check_labels
+from .._validation._parameters import check_estimator
+from .._validation._paths import check_file, check_path
 from ._enrolment import pipeline_of, split_at_scaler
 from ._moments import Moments
 from ._scaler import SpeakerScaler
-
-__all__ = ["Session"]
 
 
 class Session:

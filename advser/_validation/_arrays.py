@@ -1,149 +1,26 @@
-"""One door for arrays and one for parameters.
+"""Checks of arrays: labels, numbers, weights and features.
 
 Users pass speakers, emotions and ratings as lists and as arrays of NumPy, pandas,
 polars and pyarrow of any type. These checks return NumPy arrays, equal for equal
 labels. What they refuse is an error that names the parameter.
 """
 
-import math
-import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
-from numbers import Integral, Real
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import check_array, validate_data
 
 # Private: it selects rows of all that estimators accept, such as lists of files, frames
 # and sparse matrices, which nothing public in scikit-learn does.
-from sklearn.utils import _safe_indexing as take_rows
+take_rows = _safe_indexing
 
-# scikit-learn has no public means to check parameters; its own estimators use these.
-from sklearn.utils._param_validation import (
-    Interval,
-    Options,
-    StrOptions,
-    make_constraint,
-)
-from sklearn.utils.validation import check_array, validate_data
-
-__all__ = [
-    "COUNT",
-    "COUNTS",
-    "FLAG",
-    "LABEL",
-    "LEVEL",
-    "NOT_NEGATIVE",
-    "POSITIVE",
-    "SEED",
-    "Number",
-    "Numbers",
-    "Options",
-    "StrOptions",
-    "check_alike",
-    "check_arguments",
-    "check_array_named",
-    "check_device",
-    "check_estimator",
-    "check_file",
-    "check_labels",
-    "check_magnitude",
-    "check_names",
-    "check_numbers",
-    "check_origin",
-    "check_parameter",
-    "check_path",
-    "check_rows",
-    "check_speakers",
-    "check_table",
-    "check_unicode",
-    "check_weights",
-    "count_rows",
-    "encode",
-    "plain",
-    "take_rows",
-]
-
-
-class Number(Interval):
-    """An interval of finite numbers, without booleans, which Python counts as numbers.
-
-    Parameters
-    ----------
-    kind : {Integral, Real}
-
-    low, high : int, float or None
-        The bounds; None for no bound.
-
-    closed : {"left", "right", "both", "neither"}, default="left"
-        Which bounds belong to the interval.
-    """
-
-    def __init__(self, kind, low, high=None, *, closed="left"):
-        if kind is Integral and high is None:
-            high = 2**31
-        super().__init__(kind, low, high, closed=closed)
-
-    def is_satisfied_by(self, val):
-        """Whether `val` is such a number."""
-        return (
-            isinstance(val, int | float | np.integer | np.floating)
-            and not isinstance(val, bool)
-            and _is_finite(val)
-            and super().is_satisfied_by(val)
-        )
-
-
-class Numbers(Number):
-    """Sequences of such numbers, with `at_least` so many of them."""
-
-    def __init__(self, *interval, at_least=0, **settings):
-        super().__init__(*interval, **settings)
-        self.at_least = at_least
-
-    def is_satisfied_by(self, val):
-        """Whether `val` is a sequence, and holds nothing but such numbers."""
-        if not hasattr(val, "__len__") or isinstance(val, str | bytes | dict):
-            return False
-        try:
-            numbers = list(val)
-        except TypeError:  # an array without dimensions
-            return False
-        are_right = all(Number.is_satisfied_by(self, number) for number in numbers)
-        return are_right and len(numbers) >= self.at_least
-
-    def __str__(self):
-        length = f" of {self.at_least} or more" if self.at_least else ""
-        return f"a sequence{length}, each {super().__str__()}"
-
-
-COUNT, COUNTS = Number(Integral, 1), Numbers(Integral, 1)
-LEVEL = Number(Real, 0, 1, closed="neither")  # of confidence
-FLAG = "boolean"
-LABEL, SEED = Number(Integral, -(2**31)), Number(Integral, 0, 2**32)
-NOT_NEGATIVE, POSITIVE = Number(Real, 0), Number(Real, 0, closed="neither")
 LARGEST = 1e150  # number whose square remains finite in sums
-FLAGS = (
-    "as_frame leave_one_out return_estimator return_indices return_train_score "
-    "return_X_y_speakers transductive within_emotion"
-)
-# What an argument holds in every function that has it.
-ARGUMENTS: dict[str, Sequence] = {
-    **dict.fromkeys(FLAGS.split(), (FLAG,)),
-    "confidence_level": [LEVEL],
-    "max_stack": [COUNT],
-    "n_jobs": [LABEL, None],
-    "n_resamples": [COUNT],
-    "params": [dict, None],
-    "random_state": [SEED, np.random.RandomState, None],
-    "repeats": [COUNT],
-    "search": [dict, None],
-    "verbose": ["verbose"],
-}
 
 
 def check_labels(
@@ -277,14 +154,6 @@ def check_alike(labels: np.ndarray, name: str, others: np.ndarray, other: str) -
         raise ValueError(_unknown_kind(both, labels[0], others[0]))
 
 
-def _is_finite(number):
-    """Whether a number is finite as a float."""
-    try:
-        return math.isfinite(number)
-    except OverflowError:  # a large int
-        return False
-
-
 def plain(values: Any) -> Any:
     """Return arrays of pyarrow and polars, and masked ones, as others.
 
@@ -313,6 +182,44 @@ def _unknown_kind(name, *labels):
         f"Unknown label type: `{name}` holds {shown}; labels are strings, whole "
         "numbers or booleans, all of the same type."
     )
+
+
+def check_speakers(
+    speakers: npt.ArrayLike | None,
+    groups: npt.ArrayLike | None,
+    n_rows: int,
+    *,
+    allow_missing: bool = False,
+) -> np.ndarray | None:
+    """Return the speaker of each row, or None if neither array is given.
+
+    `groups` is scikit-learn's name for the same array: with it, one array is enough for
+    the splitter and the estimator. If both are given, `speakers` is used.
+    """
+    for name, labels in (("speakers", speakers), ("groups", groups)):
+        if labels is not None:
+            return check_labels(labels, name, n_rows, allow_missing=allow_missing)
+    return None
+
+
+def encode(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return codes of the labels by order of first appearance, -1 for a missing one.
+
+    Unlike the sorted order, this order does not depend on the names of the labels, so
+    a fit is bit-identical after speakers or emotions are renamed.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_rows,)
+
+    Returns
+    -------
+    codes : ndarray of shape (n_rows,), dtype int64
+    names : ndarray of shape (n_labels,)
+        `names[codes]` are the labels if none is missing.
+    """
+    codes, names = pd.factorize(labels)
+    return codes.astype(np.int64, copy=False), np.asarray(names)
 
 
 def check_numbers(
@@ -393,6 +300,14 @@ def check_weights(
     return found / found.max()
 
 
+def count_rows(X: npt.ArrayLike, name: str = "X") -> int:
+    """Return the number of rows of an array, a table or a list."""
+    try:
+        return X.shape[0] if hasattr(X, "shape") else len(X)  # type: ignore[arg-type]
+    except (IndexError, TypeError) as error:
+        raise ValueError(f"`{name}` must have rows; got {X!r}.") from error
+
+
 def check_rows(
     estimator: Any, X: npt.ArrayLike, *, reset: bool = False, dtype: Any
 ) -> np.ndarray:
@@ -442,6 +357,11 @@ def check_magnitude(X: np.ndarray, name: str) -> None:
         )
 
 
+def check_array_named(X: npt.ArrayLike, name: str, **settings: Any) -> np.ndarray:
+    """Return `sklearn.utils.check_array` of X; each of its errors names the array."""
+    return _named(name, check_array, X, input_name=name, **settings)
+
+
 def _named(name, check, *args, **settings):
     """Call a check of scikit-learn; its errors name the array, and masks are missing.
 
@@ -466,137 +386,6 @@ def _refuse(values, kinds):
     for dtype in dtypes if isinstance(dtypes, Iterable) else [dtypes]:
         if getattr(dtype, "kind", " ") in kinds:
             raise TypeError(f"entries of type {dtype} are no real numbers")
-
-
-def check_array_named(X: npt.ArrayLike, name: str, **settings: Any) -> np.ndarray:
-    """Return `sklearn.utils.check_array` of X; each of its errors names the array."""
-    return _named(name, check_array, X, input_name=name, **settings)
-
-
-def check_parameter(value: Any, name: str, *constraints: Any) -> None:
-    """Raise a ValueError unless a parameter satisfies one of some constraints."""
-    allowed = [make_constraint(constraint) for constraint in constraints]
-    if not any(constraint.is_satisfied_by(value) for constraint in allowed):
-        kinds = " or ".join(map(str, allowed))
-        raise ValueError(f"`{name}` must be {kinds}; got {value!r}.")
-
-
-def check_arguments(arguments: dict[str, Any]) -> None:
-    """Raise a ValueError for arguments that have the same meaning in all functions.
-
-    Parameters
-    ----------
-    arguments : dict
-        By name, such as ``locals()`` at the start of a function. Names that are not in
-        `ARGUMENTS` are not checked.
-    """
-    for name in (name for name in ARGUMENTS if name in arguments):
-        check_parameter(arguments[name], name, *ARGUMENTS[name])
-
-
-def check_names(values: Any, name: str, kinds: Any = str) -> list:
-    """Return a sequence of names as a list; raise a ValueError for other values."""
-    is_sequence = isinstance(values, Iterable) and not isinstance(values, str | bytes)
-    names = list(values) if is_sequence else [None]
-    if not all(isinstance(one, kinds) for one in names):
-        raise ValueError(f"`{name}` must be a sequence of names; got {values!r}.")
-    return names
-
-
-def check_table(
-    table: Any, columns: Iterable[str], name: str = "table", *, n_rows: int = 0
-) -> None:
-    """Raise a ValueError unless a table has some columns, and so many rows or more."""
-    if not isinstance(table, pd.DataFrame):
-        raise ValueError(
-            f"`{name}` must be a DataFrame of pandas; got {type(table).__name__}."
-        )
-    if missing := [column for column in columns if column not in table]:
-        raise ValueError(
-            f"`{name}` lacks the columns {missing}; it has {list(table.columns)[:20]}."
-        )
-    if len(table) < n_rows:
-        raise ValueError(f"`{name}` has {len(table)} rows; pass at least {n_rows}.")
-
-
-def check_estimator(estimator: Any, name: str, needs: str = "fit") -> None:
-    """Raise a ValueError unless an estimator, no class, has what it needs."""
-    if isinstance(estimator, type):
-        raise ValueError(
-            f"`{name}` is the class {estimator.__name__}; pass an instance of it."
-        )
-    if not hasattr(estimator, needs):
-        raise ValueError(
-            f"`{name}` is of type {type(estimator).__name__}, which has no `{needs}` "
-            "here; pass an estimator that has."
-        )
-
-
-def check_path(value: Any, name: str) -> Path:
-    """Return the path of a file or folder; raise a ValueError for other values."""
-    is_path = isinstance(value, str | os.PathLike) and value != ""
-    if not is_path or "\0" in str(value):
-        raise ValueError(
-            f"`{name}` must be the path of a file or folder; got {value!r}."
-        )
-    return Path(value)
-
-
-def check_file(value: Any, name: str) -> Path:
-    """Return the path of a file; raise a FileNotFoundError if there is none.
-
-    Pipes and devices are no files: to read them may never end.
-    """
-    path = check_path(value, name)
-    if not path.is_file():
-        raise FileNotFoundError(f"`{name}` is {str(path)!r}, which is no file.")
-    return path
-
-
-def count_rows(X: npt.ArrayLike, name: str = "X") -> int:
-    """Return the number of rows of an array, a table or a list."""
-    try:
-        return X.shape[0] if hasattr(X, "shape") else len(X)  # type: ignore[arg-type]
-    except (IndexError, TypeError) as error:
-        raise ValueError(f"`{name}` must have rows; got {X!r}.") from error
-
-
-def check_speakers(
-    speakers: npt.ArrayLike | None,
-    groups: npt.ArrayLike | None,
-    n_rows: int,
-    *,
-    allow_missing: bool = False,
-) -> np.ndarray | None:
-    """Return the speaker of each row, or None if neither array is given.
-
-    `groups` is scikit-learn's name for the same array: with it, one array is enough for
-    the splitter and the estimator. If both are given, `speakers` is used.
-    """
-    for name, labels in (("speakers", speakers), ("groups", groups)):
-        if labels is not None:
-            return check_labels(labels, name, n_rows, allow_missing=allow_missing)
-    return None
-
-
-def encode(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return codes of the labels by order of first appearance, -1 for a missing one.
-
-    Unlike the sorted order, this order does not depend on the names of the labels, so
-    a fit is bit-identical after speakers or emotions are renamed.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (n_rows,)
-
-    Returns
-    -------
-    codes : ndarray of shape (n_rows,), dtype int64
-    names : ndarray of shape (n_labels,)
-        `names[codes]` are the labels if none is missing.
-    """
-    codes, names = pd.factorize(labels)
-    return codes.astype(np.int64, copy=False), np.asarray(names)
 
 
 def check_origin(estimator: Any, X: npt.ArrayLike, *, reset: bool) -> None:
@@ -637,22 +426,3 @@ def check_origin(estimator: Any, X: npt.ArrayLike, *, reset: bool) -> None:
         f"The features of `X` were not made as those in fit: {differences}. Extract "
         "both with the same settings and versions."
     )
-
-
-def check_device(device: Any) -> Any:
-    """Return the device, of "auto" the fastest; raise if torch cannot compute on it."""
-    import torch  # takes seconds
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        if torch.device(device).type == "meta":
-            raise RuntimeError("this device stores no numbers")
-        torch.empty(0, device=device)
-    except (AssertionError, NotImplementedError, RuntimeError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ValueError(
-            f'`device={device!r}` is not available here ({reason}); set `device="cpu"` '
-            "or another one."
-        ) from error
-    return device

@@ -1,0 +1,1 @@
+"""Checks of the input: arrays, parameters, paths and devices."""
