@@ -194,8 +194,6 @@ def replace_file(path: str | os.PathLike, data: bytes) -> None:
     path = check_path(path, "path")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"The folder of {path} does not exist; make it first.")
-    if path.exists() and not path.is_file():
-        raise IsADirectoryError(f"`path` is {str(path)!r}, which is no file.")
     with replacing(path) as unfinished:
         unfinished.write_bytes(data)
 

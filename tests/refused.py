@@ -242,7 +242,7 @@ CASES = [
         "A folder in place of a file",
         lambda data: advser.save(fit(data), data.folder),
         IsADirectoryError,
-        "`path` is '/",
+        "No file can replace ",
     ),
     Refused(
         PARAMETERS,

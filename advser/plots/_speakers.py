@@ -200,7 +200,7 @@ class ConfoundingDisplay(Display):
             ascending=[True, False, False],
             kind="stable",
         )["speaker"]
-        counts = self.confounding.counts[order]
+        counts = self.confounding.counts.reindex(columns=order)
         emotions, n_speakers = counts.index, counts.shape[1]
         shares = counts / counts.sum()
         look = {"cmap": "Blues", "aspect": "auto", "interpolation": "nearest"}
