@@ -195,6 +195,9 @@ def _of_ours(steps, dtype, last):
                 opset_version=OPSETS[""],
                 verbose=False,
             )
+        (source,) = program.model_proto.graph.input
+        if n_rows := source.type.tensor_type.shape.dim[0].dim_value:
+            raise ValueError(f"The graph takes {n_rows} rows and no other number.")
     except Exception as error:  # whatever a user's encoder makes of the exporter
         raise ValueError(
             f"PyTorch cannot export {steps[-1]}; its encoder must be made of layers "
