@@ -14,6 +14,10 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
     The file is complete at any time. After an error it is as it was before.
     """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise IsADirectoryError(
+            f"No file can replace {path}, which is a folder or device; name a file."
+        )
     unfinished = Path(f"{os.fspath(path)}.{uuid4().hex}.part")
     try:
         yield unfinished

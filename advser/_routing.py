@@ -12,6 +12,8 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 
+from ._validation._parameters import check_estimator
+
 
 def call(
     estimator: BaseEstimator, method: str, *args: Any, speakers: Any, **others: Any
@@ -20,6 +22,7 @@ def call(
 
     The speakers are also the `groups`, unless these are among the `others`.
     """
+    check_estimator(estimator, "estimator", method)
     known = {"speakers": speakers, "groups": speakers, **others}
     with config_context(enable_metadata_routing=True):
         requested = requests(estimator, method, known)

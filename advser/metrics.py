@@ -19,7 +19,13 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from ._validation._arrays import check_labels, check_numbers, count_rows
+from ._validation._arrays import (
+    LARGEST,
+    check_alike,
+    check_labels,
+    check_numbers,
+    count_rows,
+)
 from ._validation._parameters import StrOptions, check_names, check_parameter
 
 __all__ = [
@@ -258,6 +264,8 @@ def rating_scorers(targets: Sequence[str] | None = None) -> dict[str, Callable]:
     ['test_ccc', 'test_neg_mae', 'test_pearson']
     """
     targets = check_names(() if targets is None else targets, "targets")
+    if len(set(targets)) < len(targets):
+        raise ValueError(f"`targets` is {targets}; each must have another name.")
     columns = {"": None} | {f"_{t}": column for column, t in enumerate(targets)}
     return {
         f"{'neg_' * (name == 'mae')}{name}{target}": make_scorer(
@@ -310,17 +318,26 @@ def _checked(y_true, y_pred):
     n_rows = count_rows(y_true, "y_true")
     if not n_rows:
         raise ValueError("`y_true` has no rows; pass at least one.")
-    return (
-        check_labels(y_true, "y_true", n_rows, rows_of="y_true"),
-        check_labels(y_pred, "y_pred", n_rows, rows_of="y_true"),
-    )
+    y_true = check_labels(y_true, "y_true", n_rows, rows_of="y_true")
+    y_pred = check_labels(y_pred, "y_pred", n_rows, rows_of="y_true")
+    check_alike(y_pred, "y_pred", y_true, "y_true")
+    return y_true, y_pred
 
 
-def _score_targets(score, y_true, y_pred):
-    """Return the score of each target, without the rows that lack its rating."""
+def rated_columns(
+    y_true: npt.ArrayLike, y_pred: npt.ArrayLike
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return true and predicted ratings of each target, without its unrated rows."""
     n_rows = count_rows(y_true, "y_true")
-    y_true = check_numbers(y_true, "y_true", n_rows, rows_of="rows of `y_true`")
-    y_pred = check_numbers(y_pred, "y_pred", count_rows(y_pred, "y_pred"))
+    names: list = [getattr(values, "columns", None) for values in (y_true, y_pred)]
+    if not any(n is None for n in names) and list(names[0]) != list(names[1]):
+        raise ValueError(
+            f"`y_true` has the columns {list(names[0])} and `y_pred` "
+            f"{list(names[1])}; pass both with the same columns in the same order."
+        )
+    limits: dict = {"rows_of": "rows of `y_true`", "largest": LARGEST}
+    y_true = check_numbers(y_true, "y_true", n_rows, **limits)
+    y_pred = check_numbers(y_pred, "y_pred", count_rows(y_pred, "y_pred"), **limits)
     if np.isnan(y_pred).any():
         raise ValueError(
             f"`y_pred` has {np.isnan(y_pred).sum()} missing ratings of {y_pred.size}; "
@@ -335,12 +352,22 @@ def _score_targets(score, y_true, y_pred):
         raise ValueError("`y_true` has no rows; pass at least one.")
     columns = y_true.reshape(n_rows, -1).T, y_pred.reshape(n_rows, -1).T
     known = ~np.isnan(columns[0])
-    return [score(t[rated], p[rated]) for t, p, rated in zip(*columns, known)]
+    return [(t[rated], p[rated]) for t, p, rated in zip(*columns, known)]
+
+
+def _score_targets(score, y_true, y_pred):
+    """Return the score of each target, without the rows that lack its rating."""
+    return [score(*ratings) for ratings in rated_columns(y_true, y_pred)]
 
 
 def _score(y_true, y_pred, *, name, column=None):
     """Return a score of one target, or its mean over all targets."""
     values = _score_targets(_SCORES[name], y_true, y_pred)
+    if column is not None and column >= len(values):
+        raise ValueError(
+            f"`targets` names {column + 1} targets or more, and `y` has {len(values)}; "
+            "name its columns."
+        )
     return _mean(values) if column is None else values[column]
 
 

@@ -3,11 +3,14 @@
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+
+from ._validation._parameters import NOT_NEGATIVE, POSITIVE, Number, check_parameter
 
 __all__ = [
     "Clip",
@@ -68,6 +71,7 @@ class Clip(nn.Module):
 
     def __init__(self, bound: float) -> None:
         super().__init__()
+        check_parameter(float(bound), "bound", POSITIVE)
         self.register_buffer("bound", torch.tensor(float(bound)), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -118,6 +122,7 @@ class Dropout(Noise):
 
     def __init__(self, n_units: int, p: float) -> None:
         super().__init__(torch.ones(n_units))
+        check_parameter(float(p), "p", Number(Real, 0, 1))
         self.register_buffer("p", torch.tensor(float(p)), persistent=False)
 
     def draw(self, n_steps: int, generator: torch.Generator) -> Tensor:
@@ -150,6 +155,7 @@ class GaussianDropout(Noise):
 
     def __init__(self, n_features: int, scale: float) -> None:
         super().__init__(torch.ones(n_features))
+        check_parameter(float(scale), "scale", NOT_NEGATIVE)
         self.register_buffer("scale", torch.tensor(float(scale)), persistent=False)
 
     def draw(self, n_steps: int, generator: torch.Generator) -> Tensor:
@@ -284,6 +290,7 @@ def weighted_mean(losses: Tensor, weight: Tensor) -> Tensor:
     -------
     loss : Tensor of shape ()
     """
+    _check_shapes(losses, weight)
     return (weight * losses).mean()
 
 
@@ -304,7 +311,17 @@ def reconstruction_loss(decoded: Tensor, x: Tensor) -> Tensor:
     -------
     losses : Tensor of shape (n,)
     """
+    _check_shapes(decoded, x)
     return (decoded - x).square().mean(1)
+
+
+def _check_shapes(one, other):
+    """Raise a ValueError for tensors that torch would broadcast."""
+    if one.shape != other.shape:
+        raise ValueError(
+            f"The arguments have the shapes {tuple(one.shape)} and "
+            f"{tuple(other.shape)}; pass two tensors of the same shape."
+        )
 
 
 def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:

@@ -20,6 +20,8 @@ from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from ._validation._parameters import check_estimator
+from ._validation._paths import check_path
 from .audio._extractor import Extractor
 from .persistence import NETWORKS, describe, replace_file
 from .speakers import SpeakerScaler
@@ -97,6 +99,8 @@ def to_onnx(model: BaseEstimator, path: str | os.PathLike) -> None:
         raise ImportError(
             f"`to_onnx` needs {error.name}; pip install advser[onnx]"
         ) from error
+    check_path(path, "path")
+    check_estimator(model, "model")
     check_is_fitted(model)
     steps = steps_of(model)
     n_extractors = sum(isinstance(step, Extractor) for step in steps[:1])
@@ -194,6 +198,9 @@ def _of_ours(steps, dtype, last):
             program = torch.onnx.export(
                 graph, dynamo=True, opset_version=OPSETS[""], verbose=False
             )
+        (source,) = program.model_proto.graph.input
+        if n_rows := source.type.tensor_type.shape.dim[0].dim_value:
+            raise ValueError(f"The graph takes {n_rows} rows and no other number.")
     except Exception as error:  # whatever a user's encoder makes of the exporter
         raise ValueError(
             f"PyTorch cannot export {steps[-1]}; its encoder must be made of layers "

@@ -10,11 +10,17 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
+from sklearn import config_context
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
 
 import advser
-from advser import corpora, evaluation, metrics, objectives
+from advser import corpora, evaluation, metrics, objectives, plots
 from advser.datasets import load_emodb
 from advser.model_selection import stacked_cross_validate
+from advser.nn import Clip, Dropout, weighted_mean
 from advser.report import report
 
 
@@ -78,7 +84,7 @@ def with_first(values, value):
     return [value, *list(values)[1:]]
 
 
-PARAMETERS, LABELS, FEATURES, WEIGHTS, RATINGS, FITTED, TRAINING = (
+PARAMETERS, LABELS, FEATURES, WEIGHTS, RATINGS, FITTED, TRAINING, FIGURES, LAYERS = (
     "Parameters",
     "Emotions, speakers and other labels",
     "Features",
@@ -86,6 +92,8 @@ PARAMETERS, LABELS, FEATURES, WEIGHTS, RATINGS, FITTED, TRAINING = (
     "Ratings",
     "Fitted estimators",
     "Training",
+    "Figures",
+    "Layers and functions",
 )
 
 CASES = [
@@ -217,6 +225,34 @@ CASES = [
     ),
     Refused(
         PARAMETERS,
+        "A class in place of an estimator",
+        lambda data: evaluation.cross_val_leakage(Ridge, data.X, data.y, data.speakers),
+        ValueError,
+        "`estimator` is the class Ridge; pass an instance of it.",
+    ),
+    Refused(
+        PARAMETERS,
+        "A regressor as a probe",
+        lambda data: evaluation.speaker_leakage(data.X, data.speakers, probe=Ridge()),
+        ValueError,
+        "`probe` is Ridge(); it must be one of",
+    ),
+    Refused(
+        PARAMETERS,
+        "A folder in place of a file",
+        lambda data: advser.save(fit(data), data.folder),
+        IsADirectoryError,
+        "No file can replace ",
+    ),
+    Refused(
+        PARAMETERS,
+        "Two targets of one name",
+        lambda data: metrics.rating_scorers(["arousal", "arousal"]),
+        ValueError,
+        "`targets` is ['arousal', 'arousal']; each must have another name.",
+    ),
+    Refused(
+        PARAMETERS,
         "Several labels as ``neutral`` of SpeakerScaler",
         lambda data: fit(data, advser.SpeakerScaler(neutral=["neutral"])),
         ValueError,
@@ -253,6 +289,36 @@ CASES = [
         ),
         ValueError,
         "`y_true` has 1 missing labels of 24, the first in row 0;",
+    ),
+    Refused(
+        LABELS,
+        "Strings in ``y_true`` and numbers in ``y_pred``",
+        lambda data: metrics.unweighted_average_recall(["1", "2"], [1, 2]),
+        ValueError,
+        "Unknown label type: `y_pred` and `y_true` holds",
+    ),
+    Refused(
+        LABELS,
+        "The same in an interval",
+        lambda data: evaluation.uar_interval(
+            ["1", "2"], [1, 2], speakers=data.speakers[5:7]
+        ),
+        ValueError,
+        "Unknown label type: `y_pred` and `y_true` holds",
+    ),
+    Refused(
+        LABELS,
+        "Nothing in place of the labels",
+        lambda data: evaluation.uar_interval(None, data.y, speakers=data.speakers),
+        ValueError,
+        "`y_true` must have rows; got None.",
+    ),
+    Refused(
+        LABELS,
+        "Several speakers of an utterance in a session",
+        lambda data: session(data).predict(data.X[:2], speaker=["ann", "bob"]),
+        ValueError,
+        "`speaker` must be one str or int, or None; got ['ann', 'bob'].",
     ),
     Refused(
         LABELS,
@@ -399,6 +465,36 @@ CASES = [
     ),
     Refused(
         FEATURES,
+        "The same, where the square is just too large",
+        lambda data: fit(data, X=1e155 * data.X),
+        ValueError,
+        "`X` holds values up to",
+    ),
+    Refused(
+        FEATURES,
+        "The same in SpeakerScaler",
+        lambda data: fit(data, advser.SpeakerScaler(), X=1e155 * data.X),
+        ValueError,
+        "`X` holds values up to",
+    ),
+    Refused(
+        FEATURES,
+        "The same in a session",
+        lambda data: session(data).predict(1e300 * data.X[:2], "ann"),
+        ValueError,
+        "`X` holds values up to",
+    ),
+    Refused(
+        FEATURES,
+        "Columns in another order, also if their names are numbers",
+        lambda data: fit(data, X=pd.DataFrame(data.X)).predict(
+            pd.DataFrame(data.X)[[3, 2, 1, 0]]
+        ),
+        ValueError,
+        "`X` has the columns ['3', '2', '1', '0'] and had ['0', '1', '2', '3'] in fit",
+    ),
+    Refused(
+        FEATURES,
         "A missing value in ``X_unlabeled``",
         lambda data: fit(data, X_unlabeled=np.full((2, 4), np.nan)),
         ValueError,
@@ -539,6 +635,54 @@ CASES = [
         "`y_pred` has 1 missing ratings of 24; pass a prediction for each rating.",
     ),
     Refused(
+        RATINGS,
+        "A missing prediction in an interval",
+        lambda data: evaluation.ccc_interval(
+            data.ratings, with_first(data.ratings, np.nan), speakers=data.speakers
+        ),
+        ValueError,
+        "`y_pred` has 1 missing ratings of 24; pass a prediction for each rating.",
+    ),
+    Refused(
+        RATINGS,
+        "Ratings in an interval whose square is too large",
+        lambda data: evaluation.ccc_interval(
+            1e200 * data.ratings, data.ratings, speakers=data.speakers
+        ),
+        ValueError,
+        "`y_true` holds",
+    ),
+    Refused(
+        RATINGS,
+        "Ratings of one speaker alone in an interval",
+        lambda data: evaluation.ccc_interval(
+            np.where(data.speakers == "ann", data.ratings, np.nan),
+            data.ratings,
+            speakers=data.speakers,
+        ),
+        ValueError,
+        "`speakers` names 1 speaker; an interval for other speakers needs two",
+    ),
+    Refused(
+        RATINGS,
+        "Columns in another order in a metric",
+        lambda data: metrics.concordance_correlation(
+            pd.DataFrame({"arousal": [1, 2], "valence": [2, 1]}),
+            pd.DataFrame({"valence": [2, 1], "arousal": [1, 2]}),
+        ),
+        ValueError,
+        "`y_true` has the columns ['arousal', 'valence'] and `y_pred` ['valence', 'ar",
+    ),
+    Refused(
+        RATINGS,
+        "More names of targets than columns of ``y``",
+        lambda data: metrics.rating_scorers(["a", "b"])["ccc_b"](
+            Ridge().fit(data.X, data.ratings), data.X, data.ratings
+        ),
+        ValueError,
+        "`targets` names 2 targets or more, and `y` has 1; name its columns.",
+    ),
+    Refused(
         FITTED,
         "Features that were made in another way than those in ``fit``",
         lambda data: fit(data, X=made_with(data, "1.0")).predict(made_with(data, "2")),
@@ -565,12 +709,247 @@ CASES = [
     ),
     Refused(
         TRAINING,
+        "An objective of your own that returns no dict",
+        lambda data: fit(data, small(adversary=Own(lambda emotion, h: emotion))),
+        ValueError,
+        "`adversary=Own()` returns Tensor as loss; it must return a dict of names and",
+    ),
+    Refused(
+        TRAINING,
+        "A loss of each row in place of their mean",
+        lambda data: fit(
+            data,
+            small(
+                adversary=Own(lambda emotion, h: {"emotion": emotion, "own": h.var(1)})
+            ),
+        ),
+        ValueError,
+        "`adversary=Own()` returns a Tensor of shape (24,) as 'own' as loss;",
+    ),
+    Refused(
+        TRAINING,
+        "A number in place of a tensor",
+        lambda data: fit(
+            data,
+            small(adversary=Own(lambda emotion, h: {"emotion": emotion, "own": 0.5})),
+        ),
+        ValueError,
+        "`adversary=Own()` returns a float as 'own' as loss;",
+    ),
+    Refused(
+        TRAINING,
+        "A loss without a gradient",
+        lambda data: fit(
+            data, small(adversary=Own(lambda emotion, h: {"emotion": emotion.detach()}))
+        ),
+        ValueError,
+        "The loss depends on no parameter of the network",
+    ),
+    Refused(
+        TRAINING,
+        "A parameter of an objective that is no number",
+        lambda data: fit(data, small(adversary=Weighted("high"))),
+        ValueError,
+        "`weight` must be a float",
+    ),
+    Refused(
+        TRAINING,
+        "An encoder of your own that returns whole numbers",
+        lambda data: fit(data, small(encoder=Encoder(lambda x: x.long()))),
+        ValueError,
+        "`encoder` returns torch.int64; it must return floats.",
+    ),
+    Refused(
+        TRAINING,
+        "An encoder whose output depends on the other rows of a batch",
+        lambda data: fit(data, small(encoder=Encoder(lambda x: x - x.mean(0)))),
+        ValueError,
+        "`encoder` gives a row another output beside another row",
+    ),
+    Refused(
+        TRAINING,
         "Unlabelled rows with values that are too large",
         lambda data: fit(data, X_unlabeled=np.full((4, 4), 1e300)),
         ValueError,
         "`X` or `X_unlabeled` holds values up to 1e+300 in column 0",
     ),
+    Refused(
+        FIGURES,
+        "Something else than axes",
+        lambda data: plots.RatingDisplay.from_predictions([1, 2], [1, 3], ax=5),
+        ValueError,
+        "`ax` must be an instance of 'matplotlib.axes._axes.Axes'; got 5.",
+    ),
+    Refused(
+        FIGURES,
+        "Something else than a comparison",
+        lambda data: plots.ComparisonDisplay.from_comparison(None),
+        ValueError,
+        "`comparison` must be an instance of",
+    ),
+    Refused(
+        FIGURES,
+        "A table without the columns of a curve",
+        lambda data: plots.AdaptationDisplay.from_curve(pd.DataFrame({"k": [1]})),
+        ValueError,
+        "`curve` lacks the columns ['order', 'kind', 'first',",
+    ),
+    Refused(
+        FIGURES,
+        "A curve without rows",
+        lambda data: plots.EnrollmentDisplay.from_curves(
+            pd.DataFrame(columns=["k", "uar", "transductive"])
+        ),
+        ValueError,
+        "`curves` has 0 rows; pass at least 1.",
+    ),
+    Refused(
+        FIGURES,
+        "No curve at all",
+        lambda data: plots.EnrollmentDisplay.from_curves({}),
+        ValueError,
+        "`curves` has 0 entries; pass one at least.",
+    ),
+    Refused(
+        FIGURES,
+        "An embedding whose rows are all equal",
+        lambda data: plots.EmbeddingDisplay.from_embedding(
+            np.ones((24, 3)), data.y, data.speakers
+        ),
+        ValueError,
+        "`embedding` has 24 equal rows; pass rows that differ.",
+    ),
+    Refused(
+        FIGURES,
+        "An embedding of one dimension",
+        lambda data: plots.EmbeddingDisplay.from_embedding(
+            data.X[:, :1], data.y, data.speakers
+        ),
+        ValueError,
+        "`embedding` is refused: Found array with 1 feature(s)",
+    ),
+    Refused(
+        FIGURES,
+        "An estimator without an embedding",
+        lambda data: plots.EmbeddingDisplay.from_estimator(
+            LinearSVC().fit(data.X, data.y), data.X, data.y, data.speakers
+        ),
+        ValueError,
+        "`estimator` is of type LinearSVC, which has no `transform` here;",
+    ),
+    Refused(
+        FIGURES,
+        "An estimator without a training",
+        lambda data: plots.TrainingDisplay.from_estimator(Ridge()),
+        ValueError,
+        "`estimator` is of type Ridge, which has no `history_` here;",
+    ),
+    Refused(
+        FIGURES,
+        "No features of an explanation",
+        lambda data: plots.ExplanationDisplay.from_explanation(
+            explanation("emotion", "speaker"), n_features=0
+        ),
+        ValueError,
+        "`n_features` must be an int in the range [1,",
+    ),
+    Refused(
+        FIGURES,
+        "An explanation of one code",
+        lambda data: plots.ExplanationDisplay.from_explanation(explanation("emotion")),
+        ValueError,
+        "`explanation` has attributions to the codes ['emotion']; it needs",
+    ),
+    Refused(
+        FIGURES,
+        "Missing or infinite predictions",
+        lambda data: plots.RatingDisplay.from_predictions([1, 2], [1, np.nan]),
+        ValueError,
+        "`y_pred` has 1 missing ratings of 2",
+    ),
+    Refused(
+        FIGURES,
+        "Ratings of several targets",
+        lambda data: plots.RatingDisplay.from_predictions(data.X, data.X),
+        ValueError,
+        "`y_true` has 4 targets, the first with 24 ratings; pass the ratings of one",
+    ),
+    Refused(
+        FIGURES,
+        "A target that there is not",
+        lambda data: plots.RatingDisplay.from_estimator(
+            Ridge().fit(data.X, data.X), data.X, data.X, column=4
+        ),
+        ValueError,
+        "`column` must be an int in the range [0, 4); got 4.",
+    ),
+    Refused(
+        LAYERS,
+        "Dropout of all units",
+        lambda data: Dropout(3, 1.0),
+        ValueError,
+        "`p` must be a float in the range [0.0, 1.0); got 1.0.",
+    ),
+    Refused(
+        LAYERS,
+        "A negative bound",
+        lambda data: Clip(-1.0),
+        ValueError,
+        "`bound` must be a float in the range (0.0, inf); got -1.0.",
+    ),
+    Refused(
+        LAYERS,
+        "Shapes that torch would broadcast",
+        lambda data: weighted_mean(torch.ones(3), torch.ones(3, 1)),
+        ValueError,
+        "The arguments have the shapes (3,) and (3, 1); pass two tensors of the same",
+    ),
 ]
+
+
+class Own(objectives.Objective):
+    """An objective whose loss is what a function makes of emotion and embedding."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __repr__(self):
+        return "Own()"
+
+    def loss(self, h, output, y, progress):
+        """Return what the function returns."""
+        return self.function(self.task.loss(output, y), h)
+
+
+class Weighted(Own):
+    """An objective with a weight that is a tensor."""
+
+    tensor_params = ("weight",)
+
+    def __init__(self, weight):
+        self.weight = weight
+
+
+class Encoder(torch.nn.Module):
+    """An encoder that is a function."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.forward = function
+
+
+def session(data):
+    """Return a session with a model that adapts."""
+    scaler = advser.SpeakerScaler(unknown="adapt", balance=False)
+    model = make_pipeline(scaler, LogisticRegression())
+    with config_context(enable_metadata_routing=True):
+        return advser.Session(model.fit(data.X, data.y, speakers=data.speakers))
+
+
+def explanation(*codes):
+    """Return a table such as that of SiameseSER.explain."""
+    table = pd.DataFrame({"code": codes})
+    return table.assign(feature="pitch", attribution=1.0, share=0.5)
 
 
 def made_with(data, version):

@@ -301,6 +301,49 @@ def test_session_forgets(data):
         session.forget("s5")
 
 
+@pytest.mark.parametrize(
+    ("speakers", "kept"),
+    [
+        ([None, np.nan, float("nan"), pd.NA], [None]),
+        (["s0", np.str_("s0")], ["s0"]),
+        ([7, np.int8(7), 7.0], [7]),
+    ],
+)
+def test_speaker_of_a_session_does_not_depend_on_the_type(
+    data, speakers, kept, tmp_path
+):
+    session, same = (Session(fitted(data)) for _ in range(2))
+    for row, speaker in zip(data[0], speakers):
+        found = session.predict_proba([row], speaker)
+        expected = same.predict_proba([row], kept[0])
+        np.testing.assert_array_equal(found, expected)
+    session.save(tmp_path / "state.npz")
+    loaded = Session(session.model).load(tmp_path / "state.npz")
+    assert session.speakers_ == loaded.speakers_ == kept
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"means": [["a"] * 4]},
+        {"means": [[np.nan] * 4]},
+        {"variances": [[-1.0] * 4]},
+        {"counts": [["a"]]},
+        {"speakers": "5"},
+        {"speakers": '[["s0"]]'},
+    ],
+    ids=str,
+)
+def test_damaged_file_of_a_session_is_named(data, changed, tmp_path):
+    session = Session(fitted(data))
+    session.predict(data[0][:2], "s0")
+    session.save(tmp_path / "state.npz")
+    with np.load(tmp_path / "state.npz") as stored:
+        np.savez(tmp_path / "state.npz", **{**stored, **changed})
+    with pytest.raises(ValueError, match=r"state.npz is .*damaged"):
+        session.load(tmp_path / "state.npz")
+
+
 def test_wrong_rows_do_not_count(data):
     session = Session(fitted(data))
     with pytest.raises(ValueError, match="NaN"):

@@ -972,6 +972,22 @@ def test_own_encoder_from_a_function_depends_on_the_seed(toy):
     assert np.abs(first - second).max() > 0.1
 
 
+def test_function_that_returns_one_encoder_again_has_each_fit_train_a_copy(toy):
+    encoder = make_encoder(8)
+    first = small(encoder=lambda n: encoder, max_epochs=1).fit(*toy)
+    before = first.predict_proba(toy.X)
+    small(encoder=lambda n: encoder, max_epochs=1).fit(*toy)
+    np.testing.assert_array_equal(first.predict_proba(toy.X), before)
+
+
+def test_lazy_layers_of_an_encoder_depend_on_the_seed_alone(toy):
+    first, second = (
+        small(encoder=lambda n: nn.LazyLinear(3), max_epochs=1).fit(*toy)
+        for _ in range(2)
+    )
+    assert_same_fit(first, second, toy.X)
+
+
 def test_own_encoder_gets_standardised_features(toy):
     shown = []
 

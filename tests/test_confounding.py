@@ -49,6 +49,15 @@ def test_confounding_counts_the_emotions_of_each_speaker():
     assert str(found).startswith("2 of 3 speakers have one emotion only; adjusted")
 
 
+@pytest.mark.parametrize("names", [[True, False], [2, 1]])
+def test_speakers_of_confounding_may_be_booleans_or_numbers(names):
+    found = speaker_confounding(["anger", "anger", "joy"], [names[0], *names])
+    assert found.by_speaker["speaker"].tolist() == names
+    assert found.counts.to_numpy().tolist() == [[2, 0], [0, 1]]
+    display = ConfoundingDisplay(found).plot(Figure().add_subplot())
+    np.testing.assert_array_equal(display.ax_.images[0].get_array(), np.eye(2))
+
+
 def test_mutual_information_is_1_where_the_speaker_determines_the_emotion():
     for n_speakers in (4, 8, 16):
         _, y, speakers = one_emotion_each(n_speakers)

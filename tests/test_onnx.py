@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.cluster import KMeans
@@ -142,7 +143,15 @@ class Undecided(nn.Module):
 
     def forward(self, x):
         """Return some of the rows' columns, by their values."""
-        return x[:, :3] if x.sum() > 0 else x[:, 3:6]
+        return x[:, :3] if (x == x).all() else x[:, 3:6]
+
+
+class RowByRow(nn.Module):
+    """An encoder whose graph has the number of rows of the export."""
+
+    def forward(self, x):
+        """Return some columns of each row."""
+        return torch.stack([row[:3] for row in x])
 
 
 @pytest.mark.parametrize(
@@ -154,8 +163,9 @@ class Undecided(nn.Module):
         (make_pipeline(StandardScaler(), KMeans(2)), "no classifier or regressor"),
         (make_pipeline(GaussianProcessClassifier()), "GaussianProcessClassifier"),
         (AdversarialSER(encoder=Undecided(), **FEW), "encoder must be made of layers"),
+        (AdversarialSER(encoder=RowByRow(), **FEW), "takes 2 rows and no other number"),
     ],
-    ids=["adapt", "batch", "scaler", "clusters", "process", "encoder"],
+    ids=["adapt", "batch", "scaler", "clusters", "process", "encoder", "rows"],
 )
 @pytest.mark.filterwarnings("ignore::advser.AdaptationWarning")
 def test_what_has_no_graph_is_an_error(model, message, toy, file):

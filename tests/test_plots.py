@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
-from sklearn.model_selection import GroupKFold
+from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -28,6 +28,7 @@ from advser.plots import (
     CrossCorpusDisplay,
     DifferenceDisplay,
     EmbeddingDisplay,
+    EnrollmentDisplay,
     ExplanationDisplay,
     IntervalDisplay,
     LeakageDisplay,
@@ -249,7 +250,7 @@ def test_embedding_display_of_an_estimator_embeds_first(toy):
 
 
 def test_embedding_display_names_the_invalid_parameter(toy):
-    with pytest.raises(ValueError, match="`method` is 'umap'"):
+    with pytest.raises(ValueError, match="`method` must be a str among"):
         EmbeddingDisplay.from_embedding(toy.X, toy.y, toy.speakers, method="umap")
     with pytest.raises(ValueError, match="`speakers` has 1 entries"):
         EmbeddingDisplay.from_embedding(toy.X, toy.y, ["s1"])
@@ -525,6 +526,34 @@ def test_ratings_of_an_estimator_are_drawn_for_one_target(toy):
     display = RatingDisplay.from_estimator(model, toy.X, y, column=1, ax=ax)
     np.testing.assert_array_equal(display.y_true, y[:, 1])
     np.testing.assert_allclose(display.y_pred, y[:, 1])
+
+
+def test_speakers_may_be_booleans(toy):
+    speakers = toy.speakers == "s1"
+    display = SpeakerRecallDisplay.from_predictions(
+        toy.y, toy.y, speakers, ax=Figure().add_subplot()
+    )
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+    counts = {f"{name} ({(speakers == name).sum()})" for name in (True, False)}
+    assert set(labels) == counts
+
+
+def test_numbers_enrolled_may_be_texts_from_a_file():
+    curve = pd.DataFrame({"k": [0, 2], "uar": [0.5, 0.7], "transductive": False})
+    other = curve.assign(k=["0", "all"])
+    display = EnrollmentDisplay.from_curves(
+        {"a": curve, "b": other}, ax=Figure().add_subplot()
+    )
+    labels = [label.get_text() for label in display.ax_.get_xticklabels()]
+    assert labels == ["0", "2", "all"]
+
+
+def test_training_display_draws_that_of_the_best_estimator(toy):
+    ser = AdversarialSER(max_epochs=2, random_state=0)
+    search = GridSearchCV(ser, {"lr": [0.001]}, cv=2)
+    search.fit(toy.X, toy.y, speakers=toy.speakers)
+    display = TrainingDisplay.from_estimator(search, ax=Figure().add_subplot())
+    assert display.history is search.best_estimator_.history_
 
 
 def test_names_with_dollars_are_drawn_as_they_are(toy):

@@ -252,7 +252,10 @@ def test_concordance_of_draws_that_lack_a_target_is_that_of_the_other():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"y_true": np.zeros((2, 2, 2))}, r"`y_true` has shape \(2, 2, 2\)"),
+        (
+            {"y_true": np.zeros((2, 2, 2))},
+            r"`y_true` must hold numbers: its shape is \(2, 2, 2\)",
+        ),
         ({"y_pred": [1.0]}, r"`y_pred` has shape \(1,\) and `y_true` has \(2,\)"),
         ({"y_true": [1.0, np.nan]}, "no target with two ratings"),
         ({"speakers": ["a", "a"]}, "`speakers` names 1 speaker"),

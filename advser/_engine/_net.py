@@ -198,9 +198,7 @@ class StepwiseNet(skorch.NeuralNet):
     def _descend(self, step, loss, batch, progress):
         """Update the parameters of a step by the gradient of `loss`."""
         changed, held = self._parameters_of[step]
-        gradients = torch.autograd.grad(
-            loss, changed, allow_unused=True, materialize_grads=True
-        )
+        gradients = gradients_of(loss, changed)
         if self._calls_back:
             gradients = self._show_gradients(changed, gradients, batch)
         for parameter, gradient in zip(held, gradients):
@@ -242,6 +240,18 @@ class StepwiseNet(skorch.NeuralNet):
             all_changed.extend(changed)
             all_held.extend(group["params"])
         return bound
+
+
+def gradients_of(loss: Tensor, parameters: list) -> tuple[Tensor, ...]:
+    """Return the gradient of a loss for each parameter, 0 for one that it lacks."""
+    if not loss.requires_grad:
+        raise ValueError(
+            "The loss depends on no parameter of the network, so nothing can be "
+            "learnt; compute it from `h` or `output`, without `detach` or `item`."
+        )
+    return torch.autograd.grad(
+        loss, parameters, allow_unused=True, materialize_grads=True
+    )
 
 
 def parameter_groups(module: Network) -> Iterator[tuple[str, bool, list[nn.Parameter]]]:

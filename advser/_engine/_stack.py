@@ -25,6 +25,7 @@ from ._net import (
     StepwiseNet,
     ValidationScores,
     block_length,
+    gradients_of,
     parameter_groups,
     scaled_lr,
 )
@@ -309,11 +310,9 @@ class Stack:
     def _descend(self, step, parameters, terms, progress):
         """Update the parameters of a step in all active nets."""
         changed = [name for of, _, names in self.groups if of == step for name in names]
-        gradients = torch.autograd.grad(
+        gradients = gradients_of(
             sum(losses.sum() for losses in terms.values()),
             [parameters[name] for name in changed],
-            allow_unused=True,
-            materialize_grads=True,
         )
         gradient_of = dict(zip(changed, gradients))
         groups = [

@@ -20,6 +20,8 @@ from sklearn.utils.validation import check_array, validate_data
 # and sparse matrices, which nothing public in scikit-learn does.
 take_rows = _safe_indexing
 
+LARGEST = 1e150  # number whose square remains finite in sums
+
 
 def check_labels(
     labels: npt.ArrayLike,
@@ -143,6 +145,13 @@ def _check_distinct(names, name):
                 f"`{name}` holds {first!a} and {label!a}, which differ in "
                 "white space or in the Unicode form only; write both alike."
             )
+
+
+def check_alike(labels: np.ndarray, name: str, others: np.ndarray, other: str) -> None:
+    """Raise a ValueError for strings in one of two arrays of labels alone."""
+    if len(labels) and isinstance(labels[0], str) != isinstance(others[0], str):
+        both = f"{name}` and `{other}"
+        raise ValueError(_unknown_kind(both, labels[0], others[0]))
 
 
 def plain(values: Any) -> Any:
@@ -322,7 +331,30 @@ def check_rows(
         If X has a wrong shape or origin, or holds other than finite numbers.
     """
     check_origin(estimator, X, reset=reset)
+    _check_columns(estimator, X, reset)
     return _named("X", validate_data, estimator, X, reset=reset, dtype=dtype, order="C")
+
+
+def _check_columns(estimator, X, reset):
+    """Store names of columns that are no strings, which scikit-learn ignores."""
+    names = [str(name) for name in getattr(X, "columns", []) if type(name) is not str]
+    if reset:
+        estimator._columns = names
+    elif names and names != getattr(estimator, "_columns", names):
+        raise ValueError(
+            f"`X` has the columns {names[:9]} and had {estimator._columns[:9]} in fit; "
+            "pass the same columns in the same order."
+        )
+
+
+def check_magnitude(X: np.ndarray, name: str) -> None:
+    """Raise a ValueError for numbers whose squares have no finite sum."""
+    largest = max(float(X.max()), -float(X.min()))
+    if largest > LARGEST:
+        raise ValueError(
+            f"`{name}` holds values up to {largest:.3g}, whose variance is not finite; "
+            "divide the column by a constant, or leave it out."
+        )
 
 
 def check_array_named(X: npt.ArrayLike, name: str, **settings: Any) -> np.ndarray:

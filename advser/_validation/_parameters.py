@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 # scikit-learn has no public means to check parameters; its own estimators use these,
 # and those of this package import them from here.
@@ -132,3 +133,32 @@ def _is_finite(number):
         return math.isfinite(number)
     except OverflowError:  # a large int
         return False
+
+
+def check_table(
+    table: Any, columns: Iterable[str], name: str = "table", *, n_rows: int = 0
+) -> None:
+    """Raise a ValueError unless a table has some columns, and so many rows or more."""
+    if not isinstance(table, pd.DataFrame):
+        raise ValueError(
+            f"`{name}` must be a DataFrame of pandas; got {type(table).__name__}."
+        )
+    if missing := [column for column in columns if column not in table]:
+        raise ValueError(
+            f"`{name}` lacks the columns {missing}; it has {list(table.columns)[:20]}."
+        )
+    if len(table) < n_rows:
+        raise ValueError(f"`{name}` has {len(table)} rows; pass at least {n_rows}.")
+
+
+def check_estimator(estimator: Any, name: str, needs: str = "fit") -> None:
+    """Raise a ValueError unless an estimator, no class, has what it needs."""
+    if isinstance(estimator, type):
+        raise ValueError(
+            f"`{name}` is the class {estimator.__name__}; pass an instance of it."
+        )
+    if not hasattr(estimator, needs):
+        raise ValueError(
+            f"`{name}` is of type {type(estimator).__name__}, which has no `{needs}` "
+            "here; pass an estimator that has."
+        )

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .._validation._parameters import check_parameter
+from .._validation._parameters import check_parameter, check_table
 from ._generic import translate
-from ._table import NUMBERS, TEXTS, Copy, check_table
+from ._table import NUMBERS, TEXTS, Copy
 
 if TYPE_CHECKING:
     import audformat

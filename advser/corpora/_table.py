@@ -11,7 +11,7 @@ from warnings import warn
 
 import pandas as pd
 
-from .._validation._parameters import check_parameter
+from .._validation._parameters import check_parameter, check_table
 from .._validation._paths import check_path
 from ..exceptions import CorpusWarning
 
@@ -419,18 +419,6 @@ def harmonize(labels, words=WORD_OF):
         lambda label: words.get(re.sub(r"[\s_-]+", " ", label).strip().lower(), label),
         na_action="ignore",
     )
-
-
-def check_table(table, columns):
-    """Raise a ValueError unless a table is a frame of pandas with some columns."""
-    if not isinstance(table, pd.DataFrame):
-        raise ValueError(
-            f"`table` must be a DataFrame of pandas; got {type(table).__name__}."
-        )
-    if missing := [name for name in columns if name not in table]:
-        raise ValueError(
-            f"`table` lacks the columns {missing}; it has {list(table.columns)[:20]}."
-        )
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

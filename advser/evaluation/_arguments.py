@@ -8,7 +8,7 @@ from sklearn.base import is_regressor
 
 from .._routing import unseeded
 from .._validation._arrays import check_unicode
-from .._validation._parameters import COUNT, Numbers, check_parameter
+from .._validation._parameters import COUNT, Numbers, check_estimator, check_parameter
 
 
 def check_choices(values, name, allowed, *, at_least=1):
@@ -42,12 +42,8 @@ def check_estimators(estimators, *, allow_regressors=True):
         if not isinstance(name, str) or not name:
             raise ValueError(f"`estimators` has the name {name!r}; name it by a str.")
         check_unicode(name, "estimators")
-        is_estimator = hasattr(model, "fit") and hasattr(model, "get_params")
-        if isinstance(model, type) or not is_estimator:
-            raise ValueError(
-                f"`estimators` has {model!r} as {name!r}, which is no estimator; pass "
-                "an instance of one, such as SVC()."
-            )
+        check_estimator(model, f"estimators[{name!r}]")
+        check_estimator(model, f"estimators[{name!r}]", "get_params")
         if not allow_regressors and is_regressor(model):
             raise ValueError(
                 f"`estimators` has the regressor {name!r}; pass classifiers."

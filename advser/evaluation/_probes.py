@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_regressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
@@ -27,7 +27,12 @@ from .._validation._arrays import (
     encode,
     take_rows,
 )
-from .._validation._parameters import SEED, check_arguments, check_parameter
+from .._validation._parameters import (
+    SEED,
+    check_arguments,
+    check_estimator,
+    check_parameter,
+)
 from ._leakage import SpeakerLeakage, check_several, leakage_of_genders
 
 PROBES = {
@@ -308,8 +313,7 @@ def cross_val_leakage(
     >>> cross_val_leakage(model, X, y, speakers).accuracy > 0.8
     True
     """
-    if not hasattr(estimator, "fit"):
-        raise ValueError(f"`estimator` must be an estimator; got {estimator!r}.")
+    check_estimator(estimator, "estimator")
     check_arguments(locals())
     n_rows = count_rows(X)
     y = check_labels(y, "y", n_rows)
@@ -384,7 +388,10 @@ def leakage_of_parts(
             "`within_emotion=True` recognises speakers within each emotion: it needs "
             "`y`, and goes without `genders`."
         )
-    is_known = probe in PROBES if isinstance(probe, str) else hasattr(probe, "predict")
+    if isinstance(probe, str | type):
+        is_known = probe in PROBES
+    else:
+        is_known = hasattr(probe, "predict") and not is_regressor(probe)
     if not is_known:
         raise ValueError(
             f"`probe` is {probe!r}; it must be one of {sorted(PROBES)} or a classifier."

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from .._validation._arrays import check_labels, encode
+from .._validation._arrays import (
+    LARGEST,
+    check_alike,
+    check_labels,
+    check_numbers,
+    count_rows,
+    encode,
+)
 from .._validation._parameters import COUNT, LEVEL, SEED, check_parameter
 
 
@@ -50,7 +57,7 @@ def recall_sums(y_true, y_pred, speakers, name="y_pred"):
 
     They are the number of recognised utterances, a mean over seeds, and of all.
     """
-    n_rows = len(y_true)
+    n_rows = count_rows(y_true, "y_true")
     y_true = check_labels(y_true, "y_true", n_rows, rows_of="y_true")
     speaker, n_speakers = _speaker_codes(speakers, n_rows)
     predictions = np.asarray(y_pred)
@@ -59,6 +66,8 @@ def recall_sums(y_true, y_pred, speakers, name="y_pred"):
     else:
         columns = [y_pred]
     columns = [check_labels(one, name, n_rows, rows_of="y_true") for one in columns]
+    for one in columns:
+        check_alike(one, name, y_true, "y_true")
     emotion, emotions = encode(y_true)
     sums = np.zeros((n_speakers, 2, len(emotions)))
     correct = np.mean([(one == y_true).astype(float) for one in columns], axis=0)
@@ -81,26 +90,30 @@ def rating_sums(y_true, y_pred, speakers, name="y_pred"):
     ratings and predictions, of their squares and of their products. The mean and scale
     of the ratings standardise both, which does not change the concordance.
     """
-    y_true, y_pred = np.asarray(y_true, float), np.asarray(y_pred, float)
-    if y_true.ndim not in (1, 2):
-        raise ValueError(
-            f"`y_true` has shape {y_true.shape}; it must be (n_samples,) or "
-            "(n_samples, n_targets)."
-        )
+    limits = {"rows_of": "rows of `y_true`", "largest": LARGEST}
+    n_rows = count_rows(y_true, "y_true")
+    y_true = check_numbers(y_true, "y_true", n_rows, **limits)
+    y_pred = np.asarray(y_pred)
     seeds = y_pred[..., None] if y_pred.ndim == y_true.ndim else y_pred
     if seeds.shape[:-1] != y_true.shape or not seeds.shape[-1]:
         raise ValueError(
             f"`{name}` has shape {y_pred.shape} and `y_true` has {y_true.shape}; pass "
             "a prediction for each rating, and for each seed along a last axis."
         )
-    speaker, n_speakers = _speaker_codes(speakers, len(y_true))
-    y_true = y_true.reshape(len(y_true), -1, 1)
-    y_pred = seeds.reshape(*y_true.shape[:2], -1)  # (n_samples, n_targets, n_seeds)
+    y_true = y_true.reshape(n_rows, -1, 1)
+    y_pred = check_numbers(seeds.reshape(n_rows, -1), name, n_rows, **limits)
+    if np.isnan(y_pred).any():
+        raise ValueError(
+            f"`{name}` has {np.isnan(y_pred).sum()} missing ratings of {y_pred.size}; "
+            "pass a prediction for each rating."
+        )
+    y_pred = y_pred.reshape(*y_true.shape[:2], -1)  # (n_samples, n_targets, n_seeds)
     known = ~np.isnan(y_true)
     if known.sum(axis=0).max() < 2:
         raise ValueError(
             "`y_true` has no target with two ratings; the concordance needs two."
         )
+    speaker, n_speakers = _speaker_codes(speakers, n_rows, known.any(axis=(1, 2)))
     n_ratings = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, y_true, 0).sum(axis=0) / n_ratings
     deviation = np.where(known, y_true - mean, 0)
@@ -130,14 +143,17 @@ def concordance(sums):
     return np.where(n_known, mean, np.nan)
 
 
-def _speaker_codes(speakers, n_rows):
-    """Return a code for the speaker of each row, and the number of speakers."""
+def _speaker_codes(speakers, n_rows, counts=...):
+    """Return a code for the speaker of each row, and the number of speakers.
+
+    Two of them must have a row that counts.
+    """
     speakers = check_labels(speakers, "speakers", n_rows, rows_of="y_true")
     codes, names = encode(speakers)
-    if len(names) < 2:
+    if (found := len(np.unique(codes[counts]))) < 2:
         raise ValueError(
-            f"`speakers` names {len(names)} speaker; an interval for other speakers "
-            "needs two or more."
+            f"`speakers` names {found} speaker; an interval for other speakers needs "
+            "two or more."
         )
     return codes, len(names)
 

@@ -2,9 +2,28 @@
 
 import math
 
-from torch import nn
+from torch import Tensor, nn
 
 from .._engine import Network
+
+
+def check_terms(terms, objective):
+    """Raise a ValueError unless a loss is a dict of real tensors of shape ()."""
+    found = None
+    if not isinstance(terms, dict) or not terms:
+        found = repr(terms) if isinstance(terms, dict) else type(terms).__name__
+    else:
+        for name, term in terms.items():
+            is_tensor = isinstance(term, Tensor)
+            if not (is_tensor and isinstance(name, str)) or term.ndim:
+                shape = f" of shape {tuple(term.shape)}" if is_tensor else ""
+                found = f"a {type(term).__name__}{shape} as {name!r}"
+    if found:
+        raise ValueError(
+            f"`adversary={objective}` returns {found} as loss; it must return a dict "
+            "of names and tensors of shape (), such as "
+            '`{"emotion": self.task.loss(output, y)}`.'
+        )
 
 
 class AdversarialNetwork(Network):
@@ -47,8 +66,11 @@ class AdversarialNetwork(Network):
         """Return the terms of an update step."""
         h, output = shared
         if step == "adversary":
-            return self.objective.adversary_loss(h.detach(), output.detach(), y)
-        return self.objective.loss(h, output, y, progress)
+            terms = self.objective.adversary_loss(h.detach(), output.detach(), y)
+        else:
+            terms = self.objective.loss(h, output, y, progress)
+        check_terms(terms, self.objective)
+        return terms
 
     def step_parameters(self, step):
         """Return the parameters that a step changes."""

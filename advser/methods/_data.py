@@ -69,7 +69,7 @@ def standardization(X: np.ndarray, weight: np.ndarray, name: str = "X") -> Stand
     with np.errstate(over="ignore", invalid="ignore"):
         for rows in gen_batches(len(X), CHUNK):
             scaler.partial_fit(X[rows], sample_weight=weight[rows])
-    too_large = np.flatnonzero(~np.isfinite(scaler.scale_))
+    too_large = np.flatnonzero(~np.isfinite(scaler.var_))  # the scale then is 1
     if len(too_large):
         column = too_large[0]
         raise ValueError(

@@ -27,30 +27,37 @@ def own_encoder(encoder, n_features: int, generator: torch.Generator):
         If it is no module, or does not map rows to rows.
     """
     seed = int(torch.randint(2**31, (), generator=generator))
-    with seeded_global_random(seed):
-        if isinstance(encoder, nn.Module):
-            layers = copy.deepcopy(encoder)
-        else:
-            layers = encoder(n_features)
-    if not isinstance(layers, nn.Module):
-        raise TypeError(
-            f"`encoder` returns {type(layers).__name__}; a function must return a "
-            "torch module."
-        )
-    dtype = next((p.dtype for p in layers.parameters()), torch.float32)
-    try:
-        with torch.no_grad():
-            output = layers.eval()(torch.zeros(2, n_features, dtype=dtype))
-    except Exception as error:
-        raise ValueError(
-            f"`encoder` fails on rows of {n_features} features, as many as `X` "
-            f"has: {error}"
-        ) from error
+    with seeded_global_random(seed):  # a lazy layer draws its weights in its first call
+        layers = encoder if isinstance(encoder, nn.Module) else encoder(n_features)
+        if not isinstance(layers, nn.Module):
+            raise TypeError(
+                f"`encoder` returns {type(layers).__name__}; a function must return a "
+                "torch module."
+            )
+        layers = copy.deepcopy(layers)  # a function may return the same one again
+        dtype = next((p.dtype for p in layers.parameters()), torch.float32)
+        try:
+            with torch.no_grad():
+                rows = torch.randn(2, n_features).to(dtype)
+                output = layers.eval()(rows)
+                first = layers(rows[:1])
+        except Exception as error:
+            raise ValueError(
+                f"`encoder` fails on rows of {n_features} features, as many as `X` "
+                f"has: {error}"
+            ) from error
     shape = tuple(getattr(output, "shape", ()))
     if len(shape) != 2 or shape[0] != 2:
         raise ValueError(
             f"`encoder` maps 2 rows of {n_features} features to "
             f"{type(output).__name__} of shape {shape}; it must return one row of "
             "numbers for each, as a tensor of shape (2, width)."
+        )
+    if not output.is_floating_point():
+        raise ValueError(f"`encoder` returns {output.dtype}; it must return floats.")
+    if not torch.allclose(first, output[:1], rtol=0.01, atol=0.01, equal_nan=True):
+        raise ValueError(
+            "`encoder` gives a row another output beside another row; outside of the "
+            "training, what it returns for a row must depend on that row alone."
         )
     return layers, shape[1]

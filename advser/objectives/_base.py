@@ -1,5 +1,6 @@
 """The base class of objectives, and the plain objective without an adversary."""
 
+from numbers import Integral, Real
 from typing import Any, Self
 
 import torch
@@ -8,6 +9,7 @@ from sklearn.base import BaseEstimator, clone
 from torch import Tensor, nn
 
 from .._engine import Labels, seeded_global_random
+from .._validation._parameters import Number, check_names, check_parameter
 from ..nn import ramp
 
 
@@ -238,8 +240,12 @@ class Objective(BaseEstimator, nn.Module):
         """
         if hasattr(self, "_parameter_constraints"):
             BaseEstimator._validate_params(self)
+        check_parameter(
+            self.n_adversary_steps, "n_adversary_steps", Number(Integral, 0)
+        )
         ready = clone(self)
-        for name in self.tensor_params:
+        for name in check_names(self.tensor_params, "tensor_params"):
+            check_parameter(getattr(ready, name), name, Number(Real, None))
             value = torch.tensor(float(getattr(ready, name)))
             delattr(ready, name)
             ready.register_buffer(name, value, persistent=False)

@@ -11,8 +11,18 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from .._validation._parameters import check_table
 from ..evaluation import adaptation_curve
-from ._base import GREY, MEASURES, add_grid, plain, require_matplotlib, styles
+from ._base import (
+    GREY,
+    MEASURES,
+    add_grid,
+    by_name,
+    check_figure,
+    plain,
+    require_matplotlib,
+    styles,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
@@ -22,6 +32,7 @@ LABELS = {
     "blocks": "blocks of ten of one emotion",
     "emotions": "one block per emotion",
 }
+COLUMNS = ["order", "kind", "first", "last", "uar", "low", "high"]  # of a curve
 MOST_COLUMNS = 2  # panels beside each other
 
 
@@ -78,7 +89,10 @@ class AdaptationDisplay:
         -------
         display : AdaptationDisplay
         """
-        return cls(curve if isinstance(curve, Mapping) else {"": curve}).plot(figure)
+        curves = by_name(curve, "curve")
+        for one in curves.values():
+            check_table(one, COLUMNS, "curve", n_rows=1)
+        return cls(curves).plot(figure)
 
     @classmethod
     def from_estimator(
@@ -124,10 +138,9 @@ class AdaptationDisplay:
             "cv": cv,
             "random_state": random_state,
         }
-        estimators = estimator if isinstance(estimator, Mapping) else {"": estimator}
         curves = {
             name: adaptation_curve(one, X, y, speakers, **settings)
-            for name, one in estimators.items()
+            for name, one in by_name(estimator, "estimator").items()
         }
         return cls(curves).plot(figure)
 
@@ -152,6 +165,7 @@ class AdaptationDisplay:
 
             size = 3.2 * n_columns + 2.2, 2.7 * n_rows + 1.6
             figure = pyplot.figure(figsize=size, layout="constrained")
+        check_figure(figure, "figure")
         grid = figure.subplots(n_rows, n_columns, squeeze=False, sharey=True)
         axes = grid.ravel()
         for ax in axes[len(self.curves) :]:
@@ -180,9 +194,11 @@ def _draw(ax, curve):
     look, handles = styles(LABELS), {}
     orders = [order for order in LABELS if order in set(bins["order"])]
     for number, order in enumerate(orders):
-        kinds = bins[bins["order"] == order].groupby("kind")
+        of_order = bins[bins["order"] == order]
         adaptive, inductive = (
-            kinds.get_group(kind).groupby("first")[["uar", "low", "high"]].mean()
+            of_order[of_order["kind"] == kind]
+            .groupby("first")[["uar", "low", "high"]]
+            .mean()
             for kind in ("adaptive", "inductive")
         )
         side = 0.14 * (number - (len(orders) - 1) / 2)  # bars beside each other
@@ -199,7 +215,7 @@ def _draw(ax, curve):
         )
         handles[LABELS[order]] = line
         dashed = {"color": look[order]["color"], "linestyle": "--", "linewidth": 1}
-        ax.plot(places, inductive["uar"], **dashed)
+        ax.plot(places, inductive["uar"].reindex(adaptive.index), **dashed)
     label = "inductive, same utterances"
     handles[label] = ax.plot([], [], color=GREY, linestyle="--", label=label)[0]
     ax.set_xticks(range(len(lasts)), [_range(*bounds) for bounds in lasts.items()])

@@ -6,6 +6,7 @@ colour and marker in all figures of a comparison. matplotlib is imported at the 
 drawing.
 """
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import pandas as pd
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.utils.multiclass import unique_labels
+
+from .._validation._parameters import check_parameter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,6 +68,7 @@ class Display:
             This display. Its `ax_` are the axes and its `figure_` is the figure.
         """
         ax = new_axes(type(self).__name__, size=self._size()) if ax is None else ax
+        check_figure(ax, "ax")
         self._draw(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
@@ -84,6 +88,23 @@ def require_matplotlib(caller):
             f"{caller} needs matplotlib, which is not installed; add it by "
             "`pip install 'advser[plots]'`."
         )
+
+
+def by_name(values, name):
+    """Return a dict of one value at least; a single value has no name."""
+    values = values if isinstance(values, Mapping) else {"": values}
+    if not values:
+        raise ValueError(f"`{name}` has 0 entries; pass one at least.")
+    return values
+
+
+def check_figure(value, name):
+    """Raise a ValueError unless this is a figure, or axes for the name "ax"."""
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+    kinds = [Axes] if name == "ax" else [Figure, SubFigure]
+    check_parameter(value, name, *kinds)
 
 
 def new_axes(caller, n_axes=1, size=(WIDTH, 4.2)):

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import pandas as pd
 
+from .._validation._parameters import check_parameter
 from ..evaluation import CrossCorpusComparison
-from ._base import RED, plain, require_matplotlib
+from ..evaluation._arguments import check_choices
+from ._base import RED, check_figure, plain, require_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
@@ -92,16 +94,12 @@ class CrossCorpusDisplay:
         ValueError
             If the comparison has no results of an estimator.
         """
+        check_parameter(comparison, "comparison", CrossCorpusComparison)
         summary = comparison.summary(confidence_level)
         names = summary.index.get_level_values("estimator")
         if estimators is not None:
-            unknown = [name for name in estimators if name not in names]
-            if unknown:
-                raise ValueError(
-                    f"`estimators` has {unknown[0]!r}, and the comparison has results "
-                    f"of {list(names.unique())}."
-                )
-            summary = summary[names.isin(estimators)]
+            drawn = check_choices(estimators, "estimators", names.unique())
+            summary = summary[names.isin(drawn)]
         return cls(summary, confidence_level).plot(figure)
 
     def plot(self, figure: Figure | SubFigure | None = None) -> Self:
@@ -130,6 +128,7 @@ class CrossCorpusDisplay:
 
             size = width * n_columns + 0.6, height * n_rows + 0.8
             figure = pyplot.figure(figsize=size, layout="constrained")
+        check_figure(figure, "figure")
         axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
         self.axes_ = axes[: len(panels)]
         for ax in axes[len(panels) :]:

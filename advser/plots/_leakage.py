@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Self
 
 import pandas as pd
 
+from .._validation._parameters import Number, check_parameter
 from ..evaluation import Comparison
 from ._base import (
     GREY,
@@ -14,6 +16,7 @@ from ._base import (
     Display,
     OptionalAxes,
     add_grid,
+    by_name,
     legend_above,
     mark_style,
     style_of,
@@ -234,14 +237,18 @@ class WeightDisplay(ProbedDisplay):
         """
         leakage, chance, raw = leakage_of(comparison, probe, asked)
         table, measure = comparison.by_seed().join(leakage), comparison.measure
-        known = table.index.unique("estimator")
+        known = list(table.index.unique("estimator"))
         rows = []
-        for objective, estimators in objectives.items():
-            for weight, name in estimators.items():
+        check_parameter(objectives, "objectives", Mapping)
+        for objective, estimators in by_name(objectives, "objectives").items():
+            here = f"objectives[{objective!r}]"
+            check_parameter(estimators, here, Mapping)
+            for weight, name in by_name(estimators, here).items():
+                check_parameter(weight, f"weight in {here}", Number(Real, None))
                 if name not in known:
                     raise ValueError(
                         f"`objectives` names {name!r}, and the comparison has results "
-                        f"of {list(known)}."
+                        f"of {known}."
                     )
                 found = table.loc[name, [measure, "leakage"]]
                 rows.append((objective, weight, *found.mean(), *found.std()))
@@ -286,6 +293,9 @@ class WeightDisplay(ProbedDisplay):
 
 def leakage_of(comparison, probe, asked):
     """Return the leakage by estimator and seed, chance, and that of raw features."""
+    check_parameter(comparison, "comparison", Comparison)
+    check_parameter(probe, "probe", str)
+    check_parameter(asked, "asked", str)
     found = comparison.leakage
     rows = found[(found["probe"] == probe) & (found["asked"] == asked)]
     if rows.empty:

@@ -10,11 +10,19 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
-from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from .._routing import call
-from .._validation._arrays import check_array_named, check_labels
+from .._validation._arrays import check_array_named, check_labels, check_magnitude
+from .._validation._parameters import (
+    COUNT,
+    SEED,
+    StrOptions,
+    check_estimator,
+    check_parameter,
+    check_table,
+)
+from ..speakers._enrolment import steps_of
 from ._base import (
     BLUE,
     COLORS,
@@ -22,6 +30,7 @@ from ._base import (
     WIDTH,
     Display,
     OptionalAxes,
+    check_figure,
     despine,
     height_of,
     label_rows,
@@ -65,8 +74,9 @@ class TrainingDisplay(Display):
 
         Parameters
         ----------
-        estimator : estimator or Pipeline
-            Fitted estimator of this package, or a pipeline that ends with one.
+        estimator : estimator, Pipeline or search
+            Fitted estimator of this package, or a pipeline or search that ends with
+            one.
 
         ax : matplotlib Axes, default: those of a new figure
 
@@ -74,7 +84,8 @@ class TrainingDisplay(Display):
         -------
         display : TrainingDisplay
         """
-        last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+        last = steps_of(estimator)[-1]
+        check_estimator(last, "estimator", "history_")
         return cls(last.history_).plot(ax)
 
     def _draw(self, ax):
@@ -179,26 +190,33 @@ class EmbeddingDisplay:
         ValueError
             If `method` is unknown or an array has the wrong length.
         """
-        embedding = check_array_named(embedding, "embedding")
+        check_parameter(method, "method", StrOptions({"tsne", "pca"}))
+        check_parameter(random_state, "random_state", SEED, None)
+        embedding = check_array_named(
+            embedding, "embedding", ensure_min_samples=2, ensure_min_features=2
+        )
         y, speakers = (
             check_labels(labels, name, len(embedding), rows_of="embedding")
             for name, labels in (("y", y), ("speakers", speakers))
         )
-        embedding = StandardScaler().fit_transform(embedding)
+        check_magnitude(embedding, "embedding")
+        scaled = StandardScaler().fit_transform(embedding)
+        if not scaled.any():
+            raise ValueError(
+                f"`embedding` has {len(scaled)} equal rows; pass rows that differ."
+            )
         if method == "pca":
-            pca = PCA(2, svd_solver="full").fit(embedding)
-            points = pca.transform(embedding)
+            pca = PCA(2, svd_solver="full").fit(scaled)
+            points = pca.transform(scaled)
             names = tuple(
                 f"Principal component {number} ({share:.0%} of the variance)"
                 for number, share in enumerate(pca.explained_variance_ratio_, start=1)
             )
-        elif method == "tsne":
-            perplexity = min(30, (len(embedding) - 1) / 3)
-            tsne = TSNE(2, init="pca", perplexity=perplexity, random_state=random_state)
-            points = tsne.fit_transform(embedding)
-            names = ("t-SNE 1", "t-SNE 2")
         else:
-            raise ValueError(f"`method` is {method!r}; it must be 'tsne' or 'pca'.")
+            perplexity = min(30, (len(scaled) - 1) / 3)
+            tsne = TSNE(2, init="pca", perplexity=perplexity, random_state=random_state)
+            points = tsne.fit_transform(scaled)
+            names = ("t-SNE 1", "t-SNE 2")
         return cls(points, y, speakers, names).plot(axes)
 
     @classmethod
@@ -252,6 +270,10 @@ class EmbeddingDisplay:
         """
         if axes is None:
             axes = new_axes("EmbeddingDisplay", 2, (1.2 * WIDTH, 4.6))
+        if np.shape(axes) != (2,):
+            raise ValueError(f"`axes` must hold two Axes of matplotlib; got {axes!r}.")
+        for ax in axes:
+            check_figure(ax, "ax")
         size = 28 if len(self.points) < MANY else 14
         panels = {"speaker": self.speakers, "emotion": self.y}
         for ax, (title, labels) in zip(axes, panels.items(), strict=True):
@@ -330,8 +352,16 @@ class ExplanationDisplay(Display):
         -------
         display : ExplanationDisplay
         """
+        columns = ["feature", "code", "attribution", "share"]
+        check_table(explanation, columns, "explanation", n_rows=1)
+        check_parameter(n_features, "n_features", COUNT)
         sizes = explanation.assign(size=explanation["attribution"].abs())
         attributions = sizes.pivot_table("size", "feature", "code", sort=False)
+        if not {"emotion", "speaker"} <= set(attributions):
+            raise ValueError(
+                "`explanation` has attributions to the codes "
+                f"{list(attributions)}; it needs those to 'emotion' and 'speaker'."
+            )
         order = attributions.sum(axis=1).sort_values(ascending=False, kind="stable")
         shares = explanation.groupby("code")["share"].mean()
         return cls(attributions.loc[order.index[:n_features]], shares).plot(ax)
@@ -357,6 +387,7 @@ class ExplanationDisplay(Display):
         -------
         display : ExplanationDisplay
         """
+        check_estimator(estimator, "estimator", "explain")
         return cls.from_explanation(estimator.explain(X), **options)
 
     def _draw(self, ax):

@@ -1,13 +1,15 @@
 """Figures of predicted ratings."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
-from ..metrics import concordance_correlation
+from .._validation._parameters import Number, check_estimator, check_parameter
+from ..metrics import concordance_correlation, rated_columns
 from ._base import BLUE, GREY, Display, OptionalAxes, despine, plain
 
 MANY = 1000  # dots; a vector file of more is large
@@ -67,9 +69,13 @@ class RatingDisplay(Display):
         -------
         display : RatingDisplay
         """
-        y_true, y_pred = np.asarray(y_true, float), np.asarray(y_pred, float)
-        known = ~np.isnan(y_true)
-        return cls(y_true[known], y_pred[known], name).plot(ax)
+        targets = rated_columns(y_true, y_pred)
+        if len(targets) > 1 or not len(targets[0][0]):
+            raise ValueError(
+                f"`y_true` has {len(targets)} targets, the first with "
+                f"{len(targets[0][0])} ratings; pass the ratings of one target."
+            )
+        return cls(*targets[0], name).plot(ax)
 
     @classmethod
     def from_estimator(
@@ -104,11 +110,10 @@ class RatingDisplay(Display):
         -------
         display : RatingDisplay
         """
-        y_true, y_pred = (
-            np.atleast_2d(np.asarray(values, float).T)[column]
-            for values in (y, estimator.predict(X))
-        )
-        return cls.from_predictions(y_true, y_pred, **options)
+        check_estimator(estimator, "estimator", "predict")
+        targets = rated_columns(y, estimator.predict(X))
+        check_parameter(column, "column", Number(Integral, 0, len(targets)))
+        return cls.from_predictions(*targets[column], **options)
 
     def _size(self):
         return 4.6, 4.6

@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
+from .._validation._parameters import check_parameter
 from ..evaluation import Comparison
 from ._base import (
     GREY,
@@ -79,6 +80,7 @@ class ComparisonDisplay(Display):
         -------
         display : ComparisonDisplay
         """
+        check_parameter(comparison, "comparison", Comparison)
         results = with_looks(comparison.by_seed().reset_index("seed"), comparison)
         return cls(results, comparison.by_speaker(), comparison.measure).plot(ax)
 
@@ -163,6 +165,7 @@ class IntervalDisplay(Display):
         -------
         display : IntervalDisplay
         """
+        check_parameter(comparison, "comparison", Comparison)
         measure = comparison.measure
         summary = comparison.summary(confidence_level).dropna(subset=measure)
         summary = with_looks(summary, comparison)
@@ -235,7 +238,13 @@ class DifferenceDisplay(Display):
         -------
         display : DifferenceDisplay
         """
+        check_parameter(comparison, "comparison", Comparison)
         table = comparison.pairwise(baseline, confidence_level=confidence_level)
+        if table.empty:
+            raise ValueError(
+                "`comparison` has no two estimators of one kind to compare, for "
+                f"`baseline={baseline!r}`; it has {list(comparison.kinds().index)}."
+            )
         return cls(with_looks(table, comparison), confidence_level).plot(ax)
 
     def _size(self):

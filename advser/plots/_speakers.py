@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 
 from .._routing import call
 from .._validation._arrays import check_labels
+from .._validation._parameters import check_table
 from ..evaluation import enrollment_curve
 from ..metrics import speaker_uar
 from ..speakers import SpeakerConfounding, speaker_confounding
@@ -22,6 +23,7 @@ from ._base import (
     Display,
     OptionalAxes,
     add_grid,
+    by_name,
     height_of,
     label_rows,
     legend_above,
@@ -88,7 +90,7 @@ class SpeakerRecallDisplay(Display):
         recall = speaker_uar(y_true, y_pred, speakers=speakers)
         n_rows = np.shape(y_true)[0]
         speakers = check_labels(speakers, "speakers", n_rows, rows_of="y_true")
-        n_samples = pd.Series(speakers).value_counts().loc[recall.index]
+        n_samples = pd.Series(speakers).value_counts().reindex(recall.index)
         return cls(recall, n_samples).plot(ax)
 
     @classmethod
@@ -134,7 +136,8 @@ class SpeakerRecallDisplay(Display):
         ax.hlines(range(len(recall)), 0, recall, color="0.85", linewidth=1)
         ax.plot(recall, range(len(recall)), "o", color=BLUE, markersize=6)
         ax.axvline(recall.mean(), color=GREY, linestyle="--", linewidth=1)
-        label_rows(ax, [f"{name} ({self.n_samples[name]})" for name in recall.index])
+        counts = self.n_samples.reindex(recall.index)  # a name may be a boolean
+        label_rows(ax, [f"{name} ({count})" for name, count in counts.items()])
         ax.invert_yaxis()
         ax.set(xlim=(0, 1.02), ylabel="Speaker (number of utterances)")
         mean = f"(dashed: mean over speakers, {recall.mean():.2f})"
@@ -197,7 +200,7 @@ class ConfoundingDisplay(Display):
             ascending=[True, False, False],
             kind="stable",
         )["speaker"]
-        counts = self.confounding.counts[order]
+        counts = self.confounding.counts.reindex(columns=order)
         emotions, n_speakers = counts.index, counts.shape[1]
         shares = counts / counts.sum()
         look = {"cmap": "Blues", "aspect": "auto", "interpolation": "nearest"}
@@ -266,7 +269,10 @@ class EnrollmentDisplay(Display):
         -------
         display : EnrollmentDisplay
         """
-        return cls(curves if isinstance(curves, Mapping) else {"": curves}).plot(ax)
+        curves = by_name(curves, "curves")
+        for curve in curves.values():
+            check_table(curve, ["k", "uar", "transductive"], "curves", n_rows=1)
+        return cls(curves).plot(ax)
 
     @classmethod
     def from_estimator(
@@ -302,20 +308,21 @@ class EnrollmentDisplay(Display):
         -------
         display : EnrollmentDisplay
         """
-        estimators = estimator if isinstance(estimator, Mapping) else {"": estimator}
         curves = {
             name: enrollment_curve(one, X, y, speakers, **options)
-            for name, one in estimators.items()
+            for name, one in by_name(estimator, "estimator").items()
         }
         return cls(curves).plot(ax)
 
     def _draw(self, ax):
-        numbers = pd.unique(np.concatenate([c["k"] for c in self.curves.values()]))
+        # A file with an "all" has the numbers as texts.
+        curves = {n: c.assign(k=c["k"].astype(str)) for n, c in self.curves.items()}
+        numbers = pd.unique(np.concatenate([c["k"] for c in curves.values()]))
         numbers = sorted(numbers, key=lambda k: np.inf if k == "all" else int(k))
         step = min(0.12, 0.7 / len(self.curves))  # between bars beside each other
         transductive = False
         for i, (name, style) in enumerate(styles(self.curves).items()):
-            groups = self.curves[name].groupby("k", sort=False)
+            groups = curves[name].groupby("k", sort=False)
             table = groups["uar"].agg(["mean", "std"]).fillna(0)
             side = step * (i - (len(self.curves) - 1) / 2)
             table["place"] = [numbers.index(k) + side for k in table.index]

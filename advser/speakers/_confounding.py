@@ -113,7 +113,7 @@ def speaker_confounding(
     y = check_labels(y, "y", n_rows)
     speakers = check_labels(speakers, "speakers", n_rows, rows_of="y")
     counts = pd.crosstab(y, speakers, rownames=["emotion"], colnames=["speaker"])
-    counts = counts[pd.unique(speakers)]
+    counts = counts.reindex(columns=pd.unique(speakers))  # which may be booleans
     n_samples, n_emotions = counts.sum(), (counts > 0).sum()
     by_speaker = pd.DataFrame(
         {

@@ -94,7 +94,7 @@ def enroll(
     return estimator
 
 
-def split_at_scaler(estimator, *, unfitted=False):
+def split_at_scaler(estimator, *, unfitted=False, name="estimator"):
     """Return the steps before the scaler, the scaler, and a list of the steps after it.
 
     The steps before are a pipeline, or None where there are none. Of a search they are
@@ -102,11 +102,11 @@ def split_at_scaler(estimator, *, unfitted=False):
     """
     steps = steps_of(estimator, unfitted)
     for number, step in enumerate(steps):
-        if hasattr(step, "enroll"):
+        if hasattr(step, "enroll") and not isinstance(step, type):
             front = pipeline_of(steps[:number]) if number else None
             return front, step, steps[number + 1 :]
     raise ValueError(
-        f"`estimator` is a {type(estimator).__name__}, and no step has `enroll`; put a "
+        f"`{name}` is a {type(estimator).__name__}, and no step has `enroll`; put a "
         "SpeakerScaler before the classifier, as in `make_pipeline(SpeakerScaler(), "
         "AdversarialSER())`."
     )

@@ -20,7 +20,13 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation._arrays import check_labels, check_rows, check_speakers, encode
+from .._validation._arrays import (
+    check_labels,
+    check_magnitude,
+    check_rows,
+    check_speakers,
+    encode,
+)
 from .._validation._parameters import NOT_NEGATIVE, POSITIVE, Options, StrOptions
 from ..exceptions import NoSpeakersWarning
 from ._adaptation import choose, running
@@ -298,7 +304,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If a parameter, X or the length of another array is wrong, a row has no
             speaker, or y has no classes while `balance` needs them.
         """
-        X = check_rows(self, X, reset=True, dtype=DTYPES)
+        X = self._check_rows(X, reset=True)
         speakers = check_speakers(speakers, groups, len(X))
         if speakers is None:
             warn(
@@ -475,7 +481,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             neutral offset.
         """
         check_is_fitted(self)
-        X = check_rows(self, X, dtype=DTYPES)
+        X = self._check_rows(X)
         codes, names = encode(check_labels(speakers, "speakers", len(X)))
         X, is_neutral = move_neutral(X, neutral, self.neutral_offset_, self.neutral)
         position, known = self._look_up(names)
@@ -489,6 +495,12 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             part[position] = new
         self._store(whole)
         return self
+
+    def _check_rows(self, X, reset=False):
+        """Return the features as an array whose moments are finite."""
+        X = check_rows(self, X, reset=reset, dtype=DTYPES)
+        check_magnitude(X, "X")
+        return X
 
     @property
     def _must_balance(self) -> bool:
@@ -537,7 +549,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _statistics(self, X, speakers, groups, *, fallbacks):
         """Return the checked rows, with mean and scale of the speaker of each."""
         check_is_fitted(self)
-        X = check_rows(self, X, dtype=DTYPES)
+        X = self._check_rows(X)
         labels = check_speakers(speakers, groups, len(X), allow_missing=True)
         if labels is None:
             labels = np.full(len(X), None)

@@ -12,7 +12,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._routing import call
-from .._validation._arrays import check_rows
+from .._validation._arrays import check_labels
+from .._validation._parameters import check_estimator
 from .._validation._paths import check_file, check_path
 from ._enrolment import pipeline_of, split_at_scaler
 from ._moments import Moments
@@ -78,7 +79,7 @@ class Session:
     """
 
     def __init__(self, model: BaseEstimator) -> None:
-        front, scaler, rest = split_at_scaler(model)
+        front, scaler, rest = split_at_scaler(model, name="model")
         check_is_fitted(scaler)
         if not isinstance(scaler, SpeakerScaler) or scaler.unknown != "adapt":
             kind = getattr(scaler, "unknown", type(scaler).__name__)
@@ -166,6 +167,7 @@ class Session:
         KeyError
             If the session has no statistics of the speaker.
         """
+        speaker = _name_of(speaker)
         with self._lock:
             if speaker not in self._states:
                 raise KeyError(
@@ -184,12 +186,14 @@ class Session:
             not end with it.
         """
         with self._lock:
-            # A NumPy scalar is stored as the number that it is.
-            names = json.dumps(self.speakers_, default=lambda name: name.item())
+            names = json.dumps(self.speakers_)
             states = list(self._states.values()) or [Moments(*[np.empty((0, 0))] * 3)]
         counts, means, variances = map(np.concatenate, zip(*states))
+        replaced = check_path(path, "path")
+        if not replaced.parent.is_dir():
+            raise FileNotFoundError(f"The folder of {path} does not exist; make it.")
         np.savez(
-            check_path(path, "path"),
+            replaced,
             speakers=np.array(names),
             model=self._fingerprint(),
             counts=counts,
@@ -214,13 +218,17 @@ class Session:
         ValueError
             If the file is no such file, or of a session with another fitted model.
         """
+        file = check_file(path, "path")
         try:
-            with np.load(check_file(path, "path"), allow_pickle=False) as stored:
-                names = json.loads(str(stored["speakers"]))
+            with np.load(file, allow_pickle=False) as stored:
+                names = [_name_of(name) for name in json.loads(str(stored["speakers"]))]
                 model = stored["model"]
-                parts = [stored[field] for field in Moments._fields]
-        except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path} is no file of a session: {error}") from error
+                parts = [stored[field].astype(float) for field in Moments._fields]
+        except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"{path} is no file of a session, or damaged "
+                f"({type(error).__name__}); pass one that `save` has written."
+            ) from error
         expected = self._fingerprint()
         if model.shape != expected.shape or not np.array_equal(model, expected):
             raise ValueError(
@@ -230,6 +238,10 @@ class Session:
         sizes = [(len(names), 1), *2 * [(len(names), expected.shape[1])]]
         if names and [part.shape for part in parts] != sizes:
             raise ValueError(f"{path} is damaged: it has {[p.shape for p in parts]}.")
+        if not all(np.isfinite(part).all() for part in parts) or min(
+            part.min(initial=0) for part in parts[::2]
+        ):
+            raise ValueError(f"{path} is damaged: it has a negative variance or NaN.")
         with self._lock:
             self._states = {
                 name: Moments(*(part[[row]] for part in parts))
@@ -247,8 +259,9 @@ class Session:
     def _answer(self, method, X, speaker):
         if self._front is not None:
             X = call(self._front, "transform", X, speakers=None)
-        scaler = self._scaler
-        X = check_rows(scaler, X, dtype=[np.float64, np.float32])
+        scaler, speaker = self._scaler, _name_of(speaker)
+        check_estimator(self._rest, "model", method)
+        X = scaler._check_rows(X)
         with self._lock:
             known = self._states.get(speaker)
             if known is None:
@@ -258,3 +271,10 @@ class Session:
             result = getattr(self._rest, method)(rows)
             self._states[speaker] = Moments(*(part[-1:] for part in after))
         return result
+
+
+def _name_of(speaker):
+    """Return a speaker as the str, int or bool that it is, None if missing."""
+    if isinstance(speaker, list | tuple | dict | set | np.ndarray) or np.ndim(speaker):
+        raise ValueError(f"`speaker` must be one str or int, or None; got {speaker!r}.")
+    return check_labels([speaker], "speaker", 1, allow_missing=True).tolist()[0]
