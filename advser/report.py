@@ -214,13 +214,13 @@ def draw_intervals(finished, measure, confidence_level):
     display = IntervalDisplay(finished, confidence_level, measure)
     figure = fit_figure(display.plot(new_figure().add_subplot()))
     scores = finished[measure]
-    mean = ", a mean over seeds" if finished["seeds"].max() > 1 else ""
+    mean = ", averaged over the seeds" if finished["seeds"].max() > 1 else ""
     return image(
         figure,
         f"{MEASURES[measure]} of each estimator with its interval; the highest is "
         f"{scores.max():.3f}, of {scores.idxmax()}",
-        f"Mark: all test utterances together{mean}. Bar: interval by bootstrap over "
-        "speakers.",
+        f"A mark is the score of all test utterances together{mean}. A bar is the "
+        "bootstrap interval over speakers.",
     )
 
 
@@ -255,7 +255,7 @@ def draw_differences(pairs, measure, confidence_level):
         figure,
         f"Differences of {len(pairs)} pairs in {measure.upper()}; {n_significant} have "
         "a corrected p-value below 0.05",
-        "Intervals are not corrected, p-values are.",
+        "The p-values are corrected for multiple tests; the intervals are not.",
     )
 
 
@@ -294,8 +294,8 @@ def leakage_of(comparison, finished):
     kinds = comparison.kinds().reindex(table.index, fill_value="")
     alt = f"Leakage by the {probe} probe against {comparison.measure.upper()}, for each"
     caption = (
-        "Upper left is better: more of the emotion, less of the speaker. Utterances "
-        "held out of the training, of training speakers."
+        "The best estimators are at the top left: a high score and a low leakage. The "
+        "leakage is that of utterances of training speakers that were held out."
     )
     return {
         "figure": image(fit_figure(display), f"{alt} estimator", caption),
