@@ -25,6 +25,7 @@ from .plots._base import (
     draw_confusion_matrix,
     fit_figure,
     new_figure,
+    p_text,
     plain,
     require_matplotlib,
 )
@@ -196,10 +197,10 @@ def finding_of(best, pairs):
         row, value = own.iloc[0], f"{effects.iloc[0]:{form}}{unit}"
         other = row["other"] if row["estimator"] == best else row["estimator"]
         verdict = "significant" if row["p_holm"] < 0.05 else "not significant"
-        p_value = f"corrected p-value {row['p_holm']:.3f}"
+        p_value = f"corrected p-value {p_text(row['p_holm'])}"
         return f"the difference from {other}, {value}, is {verdict} ({p_value})"
     n_better = ((own["p_holm"] < 0.05) & (effects > 0)).sum()
-    return f"significantly better than {n_better} of the {len(own)} others"
+    return f"significantly better than {n_better or 'none'} of the {len(own)} others"
 
 
 def effect_of(pairs):
@@ -269,7 +270,7 @@ def pair_table(pairs, confidence_level):
         f"{confidence_level:.0%} interval": interval,
     }
     for column, name in (("p_value", "p"), ("p_holm", "p, corrected")):
-        table[name] = ["< 0.001" if p < 0.001 else f"{p:.3f}" for p in pairs[column]]
+        table[name] = [p_text(p) for p in pairs[column]]
     table = pd.DataFrame(table).set_index(pairs["estimator"])
     return table_of(table, pairs["kind"], text=["compared with"])
 

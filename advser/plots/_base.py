@@ -40,6 +40,7 @@ __all__ = [
     "mark_style",
     "new_axes",
     "new_figure",
+    "p_text",
     "plain",
     "readable",
     "require_matplotlib",
@@ -148,6 +149,11 @@ def wrapped(name):
     """Return a name as a text of a figure, in lines if it is long."""
     lines = str(name).replace("_", "_ ").split("\n")  # broken after an underscore, too
     return plain("\n".join(fill(line, LONGEST) for line in lines).replace("_ ", "_"))
+
+
+def p_text(p_value):
+    """Return a p-value as text, which is never zero."""
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def style_of(number):
@@ -323,4 +329,4 @@ def draw_confusion_matrix(y_true, y_pred, title, ax):
         ax=ax,
     )
     ax.set(xlabel="Predicted emotion", ylabel="True emotion (rows sum to 1)")
-    ax.set_title(plain(title), fontsize="medium")
+    ax.set_title(wrapped(title), fontsize="medium")
