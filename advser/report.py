@@ -26,6 +26,7 @@ from .plots._base import (
     draw_confusion_matrix,
     fit_figure,
     new_figure,
+    p_text,
     plain,
     require_matplotlib,
 )
@@ -197,10 +198,10 @@ def finding_of(best, pairs):
         row, value = own.iloc[0], f"{effects.iloc[0]:{form}}{unit}"
         other = row["other"] if row["estimator"] == best else row["estimator"]
         verdict = "significant" if row["p_holm"] < 0.05 else "not significant"
-        p_value = f"corrected p-value {row['p_holm']:.3f}"
+        p_value = f"corrected p-value {p_text(row['p_holm'])}"
         return f"the difference from {other}, {value}, is {verdict} ({p_value})"
     n_better = ((own["p_holm"] < 0.05) & (effects > 0)).sum()
-    return f"significantly better than {n_better} of the {len(own)} others"
+    return f"significantly better than {n_better or 'none'} of the {len(own)} others"
 
 
 def effect_of(pairs):
@@ -215,13 +216,13 @@ def draw_intervals(finished, measure, confidence_level):
     display = IntervalDisplay(finished, confidence_level, measure)
     figure = fit_figure(display.plot(new_figure().add_subplot()))
     scores = finished[measure]
-    mean = ", a mean over seeds" if finished["seeds"].max() > 1 else ""
+    mean = ", averaged over the seeds" if finished["seeds"].max() > 1 else ""
     return image(
         figure,
         f"{MEASURES[measure]} of each estimator with its interval; the highest is "
         f"{scores.max():.3f}, of {scores.idxmax()}",
-        f"Mark: all test utterances together{mean}. Bar: interval by bootstrap over "
-        "speakers.",
+        f"A mark is the score of all test utterances together{mean}. A bar is the "
+        "bootstrap interval over speakers.",
     )
 
 
@@ -256,7 +257,7 @@ def draw_differences(pairs, measure, confidence_level):
         figure,
         f"Differences of {len(pairs)} pairs in {measure.upper()}; {n_significant} have "
         "a corrected p-value below 0.05",
-        "Intervals are not corrected, p-values are.",
+        "The p-values are corrected for multiple tests; the intervals are not.",
     )
 
 
@@ -270,7 +271,7 @@ def pair_table(pairs, confidence_level):
         f"{confidence_level:.0%} interval": interval,
     }
     for column, name in (("p_value", "p"), ("p_holm", "p, corrected")):
-        table[name] = ["< 0.001" if p < 0.001 else f"{p:.3f}" for p in pairs[column]]
+        table[name] = [p_text(p) for p in pairs[column]]
     table = pd.DataFrame(table).set_index(pairs["estimator"])
     return table_of(table, pairs["kind"], text=["compared with"])
 
@@ -295,8 +296,8 @@ def leakage_of(comparison, finished):
     kinds = comparison.kinds().reindex(table.index, fill_value="")
     alt = f"Leakage by the {probe} probe against {comparison.measure.upper()}, for each"
     caption = (
-        "Upper left is better: more of the emotion, less of the speaker. Utterances "
-        "held out of the training, of training speakers."
+        "The best estimators are at the top left: a high score and a low leakage. The "
+        "leakage is that of utterances of training speakers that were held out."
     )
     return {
         "figure": image(fit_figure(display), f"{alt} estimator", caption),

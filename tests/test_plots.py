@@ -605,3 +605,10 @@ def test_names_with_dollars_are_drawn_as_they_are(toy):
     }
     assert {(name, False) for name in names.values()} <= drawn
     assert not any(is_formula for _, is_formula in drawn)
+
+
+def test_confusion_matrix_breaks_a_long_title_into_lines():
+    ax, y = axes(), ["anger", "fear"]
+    draw_confusion_matrix(y, y, "autoencoder, per speaker (transductive)\nUAR 1.00", ax)
+    lines = ["autoencoder, per speaker", "(transductive)", "UAR 1.00"]
+    assert ax.get_title().split("\n") == lines

@@ -151,8 +151,10 @@ def test_best_of_several_is_compared_with_all_that_it_was_tested_against():
         }
     )
     assert finding_of("b", pairs) == "significantly better than 2 of the 2 others"
-    assert finding_of("a", pairs) == "significantly better than 0 of the 2 others"
+    assert finding_of("a", pairs) == "significantly better than none of the 2 others"
     assert finding_of("d", pairs) == ""
+    one = pd.DataFrame({**pairs.iloc[:1], "p_holm": 0.0002})
+    assert "is significant (corrected p-value < 0.001)" in finding_of("b", one)
 
 
 def test_report_of_ratings_shows_each_target(toy, tmp_path):

@@ -140,6 +140,11 @@ def wrapped(name):
     return plain("\n".join(fill(line, LONGEST) for line in lines).replace("_ ", "_"))
 
 
+def p_text(p_value):
+    """Return a p-value as text, which is never zero."""
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
 def style_of(number):
     """Return the colour and the marker of a number; 50 of them differ."""
     tens, color = divmod(number, len(COLORS))
@@ -313,4 +318,4 @@ def draw_confusion_matrix(y_true, y_pred, title, ax):
         ax=ax,
     )
     ax.set(xlabel="Predicted emotion", ylabel="True emotion (rows sum to 1)")
-    ax.set_title(plain(title), fontsize="medium")
+    ax.set_title(wrapped(title), fontsize="medium")

@@ -21,6 +21,7 @@ from ._base import (
     legend_above,
     looks,
     mark_style,
+    p_text,
     style_of,
 )
 
@@ -270,9 +271,9 @@ def with_looks(table, comparison):
     for row in table.itertuples():
         first, other = label[row.estimator], f"− {label[row.other]}"
         is_short = len(first) + len(other) < 20  # the p-value has ten characters
-        is_tiny = row.p_holm < 0.001
-        p_value = "<\xa00.001" if is_tiny else f"=\xa0{row.p_holm:.3f}"
-        names.append(f"{first}{' ' if is_short else chr(10)}{other} (p\xa0{p_value})")
+        p_value = p_text(row.p_holm)
+        p_value = f"(p {'' if '<' in p_value else '= '}{p_value})".replace(" ", "\xa0")
+        names.append(f"{first}{' ' if is_short else chr(10)}{other} {p_value}")
     return table.assign(label=names, number=found["number"][table["estimator"]].array)
 
 
