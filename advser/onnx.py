@@ -187,13 +187,16 @@ def _of_ours(steps, dtype, last):
     example = torch.from_numpy(np.zeros((2, steps[0].n_features_in_), dtype))
     try:
         with _quiet():
-            program = torch.onnx.export(
+            # Exported here, because some versions of torch.onnx would otherwise trace
+            # what cannot be exported, and keep one branch of an `if`.
+            graph = torch.export.export(
                 nn.Sequential(*modules).eval(),
                 (example,),
-                dynamo=True,
                 dynamic_shapes=({0: torch.export.Dim("n")},),
-                opset_version=OPSETS[""],
-                verbose=False,
+                strict=False,
+            )
+            program = torch.onnx.export(
+                graph, dynamo=True, opset_version=OPSETS[""], verbose=False
             )
         (source,) = program.model_proto.graph.input
         if n_rows := source.type.tensor_type.shape.dim[0].dim_value:

@@ -374,14 +374,7 @@ def _replaced(value, kinds, change):
     return copy.deepcopy(value, {id(part): change(part) for part in parts})
 
 
-LEAVES = (
-    StepwiseNet,
-    Tensor,
-    torch.Generator,
-    torch.device,
-    torch.dtype,
-    pd.DataFrame,
-)
+LEAVES = (StepwiseNet, Tensor, torch.Generator, torch.device, torch.dtype, pd.DataFrame)
 
 
 def _pack(leaf):
@@ -487,9 +480,7 @@ def _restored_net(
     if device != "auto" and get_map_location(device).type != torch.device(device).type:
         estimator.device = "cpu"  # skorch has warned that there is no CUDA
     as_in_fit = copy.copy(estimator).set_params(
-        **settings,
-        early_stopping=patience is not None,
-        n_iter_no_change=patience or 1,
+        **settings, early_stopping=patience is not None, n_iter_no_change=patience or 1
     )
     net = as_in_fit._build_net(module, 1, order, noise).initialize()
     net.history.extend(json.loads(history))

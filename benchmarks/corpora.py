@@ -26,7 +26,6 @@ from tqdm import tqdm
 from advser import AdversarialSER, AutoencoderSER, SiameseSER
 from advser.datasets import load_emodb
 from advser.evaluation import compare
-from advser.objectives import ClosedForm
 
 CORPORA = {"emodb": "EmoDB", "korean": "Korean"}  # others are acronyms
 LINEAR = {
@@ -38,7 +37,7 @@ LINEAR = {
 NETWORKS = {
     "no adversary": AdversarialSER(None),
     "adversary in closed form": AdversarialSER(),
-    "closed form, weight 0.4": AdversarialSER(ClosedForm(0.4)),
+    "maximum entropy": AdversarialSER("entropy"),
     "gradient reversal": AdversarialSER("grl"),
     "autoencoder": AutoencoderSER(),
     "siamese network": SiameseSER(),

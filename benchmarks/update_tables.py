@@ -53,8 +53,15 @@ AIMS = {"emodb": 0.875, "ravdess": 0.62, "emovo": 0.41, "ased": 0.85, "korean": 
 AIM_LOSS, AIM_GAIN, AIM_LEAD = 0.005, 0.02, 0.01  # of unlabelled rows
 AIM_RANDOM, AIM_BLOCKS, MAY_LOSE = 0.08, 0.05, 0.01
 CORPORA = {"emodb": "EmoDB", "korean": "Korean"}  # others are acronyms
-
-
+README_COLUMNS = (0, 1, 2, 4, 6)  # of the table of the benchmark
+README_NOTES = """\
+UAR: unweighted average recall of all test utterances, leaving one speaker out at a
+time: mean ± standard deviation over the seeds, and 95 % confidence interval by
+bootstrap over the speakers. Leakage: balanced accuracy with which a logistic probe
+predicts the speaker from the embedding, or from the features of a baseline. Adaptive
+results use the test speaker's utterances up to the one that is scored, without the
+emotions; transductive results use all of them. Compare results of one kind with each
+other only. The documentation has more columns, and says how settings were chosen."""
 EARLIER = "earlier defaults"
 
 
@@ -93,17 +100,11 @@ def main(arguments):
         "docs/guide/defaults.rst": {
             "corpora": corpora_rst,
             "defaults": defaults_rst,
-            "variants": variants_rst,
-            "variants_nested": variants_nested_rst,
-            "closed_form": closed_form_rst,
+            "adversary_weights": adversary_weights_rst,
         },
         "docs/guide/distributed.rst": {"distributed_scaling": distributed_scaling_rst},
         "docs/guide/other_corpora.rst": {"auxiliary_corpora": auxiliary_corpora_rst},
         "docs/guide/refused.rst": {"refused": refused_rst},
-        "docs/guide/speaker_scaling.rst": {
-            "enrolment": enrolment_rst,
-            "enrolment_variants": enrolment_variants_rst,
-        },
         "docs/speed.rst": {
             "fit_speed": fit_speed_rst,
             "search_speed": search_speed_rst,
@@ -111,7 +112,6 @@ def main(arguments):
             "memory": memory_rst,
             "extraction_speed": extraction_speed_rst,
         },
-        "docs/guide/siamese.rst": {"calibration": calibration_rst},
         "docs/guide/autoencoder.rst": {"prior_weight": prior_weight_rst},
         "docs/guide/few_labels.rst": {
             "label_efficiency": label_efficiency_rst,
@@ -152,15 +152,23 @@ def replace(text, name, content, path):
 
 
 def benchmark_markdown():
-    table = (RESULTS / "emodb" / "table.md").read_text(encoding="utf-8").strip()
-    return "\n\n".join([table, NOTES, origin()])
+    rows = [[row[i] for i in README_COLUMNS] for row in benchmark_rows()]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    rows.insert(1, ["-" * width for width in widths])
+    lines = (" | ".join(map(str.ljust, row, widths)) for row in rows)
+    table = "\n".join(f"| {line} |" for line in lines)
+    return "\n\n".join([table, README_NOTES, origin()])
 
 
 def benchmark_rst():
+    return "\n\n".join([list_table(benchmark_rows()), NOTES, origin()])
+
+
+def benchmark_rows():
+    """Return the cells of the table, its header first."""
     lines = (RESULTS / "emodb" / "table.md").read_text(encoding="utf-8").splitlines()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
-    del rows[1]  # the rule below the header
-    return "\n\n".join([list_table(rows), NOTES, origin()])
+    return rows[:1] + rows[2:]  # without the rule below the header
 
 
 def origin():
@@ -421,6 +429,35 @@ def seeds_of(report):
     )
 
 
+def adversary_weights_rst():
+    """Return the leakage of each adversary by corpus, and its effect on the recall."""
+    report = report_of("adversary_weights")
+    found = {
+        corpus: pd.DataFrame(by_name).T for corpus, by_name in report["results"].items()
+    }
+    uar, leakage = (
+        pd.DataFrame({corpus: table[name] for corpus, table in found.items()})
+        for name in ("uar", "leakage")
+    )
+    change, left = uar - uar.iloc[0], leakage / leakage.iloc[0]
+    header = ["leakage", *map(corpus_name, found), "share left", "recall", "at worst"]
+    rows = [header]
+    for name in uar.index:
+        cells = [
+            f"{value:.2f}" for value in [*leakage.loc[name], left.loc[name].mean()]
+        ]
+        gains = [change.loc[name].mean(), change.loc[name].min()]
+        label = name if name == uar.index[0] else f"``{name}``"
+        rows.append([label, *cells, *(f"{gain:+.3f}" for gain in gains)])
+    note = (
+        "Leakage: balanced accuracy of a logistic probe for the speaker. Share left: "
+        "leakage divided by that without an adversary, mean over the corpora. Recall: "
+        "difference to no adversary, mean over the corpora, and the lowest. "
+        f"{report['settings']['seeds']} seeds, five folds by speaker."
+    )
+    return "\n\n".join([list_table(rows), fill(note, 96)])
+
+
 def confounding_rst():
     """Return the recall by objective and weight, with the difference to none."""
     report = report_of("confounding")
@@ -619,157 +656,6 @@ def defaults_rst():
     return "\n\n".join([list_table(rows), fill(note, 96)])
 
 
-VARIANT_COLUMNS = {
-    "global": ("EmoDB, global", "inner"),
-    "per speaker": ("EmoDB, per speaker", "inner"),
-    "URDU": ("URDU, global", "outer"),
-    "leakage": ("EmoDB, global", "leakage"),
-}
-CHOSEN = "clip=2, alpha=0.04, dropout=0"
-CLOSED_FORM = f"adversary='closed_form', {CHOSEN}"
-
-
-def variants_rst():
-    """Return recall and leakage of every variant of the network."""
-    report = report_of("variants")
-    rows = [["", *VARIANT_COLUMNS]]
-    group = None
-    for row in report["results"]:
-        if renamed(row["group"]) == CLOSED_FORM:
-            continue
-        if row["group"] != group:
-            group = row["group"]
-            rows.append([f"**{group}**", *("" for _ in VARIANT_COLUMNS)])
-        rows.append([renamed(row["variant"]), *variant_cells(row)])
-    note = "Bold rows state the common settings of the rows below."
-    return "\n\n".join([list_table(rows), f"{variant_note(report)} {note}"])
-
-
-def closed_form_rst():
-    """Return recall and leakage of the adversary in closed form, by its settings."""
-    report = report_of("variants")
-    rows = [["", *VARIANT_COLUMNS]]
-    for row in report["results"]:
-        group, variant = renamed(row["group"]), renamed(row["variant"])
-        if group == CLOSED_FORM:
-            rows.append([f"``ClosedForm({variant})``", *variant_cells(row)])
-        elif group == CHOSEN and variant == "adversary=None":
-            rows.insert(1, ["no adversary", *variant_cells(row)])
-        elif group == CHOSEN and variant == "unchanged":
-            rows.insert(1, ["``MaxEntropy(weight=0.5)``", *variant_cells(row)])
-    return "\n\n".join([list_table(rows), variant_note(report)])
-
-
-def variant_cells(row):
-    """Return the scores of a variant, by column."""
-    return [
-        over_seeds(row.get(column, {}), score)
-        for column, score in VARIANT_COLUMNS.values()
-    ]
-
-
-def variant_note(report):
-    """Return a description of the columns of variants."""
-    n_seeds = len(report["settings"]["seeds"])
-    return (
-        "Unweighted average recall, for EmoDB on the inner folds, and leakage, the "
-        "balanced accuracy of a\nlogistic probe for the speaker (EmoDB, global; chance "
-        f"0.10): mean ± standard deviation over\n{n_seeds} seeds."
-    )
-
-
-def variants_nested_rst():
-    """Return the recall of a nested choice among all variants."""
-    report = report_of("variants")
-    results = {
-        (renamed(row["group"]), renamed(row["variant"])): row
-        for row in report["results"]
-    }
-    columns = ["EmoDB, global", "EmoDB, per speaker"]
-    nested = report["nested"]
-    rows = [["", *columns]]
-    choice = [over_seeds(nested[column], "nested") for column in columns]
-    rows.append(["nested choice", *choice])
-    for label, group, name in (
-        ("the defaults", CLOSED_FORM, "weight=0.2, penalty=0.01"),
-        (CHOSEN, CHOSEN, "unchanged"),
-        (
-            "clip=None, alpha=0, dropout=0.3",
-            "clip=None, alpha=0, dropout=0.3",
-            "unchanged",
-        ),
-        ("linear SVM, C=0.01", "linear SVM, C=0.01", "unbounded"),
-        ("linear SVM, C=0.01, bound of 2", "linear SVM, C=0.01", "bound of 2"),
-    ):
-        row = results[group, name]
-        rows.append([label, *(over_seeds(row[column], "outer") for column in columns)])
-    n_networks = sum("SVC" not in row["steps"][-1] for row in report["results"])
-    note = (
-        "Unweighted average recall on EmoDB, leaving one speaker out: mean ± standard "
-        f"deviation over\n{len(report['settings']['seeds'])} seeds. The nested choice "
-        f"is among the {n_networks} networks of this page, for each speaker and seed. "
-        'Other\nsettings use ``adversary="entropy"``. Per speaker is transductive.'
-    )
-    return "\n\n".join([list_table(rows), note])
-
-
-def over_seeds(scores, name):
-    """Return a score and its standard deviation, or an empty cell."""
-    if name not in scores:
-        return ""
-    std = scores[f"{name}_std"]
-    return f"{scores[name]:.3f}" + ("" if std is None else f" ± {std:.3f}")
-
-
-def enrolment_rst():
-    """Return the recall by method and number of the utterances enrolled."""
-    report = report_of("enrolment")
-    settings = report["settings"]
-    tables = [
-        enrolment_table(report, "classifier", kind) for kind in ("any", "neutral")
-    ]
-    note = (
-        f"Unweighted average recall on {report['corpus']} by the number of enrolled "
-        "utterances, with any emotion\n(first table) or neutral (second table): mean ± "
-        f"standard deviation over {settings['repeats']} draws, for the\nnetworks with "
-        f"{settings['network_seeds']} seeds. The column *all* is transductive: it "
-        "scores the enrolled utterances. In the\nother columns enrolled utterances are "
-        f"not scored. All methods use\n``{settings['scaler']}``, and each "
-        "chooses\namong three settings by the speakers who are not left out."
-    )
-    return "\n\n".join([*tables, note])
-
-
-def enrolment_variants_rst():
-    """Return the recall by variant of the speaker statistics."""
-    report = report_of("enrolment_variants")
-    table = enrolment_table(report, "variant", "any", spread=False)
-    largest = max(row["std"] or 0 for row in report["results"])
-    note = (
-        f"Unweighted average recall on {report['corpus']} with utterances of any "
-        "emotion, logistic regression\n(C = 0.1), and ``clip=3`` unless stated "
-        f"otherwise: mean over {report['settings']['repeats']} draws. The standard "
-        f"deviation is\n{largest:.3f} at most."
-    )
-    return "\n\n".join([table, note])
-
-
-def enrolment_table(report, by, kind, *, spread=True):
-    """Return the recall by number, a row for each entry of the column `by`."""
-    cells = {}
-    for row in report["results"]:
-        if row["enrolled"] == kind:
-            std = f" ± {row['std']:.3f}" if spread and row["std"] is not None else ""
-            cells[renamed(row[by]), row["k"]] = f"{row['uar']:.3f}{std}"
-    counts = dict.fromkeys(k for _, k in cells)
-    header = [f"{kind} utterances", *map(str, counts)]
-    rows = [
-        [name, *(cells[name, k] for k in counts)]
-        for name in dict.fromkeys(name for name, _ in cells)
-    ]
-    return list_table([header, *rows])
-
-
 def distributed_scaling_rst():
     """Return the time of a search by models, rows and workers."""
     report = report_of("distributed_scaling")
@@ -912,34 +798,6 @@ def machine_of(report):
         f"{machine['cpus']} cores, Python {machine['python']}, {packages}; "
         f"rounds: {report['settings']['rounds']}."
     )
-
-
-def calibration_rst():
-    """Return the recall by method and number of enrolled neutral utterances."""
-    report = json.loads((RESULTS / "neutral_calibration.json").read_text("utf-8"))
-    settings = report["settings"]
-    cells = {}
-    for row in report["results"]:
-        if row["method"].startswith("SiameseSER"):
-            continue  # an enrolment of its own, which earlier versions had
-        spread = f" ± {row['std']:.3f}" if row["std"] else ""
-        cells[row["method"], row["k"]] = f"{row['uar']:.3f}{spread}"
-    methods = dict.fromkeys(method for method, _ in cells)
-    counts = sorted({k for _, k in cells})
-    rows = [["method", *map(str, counts)]]
-    rows += [[method, *(cells[method, k] for k in counts)] for method in methods]
-    note = (
-        f"Unweighted average recall on {report['corpus']} by the number of enrolled "
-        "neutral utterances:\nmean ± standard deviation over "
-        f"{settings['draws']} draws and {settings['seeds']} seeds of the networks. One "
-        "speaker is left out at a\ntime; enrolled utterances are not scored, and "
-        "``neutral=True``. Networks use their defaults,\nAdversarialSER maximum "
-        "entropy with a weight of 0.5; linear models choose C on the "
-        f"training\nspeakers; SpeakerScaler has ``clip={settings['clip']}``. Each "
-        f"speaker has at least {min(settings['neutral_utterances_by_speaker'])} "
-        "neutral utterances."
-    )
-    return "\n\n".join([list_table(rows), note])
 
 
 def label_efficiency():

@@ -25,6 +25,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
+    "breaks",
     "links",
     "mathml",
 ]
@@ -101,7 +102,9 @@ html_static_path = ["_static"]
 html_css_files = ["advser.css"]
 html_show_sourcelink = False
 html_copy_source = False
-html_sidebars = {"index": [], "quickstart": [], "benchmark": []}
+html_sidebars = {
+    page: [] for page in ("index", "quickstart", "benchmark", "speed", "house")
+}
 html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],

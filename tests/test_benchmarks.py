@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -49,63 +48,6 @@ def test_scripts_of_a_comparison_share_what_they_find(tmp_path):
     found = {(row["asked"], row["probe"]) for row in reports["leakage"]["results"]}
     assert len(found) == 3 * 3
     assert reports["leakage"]["results"][0]["estimator"] == "raw features"
-
-
-def test_variants_are_chosen_among_and_recorded(tmp_path):
-    out = tmp_path / "variants.json"
-    script = [sys.executable, BENCHMARKS / "variants.py", "--quick", "--out", out]
-    options = ["--n-jobs", "1", "--folder", tmp_path / "folder"]
-    subprocess.run([*script, *options], check=True, capture_output=True, text=True)
-    report = json.loads(out.read_text("utf-8"))
-    assert report["versions"]["advser"]
-    assert sum(report["nested"]["chosen"].values()) == 10
-    for column in ("EmoDB, global", "EmoDB, per speaker"):
-        assert report["nested"][column]["nested"] > 0.3
-        for row in report["results"]:
-            assert row[column]["outer"] > 0.3
-            assert row[column]["inner"] > 0.3
-
-
-def test_inner_recall_is_of_the_others_without_the_speaker_left_out(monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    variants = runpy.run_path(BENCHMARKS / "variants.py")
-    folds = [("a", 0), ("b", 1), ("c", 2), ("ab", 3), ("ac", 4), ("bc", 5)]
-    rows = pd.DataFrame(
-        {"seed": 0, "fold": fold, "speaker": speaker, "y_true": emotion, "hit": True}
-        for speakers, fold in folds
-        for speaker in speakers
-        for emotion in ("anger", "sadness")
-    )
-    missed = (rows["fold"] == 3) & (rows["speaker"] == "b")
-    rows.loc[missed & (rows["y_true"] == "anger"), "hit"] = False
-    outer, inner = variants["outer_and_inner"](rows)
-    assert outer["speaker"].tolist() == ["a", "a", "b", "b", "c", "c"]
-    assert outer["hit"].all()
-    # b was missed by the network without a: one of two angers, both sadnesses known.
-    assert inner[0].to_dict() == {"a": 0.75, "b": 1.0, "c": 1.0}
-
-
-def test_nested_choice_is_scored_on_a_speaker_without_influence(monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    variants = runpy.run_path(BENCHMARKS / "variants.py")
-    columns = ("EmoDB, global", "EmoDB, per speaker")
-
-    def scores(inner, known):
-        names = pd.MultiIndex.from_product(
-            [[0], ["a", "b"]], names=["seed", "left_out"]
-        )
-        outer = pd.DataFrame({"seed": 0, "speaker": ["a", "b"], "y_true": "anger"})
-        outer["hit"] = outer["speaker"] == known
-        part = {"inner": pd.Series(inner, names), "outer": outer}
-        return dict.fromkeys(columns, part)
-
-    networks = {"one": scores([0.9, 0.1], "a"), "other": scores([0.2, 0.3], "b")}
-    found = variants["nested"](networks)
-    assert found["chosen"] == {"one": 1, "other": 1}
-    assert [found[column]["nested"] for column in columns] == [1, 1]
-    networks = {"one": scores([0.9, 0.1], "b"), "other": scores([0.2, 0.3], "a")}
-    found = variants["nested"](networks)
-    assert [found[column]["nested"] for column in columns] == [0, 0]
 
 
 def test_baselines_of_adaptation_are_causal_and_find_what_is_neutral(monkeypatch):

@@ -155,3 +155,23 @@ def test_names_of_other_projects_are_links_to_their_pages(
     found = importlib.import_module("links").link(None, None, node, nodes.literal())
     assert (found is None) == (page is None)
     assert found is None or found["refuri"].endswith(page)
+
+
+def test_names_in_tables_may_be_broken_after_a_dot_or_an_underscore(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
+    nodes = pytest.importorskip("docutils.nodes")
+    literal = nodes.literal("", "", nodes.Text("advser.nn.weighted_mean"))
+    table = nodes.table("", literal)
+    importlib.import_module("breaks").add_breaks(None, table, None)
+    parts = ["advser.", "<wbr>", "nn.", "<wbr>", "weighted_", "<wbr>", "mean"]
+    assert [child.astext() for child in literal] == parts
+
+
+@pytest.mark.parametrize("formula", [r"\lambda \log p", r"\lambda\,\log\,p"])
+def test_formulas_have_space_beside_a_logarithm(formula, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
+    nodes = pytest.importorskip("docutils.nodes")
+    pytest.importorskip("sphinx")
+    convert = importlib.import_module("mathml").convert
+    found = convert(nodes.math("", formula), as_block=False)
+    assert found.count("<mspace") == 2

@@ -37,7 +37,14 @@ from advser.plots import (
     TrainingDisplay,
     WeightDisplay,
 )
-from advser.plots._base import COLORS, draw_confusion_matrix, looks, style_of
+from advser.plots._base import (
+    COLORS,
+    draw_confusion_matrix,
+    looks,
+    style_of,
+    wrapped,
+)
+from advser.plots._scores import with_looks
 from advser.speakers import SpeakerScaler
 
 
@@ -147,9 +154,33 @@ def test_leakage_display_shows_leakage_against_recall(comparison):
     summary = comparison.summary()
     expected = list(zip(summary["leakage_logistic"], summary["uar"], strict=True))
     assert np.array(marks(display.ax_)) == pytest.approx(np.array(expected))
-    assert "0.25" in display.ax_.get_xlabel()
-    assert legend_of(display) == ["guess", "LR"]
-    assert "full: inductive, hollow: transductive" in display.ax_.get_xlabel()
+    kinds = ["inductive", "transductive"]
+    levels = ["chance, 0.25", f"raw features, {display.raw:.2f}"]
+    assert legend_of(display) == ["guess", "LR", *kinds, *levels]
+
+
+def test_figures_of_scores_have_room_for_a_row_per_estimator(comparison):
+    scores = ComparisonDisplay.from_comparison(comparison, ax=axes())
+    intervals = IntervalDisplay.from_comparison(comparison, ax=axes())
+    assert scores._size() == intervals._size()
+
+
+def test_long_names_of_features_are_broken_after_an_underscore():
+    assert wrapped("F0semitoneFrom27.5Hz_sma3nz_amean") == (
+        "F0semitoneFrom27.5Hz_sma3nz_\namean"
+    )
+    assert wrapped("loudness_sma3_amean") == "loudness_sma3_amean"
+
+
+def test_difference_display_writes_no_p_value_of_zero(comparison):
+    table = pd.DataFrame(
+        {"estimator": "LR", "other": "guess", "p_holm": [0.0004, 0.02]}
+    )
+    labels = with_looks(table, comparison)["label"]
+    assert [label.rpartition("(")[2] for label in labels] == [
+        "p\xa0<\xa00.001)",
+        "p\xa0=\xa00.020)",
+    ]
 
 
 def test_leakage_display_names_the_known_probes(comparison):
@@ -178,7 +209,7 @@ def test_leakage_display_shows_raw_features_and_other_questions(toy):
         assert marks(display.ax_)[0][0] == pytest.approx(table[asked, "LR"])
         assert display.raw == table[asked, "raw features"]
         assert display.ax_.get_xlabel().split("\n")[0] == label
-        assert f"raw features, {display.raw:.2f}" in display.ax_.get_xlabel()
+        assert f"raw features, {display.raw:.2f}" in legend_of(display)
     with pytest.raises(ValueError, match=r"`asked` 'age'; .* 'gender'"):
         LeakageDisplay.from_comparison(found, probe="knn", asked="age", ax=axes())
 
@@ -314,7 +345,7 @@ def test_weight_display_draws_each_objective_along_its_weights(comparison):
     np.testing.assert_allclose(scaled.get_ydata(), summary["uar"])
     assert len(plain.get_xdata()) == 1
     assert [text.get_text() for text in display.ax_.texts] == ["1"]
-    assert list(objectives) == legend_of(display)
+    assert list(objectives) == legend_of(display)[:2]
 
 
 def test_weight_display_names_the_known_estimators_and_probes(comparison):

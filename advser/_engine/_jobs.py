@@ -38,14 +38,6 @@ class Fit(NamedTuple):
     function: Callable[[], Any]
 
 
-class _Waiting:
-    """A job that waits for a fit."""
-
-    def __init__(self, number, job, fit):
-        self.number, self.job, self.fit = number, job, fit
-        self.seconds, self.error = 0.0, None
-
-
 def run_together(jobs: list[Generator]) -> list:
     """Run jobs, and train together the networks that they ask for at the same time.
 
@@ -62,26 +54,25 @@ def run_together(jobs: list[Generator]) -> list:
         What each job returned, or the exception that ended it.
     """
     results = [None] * len(jobs)
-    waiting = []
+    fits: dict[int, Fit] = {}  # for which jobs wait, by the number of the job
 
-    def go_on(number, job, resume):
+    def go_on(number, resume, *sent):
         try:
-            waiting.append(_Waiting(number, job, resume()))
+            fits[number] = resume(*sent)
         except StopIteration as stop:
             results[number] = stop.value
         except Exception as error:
             results[number] = error
 
     for number, job in enumerate(jobs):
-        go_on(number, job, job.__next__)
-    while waiting:
-        fitted, waiting = waiting, []
-        _fit(fitted)
-        for entry in fitted:
-            if entry.error is None:
-                go_on(entry.number, entry.job, lambda e=entry: e.job.send(e.seconds))
-            else:
-                go_on(entry.number, entry.job, lambda e=entry: e.job.throw(e.error))
+        go_on(number, next, job)
+    while fits:
+        waiting, outcomes = list(fits), _fit(list(fits.values()))
+        fits.clear()
+        for number, outcome in zip(waiting, outcomes):
+            job = jobs[number]
+            has_failed = isinstance(outcome, Exception)
+            go_on(number, job.throw if has_failed else job.send, outcome)
     return results
 
 
@@ -120,35 +111,36 @@ def ends_at_sigterm():
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _fit(entries):
-    """Fit what jobs wait for: networks together, others one after another."""
-    pending = []
-    for entry in entries:
-        network = last_step(entry.fit.estimator)
+def _fit(fits):
+    """Fit networks together, others one after another; return seconds or errors."""
+    outcomes, pending = [], []
+    for number, fit in enumerate(fits):
+        network = last_step(fit.estimator)
         is_network = hasattr(network, "_finish_fit")  # a `BaseSER`, which can wait
-        start = process_time()
+        start, error = process_time(), None
         try:
             if is_network:
                 network._defers_training = True
-            entry.fit.function()
+            fit.function()
             if is_network and hasattr(network, "_pending_job"):
-                pending.append((entry, network, vars(network).pop("_pending_job")))
+                pending.append((number, network, vars(network).pop("_pending_job")))
         except Exception as raised:
-            entry.error = raised
+            error = raised
         finally:
             if is_network:
                 vars(network).pop("_defers_training", None)
-        entry.seconds = process_time() - start
+        outcomes.append(process_time() - start if error is None else error)
     start = process_time()
-    errors = fit_together([job for _, _, job in pending])
-    for (entry, network, job), error in zip(pending, errors):
-        entry.seconds += (process_time() - start) / len(pending)
+    errors = fit_together([job for *_, job in pending])
+    for (number, network, job), error in zip(pending, errors):
+        outcomes[number] += (process_time() - start) / len(pending)
         try:
             if error is not None:
                 raise error
             network._finish_fit(job)
         except Exception as raised:
-            entry.error = raised
+            outcomes[number] = raised
+    return outcomes
 
 
 @default_torch()

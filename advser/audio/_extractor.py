@@ -116,10 +116,9 @@ class Extractor(TransformerMixin, BaseEstimator):
         self._validate_params()
         recordings = list_recordings(X)
         recipe, n_features = self.recipe, len(self.feature_names)
-        memory = self.memory
-        if memory is not None:
-            memory = check_path(memory, "memory").absolute()
-        if memory is not None:
+        memory = None
+        if self.memory is not None:
+            memory = check_path(self.memory, "memory").absolute()
             memory.mkdir(parents=True, exist_ok=True)
         numbered, computer = [*enumerate(recordings)], self._computer()
         parallel = joblib.Parallel(

@@ -48,11 +48,8 @@ METHODS = {
 }
 NORMALISATIONS = {"global": "", "adaptive": ", adaptive", "speaker": ", per speaker"}
 ADAPTIVE = {"closed_form", "svm", "logistic", "ridge"}  # the methods that adapt, too
-ADVERSARIES = {
-    **{name: name for name in ("closed_form", "grl", "entropy")},
-    **{name: name for name in ("vrex", "coral", "mmd", "group_dro")},
-    "none": None,
-}
+OBJECTIVES = ("closed_form", "grl", "entropy", "vrex", "coral", "mmd", "group_dro")
+ADVERSARIES = {name: name for name in OBJECTIVES} | {"none": None}
 C, ALPHA = {"C": [0.001, 0.01, 0.1, 1.0]}, {"alpha": [1.0, 10.0, 100.0, 1000.0]}
 
 

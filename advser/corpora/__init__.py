@@ -1,4 +1,4 @@
-"""Readers of corpora: from the files as they are distributed to a table.
+"""Read corpora as they are distributed, each to one table.
 
 A table has one row per utterance. Its index, `file`, is a path that can be opened. It
 has these columns; a value that the corpus does not give is missing:

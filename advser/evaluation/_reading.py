@@ -117,16 +117,14 @@ def read_tables(folder, settings):
     A last row that is cut is left out. A fit counts if all its predictions are there:
     what the predictions or the scores lack is not done yet.
     """
-    tables = {}
-    for name in COLUMNS:
-        file = Path(folder) / f"{name}.csv"
-        tables[name] = _read_table(file, name, settings)
+    files = {name: Path(folder) / f"{name}.csv" for name in COLUMNS}
+    tables = {name: _read_table(files[name], name, settings) for name in COLUMNS}
     scores, predictions = tables["scores"], tables["predictions"]
     n_predicted = predictions.groupby(KEYS).size()
     n_predicted = n_predicted.reindex(_keys_of(scores), fill_value=0)
     scores = scores[n_predicted.to_numpy() == scores["n_samples"].to_numpy()]
     predictions = predictions[_keys_of(predictions).isin(_keys_of(scores))]
-    _check_scores(scores, predictions, settings, Path(folder) / "scores.csv")
+    _check_scores(scores, predictions, settings, files["scores"])
     return in_order(tables | {"scores": scores, "predictions": predictions}, settings)
 
 
@@ -214,32 +212,25 @@ def _values_of_nothing(table, name, settings):
     """Return column and row of estimators and folds that the settings do not have."""
     is_probed = name in ("leakage", "errors")
     known = {*settings["estimators"], *([RAW_FEATURES] if is_probed else [])}
-    wrong = {
-        ("estimator", i)
-        for i in (~table["estimator"].isin(known)).to_numpy().nonzero()[0]
-    }
+    wrong = {("estimator", i) for i in np.flatnonzero(~table["estimator"].isin(known))}
     if "fold" in table:
         runs = settings.get("runs")
         n_folds = settings["protocol"]["n_folds"] if runs is None else len(runs)
         folds = {str(fold) for fold in range(n_folds)}
         if name == "errors":  # a fold is missing for a fit for the leakage
             folds |= {f"{fold}.0" for fold in range(n_folds)} | {""}
-        wrong |= {
-            ("fold", i) for i in (~table["fold"].isin(folds)).to_numpy().nonzero()[0]
-        }
+        wrong |= {("fold", i) for i in np.flatnonzero(~table["fold"].isin(folds))}
     return wrong
 
 
 def _typed(column):
     """Return a column of texts in its own type, and the rows that are not of it."""
     if column.name == "kind":
-        return column, (~column.isin(KINDS)).to_numpy().nonzero()[0]
+        return column, np.flatnonzero(~column.isin(KINDS))
     if column.name in TEXTS:
         return column, []
     if column.name in FLAGS:
-        return column == "True", (~column.isin(["True", "False"])).to_numpy().nonzero()[
-            0
-        ]
+        return column == "True", np.flatnonzero(~column.isin(["True", "False"]))
     if column.name not in SHARES and column.str.fullmatch(r"-?\d{1,18}").all():
         return column.astype(int), []
     numbers = pd.to_numeric(column.replace("", "nan"), errors="coerce").astype(float)
@@ -248,7 +239,7 @@ def _typed(column):
         is_bad = numbers.isna()
     if column.name in SHARES:
         is_bad |= (numbers < 0) | (numbers > 1)
-    return numbers, is_bad.to_numpy().nonzero()[0]
+    return numbers, np.flatnonzero(is_bad)
 
 
 def empty(name, settings):

@@ -77,11 +77,10 @@ class Evaluation:
     def _fit_and_score(self, estimator, candidate, train, test):
         """Fit on the training rows and score the test rows: a job."""
         result = {"n_test_samples": len(test), "fit_error": None, "score_time": 0.0}
-        X, y, fit_params = self._rows(train, self.fit_params)
+        arguments, fit_params = self._rows(train, self.fit_params)
         start = time.perf_counter()
         try:
             estimator.set_params(**clone(candidate, safe=False))
-            arguments = (X,) if y is None else (X, y)
             fit = partial(estimator.fit, *arguments, **fit_params)
             result["fit_time"] = yield Fit(estimator, fit)
         except Exception:
@@ -100,7 +99,10 @@ class Evaluation:
         return result
 
     def _rows(self, rows, params):
-        """Return X, y and parameters at some rows; what has other rows stays whole."""
+        """Return X, with y if any, and parameters at some rows.
+
+        Parameters that have other rows stay whole.
+        """
         n = count_rows(self.X)
 
         def take(values):
@@ -109,14 +111,13 @@ class Evaluation:
                 return take_rows(values, rows)
             return values
 
-        y = None if self.y is None else take_rows(self.y, rows)
+        data = [values for values in (self.X, self.y) if values is not None]
         params = {name: take(values) for name, values in params.items()}
-        return take_rows(self.X, rows), y, params
+        return [take_rows(values, rows) for values in data], params
 
     def _score(self, estimator, rows):
         """Return the score of some rows, or a dict of scores."""
-        X, y, params = self._rows(rows, self.score_params)
-        arguments = (X,) if y is None else (X, y)
+        arguments, params = self._rows(rows, self.score_params)
         try:
             scores = self.scorer(estimator, *arguments, **params)
         except Exception:

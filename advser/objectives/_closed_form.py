@@ -99,7 +99,7 @@ class ClosedForm(Objective):
 
     Parameters
     ----------
-    weight : float, default=0.2
+    weight : float, default=0.5
         :math:`\lambda`, the weight of the speaker term at the end of the ramp.
 
     penalty : float, default=0.01
@@ -144,7 +144,7 @@ class ClosedForm(Objective):
 
     def __init__(
         self,
-        weight: float = 0.2,
+        weight: float = 0.5,
         *,
         penalty: float = 0.01,
         ramp: float = 10.0,

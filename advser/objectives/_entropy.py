@@ -55,7 +55,7 @@ class MaxEntropy(LearningAdversary):
 
     Parameters
     ----------
-    weight : float, default=0.2
+    weight : float, default=1.0
         :math:`\lambda` at the end of the ramp.
 
     steps : int, default=2
@@ -94,7 +94,7 @@ class MaxEntropy(LearningAdversary):
 
     def __init__(
         self,
-        weight: float = 0.2,
+        weight: float = 1.0,
         *,
         steps: int = 2,
         hidden_layer_sizes: Sequence[int] = (),

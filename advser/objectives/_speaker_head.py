@@ -111,7 +111,7 @@ class LearningAdversary(Objective):
 
     @property
     def n_adversary_steps(self) -> int:  # type: ignore[override]  # from a parameter
-        """Update steps of the speaker head alone; a joint one is among `steps`."""
+        """Update steps of the speaker head alone: `steps` without a joint one."""
         return self.steps - self.trains_own_modules
 
     def build(

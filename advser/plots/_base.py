@@ -136,8 +136,8 @@ def plain(name):
 
 def wrapped(name):
     """Return a name as a text of a figure, in lines if it is long."""
-    lines = str(name).split("\n")
-    return plain("\n".join(fill(line, LONGEST) for line in lines))
+    lines = str(name).replace("_", "_ ").split("\n")  # broken after an underscore, too
+    return plain("\n".join(fill(line, LONGEST) for line in lines).replace("_ ", "_"))
 
 
 def style_of(number):
@@ -210,12 +210,13 @@ def mark_style(kind, color=GREY, marker="o"):
     }
 
 
-def knowledge_handles(ax, kinds):
+def knowledge_handles(ax, kinds, *, is_short=False):
     """Return a legend entry for each kind of mark that is used."""
     used = {kind.partition(",")[0] for kind in kinds}
+    labels = {k: k if is_short else f"{k}: {text}" for k, text in KNOWLEDGE.items()}
     return [
-        ax.plot([], [], **mark_style(kind), label=f"{kind}: {text}")[0]
-        for kind, text in KNOWLEDGE.items()
+        ax.plot([], [], **mark_style(kind), label=label)[0]
+        for kind, label in labels.items()
         if kind in used
     ]
 

@@ -180,7 +180,7 @@ def draw_matrix(ax, table, rows, columns, lowest):
     for cell in table.itertuples():
         i, j = rows.index(cell.train), columns.index(cell.test)
         values[i, j] = cell.uar
-        color = "white" if cell.uar > lowest + 0.6 * (1 - lowest) else "black"
+        color = "white" if cell.uar > lowest + 0.72 * (1 - lowest) else "black"
         ax.text(j, i - 0.12, f"{cell.uar:.2f}", color=color, **centred)
         if not np.isnan(cell.uar_low):
             interval = f"{cell.uar_low:.2f} – {cell.uar_high:.2f}"

@@ -17,6 +17,7 @@ from ._base import (
     OptionalAxes,
     add_grid,
     by_name,
+    knowledge_handles,
     legend_above,
     mark_style,
     style_of,
@@ -25,7 +26,7 @@ from ._base import (
 )
 from ._scores import with_looks
 
-BARS = "\nbars: standard deviation over seeds"
+BARS = ";\nbars: standard deviation over seeds"
 
 
 @dataclass(eq=False, repr=False)
@@ -42,23 +43,22 @@ class ProbedDisplay(Display):
     def _size(self):
         return WIDTH, 4.2 + 0.11 * len(self._names())
 
-    def _finish(self, ax, *notes):
+    def _finish(self, ax, handles, note):
         """Draw chance and the raw features, and label the axes."""
-        ax.axvline(self.chance, color=GREY, linestyle="--", linewidth=1)
-        levels = f"dashed: chance, {self.chance:.2f}"
+        label = f"chance, {self.chance:.2f}"
+        handles.append(ax.axvline(self.chance, color=GREY, linestyle="--", label=label))
         if self.raw is not None:
-            ax.axvline(self.raw, color=GREY, linestyle=":", linewidth=1.5)
-            levels += f"; dotted: raw features, {self.raw:.2f}"
+            label = f"raw features, {self.raw:.2f}"
+            handles.append(ax.axvline(self.raw, color=GREY, linestyle=":", label=label))
         ax.set_xlim(left=0)
         kind = "Gender leakage" if self.asked == "gender" else "Speaker leakage"
         within = " within each emotion" if "within" in self.asked else ""
         ax.set_xlabel(
-            f"{kind}{within}\n(balanced accuracy of the {self.probe} probe;\n"
-            f"{';'.join([levels, *filter(None, notes)])})"
+            f"{kind}{within}\n(balanced accuracy of the {self.probe} probe{note})"
         )
         ax.set_ylabel(MEASURES[self.measure].replace(" (", "\n("))
         add_grid(ax)
-        legend_above(ax, n_columns=2 if len(self._names()) > 1 else 1)
+        legend_above(ax, handles, n_columns=2)
 
 
 @dataclass(eq=False, repr=False)
@@ -154,15 +154,14 @@ class LeakageDisplay(ProbedDisplay):
                 **mark_style(row["kind"], **style_of(row["number"])),
                 elinewidth=1,
             )
+        handles = []
         numbers = self.results.groupby("method", sort=False)["number"].first()
         for method, number in numbers.items():
             style = mark_style("inductive", **style_of(number))
-            ax.plot([], [], **style, label=wrapped(method))
-        fills = {"inductive": "full", "adaptive": "half", "transductive": "hollow"}
-        used = {kind.partition(",")[0] for kind in self.results["kind"]}
-        marks = [f"{fill}: {kind}" for kind, fill in fills.items() if kind in used]
+            handles += ax.plot([], [], **style, label=wrapped(method))
+        handles += knowledge_handles(ax, self.results["kind"], is_short=True)
         several = self.results.groupby(level="estimator").size().max() > 1
-        self._finish(ax, "\n" + ", ".join(marks), several and BARS)
+        self._finish(ax, handles, BARS if several else "")
 
 
 @dataclass(eq=False, repr=False)
@@ -262,10 +261,10 @@ class WeightDisplay(ProbedDisplay):
     def _draw(self, ax):
         from matplotlib.patheffects import withStroke
 
-        lines = self.results.groupby("objective", sort=False)
+        handles, lines = [], self.results.groupby("objective", sort=False)
         for (objective, line), style in zip(lines, styles(lines.groups).values()):
             line = line.sort_values("weight")
-            ax.errorbar(
+            handle = ax.errorbar(
                 line["leakage"].to_numpy(),
                 line["score"].to_numpy(),
                 xerr=line["leakage_std"].fillna(0),
@@ -276,6 +275,7 @@ class WeightDisplay(ProbedDisplay):
                 elinewidth=0.6,
                 zorder=2 if len(line) > 1 else 3,
             )
+            handles.append(handle)
             if len(line) > 1:
                 end = line.iloc[-1]
                 ax.annotate(
@@ -287,8 +287,8 @@ class WeightDisplay(ProbedDisplay):
                     path_effects=[withStroke(linewidth=3, foreground="white")],
                     zorder=5,
                 )
-        bars = self.results["score_std"].notna().any() and BARS
-        self._finish(ax, "\nnumber: largest weight", bars)
+        bars = BARS if self.results["score_std"].notna().any() else ""
+        self._finish(ax, handles, f";\nnumber: largest weight{bars}")
 
 
 def leakage_of(comparison, probe, asked):

@@ -269,13 +269,13 @@ class EmbeddingDisplay:
             This display. Its `axes_` are the axes and its `figure_` is the figure.
         """
         if axes is None:
-            axes = new_axes("EmbeddingDisplay", 2, (1.2 * WIDTH, 4.6))
+            axes = new_axes("EmbeddingDisplay", 2, (1.2 * WIDTH, 5.0))
         if np.shape(axes) != (2,):
             raise ValueError(f"`axes` must hold two Axes of matplotlib; got {axes!r}.")
         for ax in axes:
             check_figure(ax, "ax")
         size = 28 if len(self.points) < MANY else 14
-        panels = {"speaker": self.speakers, "emotion": self.y}
+        panels = {"Speaker": self.speakers, "Emotion": self.y}
         for ax, (title, labels) in zip(axes, panels.items(), strict=True):
             counts = pd.Series(labels).value_counts()
             names = sorted(counts.index[: len(COLORS)])
@@ -296,6 +296,7 @@ class EmbeddingDisplay:
                 bbox_to_anchor=(0.5, 1),
                 title=title,
                 handletextpad=0.2,
+                markerscale=(28 / size) ** 0.5,
             )
             despine(ax)
         axes[0].set_ylabel(self.axis_names[1])

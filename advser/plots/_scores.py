@@ -85,7 +85,8 @@ class ComparisonDisplay(Display):
         return cls(results, comparison.by_speaker(), comparison.measure).plot(ax)
 
     def _size(self):
-        return WIDTH, height_of(self.results["label"].unique(), self.results["kind"])
+        rows = self.results.groupby(level="estimator").first()
+        return WIDTH, height_of(rows["label"], rows["kind"])
 
     def _draw(self, ax):
         seeds = self.results.groupby(level="estimator", sort=False)
@@ -253,7 +254,7 @@ class DifferenceDisplay(Display):
     def _draw(self, ax):
         is_recall = "points" in self.differences
         draw_intervals(ax, self.differences, "points" if is_recall else "difference")
-        ax.axvline(0, color=GREY, linestyle="--", linewidth=1, zorder=0)
+        ax.axvline(0, color="black", linestyle="--", linewidth=1, zorder=1)
         unit = "UAR, percentage points" if is_recall else "CCC"
         level = f"{self.confidence_level:.0%} interval over speakers"
         ax.set_xlabel(f"Difference in {unit}\n({level};\np corrected by Holm)")
@@ -269,8 +270,9 @@ def with_looks(table, comparison):
     for row in table.itertuples():
         first, other = label[row.estimator], f"− {label[row.other]}"
         is_short = len(first) + len(other) < 20  # the p-value has ten characters
-        p_value = f"(p\xa0=\xa0{row.p_holm:.3f})"
-        names.append(f"{first}{' ' if is_short else chr(10)}{other} {p_value}")
+        is_tiny = row.p_holm < 0.001
+        p_value = "<\xa00.001" if is_tiny else f"=\xa0{row.p_holm:.3f}"
+        names.append(f"{first}{' ' if is_short else chr(10)}{other} (p\xa0{p_value})")
     return table.assign(label=names, number=found["number"][table["estimator"]].array)
 
 

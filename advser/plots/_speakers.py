@@ -192,7 +192,7 @@ class ConfoundingDisplay(Display):
 
     def _size(self):
         n_emotions, n_speakers = self.confounding.counts.shape
-        return min(12.0, 3.4 + 0.24 * n_speakers), 1.9 + 0.35 * n_emotions
+        return min(12.0, 3.6 + 0.15 * n_speakers), 1.9 + 0.35 * n_emotions
 
     def _draw(self, ax):
         order = self.confounding.by_speaker.sort_values(
@@ -341,14 +341,16 @@ class EnrollmentDisplay(Display):
             marks = mark_style("transductive", **style)
             ax.plot(hollow["place"], hollow["mean"], **marks, zorder=4)
             transductive |= len(hollow) > 0
+        handles, _ = ax.get_legend_handles_labels()
         if transductive:
             marks = mark_style("transductive", color=GREY, marker="o")
-            ax.plot([], [], **marks, label="transductive: enrolled and scored")
+            label = "transductive: enrolled and scored"
+            handles += ax.plot([], [], **marks, label=label)
         ax.set_xticks(range(len(numbers)), numbers)
         ax.set_xlabel("Utterances enrolled of each new speaker")
         ax.set_ylabel(MEASURES["uar"])
         add_grid(ax, "y")
-        legend_above(ax, n_columns=2 if len(self.curves) > 1 else 1)
+        legend_above(ax, handles, n_columns=2 if len(self.curves) > 1 else 1)
 
     def _size(self):
         return WIDTH, 4.2 + 0.11 * len(self.curves)

@@ -203,7 +203,7 @@ def _scores(scaler, X, y, speakers):
         "moments": {"balance": False},
         "emotions": {"balance": True},
     }
-    found = {(name, order): [] for name in settings for order in ORDERS}
+    found = []
     n_folds = min(N_FOLDS, len(pd.unique(speakers)))
     for train, test in GroupKFold(n_folds).split(X, y, speakers):
         classes = pd.unique(y[train])
@@ -229,12 +229,9 @@ def _scores(scaler, X, y, speakers):
                 inputs.fit_transform(X[train], y[train], speakers[train]), y[train]
             )
             predicted = judge.predict(inputs.transform(X[rows], as_new))
-            for each in ORDERS:
-                part = order == each
-                found[name, each].append((y[rows[part]], predicted[part]))
+            table = {"name": name, "order": order, "true": y[rows]}
+            found.append(pd.DataFrame({**table, "predicted": predicted}))
     scores = pd.DataFrame(np.nan, index=list(settings), columns=list(ORDERS))
-    for (name, order), pairs in found.items():
-        if pairs:
-            true, predicted = map(np.concatenate, zip(*pairs))
-            scores.loc[name, order] = unweighted_average_recall(true, predicted)
+    for key, rows in pd.concat(found).groupby(["name", "order"]) if found else ():
+        scores.loc[key] = unweighted_average_recall(rows["true"], rows["predicted"])
     return scores

@@ -12,6 +12,8 @@ logger = logging.getLogger(__name__)
 
 # docutils sets the subscript of an accented letter below it, unless they are apart.
 ACCENTED = re.compile(r"(\\(?:bar|hat|tilde)\s*(?:\{[^{}]*\}|\\[a-zA-Z]+|\w))([_^])")
+# docutils sets no space beside a logarithm.
+SPACED = re.compile(r"(?<=[\w}])\s*\\log")
 
 
 def setup(app):
@@ -32,6 +34,8 @@ def visit_display(translator, node):
 
 def convert(node, *, as_block):
     formula = ACCENTED.sub(r"\1{}\2", node.astext())
+    formula = SPACED.sub(r"\,\\log", formula)
+    formula = re.sub(r"\\log(?=\s*\w)", r"\\log\,", formula)
     try:
         return str(tex2mathml(formula, as_block=as_block))
     except MathError as error:

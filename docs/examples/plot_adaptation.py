@@ -2,7 +2,7 @@
 Adaptation to a new speaker while predicting
 ============================================
 
-A system in use gets the utterances of a new speaker one by one.
+In use, a system gets the utterances of a new speaker one by one.
 ``SpeakerScaler(unknown="adapt")`` scales each of them by the utterances so far, without
 any label, and :class:`advser.Session` does this for a fitted pipeline.
 """

@@ -65,8 +65,8 @@ plt.show()
 # Differences
 # -----------
 #
-# A difference is real if its corrected p-value is small, not if the marks above are far
-# apart:
+# A difference is significant if its corrected p-value is small, even if the intervals
+# above overlap:
 
 DifferenceDisplay.from_comparison(
     comparison, baseline=["logistic", "logistic, per speaker"]
@@ -77,7 +77,7 @@ plt.show()
 # Leakage
 # -------
 #
-# Up and to the left is better: more of the emotion, less of the speaker.
+# The best methods are at the top left: a high recall and a low leakage.
 
 LeakageDisplay.from_comparison(comparison)
 plt.show()

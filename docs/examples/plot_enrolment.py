@@ -36,11 +36,10 @@ display = EnrollmentDisplay.from_estimator(
 )
 for name, curve in display.curves.items():
     print(name, curve.groupby("k", sort=False)["uar"].mean().round(3).to_dict())
+plt.show()
 
 # %%
 # The figure shows mean and standard deviation over the draws. A scaler that corrects
 # for the emotions of the enrolled utterances (``balance=True``), and learns the
 # shrinkage of each feature (``shrinkage="auto"``), needs fewer utterances. The linear
 # model is better than the network with its adversary.
-
-plt.show()

@@ -1,6 +1,6 @@
 """
-Few labels, and many utterances without
-=======================================
+Few labels and many unlabelled utterances
+=========================================
 
 Some utterances of the training speakers have an emotion, the others do not. Passed as
 ``X_unlabeled``, with their speakers, the others raise the recall on new speakers.
@@ -56,11 +56,11 @@ every_label = recall(1, with_rest=False)
 fig, ax = plt.subplots(figsize=(6, 4), layout="constrained")
 places = range(len(shares))
 ax.plot(places, with_rest, "o-", label="with the unlabelled utterances")
-ax.plot(places, alone, "o--", color="C0", mfc="w", label="labelled utterances alone")
+ax.plot(places, alone, "o--", color="C0", mfc="w", label="only the labelled utterances")
 ax.axhline(every_label, color="C7", linestyle=":", label="all labels")
 ax.set_xticks(places, [f"{share:.0%}" for share in shares])
 ax.set_xlabel("Share of the training utterances with a label")
-ax.set_ylabel("Unweighted average recall, new speakers")
+ax.set_ylabel("Unweighted average recall (UAR)")
 ax.grid(axis="y", alpha=0.3)
 ax.legend(frameon=False)
 plt.show()

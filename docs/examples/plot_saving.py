@@ -48,7 +48,7 @@ print("same probabilities:", np.array_equal(saved, found))
 
 # %%
 # A session with the loaded model gets the utterances of the new speaker one by one. It
-# can be saved, too, and knows its speakers after loading:
+# can be saved, too, and keeps its speakers:
 
 session = Session(loaded)
 rows = np.random.default_rng(0).permutation(np.flatnonzero(new))
@@ -65,15 +65,17 @@ probabilities += [session.predict_proba(X[[row]], speaker="11")[0] for row in la
 # emotion:
 
 emotions = list(model.classes_)
-figure, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
-image = ax.imshow(np.transpose(probabilities), cmap="Blues", vmin=0, aspect="auto")
+figure, ax = plt.subplots(figsize=(6.4, 2.6), layout="constrained")
+look = {"cmap": "Blues", "vmin": 0, "vmax": 1, "aspect": "auto"}
+image = ax.imshow(np.transpose(probabilities), **look)
 ax.scatter(
     range(len(rows)),
     [emotions.index(emotion) for emotion in y[rows]],
     marker="s",
     s=60,
     facecolors="none",
-    edgecolors="black",
+    edgecolors="tab:orange",
+    linewidths=2,
 )
 ax.axvline(9.5, color="0.3", linestyle="--")
 ax.set_yticks(range(len(emotions)), emotions)
