@@ -491,7 +491,18 @@ CASES = [
             pd.DataFrame(data.X)[[3, 2, 1, 0]]
         ),
         ValueError,
-        "`X` has the columns ['3', '2', '1', '0'] and had ['0', '1', '2', '3'] in fit",
+        "`X` has the columns ['3', '2', '1', '0'], and `fit` got ['0', '1', '2', '3'];",
+    ),
+    Refused(
+        FEATURES,
+        "The same in ``X_unlabeled``",
+        lambda data: fit(
+            data,
+            X=pd.DataFrame(data.X),
+            X_unlabeled=pd.DataFrame(data.X)[[3, 2, 1, 0]],
+        ),
+        ValueError,
+        "`X_unlabeled` has the columns ['3', '2', '1', '0'], and `fit` got",
     ),
     Refused(
         FEATURES,

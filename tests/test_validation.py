@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advser import AdversarialSER
+from advser import AdversarialSER, SpeakerScaler
 from advser._validation._arrays import (
     check_labels,
     check_numbers,
@@ -493,3 +493,11 @@ def test_fit_is_the_same_for_all_containers(fit_tiny, table, kind):
 def test_refused_features_are_named(table, message):
     with pytest.raises((ValueError, TypeError), match=message):
         AdversarialSER(None).fit(table, [0, 1] * 6)
+
+
+@pytest.mark.parametrize("fitted", [np.asarray, pd.DataFrame])
+def test_numbers_as_names_of_columns_are_compared_between_tables_alone(fitted):
+    X = np.random.default_rng(0).normal(size=(12, 3))
+    scaler = SpeakerScaler(balance=False).fit(fitted(X), speakers=["a", "b"] * 6)
+    expected = scaler.transform(X)
+    np.testing.assert_array_equal(scaler.transform(pd.DataFrame(X)), expected)

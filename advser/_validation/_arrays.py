@@ -331,19 +331,19 @@ def check_rows(
         If X has a wrong shape or origin, or holds other than finite numbers.
     """
     check_origin(estimator, X, reset=reset)
-    _check_columns(estimator, X, reset)
     return _named("X", validate_data, estimator, X, reset=reset, dtype=dtype, order="C")
 
 
-def _check_columns(estimator, X, reset):
+def _check_columns(estimator, X, reset, name):
     """Store names of columns that are no strings, which scikit-learn ignores."""
-    names = [str(name) for name in getattr(X, "columns", []) if type(name) is not str]
+    found = [str(one) for one in getattr(X, "columns", []) if not isinstance(one, str)]
+    known = getattr(estimator, "_columns", [])
     if reset:
-        estimator._columns = names
-    elif names and names != getattr(estimator, "_columns", names):
+        estimator._columns = found
+    elif found and known and found != known:
         raise ValueError(
-            f"`X` has the columns {names[:9]} and had {estimator._columns[:9]} in fit; "
-            "pass the same columns in the same order."
+            f"`{name}` has the columns {found[:9]}, and `fit` got {known[:9]}; pass "
+            "the same columns in the same order."
         )
 
 
@@ -388,7 +388,9 @@ def _refuse(values, kinds):
             raise TypeError(f"entries of type {dtype} are no real numbers")
 
 
-def check_origin(estimator: Any, X: npt.ArrayLike, *, reset: bool) -> None:
+def check_origin(
+    estimator: Any, X: npt.ArrayLike, *, reset: bool, name: str = "X"
+) -> None:
     """Store how the features of X were made in `feature_origin_`, or compare with it.
 
     Tables of :func:`advser.audio.read_features` have this in their attributes; other
@@ -405,11 +407,15 @@ def check_origin(estimator: Any, X: npt.ArrayLike, *, reset: bool) -> None:
     reset : bool
         Whether to store the origin, as in fit, or to compare it.
 
+    name : str, default="X"
+        Name of the array, for the errors.
+
     Raises
     ------
     ValueError
         If both are known and differ.
     """
+    _check_columns(estimator, X, reset, name)
     origin = getattr(X, "attrs", {}).get("features")
     if reset:
         estimator.feature_origin_ = origin
@@ -423,6 +429,6 @@ def check_origin(estimator: Any, X: npt.ArrayLike, *, reset: bool) -> None:
         if fitted.get(name) != origin.get(name)
     )
     raise ValueError(
-        f"The features of `X` were not made as those in fit: {differences}. Extract "
-        "both with the same settings and versions."
+        f"The features of `{name}` were not made as those in fit: {differences}. "
+        "Extract both with the same settings and versions."
     )

@@ -78,7 +78,7 @@ class WithInputs(BaseEstimator, metaclass=ABCMeta):
         X_unlabeled = plain(X_unlabeled)
         names = getattr(self, "feature_names_in_", None)
         columns = getattr(X_unlabeled, "columns", names)
-        check_origin(self, X_unlabeled, reset=False)
+        check_origin(self, X_unlabeled, reset=False, name="X_unlabeled")
         if names is not None and list(columns) != list(names):
             raise ValueError(
                 "The columns of `X_unlabeled` are not those of `X`; pass the same "
