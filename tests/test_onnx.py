@@ -163,7 +163,7 @@ class RowByRow(nn.Module):
         (make_pipeline(StandardScaler(), KMeans(2)), "no classifier or regressor"),
         (make_pipeline(GaussianProcessClassifier()), "GaussianProcessClassifier"),
         (AdversarialSER(encoder=Undecided(), **FEW), "encoder must be made of layers"),
-        (AdversarialSER(encoder=RowByRow(), **FEW), "takes 2 rows and no other number"),
+        (AdversarialSER(encoder=RowByRow(), **FEW), "encoder must be made of layers"),
     ],
     ids=["adapt", "batch", "scaler", "clusters", "process", "encoder", "rows"],
 )
