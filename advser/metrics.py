@@ -25,6 +25,7 @@ from ._validation._arrays import (
     check_labels,
     check_numbers,
     count_rows,
+    plain,
 )
 from ._validation._parameters import StrOptions, check_names, check_parameter
 
@@ -329,11 +330,12 @@ def rated_columns(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return true and predicted ratings of each target, without its unrated rows."""
     n_rows = count_rows(y_true, "y_true")
-    names: list = [getattr(values, "columns", None) for values in (y_true, y_pred)]
-    if not any(n is None for n in names) and list(names[0]) != list(names[1]):
+    y_true, y_pred = plain(y_true), plain(y_pred)
+    targets, found = (list(getattr(y, "columns", [])) for y in (y_true, y_pred))
+    if targets != found and set(targets) & set(found):
         raise ValueError(
-            f"`y_true` has the columns {list(names[0])} and `y_pred` "
-            f"{list(names[1])}; pass both with the same columns in the same order."
+            f"`y_true` has the columns {targets} and `y_pred` {found}; pass both with "
+            "the same columns in the same order."
         )
     limits: dict = {"rows_of": "rows of `y_true`", "largest": LARGEST}
     y_true = check_numbers(y_true, "y_true", n_rows, **limits)

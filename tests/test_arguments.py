@@ -246,8 +246,8 @@ def test_columns_and_tables_are_taken_everywhere():
     settings = {"X_unlabeled": table, "speakers_unlabeled": pa.table({"s": S})}
     model = advser.AdversarialSER(max_epochs=1, random_state=0)
     expected = model.fit(X, Y, S, X_unlabeled=X, speakers_unlabeled=S).predict_proba(X)
-    found = model.fit(table, Y, S, **settings).predict_proba(table)
-    np.testing.assert_array_equal(found, expected)
+    found = model.fit(table, Y, S, **settings).predict_proba(table.slice(2, 9))
+    np.testing.assert_array_equal(found, expected[2:11])
     weight = np.arange(24.0)
     assert model.score(table, pl.Series(Y), weight[:, None]) == pytest.approx(
         model.score(table, Y, weight)

@@ -281,8 +281,8 @@ def test_a_second_process_is_refused_at_once(toy, folder):
         ({"seeds": None}, "`seeds` must be a sequence"),
         ({"estimators": [LR]}, "`estimators` is of type list; pass a dict"),
         ({"estimators": LR}, "`estimators` is of type Pipeline; pass a dict"),
-        ({"estimators": {"LR": GaussianNB}}, "as 'LR', which is no estimator"),
-        ({"estimators": {"LR": None}}, "None as 'LR', which is no estimator"),
+        ({"estimators": {"LR": GaussianNB}}, r"estimators\['LR'\]` is the class"),
+        ({"estimators": {"LR": None}}, r"estimators\['LR'\]` is of type NoneType"),
         ({"estimators": {1: LR}}, "has the name 1"),
     ],
 )

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import sklearn
 from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -9,6 +11,7 @@ from sklearn.metrics import make_scorer, recall_score
 from sklearn.model_selection import GroupKFold, cross_val_score
 
 from advser.metrics import (
+    concordance_correlation,
     rating_scorers,
     speaker_gap,
     speaker_uar,
@@ -82,3 +85,13 @@ def test_target_without_ratings_is_left_out_of_the_mean():
     scorer = rating_scorers()["neg_mae"]
     assert scorer(model, X, y) == pytest.approx(-1.0)  # errors of 1, 0, 1 and 2
     assert np.isnan(scorer(model, X, np.full((4, 2), np.nan)))
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_targets_are_paired_by_place_unless_names_contradict(frame):
+    rated = {"arousal": [1.0, 2.0, 3.0], "valence": [3.0, 1.0, 2.0]}
+    y_true, values = frame(rated), list(rated.values())
+    named = frame(dict(zip(["predicted 1", "predicted 2"], values)))
+    assert concordance_correlation(y_true, named) == pytest.approx(1)
+    with pytest.raises(ValueError, match=r"'valence'\] and `y_pred` \['valence', "):
+        concordance_correlation(y_true, frame(dict(list(rated.items())[::-1])))

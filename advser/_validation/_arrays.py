@@ -336,7 +336,8 @@ def check_rows(
 
 def _check_columns(estimator, X, reset, name):
     """Store names of columns that are no strings, which scikit-learn ignores."""
-    found = [str(one) for one in getattr(X, "columns", []) if not isinstance(one, str)]
+    columns = X.columns if isinstance(X, pd.DataFrame) else []  # others have strings
+    found = [str(one) for one in columns if not isinstance(one, str)]
     known = getattr(estimator, "_columns", [])
     if reset:
         estimator._columns = found
