@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import sklearn
+from docutils import nodes
 from layouts import write_shown
 from matplotlib import pyplot
 from pretrained import write_model
@@ -150,7 +151,6 @@ def test_names_of_other_projects_are_links_to_their_pages(
     role, name, page, monkeypatch
 ):
     monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
-    nodes = pytest.importorskip("docutils.nodes")
     node = nodes.Element(reftarget=name, reftype=role)
     found = importlib.import_module("links").link(None, None, node, nodes.literal())
     assert (found is None) == (page is None)
@@ -159,7 +159,6 @@ def test_names_of_other_projects_are_links_to_their_pages(
 
 def test_names_in_tables_may_be_broken_after_a_dot_or_an_underscore(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
-    nodes = pytest.importorskip("docutils.nodes")
     literal = nodes.literal("", "", nodes.Text("advser.nn.weighted_mean"))
     table = nodes.table("", literal)
     importlib.import_module("breaks").add_breaks(None, table, None)
@@ -170,8 +169,6 @@ def test_names_in_tables_may_be_broken_after_a_dot_or_an_underscore(monkeypatch)
 @pytest.mark.parametrize("formula", [r"\lambda \log p", r"\lambda\,\log\,p"])
 def test_formulas_have_space_beside_a_logarithm(formula, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
-    nodes = pytest.importorskip("docutils.nodes")
-    pytest.importorskip("sphinx")
     convert = importlib.import_module("mathml").convert
     found = convert(nodes.math("", formula), as_block=False)
     assert found.count("<mspace") == 2
