@@ -46,6 +46,14 @@ def resume(toy, folder):
     return compare({"LR": LR, "guess": GUESS}, *toy, probes=["knn"], folder=folder)
 
 
+def test_a_saved_comparison_is_read_as_it_was(folder, tmp_path):
+    comparison = Comparison.load(folder)
+    comparison.save(tmp_path / "a" / "copy")
+    copy = Comparison.load(tmp_path / "a" / "copy")
+    pd.testing.assert_frame_equal(copy.summary(), comparison.summary())
+    assert copy.settings == comparison.settings
+
+
 def change(file, number, edit):
     lines = file.read_bytes().split(b"\n")
     lines[number] = edit(lines[number])

@@ -69,10 +69,12 @@ class Comparison(StoredComparison):
         Parameters
         ----------
         folder : str or path-like
-            An existing folder, for `comparison.json` and `scores.csv`,
-            `predictions.csv`, `leakage.csv` and `errors.csv`, if they have rows.
+            For `comparison.json` and `scores.csv`, `predictions.csv`, `leakage.csv`
+            and `errors.csv`, if they have rows. It is made where it is missing.
         """
-        write_json(check_path(folder, "folder") / SETTINGS, self.settings)
+        folder = check_path(folder, "folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / SETTINGS, self.settings)
         save(folder, {name: getattr(self, name) for name in COLUMNS})
 
     def to_frame(self) -> pd.DataFrame:
