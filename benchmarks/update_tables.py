@@ -24,12 +24,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 # Parameters as earlier versions recorded them, and their present names.
 RENAMED = {
     "adversary='ridge'": "adversary='closed_form'",
-    "adversary_steps": "steps",
-    "adversary_weight": "weight",
-    "adversary_alpha": "penalty",
     ": ridge": ": closed form",
-    "told in training": "true emotions in training",
-    "as it is": "unchanged",
 }
 
 
@@ -252,7 +247,7 @@ def adaptation_scores():
         .sort_index()
     )
     found = {entry["corpus"]: entry for entry in report["corpora"]}
-    names = {name: CORPORA.get(name, name.upper()) for name in (*AIMS, "urdu")}
+    names = {name: corpus_name(name) for name in (*AIMS, "urdu")}
     sizes = ", ".join(
         f"{names[name]} {found[name]['n_samples']} of {found[name]['n_speakers']}"
         for name in names
@@ -593,7 +588,7 @@ def auxiliary_corpora_rst():
     uar = scores.assign(way=ways).set_index(["kind", "way", "corpus"])["uar"]
     uar = uar.sort_index()
     corpora = scores["corpus"].unique()
-    names = [CORPORA.get(corpus, corpus.upper()) for corpus in corpora]
+    names = [corpus_name(corpus) for corpus in corpora]
     ways = {
         "alone": "own rows alone",
         "chosen": "with others, chosen",
@@ -804,7 +799,7 @@ def label_efficiency():
     """Return the report, and the names of the corpora by their key."""
     report = report_of("label_efficiency")
     keys = [row["corpus"] for row in report["corpora"]]
-    return report, {key: CORPORA.get(key, key.upper()) for key in keys}
+    return report, {key: corpus_name(key) for key in keys}
 
 
 def label_efficiency_rst():
