@@ -260,7 +260,10 @@ def test_no_setting_becomes_markup(folder):
         ("protocol.n_folds", CANARY),
         ("estimators.guess.seeds", CANARY),
         ("estimators.guess.seeds", [CANARY]),
+        ("estimators.guess.candidates", CANARY),
+        ("estimators.guess.candidates", [CANARY]),
         ("estimators.guess", None),
+        ("probes", [CANARY]),
         ("versions", CANARY),
     ],
 )

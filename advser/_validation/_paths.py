@@ -1,4 +1,4 @@
-"""Checks of paths and of devices."""
+"""Checks of paths and of devices, and texts that are safe to show."""
 
 import os
 from pathlib import Path
@@ -43,3 +43,10 @@ def check_device(device: Any) -> Any:
             "or another one."
         ) from error
     return device
+
+
+def printable(text: object) -> str:
+    """Return a text with escapes for characters that may change what is shown."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)
+    )

@@ -18,9 +18,9 @@ import pandas as pd
 from joblib import cpu_count
 
 from .. import corpora
+from .._validation._paths import printable
 from ..audio._extraction import has_features, read_features
 from ..audio._features import PITCH, EGeMAPS
-from ..corpora._table import printable
 from ..datasets import load_emodb
 from ._parser import Parser, counted
 from ._tables import (

@@ -12,7 +12,7 @@ from warnings import warn
 import pandas as pd
 
 from .._validation._parameters import check_parameter, check_table
-from .._validation._paths import check_path
+from .._validation._paths import check_path, printable
 from ..exceptions import CorpusWarning
 
 TEXTS = ["emotion", "label", "speaker", "gender", "session", "text"]
@@ -317,7 +317,7 @@ class Copy:
         table.attrs = {"corpus": self.name, "root": root, "problems": problems}
         if problems:
             warn(
-                f"{self.name} in {root!r} has {self.count_problems()}.",
+                f"{self.name} in {str(self.root)!r} has {self.count_problems()}.",
                 CorpusWarning,
                 stacklevel=3,
             )
@@ -399,13 +399,6 @@ def size_of(root, file):
         return os.stat(os.path.join(root, file)).st_size
     except OSError:
         return 0
-
-
-def printable(text):
-    """Return a text with escapes for characters that may change what is shown."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)
-    )
 
 
 def stem(path):

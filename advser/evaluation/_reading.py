@@ -10,6 +10,7 @@ import pandas as pd
 
 from .._validation._paths import check_path
 from ..speakers._knowledge import KINDS
+from ._probes import PROBES
 from ._tasks import EmotionTask, task_of
 
 SETTINGS = "comparison.json"
@@ -39,15 +40,17 @@ ROW = (
     "The other rows are kept: remove this row, and the same call with the same "
     "`folder` runs its fit again and keeps all others."
 )
+ESTIMATOR = {"class": str, "kind": str, "seeds": [int], "parameters": {}}
 WRITTEN = {  # the settings that the package reads; a dict of "*" is of any keys
     "data": {},
     "protocol": {},
     "probes": [str],
     "asked": [str],
-    "estimators": {"*": {"class": str, "kind": str, "seeds": [int], "parameters": {}}},
+    "estimators": {"*": ESTIMATOR},
     "versions": {},
 }
 WITHIN = WRITTEN | {
+    "estimators": {"*": ESTIMATOR | {"candidates": [{}]}},
     "data": {"n_samples": int, "speakers": [str]},
     "protocol": {"n_folds": int, "cv": object, "groups": object},
     "selection": object,
@@ -107,7 +110,10 @@ def read_settings(folder):
         is_rated = isinstance(data, dict) and "targets" in data
         labels = "targets" if is_rated else "emotions"
         schema = WITHIN | {"data": WITHIN["data"] | {labels: [str]}}
-    _check_schema(settings, schema, "", f"`{file}` is damaged or foreign: ", NOT_KEPT)
+    start = f"`{file}` is damaged or foreign: "
+    _check_schema(settings, schema, "", start, NOT_KEPT)
+    if unknown := sorted(set(settings["probes"]) - set(PROBES)):
+        raise ValueError(f"{start}probes has {unknown[0]!r:.60}. {NOT_KEPT}")
     return settings
 
 

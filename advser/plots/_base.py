@@ -16,6 +16,7 @@ from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.utils.multiclass import unique_labels
 
 from .._validation._parameters import check_parameter
+from .._validation._paths import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -131,7 +132,8 @@ def fit_figure(display: Display) -> "Figure":
 
 def plain(name):
     """Return a name as a text of a figure, in which a dollar begins no formula."""
-    return str(name).replace("$", r"\$")
+    lines = map(printable, str(name).split("\n"))
+    return "\n".join(lines).replace("$", r"\$")
 
 
 def wrapped(name):
