@@ -381,13 +381,22 @@ def _mean(values):
 def _concordance(y_true, y_pred):
     if len(y_true) > 1 and np.ptp(y_true) == np.ptp(y_pred) == 0:
         return 0.0  # audmetric returns NaN, which a search cannot rank
-    return audmetric.concordance_cc(y_true, y_pred)
+    return audmetric.concordance_cc(*_rescaled(y_true, y_pred))
 
 
 def _pearson(y_true, y_pred):
     if len(y_true) > 1 and 0 in (np.ptp(y_true), np.ptp(y_pred)):
         return 0.0
-    return audmetric.pearson_cc(y_true, y_pred)
+    return audmetric.pearson_cc(*_rescaled(y_true, y_pred))
+
+
+def _rescaled(*ratings):
+    """Return ratings in other units, in which their squares are neither 0 nor large."""
+    if not len(ratings[0]):
+        return ratings
+    center = ratings[0].mean()
+    largest = max(abs(values - center).max() for values in ratings)
+    return [(values - center) / (largest or 1) for values in ratings]
 
 
 def _error(y_true, y_pred):

@@ -1,15 +1,19 @@
 """Metrics per speaker, and scorers of ratings."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
 import sklearn
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import make_scorer, recall_score
 from sklearn.model_selection import GroupKFold, cross_val_score
 
+from advser.evaluation import ccc_interval
 from advser.metrics import (
     concordance_correlation,
     rating_scorers,
@@ -95,3 +99,28 @@ def test_targets_are_paired_by_place_unless_names_contradict(frame):
     assert concordance_correlation(y_true, named) == pytest.approx(1)
     with pytest.raises(ValueError, match=r"'valence'\] and `y_pred` \['valence', "):
         concordance_correlation(y_true, frame(dict(list(rated.items())[::-1])))
+
+
+class Echo(RegressorMixin, BaseEstimator):
+    """Predicts its input."""
+
+    def predict(self, X):
+        return X
+
+
+@pytest.mark.parametrize(
+    ("unit", "offset"),
+    [(2.0**-700, 0), (2.0**490, 0), (1, 2.0**50), (-(2.0**-1000), 0)],
+)
+def test_scores_of_ratings_do_not_depend_on_their_unit(unit, offset):
+    rated, predicted = np.array([1.0, 2, 3, 5, 2, 4]), np.array([1.0, 3, 3, 4, 2, 4])
+    speakers = np.repeat(["a", "b"], 3)
+    moved = [values * unit + offset for values in (rated, predicted)]
+    for function in (concordance_correlation, partial(ccc_interval, speakers=speakers)):
+        assert function(*moved) == pytest.approx(function(rated, predicted), abs=1e-12)
+    for name in ("ccc", "pearson"):
+        scores = [
+            rating_scorers()[name](Echo(), y_pred, y_true)
+            for y_true, y_pred in (moved, (rated, predicted))
+        ]
+        assert scores[0] == pytest.approx(scores[1], abs=1e-12)

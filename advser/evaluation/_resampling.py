@@ -117,7 +117,9 @@ def rating_sums(y_true, y_pred, speakers, name="y_pred"):
     n_ratings = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, y_true, 0).sum(axis=0) / n_ratings
     deviation = np.where(known, y_true - mean, 0)
-    scale = np.sqrt((deviation**2).sum(axis=0) / n_ratings)
+    scale = np.abs(deviation).max(axis=0)  # first, since squares may be 0 or infinite
+    scale[scale == 0] = 1
+    scale *= np.sqrt(((deviation / scale) ** 2).sum(axis=0) / n_ratings)
     scale[scale == 0] = 1
     rated = deviation / scale
     predicted = np.where(known, (y_pred - mean) / scale, 0)
