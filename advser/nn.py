@@ -39,6 +39,11 @@ class Standardize(nn.Module):
     mean, scale : array-like of shape (n_features,)
         Mean and standard deviation of each feature. A `scale` of 0, as a constant
         feature has, counts as 1.
+
+    Raises
+    ------
+    ValueError
+        If a number is NaN or infinite, or a `scale` negative.
     """
 
     mean: Tensor
@@ -46,6 +51,13 @@ class Standardize(nn.Module):
 
     def __init__(self, mean: npt.ArrayLike, scale: npt.ArrayLike) -> None:
         super().__init__()
+        for name, values in {"mean": mean, "scale": scale}.items():
+            wrong = ~np.isfinite(values) | ((name == "scale") & np.less(values, 0))
+            if wrong.any():
+                raise ValueError(
+                    f"`{name}` holds {np.asarray(values)[wrong].flat[0]}; it must be "
+                    "the finite statistic of a feature."
+                )
         scale = np.where(np.asarray(scale) > 0, scale, 1.0)
         self.register_buffer("mean", torch.as_tensor(mean))
         self.register_buffer("scale", torch.as_tensor(scale))

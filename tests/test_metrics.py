@@ -105,6 +105,7 @@ class Echo(RegressorMixin, BaseEstimator):
     """Predicts its input."""
 
     def predict(self, X):
+        """Return the input."""
         return X
 
 

@@ -33,6 +33,19 @@ def tensor(values):
 # Standardize
 
 
+@pytest.mark.parametrize(
+    ("mean", "scale", "message"),
+    [
+        ([0.0, np.nan], [1.0, 1.0], "`mean` holds nan"),
+        ([0.0, 1.0], [np.inf, 1.0], "`scale` holds inf"),
+        ([0.0, 1.0], [1.0, -2.0], "`scale` holds -2.0"),
+    ],
+)
+def test_standardize_refuses_numbers_that_are_no_statistics(mean, scale, message):
+    with pytest.raises(ValueError, match=message):
+        Standardize(mean, scale)
+
+
 def test_standardize_by_hand():
     layer = Standardize([1.0, -2.0], [2.0, 0.5])
     x = tensor([[3.0, -2.0], [1.0, -1.0]])
