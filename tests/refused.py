@@ -723,7 +723,7 @@ CASES = [
         "An objective of your own that returns no dict",
         lambda data: fit(data, small(adversary=Own(lambda emotion, h: emotion))),
         ValueError,
-        "`adversary=Own()` returns Tensor as loss; it must return a dict of names and",
+        "`adversary=Own()` returns a Tensor of shape () as loss; it must return a dict",
     ),
     Refused(
         TRAINING,

@@ -9,21 +9,27 @@ from .._engine import Network
 
 def check_terms(terms, objective):
     """Raise a ValueError unless a loss is a dict of real tensors of shape ()."""
-    found = None
     if not isinstance(terms, dict) or not terms:
-        found = repr(terms) if isinstance(terms, dict) else type(terms).__name__
+        wrong = [kind_of(terms)]
     else:
-        for name, term in terms.items():
-            is_tensor = isinstance(term, Tensor)
-            if not (is_tensor and isinstance(name, str)) or term.ndim:
-                shape = f" of shape {tuple(term.shape)}" if is_tensor else ""
-                found = f"a {type(term).__name__}{shape} as {name!r}"
-    if found:
+        wrong = [
+            f"{kind_of(term)} as {name!r}"
+            for name, term in terms.items()
+            if kind_of(term) != "a Tensor of shape ()" or not isinstance(name, str)
+        ]
+    if wrong:
         raise ValueError(
-            f"`adversary={objective}` returns {found} as loss; it must return a dict "
-            "of names and tensors of shape (), such as "
+            f"`adversary={objective}` returns {wrong[0]} as loss; it must return a "
+            "dict of names and tensors of shape (), such as "
             '`{"emotion": self.task.loss(output, y)}`.'
         )
+
+
+def kind_of(value):
+    """Return what a value is, such as "a Tensor of shape (2,)"."""
+    if isinstance(value, Tensor):
+        return f"a Tensor of shape {tuple(value.shape)}"
+    return "an empty dict" if value == {} else f"a {type(value).__name__}"
 
 
 class AdversarialNetwork(Network):
