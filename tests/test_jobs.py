@@ -20,6 +20,7 @@ from advser.model_selection._evaluation import MAX_STACK
 NETWORK, GUESS = AdversarialSER(), DummyClassifier()
 UTTERANCES = Utterances(*(np.zeros(1) for _ in range(4)))
 PLANNED = {"class": "C", "kind": "inductive", "seeds": [0], "parameters": {}}
+PLANNED["candidates"] = []
 SETTINGS = {
     "data": {"n_samples": 1, "speakers": ["s"], "emotions": ["joy"]},
     "protocol": {"n_folds": 70, "cv": "loso", "groups": None},

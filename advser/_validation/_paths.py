@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+NO_BREAK = "\u00a0\u202f"  # spaces that do not end a line
+
 
 def check_path(value: Any, name: str) -> Path:
     """Return the path of a file or folder; raise a ValueError for other values."""
@@ -48,5 +50,6 @@ def check_device(device: Any) -> Any:
 def printable(text: object) -> str:
     """Return a text with escapes for characters that may change what is shown."""
     return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)
+        c if c.isprintable() or c in NO_BREAK else c.encode("unicode_escape").decode()
+        for c in str(text)
     )
