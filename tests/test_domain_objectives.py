@@ -1,6 +1,8 @@
 """VREx, CORAL, MMD and GroupDRO: their terms give the numbers worked out by hand."""
 
 import math
+from functools import partial
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -173,6 +175,27 @@ def test_coral_by_hand():
     assert terms["coral"].item() == pytest.approx(3 * 12 / 16)
     expected = (LOG2 + math.log(4 / 3) + LOG5 + LOG4) / 4
     assert terms["emotion"].item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "distance", [covariance_distance, partial(mean_discrepancy, bandwidths=[0.5, 2.0])]
+)
+def test_distances_take_the_weights_of_the_rows(distance):
+    rng = np.random.default_rng(0)
+    h, codes = tensor(rng.normal(size=(12, 3))), np.arange(12) % 3
+    weight = tensor([2.0, 2, 2, 1, 1, 1, 1, 1, 1, 0, 0, 0])
+    weighted = weight[:, None] * membership(codes, 3)
+    found = distance(h, weighted)
+    torch.testing.assert_close(distance(h, 7 * weighted), found)
+    torch.testing.assert_close(distance(h[:9], weighted[:9]), found)
+    if distance is covariance_distance:
+        own = h[:9].numpy().reshape(3, 3, 3)  # row, speaker, dimension
+        covariances = [np.cov(own[:, s].T, aweights=[2, 1, 1]) for s in range(3)]
+        of_pairs = [np.subtract(*pair) for pair in combinations(covariances, 2)]
+        assert found.item() == pytest.approx(np.square(of_pairs).sum() / 3 / 36)
+    else:
+        twice = [*range(9), 0, 1, 2]
+        torch.testing.assert_close(distance(h[twice], membership(codes, 3)), found)
 
 
 # MMD

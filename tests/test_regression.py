@@ -142,6 +142,16 @@ def test_row_without_any_rating_trains_the_adversary_alone(rated):
     np.testing.assert_array_equal(model.predict(X), ignored.predict(X))
 
 
+def test_rows_of_weight_0_have_no_part_in_the_bins(rated):
+    X, y, speakers = rated
+    kept = (y[:, 0] < np.median(y[:, 0])) & (speakers != "b")
+    ser = small(ClosedForm(conditional=True))
+    ser.fit(X, y, speakers=speakers, sample_weight=kept)
+    alone = small(ClosedForm(conditional=True))
+    alone.fit(X[kept], y[kept], speakers=speakers[kept])
+    np.testing.assert_allclose(ser.predict(X), alone.predict(X), atol=1e-9)
+
+
 def test_target_without_weight_is_not_trained(rated):
     X, y, speakers = rated
     model = small(target_weights=[1, 0], alpha=0.0).fit(X, y, speakers=speakers)

@@ -46,9 +46,10 @@ class AdversarialSERRegressor(WithObjective, BaseSERRegressor):
         Weights of the targets in the loss; None for equal ones.
 
     n_bins : int, default=3
-        For conditional objectives, each target is cut at its quantiles into as many
-        bins. The objective is conditioned on the combination of bins, of which there
-        are `n_bins` to the power of the number of targets.
+        For conditional objectives, each target is cut at its quantiles, which do not
+        depend on `sample_weight`, into as many bins. The objective is conditioned on
+        the combination of bins, of which there are `n_bins` to the power of the number
+        of targets.
 
     encoder, hidden_layer_sizes, embedding_dim, clip, noise, dropout : object
         As in `AdversarialSER`.

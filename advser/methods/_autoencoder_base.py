@@ -74,7 +74,7 @@ class WithAutoencoder(BaseSER):
             Gender of each speaker. None or NaN stands for an unknown gender.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in every term of the loss.
+            As in :meth:`AdversarialSER.fit`.
 
         X_unlabeled : array-like of shape (n_unlabeled, n_features), default=None
             Utterances without a label, also from another corpus.

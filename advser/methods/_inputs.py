@@ -45,7 +45,7 @@ class WithInputs(BaseEstimator, metaclass=ABCMeta):
         return self.warm_start and hasattr(self, "net_")
 
     def _check_labeled(self, X, y, speakers, groups, genders, sample_weight):
-        """Return the labelled utterances, checked, with their targets encoded."""
+        """Return the labelled utterances of positive weight, with encoded targets."""
         again = self._goes_on
         dtype = self._dtype if again else [np.float64, np.float32]
         if y is None:
@@ -54,15 +54,17 @@ class WithInputs(BaseEstimator, metaclass=ABCMeta):
         self._dtype = X.dtype
         targets = self._check_targets(y, len(X))
         weight = check_weights(sample_weight, "sample_weight", len(X))
+        weight /= weight[weight > 0].mean()  # an unlabelled row has a weight of 1
         name = "groups" if speakers is None and groups is not None else "speakers"
         speakers = groups if speakers is None else speakers
-        return Utterances(
+        utterances = Utterances(
             X=X,
             targets=targets,
             sample_weight=weight,
             speakers=check_optional_labels(speakers, name, len(X), "X"),
             genders=check_optional_labels(genders, "genders", len(X), "X"),
         )
+        return utterances if weight.all() else utterances.take(weight > 0)
 
     def _check_unlabeled(self, X_unlabeled, speakers, genders):
         """Return the unlabelled utterances, checked, or None."""

@@ -145,9 +145,8 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
         return replace(utterances, targets=np.concatenate([known, estimated]))
 
     def _untrained(self, utterances):
-        weight = utterances.sample_weight
-        totals = np.bincount(utterances.targets, weight, len(self.classes_))
-        return self.classes_[totals == 0].tolist()
+        counts = np.bincount(utterances.targets, minlength=len(self.classes_))
+        return self.classes_[counts == 0].tolist()
 
     def _build_task(self, utterances):
         return Emotions(len(self.classes_))
@@ -276,8 +275,7 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
         return np.full((n_rows, self.n_outputs_), np.nan)
 
     def _untrained(self, utterances):
-        rated = ~np.isnan(utterances.targets) & (utterances.sample_weight > 0)[:, None]
-        return np.flatnonzero(~rated.any(0)).tolist()
+        return np.flatnonzero(np.isnan(utterances.targets).all(0)).tolist()
 
     def _build_task(self, utterances):
         target_weights = check_weights(
@@ -288,9 +286,8 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
         )
         ratings = utterances.targets
         weight = utterances.sample_weight[:, None] * ~np.isnan(ratings)
-        counted = np.where(weight > 0, ratings, np.nan)
-        total = np.where(weight.any(0), weight.sum(0), 1)
-        filled = np.nan_to_num(counted)
+        total = weight.sum(0)
+        filled = np.nan_to_num(ratings)
         mean = (weight * filled).sum(0) / total
         scale = np.sqrt((weight * (filled - mean) ** 2).sum(0) / total)
         n_bins = getattr(self, "n_bins", 1)
@@ -299,8 +296,8 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
         self._scaling = mean, np.where(scale > 0, scale, 1)
         return Ratings(
             *self._scaling,
-            np.nanmin(counted, axis=0),
-            np.nanmax(counted, axis=0),
+            np.nanmin(ratings, axis=0),
+            np.nanmax(ratings, axis=0),
             loss=self.loss,
             weights=target_weights,
             delta=self.huber_delta,

@@ -31,8 +31,7 @@ def pseudo_labels(rows: Utterances, n_labeled: int, clip: float | None) -> np.nd
     clip : float or None
         Bound of the normalised features.
     """
-    n = np.count_nonzero(rows.sample_weight[:n_labeled])
-    rows = rows.take(rows.sample_weight > 0)
+    n = n_labeled
     emotion, weight = rows.targets[:n], rows.sample_weight[:n]
     speaker = pd.factorize(rows.speakers)[0]  # -1 where unknown
     if strong_confounding(emotion, speaker[:n]) is not None:

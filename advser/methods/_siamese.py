@@ -296,8 +296,7 @@ class SiameseSER(BaseSERClassifier):
             As in :meth:`AdversarialSER.fit`.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in every term of the loss. A row of weight 0 is no
-            reference either.
+            As in :meth:`AdversarialSER.fit`.
 
         Returns
         -------
@@ -463,11 +462,11 @@ class SiameseSER(BaseSERClassifier):
         return neutral_references(utterances, speaker, rows, has_some, n_choices)
 
     def _find_neutral(self, utterances):
-        """Return the mask of the neutral rows that have a weight: (n,)."""
+        """Return the mask of the neutral rows: (n,)."""
         is_one = isinstance(self.neutral, str | Integral)
         names = [self.neutral] if is_one else list(self.neutral)
         is_neutral = np.array([label in names for label in self.classes_])
-        neutral = is_neutral[utterances.targets] & (utterances.sample_weight > 0)
+        neutral = is_neutral[utterances.targets]
         if not neutral.any():
             warn(
                 f"`neutral={self.neutral!r}`, but y has no such rows; its classes are "

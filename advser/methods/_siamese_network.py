@@ -79,7 +79,7 @@ def neutral_references(utterances, speaker, rows, has_some, n_choices):
         Codes of the speakers.
 
     rows : ndarray of int
-        The neutral rows of known speakers, which have a weight.
+        The neutral rows of known speakers.
 
     has_some : ndarray of bool of shape (n_speakers,)
         Whether a speaker has such rows.

@@ -26,20 +26,25 @@ def covariance_distance(h: Tensor, membership: Tensor) -> Tensor:
     h : Tensor of shape (n, d)
 
     membership : Tensor of shape (n, n_speakers)
-        1 in the column of the speaker, 0 in the others, and throughout for unknown
-        speakers. Speakers with one row, who have no covariance, are left out.
+        The weight of the row in the column of its speaker, 0 in the others, and
+        throughout for unknown speakers. Speakers with one row, who have no covariance,
+        are left out.
 
     Returns
     -------
     distance : Tensor of shape ()
     """
+    tiny = torch.finfo(h.dtype).tiny
     counts = membership.sum(0)  # (n_speakers,)
-    mean = membership.T @ h / counts.clamp(min=1)[:, None]  # (n_speakers, d)
+    mean = membership.T @ h / counts.clamp(min=tiny)[:, None]  # (n_speakers, d)
     second = torch.einsum("ns,nd,ne->sde", membership, h, h)
     covariance = second - counts[:, None, None] * mean[:, :, None] * mean[:, None, :]
-    covariance = (covariance / (counts - 1).clamp(min=1)[:, None, None]).flatten(1)
+    has_several = (membership > 0).sum(0) > 1
+    n_free = counts - membership.square().sum(0) / counts.clamp(min=tiny)
+    n_free = torch.where(has_several, n_free, 1)  # n - 1 for equal weights of 1
+    covariance = (covariance / n_free[:, None, None]).flatten(1)
     inner = covariance @ covariance.T  # (n_speakers, n_speakers)
-    return mean_over_pairs(inner, counts > 1) / (4 * h.shape[1] ** 2)
+    return mean_over_pairs(inner, has_several) / (4 * h.shape[1] ** 2)
 
 
 class CORAL(Objective):
@@ -50,7 +55,7 @@ class CORAL(Objective):
         \frac{\lVert \Sigma_s - \Sigma_t \rVert_F^2}{4 d^2}
 
     Here :math:`\Sigma_s` is the covariance of the embedding over the rows of speaker s
-    in the batch, and d the width of the embedding.
+    in the batch, by weight, and d the width of the embedding.
 
     Parameters
     ----------
@@ -61,7 +66,9 @@ class CORAL(Objective):
     -----
     **Differences from the paper.** The domains are the speakers of a batch, each pair
     of them, in place of one source and one target. With many speakers, use large
-    batches: a speaker counts from two rows in a batch on.
+    batches: a speaker counts from two rows in a batch on. With weights w of the rows,
+    the number of rows n in the divisor n - 1 is replaced, up to the scale of the
+    weights, by Kish's effective number, :math:`(\sum w)^2 / \sum w^2`.
 
     References
     ----------
@@ -80,5 +87,6 @@ class CORAL(Objective):
         self, h: Tensor, output: Tensor, y: Labels, progress: float | Tensor
     ) -> dict[str, Tensor]:
         """Return the loss of the emotion and the weighted distance."""
-        distance = covariance_distance(h, self.membership(y))
+        weighted = self.membership(y) * y.speaker_weight[:, None]
+        distance = covariance_distance(h, weighted)
         return {"emotion": self.task.loss(output, y), "coral": self.weight * distance}

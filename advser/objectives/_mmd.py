@@ -27,7 +27,8 @@ def mean_discrepancy(
     .. math:: \mathrm{MMD}^2(s, t) = \overline{k(h_s, h_s')} + \overline{k(h_t, h_t')}
         - 2 \, \overline{k(h_s, h_t)}
 
-    The bars are means over all pairs of rows. The kernel is a mean of Gaussians,
+    The bars are weighted means over all pairs of rows. The kernel is a mean of
+    Gaussians,
     :math:`k(h, h') = \operatorname{mean}_b e^{-\lVert h - h' \rVert^2 / (2 b m)}`, with
     the mean squared distance m of the rows of known speakers, which has no gradient.
 
@@ -36,8 +37,8 @@ def mean_discrepancy(
     h : Tensor of shape (n, d)
 
     membership : Tensor of shape (n, n_speakers)
-        1 in the column of the speaker, 0 in the others, and throughout for unknown
-        speakers.
+        The weight of the row in the column of its speaker, 0 in the others, and
+        throughout for unknown speakers.
 
     bandwidths : sequence of float
         :math:`b`.
@@ -50,12 +51,11 @@ def mean_discrepancy(
     squared = h.square().sum(1)
     distance = (squared[:, None] + squared - 2 * h @ h.T).clamp(min=0)  # (n, n)
     known = membership.sum(1)  # (n,)
-    n_pairs = known.sum().square().clamp(min=1)
-    scale = (known @ distance.detach() @ known / n_pairs).clamp(
-        min=torch.finfo(h.dtype).tiny
-    )
+    tiny = torch.finfo(h.dtype).tiny
+    n_pairs = known.sum().square().clamp(min=tiny)
+    scale = (known @ distance.detach() @ known / n_pairs).clamp(min=tiny)
     kernel = sum(torch.exp(-distance / (2 * b * scale)) for b in bandwidths)
-    share = membership / counts.clamp(min=1)  # (n, n_speakers)
+    share = membership / counts.clamp(min=tiny)  # (n, n_speakers)
     inner = share.T @ (kernel / len(bandwidths)) @ share
     return mean_over_pairs(inner, counts > 0)
 
@@ -112,7 +112,8 @@ class MMD(Objective):
         self, h: Tensor, output: Tensor, y: Labels, progress: float | Tensor
     ) -> dict[str, Tensor]:
         """Return the loss of the emotion and the weighted discrepancy."""
-        discrepancy = mean_discrepancy(h, self.membership(y), self.bandwidths)
+        weighted = self.membership(y) * y.speaker_weight[:, None]
+        discrepancy = mean_discrepancy(h, weighted, self.bandwidths)
         return {
             "emotion": self.task.loss(output, y),
             "discrepancy": self.weight * discrepancy,
