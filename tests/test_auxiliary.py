@@ -84,6 +84,22 @@ def test_a_corpus_keeps_the_mix_of_emotions_of_the_training_rows(own):
     )
 
 
+@pytest.mark.parametrize("names", [[False, True], [4, 7]])
+def test_emotions_may_be_numbers_or_booleans(own, names):
+    def with_two(corpus, names):
+        X, y, speakers = corpus
+        return X, np.array(names)[(y == "anger").astype(int)], speakers
+
+    found, expected = (
+        fitted(with_two(own, names), corpora={"near": with_two(NEAR, names)})
+        for names in (names, ["other", "yes"])
+    )
+    assert found.classes_.tolist() == names
+    np.testing.assert_array_equal(
+        found.predict_proba(own[0]), expected.predict_proba(own[0])
+    )
+
+
 def test_without_weight_the_model_is_the_plain_one(own):
     X, y, _ = own
     found = fitted(own, weights={})

@@ -403,7 +403,7 @@ def _joined(weights, corpora, own):
         X.append(corpus.X * np.sqrt(scaler.var_) + scaler.mean_)
         y.append(corpus.y)
         of_emotion = share / pd.Series(corpus.y).value_counts()
-        sample_weight.append(weights[name] * of_emotion[corpus.y].to_numpy())
+        sample_weight.append(weights[name] * of_emotion.reindex(corpus.y).to_numpy())
         if speakers is not None:
             others = _renamed(corpus.speakers, name, speakers)
             speakers = np.concatenate([speakers, others])
