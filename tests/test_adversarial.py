@@ -776,6 +776,14 @@ def test_warm_start_goes_on(toy, adversary):
     assert ours.net_.optimizer_.param_groups[0]["lr"] == 0.002
 
 
+def test_warm_start_on_other_rows_keeps_its_validation_speakers(toy):
+    ours = small(warm_start=True, early_stopping=True, validation_fraction=0.5)
+    trained = list(ours.fit(*toy).speakers_)
+    held_out = ~np.isin(toy.speakers, trained)
+    order = np.argsort(held_out, kind="stable")  # another order of appearance
+    assert list(ours.fit(*(part[order] for part in toy)).speakers_) == trained
+
+
 def test_warm_start_with_early_stopping_keeps_its_validation_speakers(toy):
     ours = small(warm_start=True, early_stopping=True, random_state=None).fit(*toy)
     known = list(ours.speakers_)

@@ -247,14 +247,21 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
             self._split_seed = seeds[0]  # a warm start keeps its validation speakers
         valid_rows = None
         if self._stops_early:
-            train, valid = validation_split(
-                labeled,
-                self._row_splitter,
-                self._untrained,
-                test_size=self.validation_fraction,
-                random_state=self._split_seed,
-            )
+            stays_out = np.zeros(len(labeled), dtype=bool)
+            if again:  # what the network was trained on does not become validation
+                stays_out = pd.Series(labeled.speakers).isin(self._held_out).to_numpy()
+            train, valid = np.flatnonzero(~stays_out), np.flatnonzero(stays_out)
+            if not (len(train) and len(valid)):
+                train, valid = validation_split(
+                    labeled,
+                    self._row_splitter,
+                    self._untrained,
+                    test_size=self.validation_fraction,
+                    random_state=self._split_seed,
+                )
             held_out = labeled.take(valid)
+            if not again:
+                self._held_out = pd.Series(held_out.speakers).dropna().unique().tolist()
             valid_rows = Rows(
                 as_tensor(held_out.X), self._validation_labels(held_out), len(held_out)
             )
