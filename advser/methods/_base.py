@@ -245,11 +245,11 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=4)
         if not again:
             self._split_seed = seeds[0]  # a warm start keeps its validation speakers
+            self._held_out = []
         valid_rows = None
         if self._stops_early:
-            stays_out = np.zeros(len(labeled), dtype=bool)
-            if again:  # what the network was trained on does not become validation
-                stays_out = pd.Series(labeled.speakers).isin(self._held_out).to_numpy()
+            # Of a warm start, training speakers do not become validation speakers.
+            stays_out = pd.Series(labeled.speakers).isin(self._held_out).to_numpy()
             train, valid = np.flatnonzero(~stays_out), np.flatnonzero(stays_out)
             if not (len(train) and len(valid)):
                 train, valid = validation_split(

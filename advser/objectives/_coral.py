@@ -27,8 +27,8 @@ def covariance_distance(h: Tensor, membership: Tensor) -> Tensor:
 
     membership : Tensor of shape (n, n_speakers)
         The weight of the row in the column of its speaker, 0 in the others, and
-        throughout for unknown speakers. Speakers with one row, who have no covariance,
-        are left out.
+        throughout for unknown speakers. Speakers with one row, or with nearly all of
+        their weight on one, have no covariance and are left out.
 
     Returns
     -------
@@ -39,9 +39,10 @@ def covariance_distance(h: Tensor, membership: Tensor) -> Tensor:
     mean = membership.T @ h / counts.clamp(min=tiny)[:, None]  # (n_speakers, d)
     second = torch.einsum("ns,nd,ne->sde", membership, h, h)
     covariance = second - counts[:, None, None] * mean[:, :, None] * mean[:, None, :]
-    has_several = (membership > 0).sum(0) > 1
+    # n - 1 for equal weights of 1, and rounding errors for a single row.
     n_free = counts - membership.square().sum(0) / counts.clamp(min=tiny)
-    n_free = torch.where(has_several, n_free, 1)  # n - 1 for equal weights of 1
+    has_several = n_free > torch.finfo(h.dtype).eps ** 0.5 * counts
+    n_free = torch.where(has_several, n_free, 1)
     covariance = (covariance / n_free[:, None, None]).flatten(1)
     inner = covariance @ covariance.T  # (n_speakers, n_speakers)
     return mean_over_pairs(inner, has_several) / (4 * h.shape[1] ** 2)
