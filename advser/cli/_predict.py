@@ -264,10 +264,8 @@ def speakers_of(
     is_nobody = texts.eq("") | texts.str.lower().isin(NOBODY)
     known = (names.notna() & ~is_nobody).to_numpy()
     speakers[known] = texts[known]
-    trained = {
-        str(name) for scaler in scalers(model).values() for name in scaler.speakers_
-    }
-    if both := sorted(trained & set(speakers[known])):
+    trained = {name for scaler in found for name in scaler.speakers_}
+    if both := sorted(trained & set(speakers[known])):  # 3 is not "3"
         print(
             f"{counted(len(both), 'speaker')} with the name of a training speaker, such"
             f" as {both[0]}: both count as one; rename who is another",
