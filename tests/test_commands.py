@@ -332,6 +332,21 @@ def test_speakers_with_the_names_of_training_speakers_are_reported(
     assert "4 speakers with the name of a training speaker, such as 00" in said
 
 
+def test_numbers_of_training_speakers_are_not_the_names_of_a_table(tmp_path, capsys):
+    X = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "b": [1.0, 0.0, 1.0, 0.0]})
+    numbers = [1, 1, 2, 2]
+    model = make_pipeline(SpeakerScaler(unknown="adapt", balance=False), SVC())
+    model.fit(X, ["joy", "anger"] * 2, speakerscaler__speakers=numbers)
+    advser.save(model, tmp_path / "model.advser")
+    X.assign(speaker=numbers).to_csv(tmp_path / "table.csv", index=False)
+    files = [tmp_path / "model.advser", tmp_path / "table.csv"]
+    with config_context(enable_metadata_routing=True):
+        run("predict", *files, "--speakers", "speaker", "-o", "-")
+    said = capsys.readouterr().err
+    assert "count as one" not in said
+    assert "The speaker '1' is unknown, and 1 is known" in said
+
+
 @pytest.mark.parametrize("method", ["ridge", "mlp", "none"])
 def test_ratings_have_the_names_of_their_targets(method, features, train, capsys):
     model = train(features, "--method", method, "--target", "valence,arousal")

@@ -36,9 +36,17 @@ def speakers_explained(
         R^2 = 1 - \frac{\min_A \sum_i w_i \lVert y_i - A^T h_i \rVert^2
         + \gamma \lVert A \rVert^2}{\sum_i w_i \lVert y_i \rVert^2}
 
-    with :math:`\sum_i w_i = 1`. The gradient holds the minimiser
-    :math:`A = (H^T W H + \gamma I)^{-1} H^T W Y` fixed: at a minimum, a change of A
-    changes nothing (the envelope theorem). Second derivatives leave it out.
+    with :math:`\sum_i w_i = 1`. A change of the minimiser
+    :math:`A = (H^T W H + \gamma I)^{-1} H^T W Y` changes nothing at the minimum (the
+    envelope theorem), so that the gradient is
+
+    .. math::
+
+        \frac{\partial R^2}{\partial h_i} = \frac{2 w_i}{\sum_j w_j \lVert y_j \rVert^2}
+        \bigl(A (y_i - A^T h_i) - \gamma_0 \lVert A \rVert^2 h_i / d\bigr) ,
+
+    where :math:`\gamma_0` is the `penalty` and d the dimension of the embedding. It is
+    computed here, without the graph of the solution. It has no second derivatives.
 
     Parameters
     ----------
@@ -64,25 +72,32 @@ def speakers_explained(
         the given variables.
     """
     limits = torch.finfo(h.dtype)
-    w = weight[:, None] / weight.sum().clamp(min=limits.tiny)  # (n, 1)
-    rounding = limits.eps**1.5 * (w * h.square()).sum() + limits.tiny
-    if given is None:
-        h, speakers = (values - (w * values).sum(0) for values in (h, speakers))
-    else:
-        # The small penalty is for emotions without a row in the batch.
-        of_given = given.mT @ (w * given)
-        h, speakers = (
-            values - given @ _solve(of_given, given.mT @ (w * values), limits.eps)
-            for values in (h, speakers)
-        )
-    variance = (w * h.square()).sum() / h.shape[1]
-    gamma = penalty * variance + rounding
     with torch.no_grad():
-        weighted = w * h
-        a = _solve(weighted.mT @ h, weighted.mT @ speakers, gamma)
-    unexplained = (w * (speakers - h @ a).square()).sum() + gamma * a.square().sum()
-    total = (w * speakers.square()).sum()
-    return (total - unexplained) / total.clamp(min=limits.eps**0.5)
+        w = weight[:, None] / weight.sum().clamp(min=limits.tiny)  # (n, 1)
+        x, y = h.detach(), speakers
+        rounding = limits.eps**1.5 * (w * x.square()).sum() + limits.tiny
+        if given is None:
+            x, y = (values - (w * values).sum(0) for values in (x, y))
+        else:
+            # The small penalty is for emotions without a row in the batch.
+            of_given = given.mT @ (w * given)
+            x, y = (
+                values - given @ _solve(of_given, given.mT @ (w * values), limits.eps)
+                for values in (x, y)
+            )
+        weighted = w * x
+        covariance = weighted.mT @ x
+        share = penalty / x.shape[1]
+        gamma = share * covariance.diagonal().sum() + rounding
+        a = _solve(covariance, weighted.mT @ y, gamma)
+        residual = y - x @ a
+        norm = a.square().sum()
+        unexplained = (w * residual.square()).sum() + gamma * norm
+        total = (w * y.square()).sum()
+        at_least = total.clamp(min=limits.eps**0.5)
+        slope = (w * (residual @ a.mT) - share * norm * weighted) * (2 / at_least)
+        explained = (total - unexplained) / at_least
+    return explained + (slope * (h - h.detach())).sum()
 
 
 def _solve(matrix, right, ridge):
