@@ -51,12 +51,13 @@ class Standardize(nn.Module):
 
     def __init__(self, mean: npt.ArrayLike, scale: npt.ArrayLike) -> None:
         super().__init__()
-        for name, values in {"mean": mean, "scale": scale}.items():
-            wrong = ~np.isfinite(values) | ((name == "scale") & np.less(values, 0))
+        for name, statistic in {"mean": mean, "scale": scale}.items():
+            values = np.asarray(statistic)
+            wrong = ~np.isfinite(values) | ((name == "scale") & (values < 0))
             if wrong.any():
                 raise ValueError(
-                    f"`{name}` holds {np.asarray(values)[wrong].flat[0]}; it must be "
-                    "the finite statistic of a feature."
+                    f"`{name}` holds {values[wrong].flat[0]}; it must be the finite "
+                    "statistic of a feature."
                 )
         scale = np.where(np.asarray(scale) > 0, scale, 1.0)
         self.register_buffer("mean", torch.as_tensor(mean))
