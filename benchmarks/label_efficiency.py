@@ -24,7 +24,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from _report import environment, write
-from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
@@ -35,6 +34,7 @@ from advser import AdversarialSER, AutoencoderSER, SpeakerScaler
 from advser.datasets import load_emodb
 from advser.evaluation import uar_difference, uar_interval
 from advser.metrics import unweighted_average_recall
+from advser.plots._base import BLUE, GREY, MEASURES, ORANGE, add_grid, new_figure
 from advser.speakers import speaker_confounding
 
 SHARES = (0.1, 0.25, 0.5)
@@ -253,34 +253,36 @@ def draw(report, path):
     scores = pd.DataFrame(report["scores"])
     names = list(scores["corpus"].unique())
     styles = {
-        "logistic regression, standardised by all rows": ("C7", "-", "s"),
-        "AdversarialSER, labelled rows alone": ("C0", "--", "o"),
-        "AdversarialSER": ("C0", "-", "o"),
-        "AutoencoderSER, labelled rows alone": ("C1", "--", "^"),
-        "AutoencoderSER, pseudo_labels=False": ("C1", ":", "^"),
-        "AutoencoderSER": ("C1", "-", "^"),
+        "logistic regression,\nstandardised by all rows": (GREY, "-", "s"),
+        "AdversarialSER, labelled rows alone": (BLUE, "--", "o"),
+        "AdversarialSER": (BLUE, "-", "o"),
+        "AutoencoderSER, labelled rows alone": (ORANGE, "--", "^"),
+        "AutoencoderSER, pseudo_labels=False": (ORANGE, ":", "^"),
+        "AutoencoderSER": (ORANGE, "-", "^"),
     }
-    n_rows = -(-len(names) // 3)
-    figure = Figure(figsize=(9, 3 * n_rows + 1), layout="constrained")
-    axes = figure.subplots(n_rows, 3, sharex=True, squeeze=False).ravel()
+    n_rows = -(-len(names) // 2)
+    figure = new_figure(height=2.4 * n_rows + 1.2)
+    axes = figure.subplots(n_rows, 2, sharex=True, squeeze=False).ravel()
     for ax, name in zip(axes, names):
         for number, (method, (color, dashes, marker)) in enumerate(styles.items()):
-            own = scores[(scores["corpus"] == name) & (scores["method"] == method)]
+            is_own = scores["method"] == method.replace("\n", " ")
+            own = scores[(scores["corpus"] == name) & is_own]
             ax.plot(
                 np.arange(len(own)) + 0.04 * (number - 2.5),
                 own["uar"],
                 color=color,
                 linestyle=dashes,
                 marker=marker,
-                markersize=4,
+                markersize=5,
                 label=method,
             )
-        ax.set_title(NAMES.get(name, name.upper()))
+        ax.set_title(NAMES.get(name, name.upper()), fontsize="medium")
         ax.set_xlim(-0.3, len(SHARES) - 0.7)
         ax.set_xticks(range(len(SHARES)), [f"{share:.0%}" for share in SHARES])
-        ax.grid(axis="y", alpha=0.3)
-    figure.supxlabel("Share of the training utterances that keep their emotion")
-    figure.supylabel("Unweighted average recall, unseen speakers")
+        add_grid(ax, "y")
+    label = "Share of the training utterances that keep their emotion"
+    figure.supxlabel(label, fontsize="medium")
+    figure.supylabel(MEASURES["uar"], fontsize="medium")
     figure.legend(
         *axes[0].get_legend_handles_labels(),
         loc="outside upper center",

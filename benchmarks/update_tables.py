@@ -11,7 +11,7 @@ import json
 import sys
 from itertools import groupby
 from pathlib import Path
-from textwrap import fill
+from textwrap import TextWrapper
 
 import pandas as pd
 
@@ -58,6 +58,11 @@ results use the test speaker's utterances up to the one that is scored, without 
 emotions; transductive results use all of them. Compare results of one kind with each
 other only. The documentation has more columns, and says how settings were chosen."""
 EARLIER = "earlier defaults"
+
+
+def fill(text, width):
+    """Return a text in lines, without a break at a hyphen, which would be a space."""
+    return TextWrapper(width, break_on_hyphens=False).fill(text)
 
 
 def corpus_name(corpus):
@@ -193,8 +198,8 @@ def speaker_independent_rst():
             [
                 row["estimator"],
                 row["other"],
-                f"{row['points']:+.1f}",
-                f"{row['low']:+.1f} to {row['high']:+.1f}",
+                f"{row['points']:+z.1f}",
+                f"{row['low']:+z.1f} to {row['high']:+z.1f}",
                 "< 0.001" if p_value < 0.001 else f"{p_value:.3f}",
             ]
         )
@@ -348,7 +353,7 @@ def adaptation_enrolment_rst():
     counts = sorted(found["k"].unique())
     keys = ["neutral", "scaler", "corpus", "k"]
     cells = found.set_index(keys)["uar"].sort_index()
-    rows = [["", "", *map(str, counts)]]
+    rows = [["utterances", "scaler", *(f"k = {k}" for k in counts)]]
     for neutral, kind in ((False, "any"), (True, "neutral")):
         for group, label in ((list(AIMS), "five corpora"), (["urdu"], "URDU")):
             for scaler in scalers:
@@ -443,7 +448,7 @@ def adversary_weights_rst():
         ]
         gains = [change.loc[name].mean(), change.loc[name].min()]
         label = name if name == uar.index[0] else f"``{name}``"
-        rows.append([label, *cells, *(f"{gain:+.3f}" for gain in gains)])
+        rows.append([label, *cells, *(f"{gain:+z.3f}" for gain in gains)])
     note = (
         "Leakage: balanced accuracy of a logistic probe for the speaker. Share left: "
         "leakage divided by that without an adversary, mean over the corpora. Recall: "
@@ -550,7 +555,8 @@ def cross_corpus_confusions_rst():
         for table in report_of("cross_corpus")["confusions"]
         if table["estimator"] == "linear SVM"
     ]
-    rows = [["", "", *(f"as {emotion}" for emotion in tables[0]["emotions"])]]
+    shown = [f"as {emotion}" for emotion in tables[0]["emotions"]]
+    rows = [["corpora", "emotion", *shown]]
     for table in tables:
         for number, emotion in enumerate(table["emotions"]):
             pair = "" if number else f"{table['train']} to {table['test']}"
@@ -605,15 +611,15 @@ def auxiliary_corpora_rst():
         is_reached &= gain.mean() >= 0.01 and gain.min() >= -0.005
         sentences.append(
             f"{kind}: {gain.mean():+.3f} on average, and {gain.min():+.3f} at worst, "
-            f"on {names[gain.argmin()]}."
+            f"on {names[gain.argmin()]}"
         )
     width = (scores["uar_high"] - scores["uar_low"]).mean() / 2
     note = fill(
         f"{report['settings']['folds']}; adaptive scores are means over "
         f"{report['settings']['seeds']} draws of the order. Half the width of the 95 % "
         f"interval over speakers is {width:.3f} on average. Gains of the choice: "
-        f"{' '.join(sentences)} The aims, at least +0.01 on average and no loss above "
-        f"0.005, are {'reached' if is_reached else 'missed'}.",
+        f"{'; '.join(sentences)}. The aims, at least +0.01 on average and no loss "
+        f"above 0.005, are {'reached' if is_reached else 'missed'}.",
         88,
     )
     return "\n\n".join([list_table(rows), note])
@@ -637,7 +643,7 @@ def defaults_rst():
     rows = [["", *map(corpus_name, means.index), "mean", "gain", "seeds"]]
     for name, lead in leads.items():
         gain = (lead - earlier.loc[lead.index]).mean(axis=None)
-        cells = [f"{value:+.3f}" for value in [*means[name], means[name].mean(), gain]]
+        cells = [f"{value:+z.3f}" for value in [*means[name], means[name].mean(), gain]]
         rows.append([name, *cells, len(lead)])
     compared = means[[name for name in means if len(leads[name]) == len(better)]]
     others = {c: compared.drop(index=c).mean().idxmax() for c in compared.index}
@@ -665,7 +671,7 @@ def distributed_scaling_rst():
         table.append([str(models), str(rows), *cells])
     reference = tuple(settings["reference"].values())
     growth = ",\n".join(
-        f"× {found[*size, cases[0]]['growth']['median']:.2f} with "
+        f"{found[*size, cases[0]]['growth']['median']:.2f} times as long with "
         f"{size[0]} models on {size[1]} rows"
         for size in sizes
         if size != reference
@@ -778,7 +784,7 @@ def ratio_of(case):
     ratio = case["ratio"]
     if ratio["min"] == ratio["max"]:
         return f"{ratio['median']:.2f}"
-    return f"{ratio['median']:.2f} ({ratio['min']:.2f} - {ratio['max']:.2f})"
+    return f"{ratio['median']:.2f} ({ratio['min']:.2f} – {ratio['max']:.2f})"
 
 
 def machine_of(report):
@@ -937,7 +943,11 @@ def refused_rst():
     for kind, cases in groupby(CASES, key=lambda case: case.kind):
         rows = [["What is given", "Error", "Message"]]
         rows += [
-            [case.given, f"``{case.error.__name__}``", f"``{case.message} …``"]
+            [
+                case.given,
+                f"``{case.error.__name__}``",
+                f"``{case.message.rstrip()}\N{NO-BREAK SPACE}…``",
+            ]
             for case in cases
         ]
         parts += [kind, "-" * len(kind), "", list_table(rows), ""]

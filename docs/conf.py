@@ -80,6 +80,7 @@ numpydoc_validation_exclude = {
 }
 
 sphinx_gallery_conf = {
+    "reset_modules": ("matplotlib", "palette.use_palette"),
     "examples_dirs": "examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",

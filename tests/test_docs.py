@@ -8,6 +8,7 @@ import shutil
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import sklearn
@@ -157,18 +158,58 @@ def test_names_of_other_projects_are_links_to_their_pages(
     assert found is None or found["refuri"].endswith(page)
 
 
-def test_names_in_tables_may_be_broken_after_a_dot_or_an_underscore(monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("advser.nn.weighted_mean", ["advser.", "nn.", "weighted_", "mean"]),
+        ("VREx(weight=0.2)", ["VREx(", "weight=", "0.2)"]),
+    ],
+)
+def test_names_in_tables_may_be_broken_but_not_their_numbers(name, parts, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
-    literal = nodes.literal("", "", nodes.Text("advser.nn.weighted_mean"))
-    table = nodes.table("", literal)
+    literal = nodes.literal("", "", nodes.Text(name))
+    importlib.import_module("breaks").add_breaks(None, nodes.table("", literal), None)
+    assert "|".join(child.astext() for child in literal) == "|<wbr>|".join(parts)
+
+
+def test_numbers_in_tables_stay_on_a_line_with_their_spread(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
+    cells = ["+0.49 ± 0.01 (-0.9, p 1.00)", "40 passes, clip=3", "for all speakers"]
+    table = nodes.table("", *[nodes.entry("", nodes.Text(cell)) for cell in cells])
     importlib.import_module("breaks").add_breaks(None, table, None)
-    parts = ["advser.", "<wbr>", "nn.", "<wbr>", "weighted_", "<wbr>", "mean"]
-    assert [child.astext() for child in literal] == parts
+    cells[0] = "+0.49\xa0±\xa00.01 (-0.9,\xa0p\xa01.00)"
+    assert [entry.astext() for entry in table] == cells
 
 
-@pytest.mark.parametrize("formula", [r"\lambda \log p", r"\lambda\,\log\,p"])
-def test_formulas_have_space_beside_a_logarithm(formula, monkeypatch):
+@pytest.mark.parametrize(
+    ("formula", "n_spaces"),
+    [
+        (r"\lambda \log p", 2),
+        (r"\lambda\,\log\,p", 2),
+        (r"\lambda \operatorname{mean} p", 1),
+        (r"L_\mathrm{sim}", 0),
+    ],
+)
+def test_formulas_have_space_beside_a_logarithm_and_before_a_name(
+    formula, n_spaces, monkeypatch
+):
     monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
     convert = importlib.import_module("mathml").convert
     found = convert(nodes.math("", formula), as_block=False)
-    assert found.count("<mspace") == 2
+    assert found.count("<mspace") == n_spaces
+
+
+@pytest.mark.parametrize(
+    ("formula", "sizes"),
+    [
+        (r"\lVert x \rVert^2", ["false"] * 2),
+        (r"\frac{\lVert x \rVert}{2}", ["false"] * 2),
+        (r"\left\{ \{x\}^2 \right\}", [None, "false", "false", None]),
+    ],
+)
+def test_both_fences_of_a_formula_have_one_size(formula, sizes, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
+    convert = importlib.import_module("mathml").convert
+    math = ElementTree.fromstring(convert(nodes.math("", formula), as_block=True))
+    fences = [one for one in math.iter() if one.text in {"‖", "{", "}"}]
+    assert [fence.get("stretchy") for fence in fences] == sizes

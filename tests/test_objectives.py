@@ -101,6 +101,11 @@ def test_every_objective_of_the_package_has_a_name():
     assert classes - {Objective, EmpiricalRisk} == set(OBJECTIVES.values())
 
 
+def test_signature_of_an_objective_lists_its_parameters():
+    assert list(inspect.signature(MMD).parameters) == ["weight", "bandwidths"]
+    assert not inspect.signature(EmpiricalRisk).parameters
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_name_stands_for_the_objective_with_its_defaults(toy, name):
     np.testing.assert_array_equal(codes_of(name, toy), codes_of(ALL[name], toy))

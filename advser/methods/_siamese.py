@@ -49,7 +49,10 @@ class SiameseSER(BaseSERClassifier):
         L = w_e \, \mathrm{CE}(C(r), e)
         + w_c \, L_\mathrm{sim}(i, E(x_n))
         + w_o \, L_\mathrm{diff}(i, r)
-        + w_r \, \mathrm{MSE}(h, D([i, r]))
+
+    .. math::
+
+        {} + w_r \, \mathrm{MSE}(h, D([i, r]))
         + w_s \, \mathrm{CE}(A(i), s)
 
     The calibration :math:`L_\mathrm{sim}` draws i to the neutral speech of the speaker,

@@ -1,5 +1,6 @@
 """The base class of objectives, and the plain objective without an adversary."""
 
+from inspect import Signature, signature
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -98,6 +99,13 @@ class Objective(BaseEstimator, nn.Module):
     conditional = False
     tensor_params: tuple[str, ...] = ()
     stackable = True
+    __signature__ = Signature()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let the signature be that of the constructor, not of `__new__`."""
+        super().__init_subclass__(**options)
+        _, *parameters = signature(cls.__init__).parameters.values()
+        cls.__signature__ = Signature(parameters)
 
     def __new__(cls, *args: Any, **kwargs: Any):
         """Prepare the object to hold modules, before any constructor runs."""

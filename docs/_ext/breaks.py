@@ -1,8 +1,14 @@
-"""Names in tables may be broken after a dot, an underscore or a slash."""
+"""Where the lines of a table may be broken: within names, not within numbers."""
 
 import re
 
 from docutils import nodes
+
+# A name may be broken after a dot, an underscore or a slash, but no number, and after
+# what opens or names an argument.
+PART = re.compile(r".*?(?:(?<!\d)[._/](?=\w)|[(=](?=[\w\"'\[{]))|.+")
+# A number with its spread or interval, without words.
+NUMBER = re.compile(r"[+−-]?\d(?!.*[^\W\d_]{3})")
 
 
 def setup(app):
@@ -11,13 +17,17 @@ def setup(app):
 
 
 def add_breaks(app, doctree, docname):
-    """Allow a line break within the literals of all tables."""
+    """Allow a line break within the literals of all tables, and none in numbers."""
     for table in doctree.findall(nodes.table):
         for text in [
             child for literal in table.findall(nodes.literal) for child in literal
         ]:
-            parts = re.findall(r".*?[._/](?=\w)|.+", text.astext())
+            parts = PART.findall(text.astext())
             pieces = [nodes.Text(parts[0])] if parts else []
             for part in parts[1:]:
                 pieces += [nodes.raw("", "<wbr>", format="html"), nodes.Text(part)]
             text.parent.replace(text, pieces)
+        for text in [*table.findall(nodes.Text)]:
+            if NUMBER.match(text):
+                kept = re.sub(r" (?![(\[×])", "\N{NO-BREAK SPACE}", text)
+                text.parent.replace(text, nodes.Text(kept))

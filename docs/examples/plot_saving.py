@@ -74,7 +74,7 @@ ax.scatter(
     marker="s",
     s=60,
     facecolors="none",
-    edgecolors="tab:orange",
+    edgecolors="C1",
     linewidths=2,
 )
 ax.axvline(9.5, color="0.3", linestyle="--")
