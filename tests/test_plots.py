@@ -267,6 +267,26 @@ def test_embedding_display_of_many_speakers_has_ten_colours_and_grey():
     assert found == set(COLORS)
 
 
+@pytest.mark.parametrize("speaker", ["Ses{:02d}F", "a speaker with a long name {:02d}"])
+def test_legends_of_an_embedding_neither_overlap_nor_leave_the_figure(speaker):
+    speakers = [speaker.format(number) for number in range(24)]
+    emotions = ["happiness", "neutral", "sadness", "boredom", "contempt", "disgust"] * 4
+    X = np.random.default_rng(0).normal(size=(24, 2))
+    display = EmbeddingDisplay.from_embedding(X, emotions, speakers, method="pca")
+    display.figure_.canvas.draw()
+    left, right = (ax.get_legend().get_window_extent() for ax in display.axes_)
+    assert 0 <= left.x0 <= left.x1 <= right.x0 <= right.x1 <= display.figure_.bbox.x1
+    assert display.axes_[0].bbox.height > 0.4 * display.figure_.bbox.height
+    pyplot.close(display.figure_)
+
+
+def test_long_names_of_a_legend_leave_room_for_the_axes(comparison):
+    display = LeakageDisplay.from_comparison(comparison, ax=axes())
+    short = display._size()[1]
+    display.results["method"] = "the words of a long name " * 4
+    assert display._size()[1] > short + 0.3
+
+
 def test_embedding_display_of_an_estimator_embeds_first(toy):
     estimator = PCA(2).fit(StandardScaler().fit_transform(toy.X))
     X = StandardScaler().fit_transform(toy.X)

@@ -242,6 +242,12 @@ def height_of(names, kinds=(), least=2.4):
     return least + n_rows * (0.07 + 0.15 * n_lines)
 
 
+def height_below(names):
+    """Return the height in inches of a figure with a legend of names above its axes."""
+    n_more = sum(wrapped(name).count("\n") for name in names)
+    return 4.2 + 0.11 * len(names) + 0.17 * n_more
+
+
 def despine(ax):
     """Remove the upper and the right edge of a plot."""
     ax.spines[["top", "right"]].set_visible(False)

@@ -17,6 +17,7 @@ from ._base import (
     OptionalAxes,
     add_grid,
     by_name,
+    height_below,
     knowledge_handles,
     legend_above,
     mark_style,
@@ -41,7 +42,7 @@ class ProbedDisplay(Display):
     measure: str = "uar"
 
     def _size(self):
-        return WIDTH, 4.2 + 0.11 * len(self._names())
+        return WIDTH, height_below(self._names())
 
     def _finish(self, ax, handles, note):
         """Draw chance and the raw features, and label the axes."""

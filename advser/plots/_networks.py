@@ -38,6 +38,7 @@ from ._base import (
     new_axes,
     plain,
     styles,
+    wrapped,
 )
 
 MANY = 400  # utterances, whose large marks would hide each other
@@ -268,33 +269,33 @@ class EmbeddingDisplay:
         display : EmbeddingDisplay
             This display. Its `axes_` are the axes and its `figure_` is the figure.
         """
+        panels = {"Speaker": self.speakers, "Emotion": self.y}
         if axes is None:
-            axes = new_axes("EmbeddingDisplay", 2, (1.2 * WIDTH, 5.0))
+            size = 1.2 * WIDTH, 4.3 + 0.22 * max(map(legend_rows, panels.values()))
+            axes = new_axes("EmbeddingDisplay", 2, size)
         if np.shape(axes) != (2,):
             raise ValueError(f"`axes` must hold two Axes of matplotlib; got {axes!r}.")
         for ax in axes:
             check_figure(ax, "ax")
         size = 28 if len(self.points) < MANY else 14
-        panels = {"Speaker": self.speakers, "Emotion": self.y}
         for ax, (title, labels) in zip(axes, panels.items(), strict=True):
-            counts = pd.Series(labels).value_counts()
-            names = sorted(counts.index[: len(COLORS)])
+            names, label = shown_names(labels)
             is_other = ~np.isin(labels, names)
-            if is_other.any():
-                label = f"{len(counts) - len(names)} others"
+            if label:
                 others = {"color": "0.85", "s": 10, "linewidths": 0}
                 ax.scatter(*self.points[is_other].T, **others, label=label)
             for name, style in styles(names).items():
                 points = self.points[labels == name].T
                 edges = {"linewidths": 0.4, "edgecolors": "white", "s": size}
-                ax.scatter(*points, label=plain(name), **edges, **style)
+                ax.scatter(*points, label=wrapped(name), **edges, **style)
             ax.set(xlabel=self.axis_names[0], xticks=[], yticks=[])
             legend_above(
                 ax,
-                n_columns=4 if max(len(str(name)) for name in names) < 10 else 2,
+                n_columns=legend_columns([*names, label]),
                 loc="lower center",
                 bbox_to_anchor=(0.5, 1),
                 title=title,
+                handlelength=1.0,
                 handletextpad=0.2,
                 markerscale=(28 / size) ** 0.5,
             )
@@ -302,6 +303,28 @@ class EmbeddingDisplay:
         axes[0].set_ylabel(self.axis_names[1])
         self.axes_, self.figure_ = np.asarray(axes), axes[0].figure
         return self
+
+
+def shown_names(labels):
+    """Return the most frequent labels, sorted, and what the others are called."""
+    counts = pd.Series(labels).value_counts()
+    names = sorted(counts.index[: len(COLORS)])
+    n_others = len(counts) - len(names)
+    return names, f"{n_others} others" if n_others else ""
+
+
+def legend_columns(names):
+    """Return how many columns of names are as wide as one of two panels."""
+    longest = max(len(line) for name in names for line in wrapped(name).split("\n"))
+    return min(4, max(1, int(3.5 / (0.31 + 0.083 * longest))))  # inches
+
+
+def legend_rows(labels):
+    """Return the number of lines of the legend of a panel."""
+    names, others = shown_names(labels)
+    shown = [*names, *filter(None, [others])]
+    n_lines = sum(1 + wrapped(name).count("\n") for name in shown)
+    return -(-n_lines // legend_columns(shown))
 
 
 @dataclass(eq=False, repr=False)

@@ -24,6 +24,7 @@ from ._base import (
     OptionalAxes,
     add_grid,
     by_name,
+    height_below,
     height_of,
     label_rows,
     legend_above,
@@ -353,4 +354,4 @@ class EnrollmentDisplay(Display):
         legend_above(ax, handles, n_columns=2 if len(self.curves) > 1 else 1)
 
     def _size(self):
-        return WIDTH, 4.2 + 0.11 * len(self.curves)
+        return WIDTH, height_below(self.curves)
