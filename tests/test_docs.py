@@ -174,10 +174,10 @@ def test_names_in_tables_may_be_broken_but_not_their_numbers(name, parts, monkey
 
 def test_numbers_in_tables_stay_on_a_line_with_their_spread(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
-    cells = ["+0.49 ± 0.01 (-0.9, p 1.00)", "40 passes, clip=3", "for all speakers"]
+    cells = ["+0.49 ± 0.01 (-0.9, p 1.00)", "0.7 – 0.8", "40 passes, clip=3"]
     table = nodes.table("", *[nodes.entry("", nodes.Text(cell)) for cell in cells])
     importlib.import_module("breaks").add_breaks(None, table, None)
-    cells[0] = "+0.49\xa0±\xa00.01 (-0.9,\xa0p\xa01.00)"
+    cells[:2] = "+0.49\xa0±\xa00.01 (-0.9,\xa0p\xa01.00)", "0.7\xa0–\u2060\xa00.8"
     assert [entry.astext() for entry in table] == cells
 
 

@@ -549,9 +549,14 @@ def test_cross_corpus_display_of_chosen_estimators(across):
         CrossCorpusDisplay.from_comparison(across, estimators=["SVM"])
 
 
-def test_cross_corpus_display_without_a_figure_makes_one(across):
-    display = CrossCorpusDisplay.from_comparison(across)
+def test_cross_corpus_display_without_a_figure_makes_one_that_holds_its_label(across):
+    table = across.summary().query("train == 'corpus 0' and test != 'corpus 2'")
+    table = table.xs("LR", level="estimator", drop_level=False)
+    display = CrossCorpusDisplay(table, 0.95).plot()
     assert display.figure_ in map(pyplot.figure, pyplot.get_fignums())
+    display.figure_.canvas.draw()
+    label = display.figure_._supxlabel.get_window_extent()
+    assert 0 <= label.x0 <= label.x1 <= display.figure_.bbox.x1
     pyplot.close(display.figure_)
 
 

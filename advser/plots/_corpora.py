@@ -24,7 +24,7 @@ DOMAIN = {
     "corpus": "domain: corpus",
     "both": "domain: speaker and corpus",
 }
-WIDEST = 9  # inches, of panels beside each other
+NARROWEST, WIDEST = 5.6, 9  # inches: the label below, and panels beside each other
 
 
 @dataclass(eq=False, repr=False)
@@ -126,7 +126,7 @@ class CrossCorpusDisplay:
         if figure is None:
             from matplotlib import pyplot
 
-            size = width * n_columns + 0.6, height * n_rows + 0.8
+            size = max(NARROWEST, width * n_columns + 0.6), height * n_rows + 0.8
             figure = pyplot.figure(figsize=size, layout="constrained")
         check_figure(figure, "figure")
         axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()

@@ -30,4 +30,5 @@ def add_breaks(app, doctree, docname):
         for text in [*table.findall(nodes.Text)]:
             if NUMBER.match(text):
                 kept = re.sub(r" (?![(\[×])", "\N{NO-BREAK SPACE}", text)
+                kept = kept.replace("–", "–\N{WORD JOINER}")  # no break after it
                 text.parent.replace(text, nodes.Text(kept))
