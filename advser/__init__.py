@@ -49,7 +49,7 @@ __all__ = [
     "to_onnx",
 ]
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 ROOMS = (  # of `__all__`
     *("exceptions", "audio", "speakers", "methods", "evaluation"),
     *("persistence", "onnx"),
