@@ -45,8 +45,9 @@ def speakers_explained(
         \frac{\partial R^2}{\partial h_i} = \frac{2 w_i}{\sum_j w_j \lVert y_j \rVert^2}
         \bigl(A (y_i - A^T h_i) - \gamma_0 \lVert A \rVert^2 h_i / d\bigr) ,
 
-    where :math:`\gamma_0` is the `penalty` and d the dimension of the embedding. It is
-    computed here, without the graph of the solution. It has no second derivatives.
+    where :math:`\gamma_0` is the `penalty` and d the dimension of the embedding. This
+    equation is used in place of the graph of the solution. There are no second
+    derivatives.
 
     Parameters
     ----------
@@ -59,7 +60,8 @@ def speakers_explained(
         Weights of the rows, 0 where the speaker is unknown.
 
     penalty : float or Tensor of shape ()
-        :math:`\gamma`, as a share of the mean variance of the dimensions.
+        :math:`\gamma_0`. The penalty :math:`\gamma` is this share of the mean variance
+        of the dimensions.
 
     given : Tensor of shape (n, n_given) or None, default=None
         Further variables, such as the probabilities of the emotions. None for a
