@@ -82,6 +82,12 @@ def test_worst_speaker_uar_is_a_scorer_with_routing(toy):
     np.testing.assert_allclose(scores, 1 / 3)
 
 
+def test_target_without_ratings_has_no_concordance():
+    rated, predicted = [[np.nan, 1.0], [np.nan, 2.0]], [[1.0, 1.0], [2.0, 2.0]]
+    found = concordance_correlation(rated, predicted, multioutput="raw_values")
+    np.testing.assert_array_equal(found, [np.nan, 1.0])
+
+
 def test_target_without_ratings_is_left_out_of_the_mean():
     X, y = np.zeros((4, 1)), np.array([[1.0, 5], [2, 5], [3, 5], [4, 5]])
     model = DummyRegressor(strategy="constant", constant=[2.0, 5]).fit(X, y)
