@@ -9,9 +9,10 @@ the lines "NAME: begin" and "NAME: end" of a page.
 
 import json
 import sys
+import textwrap
+from functools import partial
 from itertools import groupby
 from pathlib import Path
-from textwrap import TextWrapper
 
 import pandas as pd
 
@@ -60,9 +61,8 @@ other only. The documentation has more columns, and says how settings were chose
 EARLIER = "earlier defaults"
 
 
-def fill(text, width):
-    """Return a text in lines, without a break at a hyphen, which would be a space."""
-    return TextWrapper(width, break_on_hyphens=False).fill(text)
+# A break at a hyphen would be shown as a space.
+fill = partial(textwrap.fill, break_on_hyphens=False)
 
 
 def corpus_name(corpus):

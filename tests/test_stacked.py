@@ -438,8 +438,10 @@ def test_dropout_of_torch_falls_back_to_separate_fits(corpus, stacks):
 # Weights, early stopping, unlabelled rows
 
 
-@pytest.mark.parametrize("adversary", ["closed_form", "entropy", "mmd"])
-def test_search_agrees_for_class_and_sample_weights(corpus, adversary):
+@pytest.mark.parametrize(
+    ("adversary", "rtol"), [("closed_form", 1e-6), ("entropy", 1e-6), ("mmd", 1e-5)]
+)
+def test_search_agrees_for_class_and_sample_weights(corpus, adversary, rtol):
     X, y, speakers = corpus
     weight = np.linspace(0, 3, len(y))
     grid = {"class_weight": [None, "balanced", {"anger": 1, "joy": 2, "neutral": 0.5}]}
@@ -451,7 +453,7 @@ def test_search_agrees_for_class_and_sample_weights(corpus, adversary):
         )
         for search in (GridSearchCV, StackedGridSearchCV)
     ]
-    np.testing.assert_allclose(scores[1], scores[0], rtol=1e-5)
+    np.testing.assert_allclose(scores[1], scores[0], rtol=rtol)
 
 
 @pytest.mark.parametrize("adversary", ["entropy", GroupDRO(1.0)], ids=repr)

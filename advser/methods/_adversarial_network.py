@@ -15,7 +15,7 @@ def check_terms(terms, objective):
         wrong = [
             f"{kind_of(term)} as {name!r}"
             for name, term in terms.items()
-            if kind_of(term) != "a Tensor of shape ()" or not isinstance(name, str)
+            if not (isinstance(name, str) and isinstance(term, Tensor)) or term.ndim
         ]
     if wrong:
         raise ValueError(

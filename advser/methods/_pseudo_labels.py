@@ -31,12 +31,12 @@ def pseudo_labels(rows: Utterances, n_labeled: int, clip: float | None) -> np.nd
     clip : float or None
         Bound of the normalised features.
     """
-    n = n_labeled
-    emotion, weight = rows.targets[:n], rows.sample_weight[:n]
+    labeled, others = slice(n_labeled), slice(n_labeled, None)
+    emotion, weight = rows.targets[labeled], rows.sample_weight[labeled]
     speaker = pd.factorize(rows.speakers)[0]  # -1 where unknown
-    if strong_confounding(emotion, speaker[:n]) is not None:
+    if strong_confounding(emotion, speaker[labeled]) is not None:
         speaker[:] = 0  # the mean of a speaker is that of an emotion
-    for part in (speaker[:n], speaker[n:]):  # each with one more speaker
+    for part in (speaker[labeled], speaker[others]):  # each with one more speaker
         part[part < 0] = speaker.max() + 1
     X = rows.X.astype(np.float64)
     own = moments(X, speaker, rows.sample_weight)
@@ -46,4 +46,5 @@ def pseudo_labels(rows: Utterances, n_labeled: int, clip: float | None) -> np.nd
     if clip is not None:
         X = X.clip(-clip, clip)
     classifier = LogisticRegression(C=C, class_weight="balanced", max_iter=1000)
-    return classifier.fit(X[:n], emotion, sample_weight=weight).predict(X[n:])
+    classifier.fit(X[labeled], emotion, sample_weight=weight)
+    return classifier.predict(X[others])
