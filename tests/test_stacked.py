@@ -438,22 +438,24 @@ def test_dropout_of_torch_falls_back_to_separate_fits(corpus, stacks):
 # Weights, early stopping, unlabelled rows
 
 
-@pytest.mark.parametrize(
-    ("adversary", "rtol"), [("closed_form", 1e-6), ("entropy", 1e-6), ("mmd", 1e-5)]
-)
-def test_search_agrees_for_class_and_sample_weights(corpus, adversary, rtol):
+@pytest.mark.parametrize("adversary", ["closed_form", "entropy", "mmd"])
+def test_search_agrees_for_class_and_sample_weights(corpus, adversary):
+    """Without dropout: Adam enlarges the rounding errors of units without gradient."""
     X, y, speakers = corpus
     weight = np.linspace(0, 3, len(y))
     grid = {"class_weight": [None, "balanced", {"anger": 1, "joy": 2, "neutral": 0.5}]}
     scores = [
         split_scores(
             search(
-                small(adversary), grid, cv=GroupKFold(3), scoring="neg_log_loss"
+                small(adversary, dropout=0.0),
+                grid,
+                cv=GroupKFold(3),
+                scoring="neg_log_loss",
             ).fit(X, y, groups=speakers, speakers=speakers, sample_weight=weight)
         )
         for search in (GridSearchCV, StackedGridSearchCV)
     ]
-    np.testing.assert_allclose(scores[1], scores[0], rtol=rtol)
+    np.testing.assert_allclose(scores[1], scores[0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("adversary", ["entropy", GroupDRO(1.0)], ids=repr)
