@@ -72,3 +72,9 @@ def test_a_diverging_candidate_fails_alone(toy):
     assert np.isfinite(good)
     assert np.isnan(bad)
     assert search.best_params_ == {"lr": 0.001}
+
+
+@pytest.mark.parametrize("alpha", [1e15, 1e30, 1e38])
+def test_a_penalty_that_stops_the_training_is_refused(toy, alpha):
+    with pytest.raises(ValueError, match="'alpha' parameter of AdversarialSER"):
+        AdversarialSER(alpha=alpha, max_epochs=2).fit(*toy)

@@ -39,7 +39,6 @@ from .._validation._arrays import check_labels, check_rows
 from .._validation._parameters import (
     COUNT,
     COUNTS,
-    NOT_NEGATIVE,
     POSITIVE,
     SEED,
     Number,
@@ -77,7 +76,9 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
         "embedding_dim": [COUNT],
         "clip": [POSITIVE, None],
         "dropout": [Number(Real, 0, 1)],
-        "alpha": [NOT_NEGATIVE],
+        # Far larger ones leave a network untrained: the squares of their gradients are
+        # infinite in float32, and Adam then takes no step.
+        "alpha": [Number(Real, 0, 1e15)],
         "lr": [POSITIVE],
         "max_epochs": [COUNT, None],
         "batch_size": [COUNT],
