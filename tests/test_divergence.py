@@ -13,6 +13,7 @@ from advser import (
     SiameseSER,
 )
 from advser.model_selection import StackedGridSearchCV
+from advser.objectives import ClosedForm
 
 ESTIMATORS = [
     AdversarialSER(),
@@ -74,7 +75,9 @@ def test_a_diverging_candidate_fails_alone(toy):
     assert search.best_params_ == {"lr": 0.001}
 
 
-@pytest.mark.parametrize("alpha", [1e15, 1e30, 1e38])
-def test_a_penalty_that_stops_the_training_is_refused(toy, alpha):
-    with pytest.raises(ValueError, match="'alpha' parameter of AdversarialSER"):
-        AdversarialSER(alpha=alpha, max_epochs=2).fit(*toy)
+@pytest.mark.parametrize("number", [1e15, 1e25, 1e38])
+@pytest.mark.parametrize("name", ["alpha", "adversary__weight"])
+def test_a_weight_that_stops_the_training_is_refused(toy, name, number):
+    ser = AdversarialSER(ClosedForm(), max_epochs=2).set_params(**{name: number})
+    with pytest.raises(ValueError, match=name.removeprefix("adversary__")):
+        ser.fit(*toy)

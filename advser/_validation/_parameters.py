@@ -75,6 +75,9 @@ LEVEL = Number(Real, 0, 1, closed="neither")  # of confidence
 FLAG = "boolean"
 LABEL, SEED = Number(Integral, -(2**31)), Number(Integral, 0, 2**32)
 NOT_NEGATIVE, POSITIVE = Number(Real, 0), Number(Real, 0, closed="neither")
+# Of terms of a loss. With far larger ones a network stays untrained: the squares of its
+# gradients are infinite in float32, and Adam then takes no step.
+WEIGHT = Number(Real, 0, 1e15)
 FLAGS = (
     "as_frame leave_one_out return_estimator return_indices return_train_score "
     "return_X_y_speakers transductive within_emotion"

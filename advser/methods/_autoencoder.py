@@ -13,7 +13,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from .._validation._parameters import COUNT, NOT_NEGATIVE, StrOptions, check_parameter
+from .._validation._parameters import (
+    COUNT,
+    NOT_NEGATIVE,
+    WEIGHT,
+    StrOptions,
+    check_parameter,
+)
 from ._autoencoder_base import WithAutoencoder
 from ._autoencoder_network import Prior, proportional_codes
 from ._predictors import BaseSERClassifier
@@ -238,7 +244,7 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         "prior": [StrOptions({"normal", "mixture"})],
         "prior_radius": [NOT_NEGATIVE],
         "categorical_code": ["boolean"],
-        "categorical_weight": [NOT_NEGATIVE],
+        "categorical_weight": [WEIGHT],
         "pseudo_labels": ["boolean"],
     }
 

@@ -17,6 +17,7 @@ from .._validation._parameters import (
     COUNT,
     COUNTS,
     NOT_NEGATIVE,
+    WEIGHT,
     StrOptions,
     check_parameter,
 )
@@ -39,11 +40,11 @@ class WithAutoencoder(BaseSER):
     __metadata_request__fit = {"genders": True, "genders_unlabeled": True}
 
     _parameter_constraints: dict = {
-        "prior_weight": [NOT_NEGATIVE],
-        "reconstruction_weight": [NOT_NEGATIVE],
+        "prior_weight": [WEIGHT],
+        "reconstruction_weight": [WEIGHT],
         "speaker_task": [StrOptions({"auxiliary", "adversarial"}), None],
-        "speaker_weight": [NOT_NEGATIVE],
-        "gender_weight": [NOT_NEGATIVE],
+        "speaker_weight": [WEIGHT],
+        "gender_weight": [WEIGHT],
         "discriminator_hidden_layer_sizes": [COUNTS],
         "discriminator_lr_scale": [NOT_NEGATIVE],
     }

@@ -41,6 +41,7 @@ from .._validation._parameters import (
     COUNTS,
     POSITIVE,
     SEED,
+    WEIGHT,
     Number,
 )
 from .._validation._paths import check_device
@@ -76,9 +77,7 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
         "embedding_dim": [COUNT],
         "clip": [POSITIVE, None],
         "dropout": [Number(Real, 0, 1)],
-        # Far larger ones leave a network untrained: the squares of their gradients are
-        # infinite in float32, and Adam then takes no step.
-        "alpha": [Number(Real, 0, 1e15)],
+        "alpha": [WEIGHT],
         "lr": [POSITIVE],
         "max_epochs": [COUNT, None],
         "batch_size": [COUNT],

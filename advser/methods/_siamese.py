@@ -17,13 +17,7 @@ from torch import nn
 
 from .._engine import default_torch
 from .._threads import limited_threads
-from .._validation._parameters import (
-    COUNT,
-    LABEL,
-    NOT_NEGATIVE,
-    StrOptions,
-    check_parameter,
-)
+from .._validation._parameters import COUNT, LABEL, WEIGHT, StrOptions, check_parameter
 from ..exceptions import NoNeutralWarning, NoSpeakersWarning
 from ..nn import linear
 from ..objectives import SpeakerHead
@@ -216,11 +210,11 @@ class SiameseSER(BaseSERClassifier):
         "neutral_reference": [StrOptions({"mean", "random"})],
         "calibration": [StrOptions(set(CALIBRATIONS))],
         "orthogonality": [StrOptions(set(ORTHOGONALITIES))],
-        "emotion_weight": [NOT_NEGATIVE],
-        "calibration_weight": [NOT_NEGATIVE],
-        "orthogonality_weight": [NOT_NEGATIVE],
-        "reconstruction_weight": [NOT_NEGATIVE],
-        "speaker_weight": [NOT_NEGATIVE],
+        "emotion_weight": [WEIGHT],
+        "calibration_weight": [WEIGHT],
+        "orthogonality_weight": [WEIGHT],
+        "reconstruction_weight": [WEIGHT],
+        "speaker_weight": [WEIGHT],
     }
 
     def __init__(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .._engine import Labels
-from .._validation._parameters import NOT_NEGATIVE, POSITIVE
+from .._validation._parameters import NOT_NEGATIVE, POSITIVE, WEIGHT
 from ._base import Objective
 
 
@@ -151,7 +151,7 @@ class ClosedForm(Objective):
     """
 
     _parameter_constraints: dict = {
-        "weight": [NOT_NEGATIVE],
+        "weight": [WEIGHT],
         "penalty": [POSITIVE],
         "ramp": [NOT_NEGATIVE],
         "conditional": ["boolean"],

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .._engine import Labels
-from .._validation._parameters import NOT_NEGATIVE
+from .._validation._parameters import WEIGHT
 from ._base import Objective
 from ._pairs import mean_over_pairs
 
@@ -77,7 +77,7 @@ class CORAL(Objective):
     ECCV 2016 workshops, arXiv 1607.01719.
     """
 
-    _parameter_constraints: dict = {"weight": [NOT_NEGATIVE]}
+    _parameter_constraints: dict = {"weight": [WEIGHT]}
 
     tensor_params = ("weight",)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .._engine import Labels
-from .._validation._parameters import NOT_NEGATIVE, Numbers
+from .._validation._parameters import WEIGHT, Numbers
 from ._base import Objective
 from ._pairs import mean_over_pairs
 
@@ -94,7 +94,7 @@ class MMD(Objective):
     """
 
     _parameter_constraints: dict = {
-        "weight": [NOT_NEGATIVE],
+        "weight": [WEIGHT],
         "bandwidths": [Numbers(Real, 0, closed="neither", at_least=1)],
     }
 

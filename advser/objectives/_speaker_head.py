@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .._engine import Labels
-from .._validation._parameters import COUNT, COUNTS, NOT_NEGATIVE
+from .._validation._parameters import COUNT, COUNTS, NOT_NEGATIVE, WEIGHT
 from ..nn import classification_loss, linear, mlp
 from ._base import Objective
 
@@ -98,7 +98,7 @@ class LearningAdversary(Objective):
     """Parent of the objectives whose adversary is a speaker head that learns."""
 
     _parameter_constraints: dict = {
-        "weight": [NOT_NEGATIVE],
+        "weight": [WEIGHT],
         "steps": [COUNT],
         "hidden_layer_sizes": [COUNTS],
         "ramp": [NOT_NEGATIVE],

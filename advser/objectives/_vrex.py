@@ -8,7 +8,7 @@ Krueger et al. (2021), arXiv 2003.00688, with the speakers as environments:
 from torch import Tensor
 
 from .._engine import Labels
-from .._validation._parameters import NOT_NEGATIVE
+from .._validation._parameters import WEIGHT
 from ._base import Objective
 
 
@@ -36,7 +36,7 @@ class VREx(Objective):
     (REx)", ICML 2021, arXiv 2003.00688.
     """
 
-    _parameter_constraints: dict = {"weight": [NOT_NEGATIVE]}
+    _parameter_constraints: dict = {"weight": [WEIGHT]}
 
     tensor_params = ("weight",)
 
