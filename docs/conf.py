@@ -19,6 +19,7 @@ copyright = f"2026, {author}"
 version = release = advser.__version__
 
 autodoc_typehints = "none"  # the docstrings have the types
+smartquotes_action = "De"  # quotes stay straight: they are those of strings
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",

@@ -44,7 +44,8 @@ def convert(node, *, as_block):
     formula = SPACED.sub(r"\,\\", formula)
     formula = re.sub(r"\\log(?=\s*\w)", r"\\log\,", formula)
     try:
-        return keep_fences(tex2mathml(formula, as_block=as_block))
+        math = tex2mathml(formula, as_block=as_block)
+        return keep_fences(math.replace("<mo>'</mo>", "<mo>\N{PRIME}</mo>"))
     except MathError as error:
         logger.warning("cannot render %r: %s", node.astext(), error, location=node)
         return node.astext()
