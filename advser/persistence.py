@@ -157,8 +157,8 @@ def save(
 def load(path: str | os.PathLike, *, trusted: Sequence[type | str] = ()) -> Any:
     """Read a model from a file that :func:`~advser.save` has written.
 
-    To load a file runs no code that is in it, whoever wrote it. The model predicts as
-    the saved one, bit for bit on the same machine, and a session goes on.
+    Loading runs no code of the file, whoever wrote it. The model predicts as the saved
+    one, bit for bit on the same machine, and a session goes on.
 
     Parameters
     ----------

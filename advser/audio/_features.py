@@ -64,7 +64,7 @@ class EGeMAPS(Extractor):
         sampling rate are the same. Each combination of settings and versions has
         entries of its own.
 
-        An entry holds numbers and their checksum. To read it runs no code, and a
+        An entry holds numbers and their checksum. Reading it runs no code, and a
         damaged entry is replaced. Whoever can write to the folder can change the
         features, so do not use a cache of people whose features you would not use.
 

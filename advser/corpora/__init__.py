@@ -21,7 +21,7 @@ corpus that has one. `table.attrs` holds the name of the
 `corpus`, its folder as `root`, and the `problems` of the copy.
 
 Every reader raises a FileNotFoundError if `root` is no folder or holds no recording
-with a label. It gives a CorpusWarning of files that are missing or cannot be read, and
+with a label. It gives a CorpusWarning for files that are missing or cannot be read, and
 leaves them out; ``table.attrs["problems"]`` lists them all.
 """
 

@@ -69,9 +69,9 @@ def read_filenames(
     Warns
     -----
     CorpusWarning
-        Of file names that `pattern` does not match, and of copies of an earlier file
-        (with its name, labels and content): these are left out. Of codes that are not
-        in `mapping`.
+        For file names that `pattern` does not match, and for copies of an earlier file
+        (with its name, labels and content): these are left out. Also for codes that
+        are not in `mapping`.
     """
     copy = Copy(root, name)
     check_parameter(pattern, "pattern", str, re.Pattern, None)
@@ -180,7 +180,7 @@ def read_table(
     Warns
     -----
     CorpusWarning
-        Of files that are missing, of values that should be numbers and are not, and of
+        For files that are missing, values that should be numbers and are not, and
         columns with usual names that are not used, such as `speaker_id`.
     """
     path = check_path(path, "path")

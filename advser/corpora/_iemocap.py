@@ -39,8 +39,8 @@ def read_iemocap(
 
     four_classes : bool, default=False
         Whether to keep only the emotions that most papers use: anger, neutral,
-        sadness, and happiness, which then includes excitement. These are 5531 of the
-        10039 utterances.
+        sadness, and happiness, which then includes excitement. These are 5,531 of the
+        10,039 utterances.
 
     Returns
     -------

@@ -55,7 +55,7 @@ def read_ravdess(root: str | os.PathLike, *, songs: bool = False) -> pd.DataFram
     Warns
     -----
     CorpusWarning
-        Also of recordings that occur twice: some copies contain the folders of the
+        Also for recordings that occur twice: some copies contain the folders of the
         actors a second time, inside another folder.
 
     Notes

@@ -34,7 +34,7 @@ def read_urdu(root: str | os.PathLike) -> pd.DataFrame:
     ----------
     .. [1] S. Latif, A. Qayyum, M. Usman, J. Qadir, "Cross Lingual Speech Emotion
        Recognition: Urdu vs. Western Languages", International Conference on Frontiers
-       of Information Technology 2018, arXiv:1812.10411.
+       of Information Technology 2018, arXiv 1812.10411.
     """
     copy = Copy(root, "URDU")
     rows = parse_names(copy, _NAME, {"emotion": _EMOTIONS}, any_case=True)

@@ -96,7 +96,7 @@ def adaptation_curve(
     See Also
     --------
     advser.Session : Adapts in use, with the same numbers.
-    advser.plots.AdaptationDisplay : Draws it.
+    advser.plots.AdaptationDisplay : Draws the curve.
     enrollment_curve : The recall by the utterances enrolled.
 
     Examples

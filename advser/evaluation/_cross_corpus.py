@@ -108,8 +108,7 @@ def cross_corpus(
         within each corpus, on the emotions that it shares with any other. The speakers
         are then the domains, whatever `domain` is. None leaves it out.
 
-    seeds, folder, n_jobs, verbose : object
-        As in :func:`~advser.evaluation.compare`.
+    seeds, folder, n_jobs, verbose : as in :func:`~advser.evaluation.compare`
 
     Returns
     -------
@@ -135,7 +134,7 @@ def cross_corpus(
     See Also
     --------
     compare : Within one corpus, with leakage and searches.
-    advser.plots.CrossCorpusDisplay : Draws it.
+    advser.plots.CrossCorpusDisplay : Draws the results.
 
     Notes
     -----
@@ -169,7 +168,7 @@ def cross_corpus(
     ----------
     .. [1] M. Abdelwahab, C. Busso, "Domain adversarial for acoustic emotion
        recognition", IEEE/ACM Transactions on Audio, Speech, and Language Processing
-       26(12), 2018, arXiv:1804.07690.
+       26(12), 2018, arXiv 1804.07690.
     .. [2] B. Schuller et al., "Cross-corpus acoustic emotion recognition: variances and
        strategies", IEEE Transactions on Affective Computing 1(2), 2010.
 

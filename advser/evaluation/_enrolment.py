@@ -110,7 +110,7 @@ def enrollment_curve(
     See Also
     --------
     EnrollmentScorer : Lets a search choose by the recall after an enrolment.
-    advser.plots.EnrollmentDisplay : Draws it.
+    advser.plots.EnrollmentDisplay : Draws the curve.
 
     Notes
     -----

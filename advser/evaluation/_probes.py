@@ -175,14 +175,12 @@ def gender_leakage(
     speakers : array-like of shape (n_samples,)
         Speaker of each row.
 
-    probe : object
-        As in :func:`speaker_leakage`.
+    probe : as in :func:`speaker_leakage`
 
     n_splits : int, default=5
         Number of folds, which have equally many speakers of each gender where possible.
 
-    confidence_level, random_state : object
-        As in :func:`speaker_leakage`.
+    confidence_level, random_state : as in :func:`speaker_leakage`
 
     Returns
     -------
@@ -263,8 +261,7 @@ def cross_val_leakage(
         Speaker of each row. The network trains on speakers with fewer than four rows,
         but the probe leaves them out.
 
-    probe : object
-        As in :func:`speaker_leakage`.
+    probe : as in :func:`speaker_leakage`
 
     genders : array-like of shape (n_samples,), default=None
         Gender of each row's speaker: the probe then predicts it, as in

@@ -74,8 +74,9 @@ def uar_interval(
 
     References
     ----------
-    .. [1] Hesterberg, "What Teachers Should Know About the Bootstrap", The American
-       Statistician 69(4), 2015, arXiv:1411.5279 (the "expanded percentile" interval).
+    .. [1] T. C. Hesterberg, "What Teachers Should Know About the Bootstrap", The
+       American Statistician 69(4), 2015, arXiv 1411.5279 (the "expanded percentile"
+       interval).
 
     Examples
     --------
@@ -165,10 +166,11 @@ def uar_difference(
 
     References
     ----------
-    .. [1] Yeh, "More accurate tests for the statistical significance of result
-       differences", COLING 2000, arXiv:cs/0008005.
-    .. [2] Phipson, Smyth, "Permutation P-values Should Never Be Zero", Statistical
-       Applications in Genetics and Molecular Biology 9(1), 2010, arXiv:1603.05766.
+    .. [1] A. Yeh, "More accurate tests for the statistical significance of result
+       differences", COLING 2000, arXiv cs/0008005.
+    .. [2] B. Phipson, G. K. Smyth, "Permutation P-values Should Never Be Zero",
+       Statistical Applications in Genetics and Molecular Biology 9(1), 2010, arXiv
+       1603.05766.
 
     Examples
     --------
@@ -209,8 +211,7 @@ def ccc_interval(
         Predicted ratings, for each seed. The coefficient is averaged over the seeds
         within each draw: the same speakers tested again are not new speakers.
 
-    speakers, confidence_level, n_resamples, random_state : object
-        As in :func:`uar_interval`.
+    speakers, confidence_level, n_resamples, random_state : as in :func:`uar_interval`
 
     Returns
     -------
@@ -272,8 +273,7 @@ def ccc_difference(
         differ: each method's coefficient is averaged over its own, and an exchange
         pairs them in turn.
 
-    speakers, confidence_level, n_resamples, random_state : object
-        As in :func:`uar_difference`.
+    speakers, confidence_level, n_resamples, random_state : as in :func:`uar_difference`
 
     Returns
     -------
@@ -329,7 +329,7 @@ def holm(p_values: npt.ArrayLike) -> np.ndarray:
 
     References
     ----------
-    .. [1] Holm, "A Simple Sequentially Rejective Multiple Test Procedure",
+    .. [1] S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure",
        Scandinavian Journal of Statistics 6, 1979.
 
     Examples

@@ -207,8 +207,9 @@ class StoredComparison:
 
         Returns
         -------
-        comparison : object
-            Speakers, emotions and names of samples are strings, whatever they were.
+        comparison : Comparison or CrossCorpusComparison
+            Speakers, emotions and names of samples are strings, of whatever type they
+            were before.
 
         Raises
         ------

@@ -80,9 +80,9 @@ class WithObjective(BaseSER):
         X : array-like of shape (n_samples, n_features)
             Features, one row per utterance, raw or scaled.
 
-        y : array-like of shape (n_samples,)
-            Emotions. A regressor takes ratings, also of shape (n_samples, n_outputs),
-            with NaN for a missing one; a row without any is like one of X_unlabeled.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Emotions, of shape (n_samples,). A regressor takes ratings, with NaN for a
+            missing one; a row without any is like one of `X_unlabeled`.
 
         speakers : array-like of shape (n_samples,), default=None
             Speaker of each row: strings, integers, a pandas column. None or NaN stands
@@ -98,7 +98,7 @@ class WithObjective(BaseSER):
 
         X_unlabeled : array-like of shape (n_unlabeled, n_features), default=None
             Utterances without a label, for the standardisation of the features, the
-            adversary and, with `pseudo_labels`, the emotion.
+            adversary and, with `pseudo_labels` of a classifier, the emotion.
 
         speakers_unlabeled : array-like of shape (n_unlabeled,), default=None
             Their speakers, None or NaN where unknown.

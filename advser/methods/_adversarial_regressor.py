@@ -19,7 +19,7 @@ class AdversarialSERRegressor(WithObjective, BaseSERRegressor):
 
     It rates utterances on continuous scales, such as arousal, valence and dominance,
     several of them at once from one embedding. Network and objectives are those of
-    `AdversarialSER`, with the loss of the ratings in place of the cross-entropy.
+    :class:`AdversarialSER`, with the loss of the ratings in place of the cross-entropy.
 
     Ratings may be on any scale, and some of a row may be missing. Predictions stay
     within the range of the training ratings.
@@ -27,17 +27,17 @@ class AdversarialSERRegressor(WithObjective, BaseSERRegressor):
     Parameters
     ----------
     adversary : str, Objective or None, default="closed_form"
-        The objective, as in `AdversarialSER`.
+        The objective, as in :class:`AdversarialSER`.
 
     loss : {"ccc", "mse", "huber"}, default="ccc"
-        What is minimised for each target: :math:`1 - \rho_c`, with the concordance
-        correlation coefficient [1]_ of the batch
+        The loss of each target. "ccc" is :math:`1 - \rho_c`, with the concordance
+        correlation coefficient [1]_ of the batch, the score of the field:
 
         .. math:: \rho_c = \frac{2 \, \mathrm{cov}(p, r)}
-            {\mathrm{var}(p) + \mathrm{var}(r) + (\bar p - \bar r)^2},
+            {\mathrm{var}(p) + \mathrm{var}(r) + (\bar p - \bar r)^2}
 
-        the score of the field; the squared error; or Huber's loss. The last two are
-        taken of standardised ratings.
+        "mse" is the squared error and "huber" is Huber's loss, both of standardised
+        ratings.
 
     huber_delta : float, default=1.0
         Where Huber's loss turns from square to linear, in standard deviations.
@@ -46,27 +46,25 @@ class AdversarialSERRegressor(WithObjective, BaseSERRegressor):
         Weights of the targets in the loss; None for equal ones.
 
     n_bins : int, default=3
-        For conditional objectives, each target is cut at its quantiles, which do not
-        depend on `sample_weight`, into as many bins. The objective is conditioned on
-        the combination of bins, of which there are `n_bins` to the power of the number
-        of targets.
+        Number of bins of each target for conditional objectives. The bins lie between
+        quantiles, which do not depend on `sample_weight`. The objective is conditioned
+        on the combination of bins: there are `n_bins` to the power of the number of
+        targets.
 
-    encoder, hidden_layer_sizes, embedding_dim, clip, noise, dropout : object
-        As in `AdversarialSER`.
+    encoder, hidden_layer_sizes, embedding_dim, clip : as in :class:`AdversarialSER`
 
-    alpha, lr, max_epochs, batch_size : object
-        As in `AdversarialSER`.
+    noise, dropout : as in :class:`AdversarialSER`
+
+    alpha, lr, max_epochs, batch_size : as in :class:`AdversarialSER`
 
     early_stopping : bool, default=False
         Whether to set some speakers aside, stop when the concordance of their ratings
         has not risen for `n_iter_no_change` epochs, and keep the weights of the best
         epoch.
 
-    validation_fraction, n_iter_no_change, warm_start : object
-        As in `AdversarialSER`.
+    validation_fraction, n_iter_no_change, warm_start : as in :class:`AdversarialSER`
 
-    device, callbacks, verbose, random_state : object
-        As in `AdversarialSER`.
+    device, callbacks, verbose, random_state : as in :class:`AdversarialSER`
 
     Attributes
     ----------
@@ -77,11 +75,9 @@ class AdversarialSERRegressor(WithObjective, BaseSERRegressor):
         The trained skorch net; ``net_.module_`` is the torch module, which returns
         ratings on the scales of the raters.
 
-    speakers_, history_, n_iter_ : object
-        As in `AdversarialSER`.
+    speakers_, history_, n_iter_ : as in :class:`AdversarialSER`
 
-    n_features_in_, feature_names_in_, feature_origin_ : object
-        As in `AdversarialSER`.
+    n_features_in_, feature_names_in_, feature_origin_ : as in :class:`AdversarialSER`
 
     See Also
     --------
@@ -100,8 +96,8 @@ class AdversarialSERRegressor(WithObjective, BaseSERRegressor):
 
     `score` is the coefficient of determination, as of all regressors of scikit-learn.
 
-    **Differences from the papers.** See the objectives. Of their papers, only gradient
-    reversal was published for continuous ratings, by others [2]_.
+    **Differences from the papers.** See the objectives. Only gradient reversal has been
+    published for continuous ratings [2]_.
 
     References
     ----------

@@ -44,8 +44,8 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
       \mathrm{CE}_\text{speaker} + w_g \mathrm{CE}_\text{gender}`, each over the rows
       that have the label.
 
-    Speaker and gender are tasks beside the emotion: unlike in `AdversarialSER`, the
-    code is meant to hold the speaker. Set ``speaker_task="adversarial"`` for the
+    Speaker and gender are tasks beside the emotion: unlike in :class:`AdversarialSER`,
+    the code is meant to hold the speaker. Set ``speaker_task="adversarial"`` for the
     opposite.
 
     Features may be raw: the network standardises them by the training rows, the
@@ -103,18 +103,18 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         learns faster than the encoder leaves it without a useful gradient.
 
     encoder : Module, callable or None, default=None
-        Your own hidden layers of the encoder, as in `AdversarialSER`. The decoder has
-        those of `hidden_layer_sizes` all the same.
+        Your own hidden layers of the encoder, as in :class:`AdversarialSER`. The
+        decoder has those of `hidden_layer_sizes` all the same.
 
     hidden_layer_sizes : array-like of int, default=(128,)
         Widths of the encoder's hidden layers; the decoder has them in reverse order.
 
     embedding_dim : int, default=32
-        Width of z. It is smaller than in `AdversarialSER`: wider codes match the prior
-        less well, and do not raise the recall.
+        Width of z. It is smaller than in :class:`AdversarialSER`: wider codes match the
+        prior less well, and do not raise the recall.
 
     clip : float or None, default=2.0
-        Bound of the standardised features, as in `AdversarialSER`. The decoder
+        Bound of the standardised features, as in :class:`AdversarialSER`. The decoder
         reconstructs the bounded values.
 
     dropout : float, default=0.0
@@ -135,23 +135,23 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         Rows per training step, and samples of the prior.
 
     class_weight : str, dict or None, default="balanced"
-        As in `AdversarialSER`.
+        As in :class:`AdversarialSER`.
 
     pseudo_labels : bool, default=True
         Whether the rows of `X_unlabeled` train the emotion, too, with emotions that are
-        estimated from the labelled rows, as in `AdversarialSER`. False is the method of
-        [1]_.
+        estimated from the labelled rows, as in :class:`AdversarialSER`. False is the
+        method of [1]_.
 
-    early_stopping, validation_fraction, n_iter_no_change : object
-        As in `AdversarialSER`.
+    early_stopping, validation_fraction : as in :class:`AdversarialSER`
+
+    n_iter_no_change : as in :class:`AdversarialSER`
 
     warm_start : bool, default=False
         Whether a further `fit` goes on from the last, with the same emotions, speakers
         and genders. It takes up a change of `lr` and `max_epochs`; what else is set
         stays as it was.
 
-    device, callbacks, verbose : object
-        As in `AdversarialSER`.
+    device, callbacks, verbose : as in :class:`AdversarialSER`
 
     random_state : int, RandomState instance or None, default=None
         Source of the initial weights, the order of the rows, the dropout masks and the
@@ -162,11 +162,9 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
     genders_ : ndarray of shape (n_genders,)
         The genders of the training rows, in order of appearance.
 
-    classes_, speakers_, net_, history_, n_iter_ : object
-        As in `AdversarialSER`.
+    classes_, speakers_, net_, history_, n_iter_ : as in :class:`AdversarialSER`
 
-    n_features_in_, feature_names_in_, feature_origin_ : object
-        As in `AdversarialSER`.
+    n_features_in_, feature_names_in_, feature_origin_ : as in :class:`AdversarialSER`
 
     See Also
     --------
@@ -189,7 +187,7 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
 
     **Differences from the paper.**
 
-    - Input are functionals of one utterance, as in [3]_.
+    - The inputs are functionals of one utterance, as in [3]_.
     - Layer sizes, weights of the terms, the width of the code and the class code are
       parameters, since the public texts do not state them. The prior has a smaller
       weight than the other terms, since it costs recall.

@@ -68,8 +68,7 @@ class WithAutoencoder(BaseSER):
 
         Parameters
         ----------
-        X, y, speakers, groups : object
-            As in :meth:`AdversarialSER.fit`.
+        X, y, speakers, groups : as in :meth:`AdversarialSER.fit`
 
         genders : array-like of shape (n_samples,), default=None
             Gender of each speaker. None or NaN stands for an unknown gender.
@@ -217,8 +216,11 @@ class WithAutoencoder(BaseSER):
 
         Parameters
         ----------
-        n_samples, random_state : object
-            Number of utterances, and source of the samples.
+        n_samples : int, default=1
+            Number of utterances.
+
+        random_state : int, RandomState instance or None, default=None
+            Source of the samples.
 
         Returns
         -------

@@ -17,50 +17,49 @@ from ._predictors import BaseSERRegressor
 class AutoencoderSERRegressor(WithAutoencoder, BaseSERRegressor):
     r"""Regressor of dimensional emotion on the code of an adversarial autoencoder.
 
-    It is `AutoencoderSER` for ratings on continuous scales, such as arousal, valence
-    and dominance, several of them at once: the loss of the ratings takes the place of
-    :math:`\mathrm{CE}_\text{emotion}`. A missing rating is NaN; a row without any is
-    like an unlabelled one. The prior is :math:`N(0, I)`.
+    It is :class:`AutoencoderSER` for ratings on continuous scales, such as arousal,
+    valence and dominance, several of them at once: the loss of the ratings takes the
+    place of :math:`\mathrm{CE}_\text{emotion}`. A missing rating is NaN; a row without
+    any is like an unlabelled one. The prior is :math:`N(0, I)`.
 
     Parameters
     ----------
     loss : {"ccc", "mse", "huber"}, default="ccc"
-        What is minimised for each target, as in `AdversarialSERRegressor`.
+        The loss of each target, as in :class:`AdversarialSERRegressor`.
 
-    huber_delta, target_weights : object
-        As in `AdversarialSERRegressor`.
+    huber_delta, target_weights : as in :class:`AdversarialSERRegressor`
 
-    prior_weight, reconstruction_weight, speaker_task, speaker_weight : object
-        As in `AutoencoderSER`.
+    prior_weight, reconstruction_weight, speaker_task : as in :class:`AutoencoderSER`
 
-    gender_weight, discriminator_hidden_layer_sizes, discriminator_lr_scale : object
-        As in `AutoencoderSER`.
+    speaker_weight : as in :class:`AutoencoderSER`
 
-    encoder, hidden_layer_sizes, embedding_dim, clip, dropout, alpha : object
-        As in `AutoencoderSER`.
+    gender_weight, discriminator_hidden_layer_sizes : as in :class:`AutoencoderSER`
 
-    lr, max_epochs, batch_size : object
-        As in `AutoencoderSER`.
+    discriminator_lr_scale : as in :class:`AutoencoderSER`
+
+    encoder, hidden_layer_sizes, embedding_dim, clip : as in :class:`AutoencoderSER`
+
+    dropout, alpha : as in :class:`AutoencoderSER`
+
+    lr, max_epochs, batch_size : as in :class:`AutoencoderSER`
 
     early_stopping : bool, default=False
-        Whether to stop early, as in `AdversarialSERRegressor`.
+        Whether to stop early, as in :class:`AdversarialSERRegressor`.
 
-    validation_fraction, n_iter_no_change : object
-        As in `AutoencoderSER`.
+    validation_fraction, n_iter_no_change : as in :class:`AutoencoderSER`
 
-    warm_start, device, callbacks, verbose, random_state : object
-        As in `AutoencoderSER`.
+    warm_start, device, callbacks, verbose, random_state : as in :class:`AutoencoderSER`
 
     Attributes
     ----------
     genders_ : ndarray of shape (n_genders,)
         The genders of the training rows, in order of appearance.
 
-    n_outputs_, speakers_, net_, history_, n_iter_ : object
-        As in `AdversarialSERRegressor`.
+    n_outputs_, speakers_, net_, history_ : as in :class:`AdversarialSERRegressor`
 
-    n_features_in_, feature_names_in_, feature_origin_ : object
-        As in `AdversarialSER`.
+    n_iter_ : as in :class:`AdversarialSERRegressor`
+
+    n_features_in_, feature_names_in_, feature_origin_ : as in :class:`AdversarialSER`
 
     See Also
     --------
@@ -69,8 +68,9 @@ class AutoencoderSERRegressor(WithAutoencoder, BaseSERRegressor):
 
     Notes
     -----
-    **Differences from the paper.** Those of `AutoencoderSER`. Its authors predict
-    activation and valence as classes, in bins of the ratings; here they are ratings.
+    **Differences from the paper.** Those of :class:`AutoencoderSER`. The authors of its
+    paper predict activation and valence as classes, in bins of the ratings; here they
+    are ratings.
 
     Examples
     --------

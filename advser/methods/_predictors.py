@@ -92,6 +92,11 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_probability : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
         """
         return self._apply("forward", X, torch.log_softmax)
 

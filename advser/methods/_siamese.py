@@ -93,18 +93,18 @@ class SiameseSER(BaseSERClassifier):
         constant i minimises both calibration and orthogonality.
 
     encoder : Module, callable or None, default=None
-        Your own hidden layers of the encoder, as in `AdversarialSER`.
+        Your own hidden layers of the encoder, as in :class:`AdversarialSER`.
 
     hidden_layer_sizes : array-like of int, default=(128,)
         Widths of the encoder's hidden layers.
 
     embedding_dim : int, default=16
         d, the width of the embedding and of both codes. It is smaller than in
-        `AdversarialSER`, since the orthogonality needs a `batch_size` of at least four
-        times as much.
+        :class:`AdversarialSER`, since the orthogonality needs a `batch_size` of at
+        least four times as much.
 
     clip : float or None, default=2.0
-        Bound of the standardised features, as in `AdversarialSER`.
+        Bound of the standardised features, as in :class:`AdversarialSER`.
 
     dropout : float, default=0.0
         Probability that a unit of the encoder's hidden layers is left out of an update
@@ -125,16 +125,16 @@ class SiameseSER(BaseSERClassifier):
     batch_size : int, default=64
         Rows per training step.
 
-    class_weight, early_stopping, validation_fraction, n_iter_no_change : object
-        As in `AdversarialSER`.
+    class_weight, early_stopping, validation_fraction : as in :class:`AdversarialSER`
+
+    n_iter_no_change : as in :class:`AdversarialSER`
 
     warm_start : bool, default=False
         Whether a further `fit` goes on from the last, with the same emotions and
         speakers. It takes up a change of `lr` and `max_epochs`; what else is set, and
         the neutral references, stay as they were.
 
-    device, callbacks, verbose : object
-        As in `AdversarialSER`.
+    device, callbacks, verbose : as in :class:`AdversarialSER`
 
     random_state : int, RandomState instance or None, default=None
         Source of the initial weights, the order of the rows, the dropout masks and the
@@ -146,11 +146,9 @@ class SiameseSER(BaseSERClassifier):
         Every term of the loss by epoch, multiplied by its weight, and the validation
         scores where there are any.
 
-    classes_, speakers_, net_, n_iter_ : object
-        As in `AdversarialSER`.
+    classes_, speakers_, net_, n_iter_ : as in :class:`AdversarialSER`
 
-    n_features_in_, feature_names_in_, feature_origin_ : object
-        As in `AdversarialSER`.
+    n_features_in_, feature_names_in_, feature_origin_ : as in :class:`AdversarialSER`
 
     See Also
     --------
@@ -166,11 +164,11 @@ class SiameseSER(BaseSERClassifier):
 
     **Differences from the paper.**
 
-    - Input are functionals of one utterance, not spectra. The encoder is a multilayer
-      perceptron whose last layer is linear; translators, decoder and heads are linear
-      layers. Those of the authors' code are deeper, and its translators end in a ReLU.
-      Here each code is a linear map of the embedding, so that its share in the decoded
-      embedding is exact.
+    - The inputs are functionals of one utterance, not spectra. The encoder is a
+      multilayer perceptron whose last layer is linear; translators, decoder and heads
+      are linear layers. Those of the authors' code are deeper, and its translators end
+      in a ReLU. Here each code is a linear map of the embedding, so that its share in
+      the decoded embedding is exact.
     - By default, the reference is the mean of the neutral rows, and the orthogonality
       is that of correlations. The paper's form is close to 0 for large codes whatever
       they hold, and its scale depends on the sizes of code and batch. The norms are
@@ -289,8 +287,7 @@ class SiameseSER(BaseSERClassifier):
 
         Parameters
         ----------
-        X, y, speakers, groups : object
-            As in :meth:`AdversarialSER.fit`.
+        X, y, speakers, groups : as in :meth:`AdversarialSER.fit`
 
         sample_weight : array-like of shape (n_samples,), default=None
             As in :meth:`AdversarialSER.fit`.

@@ -194,7 +194,8 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             Emotions.
 
         speakers, groups : array-like of shape (n_samples,), default=None
-            Speaker of each row, by either name; `speakers` wins. Needed for a choice.
+            Speaker of each row, by either name; `speakers` has precedence. Needed for
+            a choice.
 
         Returns
         -------

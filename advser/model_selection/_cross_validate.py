@@ -47,11 +47,13 @@ def stacked_cross_validate(
 
     y : array-like of shape (n_samples,), default=None
 
-    groups, scoring, cv, verbose, params, return_train_score, return_estimator, \
-return_indices, error_score
-        As in scikit-learn.
+    groups, scoring, cv, verbose, params : as in scikit-learn
 
-    pre_dispatch : object
+    return_train_score, return_estimator, return_indices : as in scikit-learn
+
+    error_score : as in scikit-learn
+
+    pre_dispatch : int or str, default="2*n_jobs"
         Used only where the fits cannot be stacked.
 
     n_jobs : int or None, default=None

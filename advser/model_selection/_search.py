@@ -143,10 +143,9 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     param_grid : dict or list of dict
         Parameters to try. Candidates of different architectures train separately.
 
-    scoring, refit, cv, verbose, error_score, return_train_score
-        As in scikit-learn.
+    scoring, refit, cv, verbose, error_score, return_train_score : as in scikit-learn
 
-    pre_dispatch : object
+    pre_dispatch : int or str, default="2*n_jobs"
         Used only where the fits cannot be stacked.
 
     n_jobs : int or None, default=None
@@ -245,9 +244,9 @@ class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
     param_distributions : dict or list of dict
         Parameters to draw.
 
-    n_iter, scoring, refit, cv, verbose, pre_dispatch, random_state, error_score, \
-return_train_score
-        As in scikit-learn.
+    n_iter, scoring, refit, cv, verbose, pre_dispatch : as in scikit-learn
+
+    random_state, error_score, return_train_score : as in scikit-learn
 
     n_jobs : int or None, default=None
         See :class:`StackedGridSearchCV`.

@@ -51,8 +51,7 @@ class Confusion(MaxEntropy):
 
     Parameters
     ----------
-    weight, steps, hidden_layer_sizes, ramp, conditional : object
-        As in `MaxEntropy`.
+    weight, steps, hidden_layer_sizes, ramp, conditional : as in :class:`MaxEntropy`
 
     Notes
     -----

@@ -70,8 +70,8 @@ class MaxEntropy(LearningAdversary):
         progress p from 0 to 1. 0 for the full weight throughout, as in the paper.
 
     conditional : bool, default=False
-        Whether the speaker head works within each emotion, see `SpeakerHead`. For
-        corpora whose speakers differ in their mix of emotions.
+        Whether the speaker head works within each emotion, see :class:`SpeakerHead`.
+        For corpora whose speakers differ in their mix of emotions.
 
     See Also
     --------
@@ -79,10 +79,10 @@ class MaxEntropy(LearningAdversary):
 
     Notes
     -----
-    **Differences from the paper.** Input are functionals of one utterance, not frames.
-    Layer sizes, weight and number of steps are parameters. The entropy is divided by
-    :math:`\log S`, so that a weight means the same for any number of speakers, and the
-    weight is ramped up by default.
+    **Differences from the paper.** The inputs are functionals of utterances, not
+    frames. Layer sizes, weight and number of steps are parameters. The entropy is
+    divided by :math:`\log S`, so that a weight means the same for any number of
+    speakers, and the weight is ramped up by default.
 
     References
     ----------

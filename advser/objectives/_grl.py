@@ -99,12 +99,13 @@ class GradientReversal(LearningAdversary):
         progress p from 0 to 1, the value of [2]_. 0 for the full weight throughout.
 
     conditional : bool, default=False
-        Whether the speaker head works within each emotion [3]_, see `SpeakerHead`. For
-        corpora whose speakers differ in their mix of emotions.
+        Whether the speaker head works within each emotion [3]_, see
+        :class:`SpeakerHead`. For corpora whose speakers differ in their mix of
+        emotions.
 
     Notes
     -----
-    **Differences from the papers.** Input are functionals of one utterance; [1]_ also
+    **Differences from the papers.** The inputs are functionals of utterances; [1]_ also
     uses text and neighbouring utterances. Layer sizes, weight and number of steps are
     parameters, since the public texts do not state them. The reversal is bounded by
     default.

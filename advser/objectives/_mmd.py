@@ -24,11 +24,10 @@ def mean_discrepancy(
 ) -> Tensor:
     r"""Return the mean squared discrepancy between two speakers.
 
-    .. math:: \mathrm{MMD}^2(s, t) = \overline{k(h_s, h_s')} + \overline{k(h_t, h_t')}
-        - 2 \, \overline{k(h_s, h_t)}
+    .. math:: \mathrm{MMD}^2(s, t) = \mathrm{E} \, k(h_s, h_s')
+        + \mathrm{E} \, k(h_t, h_t') - 2 \, \mathrm{E} \, k(h_s, h_t)
 
-    The bars are weighted means over all pairs of rows. The kernel is a mean of
-    Gaussians,
+    E is the weighted mean over all pairs of rows. The kernel is a mean of Gaussians,
     :math:`k(h, h') = \operatorname{mean}_b e^{-\lVert h - h' \rVert^2 / (2 b m)}`, with
     the mean squared distance m of the rows of known speakers, which has no gradient.
 
@@ -81,9 +80,9 @@ class MMD(Objective):
 
     Notes
     -----
-    **Differences from the papers.** The domains are the speakers of a batch. The widths
-    of the kernels follow the scale of the embedding. There is no autoencoder as in
-    [2]_.
+    **Differences from the papers.** The discrepancy is that of [1]_. The domains are
+    the speakers of a batch. The widths of the kernels follow the scale of the
+    embedding. There is no autoencoder as in [2]_.
 
     References
     ----------

@@ -122,8 +122,9 @@ class AdaptationDisplay:
         y, speakers : array-like of shape (n_samples,)
             Emotion and speaker of each row.
 
-        orders, repeats, cv, random_state : object
-            As in :func:`advser.evaluation.adaptation_curve`.
+        orders, repeats, cv : as in :func:`advser.evaluation.adaptation_curve`
+
+        random_state : as in :func:`advser.evaluation.adaptation_curve`
 
         figure : matplotlib Figure or SubFigure, default: a new figure
             An empty figure to draw on.

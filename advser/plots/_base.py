@@ -65,8 +65,8 @@ class Display:
 
         Returns
         -------
-        display : object
-            This display. Its `ax_` are the axes and its `figure_` is the figure.
+        self : object
+            Its `ax_` are the axes and its `figure_` is the figure.
         """
         ax = new_axes(type(self).__name__, size=self._size()) if ax is None else ax
         check_figure(ax, "ax")

@@ -178,8 +178,7 @@ class WeightDisplay(ProbedDisplay):
         One row per objective and weight: `objective`, `weight`, `score`, `leakage`, and
         `score_std` and `leakage_std` over seeds.
 
-    chance, probe, asked, raw : object
-        As in `LeakageDisplay`.
+    chance, probe, asked, raw : as in :class:`LeakageDisplay`
 
     measure : {"uar", "ccc"}, default="uar"
         The score: recall of emotions or concordance of ratings.

@@ -126,7 +126,7 @@ class IntervalDisplay(Display):
     ----------
     summary : DataFrame
         One row per estimator: `uar`, `uar_low`, `uar_high`, or those of another
-        measure, and `kind`, `label` and `number` as in `ComparisonDisplay`.
+        measure, and `kind`, `label` and `number` as in :class:`ComparisonDisplay`.
 
     confidence_level : float
         That of the intervals.

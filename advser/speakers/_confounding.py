@@ -86,7 +86,7 @@ def speaker_confounding(
 
     See Also
     --------
-    advser.plots.ConfoundingDisplay : Draws it.
+    advser.plots.ConfoundingDisplay : Draws the shares of emotions.
 
     Notes
     -----

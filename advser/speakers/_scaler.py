@@ -129,8 +129,8 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         average recall of a linear discriminant on training speakers left out, for
         "none" (no adaptation), "moments" (without `balance`) and "emotions" (with
         `balance`), with the utterances of a speaker in three orders
-        (:func:`~advser.speakers.utterance_order`). The highest mean wins. If that is
-        "none", `shrinkage_` is inf: the scaler scales all rows alike.
+        (:func:`~advser.speakers.utterance_order`). The highest mean is chosen. If it is
+        of "none", `shrinkage_` is inf: the scaler scales all rows alike.
 
     neutral_offset_ : ndarray of shape (n_features,) or None
         A speaker's mean less the mean of their neutral utterances, averaged over the
@@ -148,8 +148,8 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     -----
     NoSpeakersWarning
         If you pass no speakers to `fit`: the scaler then does what
-        :class:`~sklearn.preprocessing.StandardScaler` does. If ``unknown="adapt"``, and
-        you pass rows but no speakers to `transform`.
+        :class:`~sklearn.preprocessing.StandardScaler` does. Also if you pass none to
+        `transform` while ``unknown="adapt"``.
 
     AdaptationWarning
         If ``unknown="adapt"`` chooses not to adapt.
@@ -215,10 +215,10 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     References
     ----------
-    .. [1] O. Ledoit, M. Wolf: A well-conditioned estimator for large-dimensional
-       covariance matrices. Journal of Multivariate Analysis 88(2), 2004.
-    .. [2] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger: On calibration of modern neural
-       networks. ICML 2017, arXiv 1706.04599.
+    .. [1] O. Ledoit, M. Wolf, "A well-conditioned estimator for large-dimensional
+       covariance matrices", Journal of Multivariate Analysis 88(2), 2004.
+    .. [2] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural
+       networks", ICML 2017, arXiv 1706.04599.
 
     Examples
     --------
@@ -292,7 +292,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             of ``unknown="adapt"``; otherwise only the class `neutral` is used.
 
         speakers, groups : array-like of shape (n_samples,), default=None
-            Speaker of each row, by either name; `speakers` wins.
+            Speaker of each row, by either name; `speakers` has precedence.
 
         Returns
         -------
@@ -360,8 +360,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X, y, speakers, groups
-            As in `fit`.
+        X, y, speakers, groups : as in :meth:`fit`
 
         Returns
         -------
