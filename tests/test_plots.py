@@ -415,6 +415,7 @@ def test_adaptation_display_has_a_panel_per_curve_and_a_line_per_order(toy):
     shown = texts(display.figure_.legends)
     assert shown[:2] == ["random order", "one block per emotion"]
     assert "inductive, same utterances" in shown
+    assert "95% interval over speakers" in display.figure_.get_supxlabel()
     one = AdaptationDisplay.from_curve(curve, figure=Figure())
     assert len(one.axes_) == 1
 
@@ -602,6 +603,7 @@ def test_numbers_enrolled_may_be_texts_from_a_file():
     )
     labels = [label.get_text() for label in display.ax_.get_xticklabels()]
     assert labels == ["0", "2", "all"]
+    assert "standard deviation over draws" in display.ax_.get_xlabel()
 
 
 def test_training_display_draws_that_of_the_best_estimator(toy):

@@ -100,8 +100,8 @@ class Extractor(TransformerMixin, BaseEstimator):
         Returns
         -------
         features : ndarray of shape (n, n_features), dtype float32
-            A row for each recording. Of low-level descriptors an array of shape (n,)
-            and dtype object, with an array for each recording.
+            A row for each recording. With ``level="lld"`` of :class:`~advser.EGeMAPS`,
+            an array of shape (n,) and dtype object, with an array for each recording.
 
         Raises
         ------
@@ -162,7 +162,7 @@ class Extractor(TransformerMixin, BaseEstimator):
 
     @available_if(lambda self: self._is_table)
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Get the names of the features.
+        """Return the names of the features.
 
         Parameters
         ----------

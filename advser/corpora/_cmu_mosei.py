@@ -36,7 +36,7 @@ def read_cmu_mosei(
 
     Returns
     -------
-    table : DataFrame, indexed by file
+    table : DataFrame as in :mod:`advser.corpora`, indexed by file
         One row per segment with labels. The file is the sound of the whole video;
         `start` and `end`, in seconds, give the segment. The columns `anger`,
         `disgust`, `fear`, `happiness`, `sadness` and `surprise` hold the intensity of

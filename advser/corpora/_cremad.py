@@ -70,7 +70,7 @@ def read_cremad(
 
     Returns
     -------
-    table : DataFrame, indexed by file
+    table : DataFrame as in :mod:`advser.corpora`, indexed by file
         One row per recording. `label` is the code of the emotion in the file name, or
         the choice of the raters; if two emotions have as many votes, such as "A:N",
         `emotion` is missing. `speaker` is the actor, "1001" to "1091". The column
@@ -79,7 +79,8 @@ def read_cremad(
     Raises
     ------
     FileNotFoundError
-        Also if `emotion` is "perceived" and there is no ``summaryTable.csv``.
+        If `root` has no recording with a label, or if `emotion` is "perceived" and
+        there is no ``summaryTable.csv``.
 
     Notes
     -----

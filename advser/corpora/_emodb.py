@@ -43,7 +43,7 @@ def read_emodb(root: str | os.PathLike) -> pd.DataFrame:
 
     Returns
     -------
-    table : DataFrame, indexed by file
+    table : DataFrame as in :mod:`advser.corpora`, indexed by file
         One row per recording: acted anger, boredom, disgust, fear, happiness, sadness
         and neutral speech. `label` is the letter in the file name, the initial of the
         German name of the emotion; `speaker` is "03" to "16", `text` the sentence.

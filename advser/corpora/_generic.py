@@ -54,7 +54,7 @@ def read_filenames(
 
     Returns
     -------
-    table : DataFrame, indexed by file
+    table : DataFrame as in :mod:`advser.corpora`, indexed by file
         The label before the mapping is in the column `label`.
 
     Raises
@@ -163,7 +163,7 @@ def read_table(
 
     Returns
     -------
-    table : DataFrame, indexed by file
+    table : DataFrame as in :mod:`advser.corpora`, indexed by file
         Without the files that are missing. If there is no column `label`, it becomes
         a copy of `emotion`, before its spelling is unified.
 

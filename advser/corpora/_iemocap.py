@@ -44,7 +44,7 @@ def read_iemocap(
 
     Returns
     -------
-    table : DataFrame, indexed by file
+    table : DataFrame as in :mod:`advser.corpora`, indexed by file
         One row per utterance. `emotion` is the choice of most raters, missing if they
         disagree (`label` "xxx"). `arousal`, `valence` and `dominance` are means over
         the raters, who rate from 1 to 5; some means of the corpus are 0.5 or 5.5.

@@ -48,7 +48,7 @@ def from_audformat(
 
     Returns
     -------
-    table : DataFrame, indexed by file
+    table : DataFrame as in :mod:`advser.corpora`, indexed by file
         One row per file or segment of these tables. If the database has splits, the
         column `partition` names that of the file. The other columns come from the
         schemes or columns of the same name, `gender` also from "sex", `arousal` from
@@ -126,7 +126,7 @@ def to_audformat(table: pd.DataFrame, name: str | None = None) -> "audformat.Dat
 
     Parameters
     ----------
-    table : DataFrame, indexed by file
+    table : DataFrame as in :mod:`advser.corpora`, indexed by file
         The table that a reader returned.
 
     name : str, default=None
@@ -194,15 +194,14 @@ def load(
     version : str, default=None
         Its version; the latest if None. State it when you publish results.
 
-    emotion, tables : str
-        See :func:`from_audformat`.
+    emotion, tables : as in :func:`from_audformat`
 
     verbose : int, default=0
         Whether to show a progress bar.
 
     Returns
     -------
-    table : DataFrame, indexed by file
+    table : DataFrame as in :mod:`advser.corpora`, indexed by file
         As :func:`from_audformat` returns it.
 
     Raises

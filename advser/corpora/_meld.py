@@ -45,7 +45,7 @@ def read_meld(root: str | os.PathLike) -> pd.DataFrame:
 
     Returns
     -------
-    table : DataFrame, indexed by file
+    table : DataFrame as in :mod:`advser.corpora`, indexed by file
         One row per utterance. `emotion` is the choice of most raters. `speaker` is the
         name of the role, missing if several speak at once; `gender` is that of the six
         main roles. The column `partition` is the official split, "train", "dev" or
@@ -54,7 +54,7 @@ def read_meld(root: str | os.PathLike) -> pd.DataFrame:
     Raises
     ------
     FileNotFoundError
-        Also if there is none of the tables of labels.
+        If `root` has no recording with a label, or none of the tables of labels.
 
     Notes
     -----

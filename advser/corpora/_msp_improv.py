@@ -52,7 +52,7 @@ def read_msp_improv(
 
     Returns
     -------
-    table : DataFrame, indexed by file
+    table : DataFrame as in :mod:`advser.corpora`, indexed by file
         One row per turn. `emotion` is the choice of most raters, missing if they
         disagree (`label` "X"). `arousal`, `valence`, `dominance` and the column
         `naturalness` are means over the raters, from 1 to 5. `speaker` is "F01" to

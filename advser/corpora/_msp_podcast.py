@@ -41,7 +41,7 @@ def read_msp_podcast(root: str | os.PathLike) -> pd.DataFrame:
 
     Returns
     -------
-    table : DataFrame, indexed by file
+    table : DataFrame as in :mod:`advser.corpora`, indexed by file
         One row per turn. `emotion` is the choice of most raters, missing if they
         disagree (`label` "X"). `arousal`, `valence` and `dominance` are means over the
         raters, from 1 to 7. `speaker` is the number of the corpus, missing if it is
@@ -51,7 +51,7 @@ def read_msp_podcast(root: str | os.PathLike) -> pd.DataFrame:
     Raises
     ------
     FileNotFoundError
-        Also if there is no ``labels_consensus.csv``.
+        If `root` has no recording with a label, or no ``labels_consensus.csv``.
 
     Notes
     -----

@@ -47,7 +47,7 @@ def read_ravdess(root: str | os.PathLike, *, songs: bool = False) -> pd.DataFram
 
     Returns
     -------
-    table : DataFrame, indexed by file
+    table : DataFrame as in :mod:`advser.corpora`, indexed by file
         One row per recording. `label` is the number of the emotion in the file name,
         `speaker` the actor, "01" to "24"; odd numbers are men. The column `channel` is
         "speech" or "song", the column `intensity` "normal" or "strong".

@@ -21,7 +21,7 @@ def read_urdu(root: str | os.PathLike) -> pd.DataFrame:
 
     Returns
     -------
-    table : DataFrame, indexed by file
+    table : DataFrame as in :mod:`advser.corpora`, indexed by file
         One row per recording. `label` is the letter of the emotion in the name,
         `speaker` is "SM1", "SF1", ..., with the gender as the second letter.
 

@@ -158,7 +158,7 @@ class AdversarialSER(WithObjective, BaseSERClassifier):
         Number of features seen in `fit`.
 
     feature_names_in_ : ndarray of shape (n_features,)
-        Their names, where X was a DataFrame with string columns.
+        Names of the features, where `X` was a DataFrame with string columns.
 
     feature_origin_ : dict or None
         How the features were extracted, if X comes from

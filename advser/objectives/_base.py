@@ -245,6 +245,10 @@ class Objective(BaseEstimator, nn.Module):
         support : Tensor of shape (n_conditions, n_speakers)
 
         generator : torch.Generator
+
+        Returns
+        -------
+        ready : Objective
         """
         if hasattr(self, "_parameter_constraints"):
             BaseEstimator._validate_params(self)

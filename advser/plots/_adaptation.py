@@ -182,7 +182,10 @@ class AdaptationDisplay:
             ncols=2,
             frameon=False,
         )
-        figure.supxlabel("Utterances of the speaker so far", fontsize="medium")
+        figure.supxlabel(
+            "Utterances of the speaker so far\n(bars: 95% interval over speakers)",
+            fontsize="medium",
+        )
         figure.supylabel(MEASURES["uar"], fontsize="medium")
         return self
 

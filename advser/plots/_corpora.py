@@ -162,7 +162,7 @@ class CrossCorpusDisplay:
             across = table[table["train"] != table["test"]]
             if across.empty:
                 continue
-            lines = [fill(str(estimator), 28), DOMAIN[domain]]
+            lines = [fill(str(estimator), 36), DOMAIN[domain]]
             target = across["target"].iloc[0]
             if target != "nothing":
                 how = "transductive training" if unlabeled else "transductive"

@@ -348,7 +348,8 @@ class EnrollmentDisplay(Display):
             label = "transductive: enrolled and scored"
             handles += ax.plot([], [], **marks, label=label)
         ax.set_xticks(range(len(numbers)), numbers)
-        ax.set_xlabel("Utterances enrolled of each new speaker")
+        bars = "\n(bars: standard deviation over draws)" if any(self.curves) else ""
+        ax.set_xlabel(f"Utterances enrolled of each new speaker{bars}")
         ax.set_ylabel(MEASURES["uar"])
         add_grid(ax, "y")
         legend_above(ax, handles, n_columns=2 if len(self.curves) > 1 else 1)

@@ -127,7 +127,7 @@ class Session:
         Raises
         ------
         ValueError
-            If X is wrong. Nothing of it counts then.
+            If `X` cannot be predicted. None of its utterances counts then.
         """
         return self._answer("predict", X, speaker)
 

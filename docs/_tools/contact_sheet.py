@@ -32,6 +32,7 @@ from advser.evaluation import (
     cross_corpus,
     enrollment_curve,
 )
+from advser.metrics import unweighted_average_recall
 from advser.plots._base import draw_confusion_matrix, new_axes
 from advser.report import report
 
@@ -126,7 +127,9 @@ def of_comparison(corpus, n_methods, folder):
         yield "weights", display.figure_
     found = comparison.predictions[comparison.predictions["estimator"] == shown]
     ax = new_axes("A figure")
-    draw_confusion_matrix(found["y_true"], found["y_pred"], f"{shown}\nUAR 0.50", ax)
+    uar = unweighted_average_recall(found["y_true"], found["y_pred"])
+    title = f"{shown}\nUAR {uar:.2f}"
+    draw_confusion_matrix(found["y_true"], found["y_pred"], title, ax)
     yield "confusion", ax.figure
     yield (
         "recall",
@@ -149,7 +152,7 @@ def of_speakers(corpus):
     yield (
         "ratings",
         plots.RatingDisplay.from_predictions(
-            rated, 0.7 * rated + 0.4 * noise, name="arousal (1 to 7)"
+            rated, 0.7 * rated + 0.4 * noise, name="arousal"
         ).figure_,
     )
     ser = AdversarialSER("grl", max_epochs=12, early_stopping=True, random_state=0)
