@@ -334,7 +334,7 @@ class EnrollmentDisplay(Display):
                 table["mean"].to_numpy(float),
                 yerr=table["std"],
                 **style,
-                label=wrapped(name or "mean ± standard deviation over draws"),
+                label=wrapped(name),
                 capsize=3,
                 markersize=7,
                 elinewidth=1,
@@ -348,11 +348,14 @@ class EnrollmentDisplay(Display):
             label = "transductive: enrolled and scored"
             handles += ax.plot([], [], **marks, label=label)
         ax.set_xticks(range(len(numbers)), numbers)
-        bars = "\n(bars: standard deviation over draws)" if any(self.curves) else ""
-        ax.set_xlabel(f"Utterances enrolled of each new speaker{bars}")
+        ax.set_xlabel(
+            "Utterances enrolled of each new speaker\n"
+            "(bars: standard deviation over draws)"
+        )
         ax.set_ylabel(MEASURES["uar"])
         add_grid(ax, "y")
-        legend_above(ax, handles, n_columns=2 if len(self.curves) > 1 else 1)
+        if handles:
+            legend_above(ax, handles, n_columns=2 if len(self.curves) > 1 else 1)
 
     def _size(self):
         return WIDTH, height_below(self.curves)
