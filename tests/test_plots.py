@@ -116,6 +116,20 @@ def test_method_has_one_colour_in_all_figures_of_a_comparison(comparison):
     assert differences.ax_.lines[0].get_color() == blue  # guess - LR
 
 
+def test_leakage_display_has_a_mark_for_each_order_of_an_adaptive_method():
+    kinds = [f"adaptive, {order}" for order in ("random", "blocks", "emotions")]
+    results = pd.DataFrame(
+        {"leakage": 0.2, "uar": [0.7, 0.6, 0.5], "kind": kinds, "method": "SVM"},
+        index=pd.Index(kinds, name="estimator"),
+    )
+    display = LeakageDisplay(results.assign(number=0), 0.1, "logistic").plot(axes())
+    drawn = {bars[0].get_fillstyle() for bars in display.ax_.containers}
+    shown = {line.get_fillstyle() for line in display.ax_.get_legend().get_lines()}
+    assert len(drawn) == 3
+    assert drawn <= shown
+    assert "adaptive, blocks of ten" in legend_of(display)
+
+
 def test_estimators_of_several_kinds_are_one_method_if_their_names_begin_alike():
     kinds = pd.Series(
         {

@@ -48,6 +48,12 @@ HEADINGS = {
     "adaptive, emotions": "adaptive, one block per emotion",
     "transductive": "transductive",
 }  # of the rows of a kind
+FILLS = {
+    "adaptive": "left",
+    "adaptive, random": "left",
+    "adaptive, blocks": "bottom",
+    "adaptive, emotions": "top",
+}  # halves of a mark that are full, by kind
 
 
 class Display:
@@ -204,11 +210,10 @@ def mark_style(kind, color=GREY, marker="o"):
 
     color, marker : str
     """
-    is_full = kind in ("inductive", "transductive")
     return {
         "color": color,
         "marker": marker,
-        "fillstyle": "full" if is_full else "left",
+        "fillstyle": FILLS.get(kind, "full"),
         "markerfacecolor": "white" if kind == "transductive" else color,
         "markerfacecoloralt": "white",
         "markersize": 7,
@@ -219,8 +224,9 @@ def mark_style(kind, color=GREY, marker="o"):
 
 def knowledge_handles(ax, kinds, *, is_short=False):
     """Return a legend entry for each kind of mark that is used."""
-    used = {kind.partition(",")[0] for kind in kinds}
-    labels = {k: k if is_short else f"{k}: {text}" for k, text in KNOWLEDGE.items()}
+    used = {*kinds, *(kind.partition(",")[0] for kind in kinds)}
+    labels = {kind: f"{kind}: {text}" for kind, text in KNOWLEDGE.items()}
+    labels = HEADINGS if is_short else labels  # with the order of adaptive methods
     return [
         ax.plot([], [], **mark_style(kind), label=label)[0]
         for kind, label in labels.items()

@@ -141,7 +141,7 @@ class LeakageDisplay(ProbedDisplay):
         return cls(results, chance, probe, asked, raw, comparison.measure).plot(ax)
 
     def _names(self):
-        return self.results["method"].unique()
+        return [*self.results["method"].unique(), *self.results["kind"].unique()]
 
     def _draw(self, ax):
         for _, seeds in self.results.groupby(level="estimator", sort=False):

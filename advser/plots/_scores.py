@@ -94,7 +94,8 @@ class ComparisonDisplay(Display):
         rows = seeds.first()
         heights = label_blocks(ax, list(rows["kind"]), list(rows["label"]))
         for height, (name, row) in zip(heights, rows.iterrows()):
-            style = mark_style(row["kind"], **style_of(row["number"]))
+            knowledge, _, _ = row["kind"].partition(",")
+            style = mark_style(knowledge, **style_of(row["number"]))
             stroke = {**style, "marker": "|", "markersize": 8, "markeredgewidth": 1}
             of_each = np.full(len(self.speakers), height)
             ax.plot(self.speakers[name], of_each, **stroke, alpha=0.6, zorder=1)
@@ -281,7 +282,8 @@ def draw_intervals(ax, table, column):
     """Draw a value and its interval for each row, in a block for each kind of score."""
     heights = label_blocks(ax, list(table["kind"]), list(table["label"]))
     for height, row in zip(heights, table.to_dict("records")):
-        style = mark_style(row["kind"], **style_of(row["number"]))
+        knowledge, _, _ = row["kind"].partition(",")
+        style = mark_style(knowledge, **style_of(row["number"]))
         ends = [row["low"], row["high"]]
         ax.plot(ends, [height] * 2, color=style["color"], linewidth=1.5)
         ax.plot(row[column], height, **style)
