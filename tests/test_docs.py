@@ -19,6 +19,7 @@ from pretrained import write_model
 from speech import write_corpus
 
 import advser
+from advser.cli._main import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.rst")]
@@ -133,6 +134,20 @@ def test_reference_lists_every_public_name_and_no_other():
     assert listed - rooms == public
 
 
+def test_reference_names_every_command():
+    reference = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
+    listed = reference.partition("with the subcommands")[2]
+    assert {*re.findall(r"``(\w+)``", listed)} == {*COMMANDS}
+
+
+def test_no_parameter_has_object_as_its_type():
+    """What is documented elsewhere has a link to it in place of a type."""
+    for path in Path(advser.__file__).parent.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        found = re.findall(r"^ +(?! |self )[\w, ]+ : object$", text, re.MULTILINE)
+        assert not found, path
+
+
 def test_contact_sheet_draws_every_display():
     sheet = (ROOT / "docs" / "_tools" / "contact_sheet.py").read_text(encoding="utf-8")
     drawn = set(re.findall(r"plots\.(\w+Display)\.", sheet))
@@ -197,6 +212,14 @@ def test_formulas_have_space_beside_a_logarithm_and_before_a_name(
     convert = importlib.import_module("mathml").convert
     found = convert(nodes.math("", formula), as_block=False)
     assert found.count("<mspace") == n_spaces
+
+
+def test_apostrophes_of_formulas_are_primes(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
+    convert = importlib.import_module("mathml").convert
+    found = convert(nodes.math("", "k(h, h')"), as_block=False)
+    assert "\N{PRIME}" in found
+    assert "'" not in found
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,7 @@ class Network(nn.Module):
         ----------
         step : str
 
-        shared : object
-            What `shared` returned for the batch.
+        shared : as returned by `shared` for the batch
 
         y : Labels
 
