@@ -88,6 +88,8 @@ sphinx_gallery_conf = {
     "within_subsection_order": "ExampleTitleSortKey",
     "image_scrapers": ("matplotlib",),
     "abort_on_example_error": True,
+    "backreferences_dir": "api/backreferences",
+    "doc_module": ("advser",),
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,
