@@ -318,6 +318,20 @@ def test_corpora_may_be_tables_features_with_labels_or_arrays(halves, tmp_path):
     assert all(other == first for other in others)
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_columns_of_polars_are_paired_by_name(pair, whole):
+    polars = pytest.importorskip("polars")
+
+    def converted(table):
+        table = polars.from_pandas(table)
+        X = table.select("d", "c", "b", "a")
+        return table.select(*"dcba", "emotion", "speaker") if whole else (X, table)
+
+    other = {"A": pair["A"], "B": converted(pair["B"])}
+    found, expected = (cross_corpus(one, {"LR": LR}) for one in (other, pair))
+    assert list(found.summary()["uar"]) == list(expected.summary()["uar"])
+
+
 def test_features_that_were_made_differently_are_refused(halves):
     corpora = {name: one.copy() for name, one in halves.items()}
     for number, one in enumerate(corpora.values()):

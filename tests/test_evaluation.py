@@ -755,6 +755,17 @@ def rated(toy):
     return toy.X, y, toy.speakers
 
 
+def test_compare_leaves_masked_ratings_out(rated):
+    X, y, speakers = rated
+    missing = np.arange(len(X)) % 3 == 0
+    masked = np.ma.array(y["arousal"].where(~missing, 99.0), mask=missing)
+    found, expected = (
+        compare({"net": network(random_state=0)}, X, one, speakers, cv=2, probes=())
+        for one in (masked, y["arousal"].mask(missing).to_numpy())
+    )
+    assert found.summary()["ccc"].item() == expected.summary()["ccc"].item()
+
+
 def network(**settings):
     return AdversarialSERRegressor("grl", max_epochs=3, **settings)
 
@@ -900,10 +911,10 @@ def test_targets_have_the_names_of_the_columns(y, targets, rated):
     ("options", "message"),
     [
         ({"estimators": {"LR": LR, "ridge": RIDGE}}, "the regressor 'ridge' and 'LR'"),
-        ({"y": ["joy"] * 120}, "`y` must hold ratings for regressors: could not"),
-        ({"y": np.zeros(7)}, "`y` has 7 entries and `X` has 120 rows"),
-        ({"y": np.zeros((120, 2, 2))}, r"`y` has shape \(120, 2, 2\)"),
-        ({"y": np.full(120, np.inf)}, "`y` holds infinite ratings"),
+        ({"y": ["joy"] * 120}, "`y` must hold numbers: could not"),
+        ({"y": np.zeros(7)}, r"`y` must .* shape is \(7,\), and it needs .* 120"),
+        ({"y": np.zeros((120, 2, 2))}, r"`y` must .* shape is \(120, 2, 2\)"),
+        ({"y": np.full(120, np.inf)}, "`y` holds inf; its numbers must be finite"),
         ({"y": pd.DataFrame(np.ones((120, 2)), columns=["a", "a"])}, "a name of its"),
         ({"y": np.full(120, np.nan)}, "`y` has no rating of target 'rating'"),
         ({"within_emotion": True}, "`within_emotion=True` .* are regressors"),
