@@ -159,7 +159,10 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
         return {"emotion": torch.from_numpy(emotion), "emotion_weight": weight}
 
     def _validation_labels(self, utterances):
-        return Labels(emotion=torch.from_numpy(utterances.targets))
+        return Labels(
+            emotion=torch.from_numpy(utterances.targets),
+            emotion_weight=torch.from_numpy(utterances.sample_weight).float(),
+        )
 
     def _class_weights(self, utterances):
         """Return the weight of each row in the loss of the emotion: (n,).
@@ -319,8 +322,8 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
     def _validation_labels(self, utterances):
         is_rated = ~np.isnan(utterances.targets)
         ratings = np.where(is_rated, utterances.targets, 0)
-        dtype = utterances.X.dtype
+        weight, dtype = utterances.sample_weight[:, None] * is_rated, utterances.X.dtype
         return Labels(
             ratings=torch.from_numpy(ratings.astype(dtype)),
-            ratings_weight=torch.from_numpy(is_rated.astype(dtype)),
+            ratings_weight=torch.from_numpy(weight.astype(dtype)),
         )
