@@ -279,13 +279,15 @@ def read_time(time, where):
     try:
         number = float(time)
     except (TypeError, ValueError):
+        # pandas reads "1,5" as 15 nanoseconds, and "00:00:01,5" as 15 seconds.
+        is_read = not isinstance(time, str) or re.fullmatch("[^,]*[a-zA-Z:][^,]*", time)
         try:
-            number = pd.Timedelta(time).total_seconds()
+            number = pd.Timedelta(time).total_seconds() if is_read else np.nan
         except (TypeError, ValueError):
             number = np.nan
     if not 0 <= number < np.inf:
         raise ValueError(
             f"{where} is {time!r:.40}, which is no time in a file; give seconds, or a "
-            "duration such as 00:00:01.5."
+            "duration such as 00:00:01.5, with a point."
         )
     return number
