@@ -913,6 +913,18 @@ def test_times_of_a_table_are_read_in_any_notation(start, end, tmp_path):
         assert list(table["end"].fillna(-1)) == [0.5, -1]
 
 
+def test_texts_of_missing_values_are_no_labels(tmp_path):
+    texts = ["anger", "nan", "N/A", "<NA>"]
+    files = [f"{number}.wav" for number in range(4)]
+    for file in files:
+        layouts.write_audio(tmp_path, file)
+    labels = {"file": files, "emotion": texts, "speaker": texts, "gender": texts}
+    pd.DataFrame(labels).to_csv(tmp_path / "labels.csv", index=False)
+    table = corpora.read_table(tmp_path / "labels.csv")
+    for column in ("emotion", "label", "speaker", "gender"):
+        assert list(table[column]) == ["anger", None, None, None]
+
+
 @pytest.mark.parametrize("format", ["csv", "parquet"])
 def test_table_of_a_database_in_audformat_is_read(format, tmp_path):
     layouts.write_audio(tmp_path, "a.wav", seconds=1)

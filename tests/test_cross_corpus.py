@@ -304,7 +304,7 @@ def test_corpora_may_be_tables_features_with_labels_or_arrays(halves, tmp_path):
     split = {name: (one[features], one) for name, one in halves.items()}
     shuffled = split | {"two": (split["two"][0][features[::-1]], halves["two"])}
     labelled = {
-        name: one.assign(start=0.0, arousal=np.arange(len(one)))
+        name: one.assign(**{"start": 0.0, "Unnamed: 0": np.arange(len(one))})
         for name, one in halves.items()
     }
     arrays = {

@@ -18,6 +18,7 @@ def read_corpus(name: str, corpus: Any) -> tuple[Any, np.ndarray, np.ndarray]:
     if isinstance(corpus, pd.DataFrame):
         labels = corpus
         X = corpus.select_dtypes("number").drop(columns=COLUMNS, errors="ignore")
+        X = X.loc[:, ~X.columns.astype(str).str.startswith("Unnamed: ")]  # an index
         X.attrs = corpus.attrs
     elif isinstance(corpus, tuple) and len(corpus) in (2, 3):
         X, *labels = map(plain, corpus)

@@ -151,9 +151,10 @@ def read_table(
         CSV table in UTF-8, separated by commas, semicolons or tabs, or Parquet if its
         name ends in ``.parquet``. It has the column `file` and may have those of every
         table (:mod:`advser.corpora`) and others. An empty value is an unknown label,
-        and so is the speaker or gender "unknown". `start` and `end` are seconds, or
-        durations such as "0.5s", "00:00:00.5" and "0 days 00:00:00.5". If a number
-        exceeds ten million, they are nanoseconds, as in tables of audformat.
+        and so are "nan" and "N/A", and the speaker or gender "unknown". `start` and
+        `end` are seconds, or durations such as "0.5s", "00:00:00.5" and
+        "0 days 00:00:00.5". If a number exceeds ten million, they are nanoseconds, as
+        in tables of audformat.
 
     root : str or path-like, default=None
         Folder that `file` is relative to; the folder of the table if None.
