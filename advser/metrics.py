@@ -22,6 +22,7 @@ from sklearn.metrics import (
 from ._validation._arrays import (
     LARGEST,
     check_alike,
+    check_columns_alike,
     check_labels,
     check_numbers,
     count_rows,
@@ -331,12 +332,7 @@ def rated_columns(
     """Return true and predicted ratings of each target, without its unrated rows."""
     n_rows = count_rows(y_true, "y_true")
     y_true, y_pred = plain(y_true), plain(y_pred)
-    targets, found = (list(getattr(y, "columns", [])) for y in (y_true, y_pred))
-    if targets != found and set(targets) & set(found):
-        raise ValueError(
-            f"`y_true` has the columns {targets} and `y_pred` {found}; pass both with "
-            "the same columns in the same order."
-        )
+    check_columns_alike(y_true, "y_true", y_pred, "y_pred")
     limits: dict = {"rows_of": "rows of `y_true`", "largest": LARGEST}
     y_true = check_numbers(y_true, "y_true", n_rows, **limits)
     y_pred = check_numbers(y_pred, "y_pred", count_rows(y_pred, "y_pred"), **limits)

@@ -22,7 +22,7 @@ from small_networks import Interrupt
 from tensors import tensor
 from torch import nn
 
-from advser import AdversarialSER
+from advser import AdversarialSER, AdversarialSERRegressor
 from advser.datasets import load_emodb
 from advser.exceptions import NoSpeakersWarning
 from advser.nn import Dropout, GaussianDropout, Noise
@@ -535,6 +535,18 @@ def test_sample_weight_of_2_is_like_a_row_twice(toy, adversary, class_weight):
     np.testing.assert_allclose(
         weighted.predict_proba(toy.X), repeated.predict_proba(toy.X), atol=1e-8
     )
+
+
+@pytest.mark.parametrize("kind", [AdversarialSER, AdversarialSERRegressor])
+def test_early_stopping_scores_a_row_of_weight_2_as_two_rows(toy, kind):
+    y = toy.y if kind is AdversarialSER else toy.X[:, :2]
+    weight = np.tile([0, 1, 2, 3], 30)
+    ours = kind(None, early_stopping=True, max_epochs=2, batch_size=999, random_state=0)
+    weighted = clone(ours).fit(toy.X, y, toy.speakers, sample_weight=weight)
+    again = (np.repeat(part, weight, axis=0) for part in (toy.X, y, toy.speakers))
+    scores = weighted.history_.filter(regex="valid_(loss|uar|ccc)$")
+    expected = ours.fit(*again).history_[scores.columns]
+    pd.testing.assert_frame_equal(scores, expected)
 
 
 def test_sample_weight_alike_for_all_changes_no_bit(toy):

@@ -837,6 +837,14 @@ def test_root_of_a_table_is_its_folder_by_default(tmp_path):
             ValueError,
             "labels.csv, line 3: start is 'soon', which is no time",
         ),
+        (
+            b"file;end\na.wav;0,5\n",
+            ValueError,
+            "line 2: end is '0,5', which is no",
+        ),
+        (b"file;end\na.wav;1,5s\n", ValueError, "end is '1,5s', .*, with a point"),
+        (b"file;end\na.wav;00:00:01,5\n", ValueError, "end is '00:00:01,5', which is"),
+        (b"file;end\na.wav;3 4\n", ValueError, "end is '3 4', which is no time"),
         (b"file,end\na.wav,inf\n", ValueError, "line 2: end is 'inf', which is no"),
         (b"file,start\na.wav,-1\n", ValueError, "line 2: start is '-1', which is no"),
         (b"file,end\na.wav,1:30\n", ValueError, "line 2: end is '1:30', which is no"),
@@ -903,6 +911,18 @@ def test_times_of_a_table_are_read_in_any_notation(start, end, tmp_path):
         table = corpora.read_table(tmp_path / name)
         assert list(table["start"]) == [0, 0.5]
         assert list(table["end"].fillna(-1)) == [0.5, -1]
+
+
+def test_texts_of_missing_values_are_no_labels(tmp_path):
+    texts = ["anger", "nan", "N/A", "<NA>"]
+    files = [f"{number}.wav" for number in range(4)]
+    for file in files:
+        layouts.write_audio(tmp_path, file)
+    labels = {"file": files, "emotion": texts, "speaker": texts, "gender": texts}
+    pd.DataFrame(labels).to_csv(tmp_path / "labels.csv", index=False)
+    table = corpora.read_table(tmp_path / "labels.csv")
+    for column in ("emotion", "label", "speaker", "gender"):
+        assert list(table[column]) == ["anger", None, None, None]
 
 
 @pytest.mark.parametrize("format", ["csv", "parquet"])

@@ -304,7 +304,7 @@ def test_corpora_may_be_tables_features_with_labels_or_arrays(halves, tmp_path):
     split = {name: (one[features], one) for name, one in halves.items()}
     shuffled = split | {"two": (split["two"][0][features[::-1]], halves["two"])}
     labelled = {
-        name: one.assign(start=0.0, arousal=np.arange(len(one)))
+        name: one.assign(**{"start": 0.0, "Unnamed: 0": np.arange(len(one))})
         for name, one in halves.items()
     }
     arrays = {
@@ -316,6 +316,20 @@ def test_corpora_may_be_tables_features_with_labels_or_arrays(halves, tmp_path):
         for corpora in (halves, split, shuffled, labelled, arrays)
     )
     assert all(other == first for other in others)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_columns_of_polars_are_paired_by_name(pair, whole):
+    polars = pytest.importorskip("polars")
+
+    def converted(table):
+        table = polars.from_pandas(table)
+        X = table.select("d", "c", "b", "a")
+        return table.select(*"dcba", "emotion", "speaker") if whole else (X, table)
+
+    other = {"A": pair["A"], "B": converted(pair["B"])}
+    found, expected = (cross_corpus(one, {"LR": LR}) for one in (other, pair))
+    assert list(found.summary()["uar"]) == list(expected.summary()["uar"])
 
 
 def test_features_that_were_made_differently_are_refused(halves):

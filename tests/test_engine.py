@@ -554,9 +554,8 @@ def test_validation_scores_by_hand():
     network = random_network(EmpiricalRisk())
     x, y = random_batch(20)
     emotion = torch.tensor([0, 0, 0, 1, 1])
-    valid = Rows(
-        torch.eye(5, dtype=torch.float64), Labels(emotion=emotion), len(emotion)
-    )
+    labels = Labels(emotion=emotion, emotion_weight=torch.ones(5))
+    valid = Rows(torch.eye(5, dtype=torch.float64), labels, len(emotion))
     net = net_of(network, callbacks=[ValidationScores()], max_epochs=5)
     net.fit((Rows(x, y, len(x)), valid))
     with torch.no_grad():

@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import lru_cache, partial
 from itertools import product
 
 import joblib
@@ -9,11 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from baselines import GUESS, LR
+from scipy.stats import loguniform
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.compose import make_column_selector
+from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
-from sklearn.metrics import accuracy_score, f1_score, recall_score
+from sklearn.metrics import accuracy_score, f1_score, make_scorer, recall_score
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -24,11 +28,13 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
+from skorch.callbacks import EarlyStopping, LRScheduler
 from threadpoolctl import threadpool_info
 
 from advser import AdaptationWarning, AdversarialSER, AdversarialSERRegressor
 from advser.evaluation import (
     Comparison,
+    EnrollmentScorer,
     ccc_interval,
     compare,
     cross_val_leakage,
@@ -441,6 +447,59 @@ def test_function_has_the_same_text_in_each_process():
     assert text(1) != text(2)
 
 
+def power(exponent):
+    return lambda X, factor=1: factor * X**exponent
+
+
+class Power:
+    """Raise to a power."""
+
+    def __init__(self, exponent):
+        self.exponent = exponent
+
+    def __call__(self, X):  # noqa: D102
+        return X**self.exponent
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        power,
+        Power,
+        partial(loguniform, 0.5),
+        lambda number: lru_cache(power(number)),
+        lambda number: partial(power(number), factor=2),
+        lambda number: Power(number).__call__,
+        lambda number: [EarlyStopping(patience=number)],
+        lambda number: [("lr", LRScheduler(step_size=number))],
+        lambda number: make_scorer(power(number)),
+        lambda number: EnrollmentScorer([number]),
+        lambda number: make_column_selector(str(number)),
+        lambda number: [{"a": np.append(np.zeros(2000), [number, *[0] * 2000])}],
+        np.random.RandomState,
+    ],
+)
+def test_parameters_that_differ_have_different_texts(make):
+    assert as_json(make(1)) == as_json(make(1))
+    assert as_json(make(1)) != as_json(make(2))
+
+
+def test_compare_refuses_results_of_steps_in_another_order(toy, tmp_path):
+    scale, project = StandardScaler(), PCA(2, random_state=0)
+    compare({"LR": make_pipeline(scale, project, LR)}, *toy, probes=(), folder=tmp_path)
+    other = make_pipeline(project, scale, LR)
+    with pytest.raises(FileExistsError, match=r"parameters\.steps"):
+        compare({"LR": other}, *toy, probes=(), folder=tmp_path)
+
+
+def test_compare_refuses_results_of_columns_with_other_names(toy, tmp_path):
+    table = pd.DataFrame(toy.X).add_prefix("f")
+    compare({"LR": LR}, table, *toy[1:], probes=(), folder=tmp_path)
+    other = table.set_axis(table.columns[::-1], axis=1)
+    with pytest.raises(FileExistsError, match="fingerprint"):
+        compare({"LR": LR}, other, *toy[1:], probes=(), folder=tmp_path)
+
+
 def test_compare_refuses_results_of_another_function(toy, tmp_path):
     def compare_with(function):
         model = make_pipeline(FunctionTransformer(function), LR)
@@ -696,6 +755,17 @@ def rated(toy):
     return toy.X, y, toy.speakers
 
 
+def test_compare_leaves_masked_ratings_out(rated):
+    X, y, speakers = rated
+    missing = np.arange(len(X)) % 3 == 0
+    masked = np.ma.array(y["arousal"].where(~missing, 99.0), mask=missing)
+    found, expected = (
+        compare({"net": network(random_state=0)}, X, one, speakers, cv=2, probes=())
+        for one in (masked, y["arousal"].mask(missing).to_numpy())
+    )
+    assert found.summary()["ccc"].item() == expected.summary()["ccc"].item()
+
+
 def network(**settings):
     return AdversarialSERRegressor("grl", max_epochs=3, **settings)
 
@@ -841,10 +911,10 @@ def test_targets_have_the_names_of_the_columns(y, targets, rated):
     ("options", "message"),
     [
         ({"estimators": {"LR": LR, "ridge": RIDGE}}, "the regressor 'ridge' and 'LR'"),
-        ({"y": ["joy"] * 120}, "`y` must hold ratings for regressors: could not"),
-        ({"y": np.zeros(7)}, "`y` has 7 entries and `X` has 120 rows"),
-        ({"y": np.zeros((120, 2, 2))}, r"`y` has shape \(120, 2, 2\)"),
-        ({"y": np.full(120, np.inf)}, "`y` holds infinite ratings"),
+        ({"y": ["joy"] * 120}, "`y` must hold numbers: could not"),
+        ({"y": np.zeros(7)}, r"`y` must .* shape is \(7,\), and it needs .* 120"),
+        ({"y": np.zeros((120, 2, 2))}, r"`y` must .* shape is \(120, 2, 2\)"),
+        ({"y": np.full(120, np.inf)}, "`y` holds inf; its numbers must be finite"),
         ({"y": pd.DataFrame(np.ones((120, 2)), columns=["a", "a"])}, "a name of its"),
         ({"y": np.full(120, np.nan)}, "`y` has no rating of target 'rating'"),
         ({"within_emotion": True}, "`within_emotion=True` .* are regressors"),

@@ -236,6 +236,11 @@ def test_leakage_within_emotion_finds_a_speaker_whose_place_depends_on_it(probe,
     assert cross.accuracy == 1
 
 
+def test_from_predictions_refuses_speakers_of_another_type():
+    with pytest.raises(ValueError, match="`predicted` and `speakers` holds"):
+        SpeakerLeakage.from_predictions([1, 2], ["1", "2"], probe="p")
+
+
 def test_from_predictions_within_emotions_equals_hand_count():
     speakers = np.array(list("aabb" + "aabbcc"))
     predicted = np.array(list("aabb" + "abaacc"))

@@ -4,6 +4,7 @@ import pickle
 
 import audmetric
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from checks import assert_passes_all_checks
@@ -293,6 +294,18 @@ def test_warm_start_with_other_targets_is_refused(rated):
 
 
 # Warm start, early stopping, searches
+
+
+def test_targets_in_another_order_are_refused(rated):
+    X, y, speakers = rated
+    y = pd.DataFrame(y, columns=["arousal", "valence"])
+    ours = small(max_epochs=1, warm_start=True).fit(X, y, speakers)
+    other = y[["valence", "arousal"]]
+    with pytest.raises(ValueError, match=r"`y` has the columns \['valence', 'arousal'"):
+        ours.score(X, other)
+    with pytest.raises(ValueError, match="`y` has the columns"):
+        ours.fit(X, other, speakers)
+    assert ours.score(X, y) == ours.score(X, y.to_numpy())
 
 
 def test_warm_start_goes_on(rated):

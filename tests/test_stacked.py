@@ -12,6 +12,7 @@ import sklearn
 import torch
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, get_scorer
 from sklearn.model_selection import (
@@ -968,6 +969,16 @@ def test_scorer_that_fails(corpus, error_score):
     with pytest.warns(UserWarning, match=r"(?s)Scoring failed.*no score"):
         found = evaluate()["test_score"]
     np.testing.assert_array_equal(found, [error_score] * 3)
+
+
+def test_weights_that_no_scorer_requests_are_named(corpus):
+    scoring = ["accuracy", "balanced_accuracy"]
+    X, y, speakers = corpus
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = small().set_fit_request(sample_weight=True)
+        search = StackedGridSearchCV(model, {}, scoring=scoring, refit=False, cv=2)
+        with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
+            search.fit(X, y, speakers=speakers, sample_weight=np.ones(len(y)))
 
 
 def test_one_of_several_scorers_fails(corpus):

@@ -4,6 +4,7 @@ from functools import partial
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -44,6 +45,28 @@ def check_by_exchanges(found, score, one, other, speakers):
     assert found.difference == pytest.approx(differences[0])
     assert found.p_value == pytest.approx(np.mean(as_large))
     assert 0 < np.mean(as_large) < 0.5
+
+
+def test_intervals_refuse_columns_in_another_order():
+    y_true = pd.DataFrame({"arousal": [1, 2, 3, 1], "valence": [2, 1, 1, 3]})
+    y_pred, speakers = y_true[["valence", "arousal"]], list("aabb")
+    with pytest.raises(ValueError, match=r"`y_pred` \['valence', 'arousal'\]"):
+        ccc_interval(y_true, y_pred, speakers=speakers)
+    with pytest.raises(ValueError, match="`y_pred_other`"):
+        ccc_difference(y_true, y_true, y_pred, speakers=speakers)
+
+
+@pytest.mark.parametrize("n_seeds", [0, 2])
+def test_intervals_refuse_masked_predictions(n_seeds):
+    shape = (12, n_seeds) if n_seeds else 12
+    mask = np.arange(12 * max(n_seeds, 1)).reshape(shape) == 5
+    ratings = np.ma.array(np.arange(mask.size).reshape(shape), mask=mask)
+    with pytest.raises(ValueError, match="`y_pred` has 1 missing ratings"):
+        ccc_interval(np.arange(12), ratings, speakers=SPEAKERS)
+    emotions = np.ma.array(np.broadcast_to(Y_TRUE, shape[::-1] if n_seeds else 12).T)
+    emotions.mask = mask
+    with pytest.raises(ValueError, match="`y_pred` has 1 missing labels"):
+        uar_interval(Y_TRUE, emotions, speakers=SPEAKERS)
 
 
 def test_difference_of_three_speakers_is_that_worked_out_by_hand():

@@ -201,7 +201,8 @@ def test_risks_are_the_losses_of_the_rows_of_each_speaker(kind):
 
 def test_scores_of_emotions_by_hand():
     logits = tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [3.0, 0.0, 0.0]])
-    scores = Emotions(3).scores(logits, labels(emotion=[0, 0, 2]))
+    y = labels(emotion=[0, 0, 2], emotion_weight=[1.0, 1.0, 1.0])
+    scores = Emotions(3).scores(logits, y)
     # recalls 1/2 and 0; emotion 1 does not occur
     assert scores["valid_uar"] == pytest.approx(1 / 4)
     e = np.e

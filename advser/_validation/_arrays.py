@@ -154,6 +154,16 @@ def check_alike(labels: np.ndarray, name: str, others: np.ndarray, other: str) -
         raise ValueError(_unknown_kind(both, labels[0], others[0]))
 
 
+def check_columns_alike(one: Any, name: str, others: Any, other: str) -> None:
+    """Raise a ValueError for two tables with the same columns in another order."""
+    columns, found = (list(getattr(y, "columns", [])) for y in (one, others))
+    if columns != found and set(columns) & set(found):
+        raise ValueError(
+            f"`{name}` has the columns {columns} and `{other}` {found}; pass both with "
+            "the same columns in the same order."
+        )
+
+
 def plain(values: Any) -> Any:
     """Return arrays of pyarrow and polars, and masked ones, as others.
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._validation._arrays import check_labels
+from .._validation._arrays import check_labels, plain
 from ._table import COLUMNS
 
 NAMES = ("emotion", "speaker")
@@ -14,12 +14,14 @@ NAMES = ("emotion", "speaker")
 def read_corpus(name: str, corpus: Any) -> tuple[Any, np.ndarray, np.ndarray]:
     """Return features, emotions and speakers of a corpus, checked."""
     where = f"corpora[{name!r}]"
+    corpus = plain(corpus)
     if isinstance(corpus, pd.DataFrame):
         labels = corpus
         X = corpus.select_dtypes("number").drop(columns=COLUMNS, errors="ignore")
+        X = X.loc[:, ~X.columns.astype(str).str.startswith("Unnamed: ")]  # an index
         X.attrs = corpus.attrs
     elif isinstance(corpus, tuple) and len(corpus) in (2, 3):
-        X, *labels = corpus
+        X, *labels = map(plain, corpus)
         X = X if isinstance(X, pd.DataFrame) else np.asarray(X)
         labels = labels[0] if len(labels) == 1 else dict(zip(NAMES, labels))
     else:

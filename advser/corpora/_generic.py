@@ -151,9 +151,10 @@ def read_table(
         CSV table in UTF-8, separated by commas, semicolons or tabs, or Parquet if its
         name ends in ``.parquet``. It has the column `file` and may have those of every
         table (:mod:`advser.corpora`) and others. An empty value is an unknown label,
-        and so is the speaker or gender "unknown". `start` and `end` are seconds, or
-        durations such as "0.5s", "00:00:00.5" and "0 days 00:00:00.5". If a number
-        exceeds ten million, they are nanoseconds, as in tables of audformat.
+        and so are "nan" and "N/A", and the speaker or gender "unknown". `start` and
+        `end` are seconds, or durations such as "0.5s", "00:00:00.5" and
+        "0 days 00:00:00.5". If a number exceeds ten million, they are nanoseconds, as
+        in tables of audformat.
 
     root : str or path-like, default=None
         Folder that `file` is relative to; the folder of the table if None.
@@ -279,13 +280,15 @@ def read_time(time, where):
     try:
         number = float(time)
     except (TypeError, ValueError):
+        # pandas reads "1,5" as 15 nanoseconds, and "00:00:01,5" as 15 seconds.
+        is_read = not isinstance(time, str) or re.fullmatch("[^,]*[a-zA-Z:][^,]*", time)
         try:
-            number = pd.Timedelta(time).total_seconds()
+            number = pd.Timedelta(time).total_seconds() if is_read else np.nan
         except (TypeError, ValueError):
             number = np.nan
     if not 0 <= number < np.inf:
         raise ValueError(
             f"{where} is {time!r:.40}, which is no time in a file; give seconds, or a "
-            "duration such as 00:00:01.5."
+            "duration such as 00:00:01.5, with a point."
         )
     return number

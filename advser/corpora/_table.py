@@ -44,8 +44,9 @@ WORD_OF = {
     for word, spellings in SPELLINGS.items()
     for spelling in (word, *spellings)
 }
-# Speakers and genders that are unknown, in lower case.
-NOBODY = {"unknown", "unk", "n/a", "none", "nan", "?", "-"}
+# Texts of missing values, and speakers and genders that are unknown, in lower case.
+MISSING = {"nan", "<na>", "n/a", "#n/a"}
+NOBODY = {"unknown", "unk", "none", "?", "-", *MISSING}
 GENDERS = {"f": "female", "m": "male", "female": "female", "male": "male"}
 
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -297,9 +298,9 @@ class Copy:
         rows[NUMBERS] = rows[NUMBERS].astype(float)
         texts = rows[TEXTS].astype(object)
         rows[TEXTS] = texts.where(texts.notna(), None)
-        for column in ("speaker", "gender"):
-            nobody = rows[column].map(lambda name: str(name).lower() in NOBODY)
-            rows.loc[nobody, column] = None
+        labels = dict.fromkeys(["emotion", "label"], MISSING)
+        for column, unknown in {**labels, "speaker": NOBODY, "gender": NOBODY}.items():
+            rows.loc[rows[column].astype(str).str.lower().isin(unknown), column] = None
         twice = rows.duplicated(["file", "start", "end"])
         self.problems[self.DUPLICATE] += list(rows["file"][twice])
         rows = rows[~twice]

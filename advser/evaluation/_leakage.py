@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import t as student_t
 
-from .._validation._arrays import check_labels, count_rows
+from .._validation._arrays import check_alike, check_labels, count_rows
 from .._validation._parameters import LEVEL, check_parameter
 
 
@@ -97,6 +97,8 @@ class SpeakerLeakage:
         """
         n_rows = count_rows(predicted, "predicted")
         speakers = check_labels(speakers, "speakers", n_rows, rows_of="predicted")
+        predicted = check_labels(predicted, "predicted", n_rows, rows_of="predicted")
+        check_alike(predicted, "predicted", speakers, "speakers")
         if within is None:
             within = np.zeros(n_rows, dtype=int)
         within = check_labels(within, "within", n_rows, rows_of="predicted")

@@ -12,10 +12,12 @@ from scipy import stats
 from .._validation._arrays import (
     LARGEST,
     check_alike,
+    check_columns_alike,
     check_labels,
     check_numbers,
     count_rows,
     encode,
+    plain,
 )
 from .._validation._parameters import COUNT, LEVEL, SEED, check_parameter
 
@@ -60,7 +62,7 @@ def recall_sums(y_true, y_pred, speakers, name="y_pred"):
     n_rows = count_rows(y_true, "y_true")
     y_true = check_labels(y_true, "y_true", n_rows, rows_of="y_true")
     speaker, n_speakers = _speaker_codes(speakers, n_rows)
-    predictions = np.asarray(y_pred)
+    predictions = np.asarray(plain(y_pred))
     if predictions.ndim == 2 and predictions.shape[1]:
         columns = list(predictions.T)
     else:
@@ -92,6 +94,8 @@ def rating_sums(y_true, y_pred, speakers, name="y_pred"):
     """
     limits = {"rows_of": "rows of `y_true`", "largest": LARGEST}
     n_rows = count_rows(y_true, "y_true")
+    y_true, y_pred = plain(y_true), plain(y_pred)
+    check_columns_alike(y_true, "y_true", y_pred, name)
     y_true = check_numbers(y_true, "y_true", n_rows, **limits)
     y_pred = np.asarray(y_pred)
     seeds = y_pred[..., None] if y_pred.ndim == y_true.ndim else y_pred

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
@@ -21,8 +22,12 @@ from typing import Self
 import joblib
 import numpy as np
 import pandas as pd
+from sklearn.pipeline import Pipeline
+from skorch.callbacks import Callback
+from torch import nn
 
 from .._locks import locked, replacing
+from .._validation._arrays import plain
 from .._validation._paths import check_path
 from ..speakers._knowledge import kind_of
 from ._reading import (
@@ -40,6 +45,7 @@ OVERVIEW = {
     *("kind", "target", "errors"),
 }  # the columns of a summary that are printed
 TABLES = (np.ndarray, pd.DataFrame, pd.Series)
+NESTED = (tuple, list, Mapping)
 MAX_SHOWN = 20  # entries of an array among the parameters
 SHOWN: dict = {"float_format": "{:.3f}".format, "na_rep": ""}
 PACKAGES = [
@@ -286,18 +292,18 @@ def fingerprint(X, *labels):
     """Return a text that changes with the data, or with the names of files."""
     is_list = isinstance(X, list)  # whose `index` is a method
     index = None if is_list else [str(name) for name in getattr(X, "index", ())]
-    values = X if is_list else np.asarray(X)
+    columns = [str(name) for name in getattr(X, "columns", ())]
+    values = X if is_list else np.asarray(plain(X))
     texts = [[str(label) for label in column] for column in labels]
-    return joblib.hash([index, values, texts])
+    return joblib.hash([index, columns, values, texts])
 
 
 def described(model):
     """Return the parameters of an estimator and of its parts, ready for JSON."""
-    return {
-        name: as_json(value)
-        for name, value in model.get_params().items()
-        if name not in ("steps", "transformers", "transformer_list")
-    }
+    parameters = {name: as_json(value) for name, value in model.get_params().items()}
+    if isinstance(model, Pipeline):
+        parameters["steps"] = [name for name, _ in model.steps]  # parts are above
+    return parameters
 
 
 def planned(estimator, model, seeds, order=None):
@@ -310,27 +316,54 @@ def planned(estimator, model, seeds, order=None):
     }
 
 
-def as_json(value):
-    """Return the value of a parameter, or a text that identifies it, ready for JSON."""
+def as_json(value, within=()):
+    """Return the value of a parameter, or a text that identifies it, ready for JSON.
+
+    `within` are the ids of the objects that hold the value.
+    """
     if isinstance(value, bool | int | str | None):
         return value
     if isinstance(value, float) and np.isfinite(value):
         return float(value)
-    if hasattr(value, "get_params"):
+    is_estimator = hasattr(value, "get_params") and not isinstance(value, Callback)
+    if is_estimator or id(value) in within:
         return type(value).__name__
+    within = (*within, id(value))
     if isinstance(value, Mapping):
-        return {str(key): as_json(each) for key, each in value.items()}
-    if isinstance(value, tuple | list) and any(isinstance(v, TABLES) for v in value):
-        return [as_json(each) for each in value]
-    text = re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+        return {str(key): as_json(each, within) for key, each in value.items()}
+    shown = repr(value)
+    text = re.sub(" at 0x[0-9a-fA-F]+", "", shown)
+    if isinstance(value, tuple | list) and (
+        text != shown or any(isinstance(v, (*TABLES, *NESTED)) for v in value)
+    ):
+        return [as_json(each, within) for each in value]
     if isinstance(value, TABLES):  # a long text would be shortened
         if np.size(value) > MAX_SHOWN:
             text = f"{type(value).__name__} of shape {value.shape}"
         return f"{text} {joblib.hash(value)}"
-    code = getattr(value, "__code__", None)  # functions may share a name, or have none
+    if isinstance(value, type | nn.Module) or not (callable(value) or text != shown):
+        return text
+    contents = as_json(_contents(value), within)
+    return f"{text} {joblib.hash(contents)}" if contents else text
+
+
+def _contents(value):
+    """Return what a function or an object holds, which its text does not show."""
+    code = getattr(value, "__code__", None)
     if code is not None:
-        return f"{text} {joblib.hash(_instructions(code))}"
-    return text
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        defaults = value.__defaults__, value.__kwdefaults__
+        return [_instructions(code), defaults, getattr(value, "__self__", None), cells]
+    if isinstance(value, partial):
+        return [value.func, value.args, value.keywords]
+    if hasattr(value, "__wrapped__"):  # a function with a cache
+        return [value.__wrapped__]
+    if isinstance(value, np.random.RandomState):
+        return joblib.hash(value)
+    parts = getattr(value, "__dict__", {})
+    # A distribution of scipy holds the global generator.
+    generator = np.random.RandomState
+    return {name: v for name, v in parts.items() if not isinstance(v, generator)}
 
 
 def _instructions(code):

@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.base import is_regressor
 from sklearn.metrics import make_scorer
 
-from .._validation._arrays import check_labels
+from .._validation._arrays import check_labels, check_numbers, plain
 from .._validation._parameters import LEVEL, check_parameter
 from ..metrics import (
     emotion_scores,
@@ -226,20 +226,8 @@ def check_task(estimators, y, n_rows):
     if not any(rates.values()):
         y = check_labels(y, "y", n_rows)
         return EmotionTask(pd.unique(y)), y
-    names = getattr(y, "columns", [getattr(y, "name", None)])
-    try:
-        y = np.asarray(y, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"`y` must hold ratings for regressors: {error}") from error
-    if y.ndim not in (1, 2) or not y.size:
-        raise ValueError(
-            f"`y` has shape {y.shape}; it must be (n_samples,) or (n_samples, "
-            "n_targets)."
-        )
-    if len(y) != n_rows:
-        raise ValueError(f"`y` has {len(y)} entries and `X` has {n_rows} rows.")
-    if np.isinf(y).any():
-        raise ValueError("`y` holds infinite ratings; pass NaN for a missing one.")
+    names = getattr(plain(y), "columns", [getattr(y, "name", None)])
+    y = check_numbers(y, "y", n_rows)
     if len(names) != np.prod(y.shape[1:]) or None in names:
         names = ["rating"] if y.ndim == 1 else range(y.shape[1])
     targets = [str(name) for name in names]

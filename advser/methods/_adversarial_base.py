@@ -93,8 +93,9 @@ class WithObjective(BaseSER):
             both the splitter and the adversary. Ignored where `speakers` is given.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in every term of the loss. Their mean counts as the
-            weight of a row of `X_unlabeled`. Rows of weight 0 are left out.
+            Weights of the rows in every term of the loss, and in the scores of early
+            stopping. Their mean counts as the weight of a row of `X_unlabeled`. Rows of
+            weight 0 are left out.
 
         X_unlabeled : array-like of shape (n_unlabeled, n_features), default=None
             Utterances without a label, for the standardisation of the features, the

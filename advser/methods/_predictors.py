@@ -12,7 +12,7 @@ from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import column_or_1d
 
 from .._engine import Labels
-from .._validation._arrays import check_labels, check_numbers, check_weights
+from .._validation._arrays import check_labels, check_numbers, check_weights, plain
 from .._validation._parameters import POSITIVE, Numbers, StrOptions
 from ._base import BaseSER
 from ._data import weights
@@ -164,7 +164,10 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
         return {"emotion": torch.from_numpy(emotion), "emotion_weight": weight}
 
     def _validation_labels(self, utterances):
-        return Labels(emotion=torch.from_numpy(utterances.targets))
+        return Labels(
+            emotion=torch.from_numpy(utterances.targets),
+            emotion_weight=torch.from_numpy(utterances.sample_weight).float(),
+        )
 
     def _class_weights(self, utterances):
         """Return the weight of each row in the loss of the emotion: (n,).
@@ -247,6 +250,7 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
         r2 : float
         """
         predicted = self.predict(X)
+        self._check_names(y)
         y = check_numbers(y, "y", len(predicted))
         if n_missing := np.isnan(y).sum():
             raise ValueError(
@@ -256,7 +260,20 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
         weight = check_weights(sample_weight, "sample_weight", len(predicted))
         return r2_score(y, predicted, sample_weight=weight)
 
+    def _check_names(self, y, reset=False):
+        """Store the names of the targets, or raise for those in another order."""
+        names = list(map(str, getattr(plain(y), "columns", [])))
+        known = getattr(self, "_targets", [])
+        if reset:
+            self._targets = names
+        elif names != known and set(names) & set(known):
+            raise ValueError(
+                f"`y` has the columns {names}, and `fit` got {known}; pass the same "
+                "columns in the same order."
+            )
+
     def _check_targets(self, y, n_rows):
+        self._check_names(y, reset=not self._goes_on)
         # Their squares, too, are finite in the numbers that the network computes with.
         largest = float(np.sqrt(np.finfo(self._dtype).max))
         y = check_numbers(y, "y", n_rows, largest=largest)
@@ -324,8 +341,8 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
     def _validation_labels(self, utterances):
         is_rated = ~np.isnan(utterances.targets)
         ratings = np.where(is_rated, utterances.targets, 0)
-        dtype = utterances.X.dtype
+        weight, dtype = utterances.sample_weight[:, None] * is_rated, utterances.X.dtype
         return Labels(
             ratings=torch.from_numpy(ratings.astype(dtype)),
-            ratings_weight=torch.from_numpy(is_rated.astype(dtype)),
+            ratings_weight=torch.from_numpy(weight.astype(dtype)),
         )

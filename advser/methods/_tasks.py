@@ -60,12 +60,14 @@ class Emotions(nn.Module):
 
     def scores(self, logits: Tensor, y: Labels) -> dict[str, float]:
         """Return cross-entropy and unweighted average recall of validation rows."""
-        predicted = logits.argmax(1)
-        counts = y.emotion.bincount()
-        hits = y.emotion[y.emotion == predicted].bincount(minlength=len(counts))
+        weight = y.emotion_weight
+        is_hit = y.emotion == logits.argmax(1)
+        counts = y.emotion.bincount(weight)
+        hits = y.emotion.bincount(weight * is_hit)
         occurs = counts > 0
+        loss = (weight * F.cross_entropy(logits, y.emotion, reduction="none")).sum()
         return {
-            "valid_loss": F.cross_entropy(logits, y.emotion).item(),
+            "valid_loss": (loss / weight.sum()).item(),
             "valid_uar": (hits[occurs] / counts[occurs]).mean().item(),
         }
 
@@ -163,7 +165,8 @@ class Ratings(nn.Module):
         Here ``y.ratings`` are on the scales of the raters.
         """
         error = (y.ratings_weight * (predicted - y.ratings) ** 2).sum(0)
-        error = error / y.ratings_weight.sum(0).clamp(1)
+        total = y.ratings_weight.sum(0)
+        error = error / total.where(total > 0, 1)
         ccc = concordance(predicted, y.ratings, y.ratings_weight)
         return {"valid_loss": error.mean().item(), "valid_ccc": ccc.mean().item()}
 

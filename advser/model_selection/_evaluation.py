@@ -121,7 +121,8 @@ class Evaluation:
         try:
             scores = self.scorer(estimator, *arguments, **params)
         except Exception:
-            if self.error_score == "raise":
+            # Of several metrics, each has its own error; others are those of routing.
+            if self.error_score == "raise" or hasattr(self.scorer, "_scorers"):
                 raise
             return self._failed_score(traceback.format_exc())
         if not isinstance(scores, dict):
