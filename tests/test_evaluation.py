@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from baselines import GUESS, LR
 from scipy.stats import loguniform
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -461,6 +462,11 @@ class Power:
         return X**self.exponent
 
 
+def seeded_layer(seed):
+    torch.manual_seed(seed)
+    return torch.nn.Linear(2, 2)
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -477,6 +483,7 @@ class Power:
         lambda number: make_column_selector(str(number)),
         lambda number: [{"a": np.append(np.zeros(2000), [number, *[0] * 2000])}],
         np.random.RandomState,
+        seeded_layer,
     ],
 )
 def test_parameters_that_differ_have_different_texts(make):

@@ -341,7 +341,7 @@ def as_json(value, within=()):
         if np.size(value) > MAX_SHOWN:
             text = f"{type(value).__name__} of shape {value.shape}"
         return f"{text} {joblib.hash(value)}"
-    if isinstance(value, type | nn.Module) or not (callable(value) or text != shown):
+    if isinstance(value, type) or not (callable(value) or text != shown):
         return text
     contents = as_json(_contents(value), within)
     return f"{text} {joblib.hash(contents)}" if contents else text
@@ -354,6 +354,9 @@ def _contents(value):
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
         defaults = value.__defaults__, value.__kwdefaults__
         return [_instructions(code), defaults, getattr(value, "__self__", None), cells]
+    if isinstance(value, nn.Module):
+        tensors = value.state_dict().values()
+        return joblib.hash([tensor.float().numpy(force=True) for tensor in tensors])
     if isinstance(value, partial):
         return [value.func, value.args, value.keywords]
     if hasattr(value, "__wrapped__"):  # a function with a cache
