@@ -91,14 +91,12 @@ def speakers_explained(
         covariance = weighted.mT @ x
         share = penalty / x.shape[1]
         gamma = share * covariance.diagonal().sum() + rounding
-        a = _solve(covariance, weighted.mT @ y, gamma)
-        residual = y - x @ a
-        norm = a.square().sum()
-        unexplained = (w * residual.square()).sum() + gamma * norm
-        total = (w * y.square()).sum()
-        at_least = total.clamp(min=limits.eps**0.5)
-        slope = (w * (residual @ a.mT) - share * norm * weighted) * (2 / at_least)
-        explained = (total - unexplained) / at_least
+        between = weighted.mT @ y
+        a = _solve(covariance, between, gamma)
+        total = (w * y.square()).sum().clamp(min=limits.eps**0.5)
+        explained = (a * between).sum() / total  # the equation above, at its minimum
+        pull = w * ((y - x @ a) @ a.mT) - share * a.square().sum() * weighted
+        slope = pull * (2 / total)
     return explained + (slope * (h - h.detach())).sum()
 
 
