@@ -233,7 +233,7 @@ def test_ravdess_prefers_audio_to_video_and_names_wrong_folders(tmp_path):
         "Actor_01/01-01-05-01-01-01-01.wav",
         "Actor_01/03-01-05-01-01-01-01.wav",
         "Actor_01/01-01-05-01-01-02-01_16k.wav",
-        "Actor_02/03-01-05-01-01-01-03.wav",
+        "actor_02/03-01-05-01-01-01-03.wav",
     ):
         layouts.write_audio(tmp_path, name)
     with pytest.warns(CorpusWarning):
@@ -246,7 +246,7 @@ def test_ravdess_prefers_audio_to_video_and_names_wrong_folders(tmp_path):
     assert list(table["speaker"]) == ["01", "01", "03"]
     assert table.attrs["problems"] == {
         "duplicate ids": ["Actor_01/01-01-05-01-01-01-01.wav"],
-        "files in the folder of another actor": ["Actor_02/03-01-05-01-01-01-03.wav"],
+        "files in the folder of another actor": ["actor_02/03-01-05-01-01-01-03.wav"],
     }
 
 
@@ -293,6 +293,17 @@ def test_iemocap_in_four_classes(copies):
         *("neutral", "happiness", "anger", "happiness", "sadness")
     ]
     assert list(table["label"]) == ["neu", "exc", "ang", "hap", "sad"]
+
+
+def test_iemocap_with_line_ends_of_windows_and_label_files_twice(tmp_path, tables):
+    write("iemocap", tmp_path)
+    for file in tmp_path.glob("Session*/dialog/*/*.txt"):
+        file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+        copy = layouts.make_path(tmp_path, "zz", file.relative_to(tmp_path))
+        copy.write_bytes(file.read_bytes())
+    table = corpora.read_iemocap(tmp_path)
+    assert list(table["text"]) == list(tables["iemocap"]["text"])
+    assert table.attrs["problems"] == {}
 
 
 def test_unreadable_line_of_iemocap_is_named(tmp_path):
@@ -825,6 +836,8 @@ def test_root_of_a_table_is_its_folder_by_default(tmp_path):
             ValueError,
             r"lacks the column file; .*'path'.* Rename the column path to file",
         ),
+        (b"File\na.wav\n", ValueError, "Rename the column File to file"),
+        (b"version https://git-lfs.github.com\n", ValueError, "with `git lfs pull`"),
         (
             b"file,text\na.wav,Yes, I do\n",
             ValueError,
@@ -864,7 +877,7 @@ def test_invalid_tables(content, error, message, tmp_path):
     with pytest.raises(error, match=message):
         corpora.read_table(tmp_path / "labels.csv")
     (tmp_path / "labels.parquet").write_bytes(content)
-    with pytest.raises(ValueError, match="cannot be read as Parquet"):
+    with pytest.raises(ValueError, match=r"cannot be read as Parquet|git lfs pull"):
         corpora.read_table(tmp_path / "labels.parquet")
 
 
@@ -932,27 +945,30 @@ def test_table_of_a_database_in_audformat_is_read(format, tmp_path):
     index = audformat.segmented_index(["a.wav"] * 2, ["0s", "0.5s"], ["0.5s", pd.NaT])
     db["talk"] = audformat.Table(index)
     db["talk"]["speaker"] = audformat.Column()
-    db["talk"]["speaker"].set(["s1", "unknown"])
+    db["talk"]["speaker"].set(["s1", "Anonymous"])
     db.save(tmp_path, storage_format=format)
     table = corpora.read_table(tmp_path / f"db.talk.{format}")
     assert list(table["start"]) == [0, 0.5]
     assert list(table["end"].fillna(-1)) == [0.5, -1]
-    assert list(table["speaker"]) == ["s1", None]  # "unknown" is no person
+    assert list(table["speaker"]) == ["s1", None]  # "Anonymous" is no person
 
 
 def test_columns_with_usual_names_are_suggested(tmp_path):
     layouts.write_audio(tmp_path, "a.wav")
-    (tmp_path / "labels.csv").write_text("file,speaker_id,sex\na.wav,7,f\n")
+    header = "file,speaker_id,Sex,Emotion,start_time"
+    (tmp_path / "labels.csv").write_text(f"{header}\na.wav,7,f,anger,1\n")
     with pytest.warns(CorpusWarning) as found:
         table = corpora.read_table(tmp_path / "labels.csv")
     assert table["speaker"].isna().all()
     assert table.attrs["problems"] == {
         "columns that are not used": [
             "speaker_id: rename it to speaker",
-            "sex: rename it to gender",
+            "Sex: rename it to gender",
+            "Emotion: rename it to emotion",
+            "start_time: rename it to start",
         ]
     }
-    assert "2 columns that are not used (speaker_id: rename" in str(found[0].message)
+    assert "4 columns that are not used (speaker_id: rename" in str(found[0].message)
 
 
 def test_table_that_is_no_file_is_an_error_at_once(tmp_path):
@@ -1112,7 +1128,8 @@ def test_songs_of_ravdess_in_audformat_are_left_out():
 
 def test_splits_of_a_database_in_audformat_are_kept():
     db = audformat.Database("talks")
-    for split, files in {"train": ["a.wav", "b.wav"], "test": ["c.wav"]}.items():
+    files_of = {"train": ["05-02-2024.wav", "laryngo/b.wav"], "test": ["c.wav"]}
+    for split, files in files_of.items():
         db.splits[split] = audformat.Split(split)
         index = audformat.filewise_index(files)
         db[split] = audformat.Table(index, split_id=split)
@@ -1120,8 +1137,8 @@ def test_splits_of_a_database_in_audformat_are_kept():
         db[split]["emotion"].set(["anger"] * len(files))
     table = corpora.from_audformat(db)
     assert dict(table["partition"]) == {
-        "a.wav": "train",
-        "b.wav": "train",
+        "05-02-2024.wav": "train",
+        "laryngo/b.wav": "train",
         "c.wav": "test",
     }
 
@@ -1142,6 +1159,8 @@ def test_tables_of_a_database_that_disagree_are_named():
         corpora.from_audformat(db)
     table = corpora.from_audformat(db, tables="emotion.voice")
     assert rows(table, "emotion label") == [(None, "no_agreement")]
+    with pytest.raises(ValueError, match=r"`tables` has \['voice'\].*'emotion.voice'"):
+        corpora.from_audformat(db, tables=["emotion.voice", "voice"])
 
 
 # Speed

@@ -9,7 +9,16 @@ import pandas as pd
 
 from .._validation._parameters import check_parameter
 from .._validation._paths import check_path
-from ._table import AUDIO, GENDERS, NUMBERS, TEXTS, Copy, harmonize, read_csv
+from ._table import (
+    AUDIO,
+    GENDERS,
+    NUMBERS,
+    TEXTS,
+    Copy,
+    check_fetched,
+    harmonize,
+    read_csv,
+)
 
 # Usual names of columns, which are suggested and not used: they may mean another thing.
 ALIASES = {
@@ -17,6 +26,8 @@ ALIASES = {
     "speaker": ["speaker_id", "speakerid", "spk", "spk_id", "subject", "actor"],
     "gender": ["sex"],
     "emotion": ["emo", "emotion_label", "category", "class"],
+    "start": ["begin", "onset", "start_time", "starttime"],
+    "end": ["stop", "offset", "end_time", "endtime"],
 }
 MISSING_TIMES = {"", "nat", "nan"}
 LONGEST = 1e7  # seconds, about 4 months; in nanoseconds, 10 ms
@@ -210,8 +221,8 @@ def checked_rows(copy, rows, path):
         raise ValueError(f"{path} has no rows; it must have one for each recording.")
     copy.problems["columns that are not used"] += [
         f"{alias}: rename it to {column}"
-        for column, aliases in ALIASES.items()
-        for alias in rows.columns.intersection(aliases)
+        for column in ALIASES
+        for alias in aliases_of(column, rows)
         if column not in rows
     ]
     rows = translate(copy, rows, {})
@@ -226,11 +237,18 @@ def checked_rows(copy, rows, path):
     return rows
 
 
+def aliases_of(column, rows):
+    """Return the columns with a usual name for this one, in lower or upper case."""
+    usual = {column, *ALIASES[column]}
+    return [name for name in rows if str(name).lower() in usual]
+
+
 def open_table(path):
     """Return the rows of a table as they are, indexed by line or row."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} is no file; pass a table of labels.")
     if path.suffix.lower() == ".parquet":
+        check_fetched(path)
         try:
             rows = pd.read_parquet(path)
         except (OSError, ValueError) as error:
@@ -244,8 +262,8 @@ def open_table(path):
 def clean_rows(rows, path):
     """Return the rows of a table with texts or None, and times in seconds."""
     if "file" not in rows:
-        aliases = rows.columns.intersection(ALIASES["file"])
-        hint = f" Rename the column {aliases[0]} to file." if len(aliases) else ""
+        aliases = aliases_of("file", rows)
+        hint = f" Rename the column {aliases[0]} to file." if aliases else ""
         raise ValueError(
             f"{path} lacks the column file; its first line must be the names of the "
             f"columns, and is {str(list(rows.columns))[:200]}.{hint} For a table of "

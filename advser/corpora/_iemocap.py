@@ -15,7 +15,7 @@ _TURN = re.compile(
     r"\[(?P<valence>[\d.]+), *(?P<arousal>[\d.]+), *(?P<dominance>[\d.]+)\]$"
 )
 # Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.
-_TEXT = re.compile(r"(Ses\w+) \[[\d.]+-[\d.]+\]:? ?(.*)")
+_TEXT = re.compile(r"(Ses\w+) \[[\d.]+-[\d.]+\]:? ?([^\r\n]*)")
 _FILE = re.compile(
     r"(?:^|/)Session[1-5]/(?:(?P<labels>dialog/EmoEvaluation/Ses[^/]+\.txt)"
     r"|(?P<texts>dialog/transcriptions/Ses[^/]+\.txt)"
@@ -79,7 +79,7 @@ def read_iemocap(
             texts.update(_TEXT.findall(read_text(copy.root / file, any_encoding=True)))
         elif match:
             files.append(file)
-    rows = pd.DataFrame(turns, columns=[*_TURN.groupindex])
+    rows = pd.DataFrame(turns, columns=[*_TURN.groupindex]).drop_duplicates()
     rows["emotion"] = harmonize(rows["label"].where(rows["label"] != "xxx"))
     if four_classes:
         rows["emotion"] = rows["emotion"].replace("excitement", "happiness")

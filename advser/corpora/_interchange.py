@@ -24,6 +24,8 @@ _SCHEMES = {
     "dominance": ("dominance",),
     "text": ("text", "transcription", "transcript"),
 }
+# Files of databases that are no speech: electroglottograms, and songs.
+_OTHERS = {"emodb": r"(?:^|/)laryngo/", "ravdess": r"(?:^|/)\d\d-02-[\d-]+\.\w+$"}
 
 
 def from_audformat(
@@ -59,7 +61,8 @@ def from_audformat(
     Raises
     ------
     ValueError
-        If the database has no values for `emotion`, or different ones for a file.
+        If the database lacks one of the `tables`, has no values for `emotion`, or
+        different ones for a file.
 
     See Also
     --------
@@ -71,6 +74,12 @@ def from_audformat(
     check_parameter(db, "db", audformat.Database)
     check_parameter(emotion, "emotion", str)
     check_parameter(tables, "tables", str, list, None)
+    unknown = {*([tables] if isinstance(tables, str) else tables or [])} - {*db.tables}
+    if unknown:
+        raise ValueError(
+            f"`tables` has {sorted(unknown)}, which the database {db.name!r} has not; "
+            f"it has {list(db.tables)}."
+        )
     wanted = [name for names in _SCHEMES.values() for name in names]
     try:
         found = db.get(emotion, wanted, tables=tables)
@@ -102,14 +111,15 @@ def from_audformat(
     if "label" not in rows:
         rows["label"] = rows["emotion"]
     rows.loc[rows["emotion"] == "no_agreement", "emotion"] = None
-    if "speaker" in rows and db.name in ("emodb", "ravdess"):  # numbers, as 3 for "03"
+    if "speaker" in rows and db.name in _OTHERS:  # numbers, as 3 for "03"
         rows["speaker"] = rows["speaker"].map(lambda n: n.zfill(2), na_action="ignore")
     for split in db.splits:
         part = db.get(emotion, tables=tables, splits=split).index
         inside = rows["file"].isin(part.get_level_values("file"))
         rows.loc[inside, "partition"] = split
-    others = r"(?:^|/)(?:laryngo/|\d\d-02-[\d-]+\.\w+$)"  # the latter: songs of RAVDESS
-    rows = rows[~rows["file"].str.contains(others)].reset_index(drop=True)
+    if db.name in _OTHERS:
+        is_other = rows["file"].str.contains(_OTHERS[db.name])
+        rows = rows[~is_other].reset_index(drop=True)
     root = "." if rows["file"].map(os.path.isabs).all() else db.root or "."
     copy = Copy(root, db.name)
     return copy.table(translate(copy, rows, {}))

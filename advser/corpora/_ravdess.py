@@ -13,7 +13,7 @@ _NAME = (
     r"(?P<intensity>\d\d)-(?P<text>\d\d)-\d\d-(?P<speaker>\d\d)"
     r"(?:_\w+)?\.\w+$"  # such as 03-01-06-01-02-01-12_16k.wav
 )
-_FOLDER = r"Actor_0*(\d+)/[^/]*$"
+_FOLDER = r"(?i)Actor_0*(\d+)/[^/]*$"
 _MAPPING = {
     "channel": {"01": "speech", "02": "song"},
     "emotion": {

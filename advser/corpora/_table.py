@@ -46,7 +46,7 @@ WORD_OF = {
 }
 # Texts of missing values, and speakers and genders that are unknown, in lower case.
 MISSING = {"nan", "<na>", "n/a", "#n/a"}
-NOBODY = {"unknown", "unk", "none", "?", "-", *MISSING}
+NOBODY = {"unknown", "unk", "none", "anonymous", "n.a.", "?", "-", *MISSING}
 GENDERS = {"f": "female", "m": "male", "female": "female", "male": "male"}
 
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -380,18 +380,24 @@ def read_csv(path):
 
 def read_text(path, *, any_encoding=False):
     """Return the text of a file in UTF-8, or in the code page of Windows."""
+    check_fetched(path)
     data = Path(path).read_bytes()
-    if data.startswith(POINTER):
-        raise ValueError(
-            f"{path} is a pointer of Git LFS and not the file itself; fetch it with "
-            "`git lfs pull`."
-        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeError:
         if not any_encoding:
             raise
         return data.decode("cp1252", "replace")
+
+
+def check_fetched(path):
+    """Raise a ValueError if Git LFS has left a pointer in place of a file."""
+    with open(path, "rb") as opened:
+        if opened.read(len(POINTER)) == POINTER:
+            raise ValueError(
+                f"{path} is a pointer of Git LFS and not the file itself; fetch it "
+                "with `git lfs pull`."
+            )
 
 
 def size_of(root, file):
