@@ -132,6 +132,8 @@ def read_ratings(copy, name):
     if missing:
         copy.unreadable_line(name, 1, f"lacks the columns {', '.join(missing)}")
         return
+    if not len(table):
+        copy.problems[copy.EMPTY].append(name)
     table = table[list(_COLUMNS)].rename(columns=_COLUMNS)
     table["id"] = table["id"].map(after_slash, na_action="ignore")
     for column in _RATINGS:
