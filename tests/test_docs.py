@@ -34,6 +34,7 @@ MODULES = [
 INDENTED = r"(?:   .*\n|\n)+"
 BLOCK = re.compile(
     r"^(?:```python\n(?P<markdown>(?:(?!```).*\n)*)"
+    r"(?:```\n\n```text\n(?P<output>(?:(?!```).*\n)*))?"
     rf"|\.\. code-block:: python\n\n(?P<rest>{INDENTED})"
     rf"(?:\.\. code-block:: text\n\n(?P<printed>{INDENTED}))?)",
     re.MULTILINE,
@@ -50,7 +51,7 @@ def blocks(page):
         group = "rest" if match["markdown"] is None else "markdown"
         n_lines_before = text.count("\n", 0, match.start(group))
         code = compile("\n" * n_lines_before + code, page, "exec")
-        found.append((code, match["printed"]))
+        found.append((code, match["output"] or match["printed"]))
     return found
 
 
