@@ -620,6 +620,19 @@ def test_numbers_enrolled_may_be_texts_from_a_file():
     assert "standard deviation over draws" in display.ax_.get_xlabel()
 
 
+def test_curves_of_one_method_have_its_colour_and_markers_of_their_own():
+    curve = pd.DataFrame({"k": [0, 2], "uar": [0.5, 0.7], "transductive": False})
+    names = ["SVM", "MLP, adaptive", "SVM, adaptive", *map(str, range(9)), "SVMs"]
+    display = EnrollmentDisplay.from_curves(
+        dict.fromkeys(names, curve), ax=Figure().add_subplot()
+    )
+    lines = [container[0] for container in display.ax_.containers]
+    looks = {n: (line.get_color(), line.get_marker()) for n, line in zip(names, lines)}
+    assert looks["SVM"][0] == looks["SVM, adaptive"][0] != looks["MLP, adaptive"][0]
+    assert looks["SVM"] == tuple(style_of(0).values())
+    assert len(set(looks.values())) == len(names)
+
+
 def test_training_display_draws_that_of_the_best_estimator(toy):
     ser = AdversarialSER(max_epochs=2, random_state=0)
     search = GridSearchCV(ser, {"lr": [0.001]}, cv=2)

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+import numpy as np
 import pandas as pd
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.utils.multiclass import unique_labels
@@ -165,6 +166,20 @@ def style_of(number):
 def styles(names):
     """Return a colour and a marker for each name."""
     return {name: style_of(number) for number, name in enumerate(names)}
+
+
+def styles_by_method(names):
+    """Return a colour and a marker; "SVM" and "SVM, adaptive" have one colour."""
+    methods = [
+        min([o for o in names if f"{name}, ".startswith(f"{o}, ")], key=len)
+        for name in names
+    ]
+    colors = pd.Series(pd.factorize(np.array(methods, dtype=object))[0] % len(COLORS))
+    markers = (colors + colors.groupby(colors).cumcount()) % len(MARKERS)
+    return {
+        name: {"color": COLORS[color], "marker": MARKERS[marker]}
+        for name, color, marker in zip(names, colors, markers)
+    }
 
 
 def looks(kinds):

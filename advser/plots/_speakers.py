@@ -32,7 +32,7 @@ from ._base import (
     plain,
     readable,
     small_if_many,
-    styles,
+    styles_by_method,
     wrapped,
 )
 
@@ -322,7 +322,7 @@ class EnrollmentDisplay(Display):
         numbers = sorted(numbers, key=lambda k: np.inf if k == "all" else int(k))
         step = min(0.12, 0.7 / len(self.curves))  # between bars beside each other
         transductive = False
-        for i, (name, style) in enumerate(styles(self.curves).items()):
+        for i, (name, style) in enumerate(styles_by_method(self.curves).items()):
             groups = curves[name].groupby("k", sort=False)
             table = groups["uar"].agg(["mean", "std"]).fillna(0)
             side = step * (i - (len(self.curves) - 1) / 2)

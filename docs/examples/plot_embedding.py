@@ -3,8 +3,9 @@ Leakage of the speaker by method
 ================================
 
 Features of speech identify the speaker at least as well as the emotion. A network that
-is trained on the emotion removes some of the speaker, and an adversary removes more. A
-trained adversary has an effect only without the L2 penalty and the limit of the
+is trained on the emotion removes some of the speaker, and an adversary removes more.
+
+A trained adversary has an effect only without the L2 penalty and the limit of the
 features, which are set for recall (:doc:`/guide/defaults`). An adversary in closed form
 has an effect with them, too.
 """
