@@ -80,6 +80,8 @@ def test_from_predictions_equals_hand_count():
     low, high = stats.t.interval(0.95, 2, 1.75 / 3, stats.sem([0.75, 0.5, 0.5]))
     assert (leakage.low, leakage.high) == pytest.approx((low, high))
     assert "recall" not in leakage.as_row()
+    shown = f"accuracy 0.58 ({low:.2f} to {high:.2f}), chance 0.33; p probe, 3 speakers"
+    assert str(leakage) == shown
 
 
 def test_interval_does_not_narrow_when_utterances_are_repeated():

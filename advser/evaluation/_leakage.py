@@ -61,6 +61,12 @@ class SpeakerLeakage:
     n_samples: int
     recall: pd.Series
 
+    def __str__(self):
+        return (
+            f"accuracy {self.accuracy:.2f} ({self.low:.2f} to {self.high:.2f}), chance "
+            f"{self.chance:.2f}; {self.probe} probe, {self.n_speakers} speakers"
+        )
+
     @classmethod
     def from_predictions(
         cls,

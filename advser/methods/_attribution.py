@@ -37,6 +37,7 @@ def integrated_gradients(
     -------
     attribution : Tensor of shape (n, n_features)
     """
+    # captum has this method, and would be a further dependency for these six lines.
     gradient = torch.zeros_like(x)
     for step in range(n_steps):
         t = (step + 0.5) / n_steps
