@@ -2,8 +2,10 @@
 
 Recordings of three seconds, as files and as signals in memory, with one and with two
 threads; the ratios are to two threads. The script checks that the features are the same
-to the bit. The last case leaves openSMILE out, and shows whether soundfile and
-audresample make threads wait for each other. The case before it reads the cache.
+to the bit. The case of decoding leaves openSMILE out, and shows whether soundfile and
+audresample make threads wait for each other. The case before it reads the cache. The
+last two are one recording after another: from the file to the probabilities of the
+emotions, and openSMILE alone on the decoded signals.
 
 Usage: python benchmarks/extraction_speed.py [--rounds N] [--quick]
 """
@@ -15,12 +17,16 @@ from pathlib import Path
 import audresample
 import joblib
 import numpy as np
+import opensmile
 import soundfile
 from _timing import argument_parser, compare, show, take_turns, write_report
+from sklearn.pipeline import make_pipeline
 
-from advser import EGeMAPS
+from advser import AdversarialSER, EGeMAPS
+from advser.datasets import load_emodb
 
 SECONDS = 3
+OPENSMILE = "openSMILE alone, one by one"
 DECODINGS = 20  # of every file: a single one is too short to be timed
 PACKAGES = ["advser", "opensmile", "soundfile", "audresample", "joblib", "numpy"]
 
@@ -60,6 +66,30 @@ def decode_one(file):
     return audresample.resample(mono, rate, 16_000)
 
 
+def opensmile_alone():
+    """Return a function that extracts from one signal after another."""
+    smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02)
+
+    def extract_each(signals):
+        for signal, rate in signals:
+            smile.process_signal(signal, rate)
+
+    return extract_each
+
+
+def recogniser():
+    """Return a function that predicts one file after another."""
+    X, y, speakers = load_emodb(return_X_y_speakers=True)
+    classifier = AdversarialSER("grl", max_epochs=1, random_state=0)
+    model = make_pipeline(EGeMAPS(), classifier.fit(X, y, speakers=speakers))
+
+    def predict_each(files):
+        for file in files:
+            model.predict_proba([file])
+
+    return predict_each
+
+
 def main():
     parser = argument_parser(__doc__, "extraction_speed", rounds=7)
     arguments = parser.parse_args()
@@ -82,6 +112,9 @@ def main():
             for n_jobs, threads in ((1, "one thread"), (2, "two threads")):
                 cases[f"{name}, {threads}"] = partial(run, n_jobs=n_jobs)
                 baselines[f"{name}, {threads}"] = f"{name}, two threads"
+        cases[OPENSMILE] = partial(opensmile_alone(), signals)
+        cases["from a WAV to its emotion"] = partial(recogniser(), wavs)
+        baselines |= dict.fromkeys((OPENSMILE, "from a WAV to its emotion"), OPENSMILE)
         # the comparison of the features has warmed up
         times = take_turns(cases, rounds, warm_up={})
 

@@ -109,6 +109,7 @@ def main(arguments):
             "fit_speed": fit_speed_rst,
             "search_speed": search_speed_rst,
             "predict_latency": predict_latency_rst,
+            "start": start_rst,
             "memory": memory_rst,
             "extraction_speed": extraction_speed_rst,
         },
@@ -747,6 +748,20 @@ def predict_latency_rst():
             ]
             for case in cases
         ]
+    return "\n\n".join([list_table(rows), machine_of(report)])
+
+
+def start_rst():
+    report = report_of("start")
+    rows = [["", "seconds of the processor", "ratio"]]
+    rows += [
+        [
+            case["case"] if case["case"] == "python" else f"``{case['case']}``",
+            f"{case['seconds']['median']:.2f}",
+            ratio_of(case),
+        ]
+        for case in report["results"]
+    ]
     return "\n\n".join([list_table(rows), machine_of(report)])
 
 

@@ -15,7 +15,9 @@ SPEED = [
     "fit_speed",
     "memory",
     "predict_latency",
+    "scale",
     "search_speed",
+    "start",
 ]
 
 
