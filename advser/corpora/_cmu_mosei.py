@@ -93,6 +93,7 @@ def read_cmu_mosei(
     segments = pd.DataFrame(segments, columns=[*keys, "start", "end", "text"])
     segments = segments.astype({"start": float, "end": float})
     segments["id"] = segments["id"].map(after_slash)
+    ratings = [table for table in ratings if len(table)] or ratings[:1]
     rows = pd.concat(ratings).groupby(keys, sort=False)[_RATINGS].mean().reset_index()
     rows = rows.merge(segments.drop_duplicates(keys), on=keys, how="left")
     unrated = rows[_EMOTIONS].isna().any(axis=1)
