@@ -6,8 +6,8 @@ emodb
     One speaker left out x 5 weights x 5 seeds on the bundled corpus: 250 models.
 reference
     8 weights x 4 seeds on the task of `_reference.py`, one fold: 32 models.
-a table of features with the columns `emotion` and `speaker`
-    As emodb, with one model more for each of 25 settings and further speaker.
+each table of features, with the columns `emotion` and `speaker`
+    As emodb: 25 models for each speaker.
 
 Each runs in scikit-learn's `GridSearchCV(n_jobs=2)` over a network in skorch with the
 defaults of skorch, in the same over `AdversarialSER`, and in `StackedGridSearchCV`,
