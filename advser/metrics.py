@@ -25,6 +25,7 @@ from ._validation._arrays import (
     check_columns_alike,
     check_labels,
     check_numbers,
+    columns_of,
     count_rows,
     plain,
 )
@@ -332,7 +333,7 @@ def rated_columns(
     """Return true and predicted ratings of each target, without its unrated rows."""
     n_rows = count_rows(y_true, "y_true")
     y_true, y_pred = plain(y_true), plain(y_pred)
-    check_columns_alike(y_true, "y_true", y_pred, "y_pred")
+    check_columns_alike(columns_of(y_true), "y_true", columns_of(y_pred), "y_pred")
     limits: dict = {"rows_of": "rows of `y_true`", "largest": LARGEST}
     y_true = check_numbers(y_true, "y_true", n_rows, **limits)
     y_pred = check_numbers(y_pred, "y_pred", count_rows(y_pred, "y_pred"), **limits)

@@ -154,13 +154,19 @@ def check_alike(labels: np.ndarray, name: str, others: np.ndarray, other: str) -
         raise ValueError(_unknown_kind(both, labels[0], others[0]))
 
 
-def check_columns_alike(one: Any, name: str, others: Any, other: str) -> None:
-    """Raise a ValueError for two tables with the same columns in another order."""
-    columns, found = (list(getattr(y, "columns", [])) for y in (one, others))
-    if columns != found and set(columns) & set(found):
+def columns_of(values: Any) -> list[str]:
+    """Return the names of the columns of a table, and none of other values."""
+    return [str(name) for name in getattr(plain(values), "columns", [])]
+
+
+def check_columns_alike(
+    columns: list[str], name: str, others: list[str], other: str
+) -> None:
+    """Raise a ValueError for the same columns in another order, or some of them."""
+    if columns != others and set(columns) & set(others):
         raise ValueError(
-            f"`{name}` has the columns {columns} and `{other}` {found}; pass both with "
-            "the same columns in the same order."
+            f"`{name}` has the columns {columns} and `{other}` {others}; pass both "
+            "with the same columns in the same order."
         )
 
 

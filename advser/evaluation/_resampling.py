@@ -15,6 +15,7 @@ from .._validation._arrays import (
     check_columns_alike,
     check_labels,
     check_numbers,
+    columns_of,
     count_rows,
     encode,
     plain,
@@ -95,7 +96,7 @@ def rating_sums(y_true, y_pred, speakers, name="y_pred"):
     limits = {"rows_of": "rows of `y_true`", "largest": LARGEST}
     n_rows = count_rows(y_true, "y_true")
     y_true, y_pred = plain(y_true), plain(y_pred)
-    check_columns_alike(y_true, "y_true", y_pred, name)
+    check_columns_alike(columns_of(y_true), "y_true", columns_of(y_pred), name)
     y_true = check_numbers(y_true, "y_true", n_rows, **limits)
     y_pred = np.asarray(y_pred)
     seeds = y_pred[..., None] if y_pred.ndim == y_true.ndim else y_pred

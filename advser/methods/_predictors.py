@@ -12,7 +12,13 @@ from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import column_or_1d
 
 from .._engine import Labels
-from .._validation._arrays import check_labels, check_numbers, check_weights, plain
+from .._validation._arrays import (
+    check_columns_alike,
+    check_labels,
+    check_numbers,
+    check_weights,
+    columns_of,
+)
 from .._validation._parameters import POSITIVE, Numbers, StrOptions
 from ._base import BaseSER
 from ._data import weights
@@ -262,15 +268,10 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
 
     def _check_names(self, y, reset=False):
         """Store the names of the targets, or raise for those in another order."""
-        names = list(map(str, getattr(plain(y), "columns", [])))
-        known = getattr(self, "_targets", [])
         if reset:
-            self._targets = names
-        elif names != known and set(names) & set(known):
-            raise ValueError(
-                f"`y` has the columns {names}, and `fit` got {known}; pass the same "
-                "columns in the same order."
-            )
+            self._targets = columns_of(y)
+        known = getattr(self, "_targets", [])
+        check_columns_alike(columns_of(y), "y", known, "y of fit")
 
     def _check_targets(self, y, n_rows):
         self._check_names(y, reset=not self._goes_on)
