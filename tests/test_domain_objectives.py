@@ -177,9 +177,20 @@ def test_coral_by_hand():
     assert terms["emotion"].item() == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(
+DISTANCES = pytest.mark.parametrize(
     "distance", [covariance_distance, partial(mean_discrepancy, bandwidths=[0.5, 2.0])]
 )
+
+
+@DISTANCES
+def test_distances_are_precise_far_from_zero(distance):
+    rng = np.random.default_rng(0)
+    h, speaker = tensor(rng.normal(size=(30, 3))), membership(np.arange(30) % 3, 3)
+    far = distance((h + 1000).float(), speaker.float())
+    assert far.item() == pytest.approx(distance(h, speaker).item(), rel=1e-3)
+
+
+@DISTANCES
 def test_distances_take_the_weights_of_the_rows(distance):
     rng = np.random.default_rng(0)
     h, codes = tensor(rng.normal(size=(12, 3))), np.arange(12) % 3
