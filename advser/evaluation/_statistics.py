@@ -345,9 +345,6 @@ def holm(p_values: npt.ArrayLike) -> np.ndarray:
             "`p_values` must be one-dimensional and not negative; got shape "
             f"{p_values.shape} and values from {p_values.min()}."
         )
-    # scipy has no such function, and that of statsmodels is no reason to depend on it.
-    order = np.argsort(p_values, kind="stable")
-    factors = np.arange(len(p_values), 0, -1)
-    adjusted = np.empty_like(p_values)
-    adjusted[order] = np.maximum.accumulate(p_values[order] * factors).clip(max=1)
-    return adjusted
+    from statsmodels.stats.multitest import multipletests  # slow to import
+
+    return multipletests(p_values, method="holm")[1]
