@@ -7,10 +7,11 @@ same objective with the same update steps, and every ratio is to its time. This 
 also validates its input, standardises, weights the rows, records a history and calls
 callbacks.
 
-Other libraries are timed where they are installed; the ratio is to the loop of gradient
-reversal. Their networks are related, not the same: scikit-learn's has no adversary,
-skada's has two domains, each of half of the speakers, and fairlearn's adversary uses
-the output instead of the embedding.
+A fit with the defaults, which have dropout and noise, is compared with the loop of
+gradient reversal. So are other libraries, where they are installed. Their networks are
+related, not the same: scikit-learn's has no adversary, skada's has two domains, each of
+half of the speakers, and fairlearn's adversary uses the output instead of the
+embedding.
 
 Usage: python benchmarks/fit_speed.py [--rounds N] [--quick]
 """
@@ -78,6 +79,13 @@ def our_fit(task, model, *, epochs, batch_size, dropout=0.0):
     return model.fit(X, y, speakers=speakers)
 
 
+def defaults_fit(task, *, epochs, batch_size):
+    """Fit with the defaults, but for the number of epochs and the batch size."""
+    X, y, speakers = task
+    model = AdversarialSER(max_epochs=epochs, batch_size=batch_size, random_state=0)
+    model.fit(X, y, speakers=speakers)
+
+
 def skorch_fit(task, *, epochs, batch_size):
     X, y, speakers = task
     net = skorch_net(epochs=epochs, batch_size=batch_size)
@@ -116,6 +124,7 @@ METHODS = {
     "siamese": (siamese_fit, SiameseSER(neutral=0)),
 }
 PEERS = {
+    "AdversarialSER, defaults": (defaults_fit, "advser"),
     "skorch, defaults": (skorch_fit, "skorch"),
     "scikit-learn, no adversary": (
         lambda task, *, epochs, batch_size: sklearn_fit(

@@ -109,6 +109,7 @@ def main(arguments):
             "fit_speed": fit_speed_rst,
             "search_speed": search_speed_rst,
             "predict_latency": predict_latency_rst,
+            "scale": scale_rst,
             "start": start_rst,
             "memory": memory_rst,
             "extraction_speed": extraction_speed_rst,
@@ -720,15 +721,16 @@ def fit_speed_rst():
 
 def search_speed_rst():
     report = report_of("search_speed")
-    rows = [["", "task", "seconds per model", "ratio", "speed-up"]]
+    rows = [["", "task", "seconds per model", "ratio", "speed-up", "recall"]]
     for task, cases in report["results"].items():
         rows += [
             [
                 case["case"].replace("ours, ", "advser, "),
-                task,
+                task if task == "reference" else corpus_name(task),
                 f"{case['seconds']['median']:.3f}",
                 ratio_of(case),
                 f"{1 / case['ratio']['median']:.1f}",
+                "{mean:.3f} ± {std:.3f}".format(**case["recall"]),
             ]
             for case in cases
         ]
@@ -749,6 +751,20 @@ def predict_latency_rst():
             for case in cases
         ]
     return "\n\n".join([list_table(rows), machine_of(report)])
+
+
+def scale_rst():
+    """Return a table of seconds and growth for each kind of size."""
+    report = report_of("scale")
+    tables = []
+    for kind, cases in report["results"].items():
+        sizes = [f"{size:,}" for size in cases[0]["sizes"]]
+        rows = [[kind, *sizes, "growth"]]
+        for case in cases:
+            seconds = [f"{values['median']:.3f}" for values in case["seconds"]]
+            rows.append([case["case"], *seconds, f"{case['growth']['median']:.2f}"])
+        tables.append(list_table(rows))
+    return "\n\n".join([*tables, machine_of(report)])
 
 
 def start_rst():
