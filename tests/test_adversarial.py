@@ -1004,6 +1004,12 @@ def test_lazy_layers_of_an_encoder_depend_on_the_seed_alone(toy):
     assert_same_fit(first, second, toy.X)
 
 
+def test_embedding_whose_sum_overflows_is_returned(toy):
+    ours = small().fit(toy.X.astype(np.float32), *toy[1:])
+    ours.net_.module_.encoder.forward = lambda x: torch.full((len(x), 4), 3e38)
+    assert (ours.transform(toy.X) == np.float32(3e38)).all()
+
+
 def test_own_encoder_gets_standardised_features(toy):
     shown = []
 

@@ -18,6 +18,8 @@ def as_tensor(array: np.ndarray) -> Tensor:
     torch warns about read-only memory, since writing to it would crash. Training only
     reads its rows, so that a memory-mapped corpus needs no copy.
     """
+    if array.flags.writeable:
+        return torch.from_numpy(array)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.from_numpy(array)
