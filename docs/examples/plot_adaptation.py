@@ -9,7 +9,7 @@ any label, and :class:`advser.Session` does this for a fitted pipeline.
 
 # %%
 # Fit a pipeline on all speakers of EmoDB but one. Without ``balance=True``, `fit` would
-# choose what to adapt from the training speakers.
+# choose by the training speakers whether and how to adapt.
 
 import matplotlib.pyplot as plt
 from sklearn import config_context
@@ -40,8 +40,8 @@ for utterance, emotion in zip(X[new][:5], y[new]):
 print(session.speakers_)
 
 # %%
-# How much the first utterances help depends on their order. Each speaker is left out,
-# and their utterances come in three orders:
+# How much the first utterances help depends on their order. The speakers are left out
+# in five groups, and the utterances of each come in three orders:
 
 display = AdaptationDisplay.from_estimator(
     model, X, y, speakers, cv=GroupKFold(5), repeats=2

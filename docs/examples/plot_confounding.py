@@ -93,7 +93,6 @@ axis.spines[["top", "right"]].set_visible(False)
 plt.show()
 
 # %%
-# An adversary with a large weight has the same effect. Use an adversary that is
-# conditional on the emotion, ``AdversarialSER(ClosedForm(conditional=True))``, or do
-# not remove the speaker. If removing the speaker *reduces* the recall, check the mix of
-# emotions.
+# Unbounded gradient reversal has the same effect; the bounded objectives lose much
+# less (:doc:`/guide/confounding`). If removing the speaker *reduces* the recall, check
+# the mix of emotions, and consider not removing the speaker.

@@ -5,8 +5,8 @@ Leakage of the speaker by method
 Features of speech identify the speaker at least as well as the emotion. A network that
 is trained on the emotion removes some of the speaker, and an adversary removes more.
 
-A trained adversary has an effect only without the L2 penalty and the limit of the
-features, which are set for recall (:doc:`/guide/defaults`). An adversary in closed form
+The noise, the dropout and the L2 penalty of the defaults, which are set for recall,
+make a trained adversary weak (:doc:`/guide/max_entropy`). An adversary in closed form
 has an effect with them, too.
 """
 
@@ -43,7 +43,7 @@ plt.show()
 # In the embedding of a network with an adversary, utterances of one emotion are close
 # to each other:
 
-unregularised = {"alpha": 0.0, "clip": None}
+unregularised = {"noise": 0.0, "dropout": 0.0, "alpha": 0.0}
 ser = AdversarialSER(MaxEntropy(weight=0.5), **unregularised, random_state=0)
 ser.fit(X_train, y_train, speakers=speakers_train)
 

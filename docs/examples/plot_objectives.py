@@ -13,8 +13,8 @@ weights, and shows why the loss of the adversary is not a measure of leakage.
 #
 # :func:`~advser.evaluation.compare` measures the unweighted average recall (UAR) on
 # unseen speakers, and the accuracy with which an independent probe identifies the
-# speaker. All networks are trained without the L2 penalty and the limit of the
-# features, because both make a trained adversary weak (:doc:`/guide/defaults`).
+# speaker. All networks are trained without noise, dropout and L2 penalty, because
+# these make a trained adversary weak (:doc:`/guide/max_entropy`).
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,7 +29,7 @@ from advser.plots import WeightDisplay
 
 X, y, speakers = load_emodb(return_X_y_speakers=True)
 weights = [0.5, 2.0]
-unregularised = {"alpha": 0.0, "clip": None}
+unregularised = {"noise": 0.0, "dropout": 0.0, "alpha": 0.0}
 objectives = {
     "gradient reversal, unbounded": GradientReversal(bounded=False),
     "maximum entropy": MaxEntropy(),
