@@ -13,8 +13,6 @@ import numpy as np
 from scipy.signal import lfilter
 from sklearn.linear_model import LogisticRegression
 
-from advser.speakers._moments import best_shrinkage, moments
-
 PSEUDO_UTTERANCES = 20  # of the average speaker, in the variance
 MOST_ROUNDS = 20  # of the iterative normalization
 
@@ -57,9 +55,16 @@ class RunningMean:
         return Z
 
     def _learn(self, X, speakers):
-        own = moments(X, np.unique(speakers, return_inverse=True)[1])
-        self.shrinkage_, within = best_shrinkage(own)
-        self.mean_ = own.means.mean(axis=0)
+        own = [X[rows] for rows in by_speaker(speakers)]
+        means = np.array([rows.mean(axis=0) for rows in own])
+        squares = sum(len(rows) * rows.var(axis=0) for rows in own)
+        within = squares / (len(X) - len(own))
+        # The means are uncertain, too.
+        uncertain = within * np.mean([1 / len(rows) for rows in own])
+        between = means.var(axis=0, ddof=1) - uncertain
+        self.shrinkage_ = np.full(X.shape[1], np.inf)
+        np.divide(within, between, out=self.shrinkage_, where=between > 0)
+        self.mean_ = means.mean(axis=0)
         self.variance_ = np.where(within > 0, within, 1.0)
 
     def _statistics(self, counts, total, squares):

@@ -50,7 +50,9 @@ class ReverseGradient(torch.autograd.Function):
 class Network(nn.Module):
     """Encoder, emotion head and speaker head: 88 - 128 - 64, and from there 4 and S."""
 
-    def __init__(self, n_speakers=N_SPEAKERS, dropout=0.0, weight=WEIGHT):
+    def __init__(
+        self, n_speakers=N_SPEAKERS, dropout=0.0, weight=WEIGHT, n_emotions=N_EMOTIONS
+    ):
         super().__init__()
         layers = []
         for n_in, n_out in ((N_FEATURES, HIDDEN), (HIDDEN, EMBEDDING)):
@@ -58,7 +60,7 @@ class Network(nn.Module):
             if dropout:
                 layers.append(nn.Dropout(dropout))
         self.encoder = nn.Sequential(*layers)
-        self.emotion_head = nn.Linear(EMBEDDING, N_EMOTIONS)
+        self.emotion_head = nn.Linear(EMBEDDING, n_emotions)
         self.speaker_head = nn.Linear(EMBEDDING, n_speakers)
         self.weight = weight
 
@@ -159,11 +161,14 @@ class SkorchNet(NeuralNetClassifier):
         return loss
 
 
-def skorch_net(*, epochs, batch_size, n_speakers=N_SPEAKERS, **settings):
+def skorch_net(
+    *, epochs, batch_size, n_speakers=N_SPEAKERS, n_emotions=N_EMOTIONS, **settings
+):
     """Return the network in skorch; all other settings are the defaults of skorch."""
     return SkorchNet(
         Network,
         module__n_speakers=n_speakers,
+        module__n_emotions=n_emotions,
         criterion=nn.CrossEntropyLoss,
         optimizer=torch.optim.Adam,
         lr=LR,

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from _figure import MARKERS, look
 from _report import environment, write
 from adaptation import read
+from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -23,10 +25,8 @@ from sklearn.svm import SVC
 from tqdm import tqdm
 
 from advser import AdversarialSER, AutoencoderSER, SiameseSER
-from advser.cli._methods import METHODS
 from advser.datasets import load_emodb
 from advser.evaluation import compare
-from advser.plots._base import add_grid, legend_above, new_figure, style_of
 
 CORPORA = {"emodb": "EmoDB", "korean": "Korean"}  # others are acronyms
 LINEAR = {
@@ -71,27 +71,35 @@ def draw(scores, path):
     table = pd.DataFrame(scores)
     networks = [name for name in table["estimator"].unique() if name not in LINEAR]
     names = list(table["corpus"].unique())
-    figure = new_figure(height=1.6 + 0.6 * len(names))
-    ax = figure.add_subplot()
-    methods = list(METHODS.values())  # the colours are those of the benchmark
-    for number, network in enumerate(networks):
-        code = next(i for i, one in enumerate(methods) if one.startswith(network))
-        rows = table[table["estimator"] == network].set_index("corpus").loc[names]
-        place = np.arange(len(names)) + 0.12 * (number - (len(networks) - 1) / 2)
-        ends = rows["difference"] - rows["low"], rows["high"] - rows["difference"]
-        look = {"linestyle": "none", "markersize": 5, "elinewidth": 1.5}
-        look |= style_of(code)
-        ax.errorbar(rows["difference"], place, xerr=ends, **look, label=network)
-    ax.axvline(0, color="black", linestyle="--", linewidth=1, zorder=1)
-    add_grid(ax, "x")
-    ax.set_yticks(range(len(names)), [CORPORA.get(n, n.upper()) for n in names])
-    ax.invert_yaxis()
-    ax.set_xlabel(
-        "Difference in unweighted average recall (UAR)\nto the better linear model "
-        "(95% interval over speakers)"
-    )
-    legend_above(ax, n_columns=2)
-    figure.savefig(path, dpi=150)
+    with look("x"):
+        figure = Figure(figsize=(6.4, 1.6 + 0.6 * len(names)))
+        ax = figure.add_subplot()
+        for number, network in enumerate(networks):
+            rows = table[table["estimator"] == network].set_index("corpus").loc[names]
+            ax.errorbar(
+                rows["difference"],
+                np.arange(len(names)) + 0.12 * (number - (len(networks) - 1) / 2),
+                xerr=[
+                    rows["difference"] - rows["low"],
+                    rows["high"] - rows["difference"],
+                ],
+                color=f"C{number}",
+                marker=MARKERS[number % len(MARKERS)],
+                markersize=5,
+                elinewidth=1.5,
+                linestyle="none",
+                label=network,
+            )
+        ax.axvline(0, color="black", linestyle="--", linewidth=1, zorder=1)
+        ax.set_yticks(range(len(names)), [CORPORA.get(n, n.upper()) for n in names])
+        ax.tick_params(axis="y", length=0)
+        ax.invert_yaxis()
+        ax.set_xlabel(
+            "Difference in unweighted average recall (UAR)\nto the better linear model "
+            "(95% interval over speakers)"
+        )
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)
+        figure.savefig(path)
 
 
 def main():

@@ -158,19 +158,18 @@ def cases_of(batch_size):
         cases[hand] = partial(by_hand, **settings)
         cases[ours] = partial(our_fit, model=model, **settings)
         baselines.update({hand: hand, ours: hand})
-        objective = getattr(model, "adversary", None)
         if name in HAS_CONDITIONAL_CASE:
-            model = AdversarialSER(clone(objective).set_params(conditional=True))
+            model = clone(model).set_params(adversary__conditional=True)
             cases[ours + CONDITIONAL] = partial(our_fit, model=model, **settings)
             baselines[ours + CONDITIONAL] = hand
 
     for objective, adversary in OBJECTIVES.items():
         by_hand = partial(hand_written_fit, objective=objective)
         name = (objective or "no adversary").replace("_", " ")
-        add(name, by_hand, AdversarialSER(adversary))
+        add(name, by_hand, AdversarialSER(adversary, noise=0.0))
     for objective in ("grl", "entropy"):
         by_hand = partial(hand_written_fit, objective=objective)
-        model = AdversarialSER(OBJECTIVES[objective])
+        model = AdversarialSER(OBJECTIVES[objective], noise=0.0)
         add(f"{objective}, dropout", by_hand, model, dropout=DROPOUT)
     for name, (by_hand, model) in METHODS.items():
         add(name, by_hand, model)

@@ -23,7 +23,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from _figure import look
 from _report import environment, write
+from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
@@ -34,7 +36,6 @@ from advser import AdversarialSER, AutoencoderSER, SpeakerScaler
 from advser.datasets import load_emodb
 from advser.evaluation import uar_difference, uar_interval
 from advser.metrics import unweighted_average_recall
-from advser.plots._base import BLUE, GREY, MEASURES, ORANGE, add_grid, new_figure
 from advser.speakers import speaker_confounding
 
 SHARES = (0.1, 0.25, 0.5)
@@ -50,6 +51,14 @@ COSTS = {"linear": 0.1, "AdversarialSER": 1, "AutoencoderSER": 4, "ablation": 12
 
 PLAIN = {"prior_weight": 0.0, "reconstruction_weight": 0.0, "speaker_task": None}
 FAITHFUL = {"pseudo_labels": False}
+STYLES = {
+    "logistic regression,\nstandardised by all rows": "C8-s",
+    "AdversarialSER, labelled rows alone": "C0--o",
+    "AdversarialSER": "C0-o",
+    "AutoencoderSER, labelled rows alone": "C1--^",
+    "AutoencoderSER, pseudo_labels=False": "C1:^",
+    "AutoencoderSER": "C1-^",
+}  # colour, line and marker of the figure
 
 # Each method by family; the first one is the reference of the others. Linear ones have
 # a kind, networks a class, parameters, and the data beside the labelled rows:
@@ -252,44 +261,31 @@ def draw(report, path):
     """Draw the recall of each corpus against the share of labels."""
     scores = pd.DataFrame(report["scores"])
     names = list(scores["corpus"].unique())
-    styles = {
-        "logistic regression,\nstandardised by all rows": (GREY, "-", "s"),
-        "AdversarialSER, labelled rows alone": (BLUE, "--", "o"),
-        "AdversarialSER": (BLUE, "-", "o"),
-        "AutoencoderSER, labelled rows alone": (ORANGE, "--", "^"),
-        "AutoencoderSER, pseudo_labels=False": (ORANGE, ":", "^"),
-        "AutoencoderSER": (ORANGE, "-", "^"),
-    }
     n_rows = -(-len(names) // 2)
-    figure = new_figure(height=2.4 * n_rows + 1.2)
-    axes = figure.subplots(n_rows, 2, sharex=True, squeeze=False).ravel()
-    for ax, name in zip(axes, names):
-        for number, (method, (color, dashes, marker)) in enumerate(styles.items()):
-            is_own = scores["method"] == method.replace("\n", " ")
-            own = scores[(scores["corpus"] == name) & is_own]
-            ax.plot(
-                np.arange(len(own)) + 0.04 * (number - 2.5),
-                own["uar"],
-                color=color,
-                linestyle=dashes,
-                marker=marker,
-                markersize=5,
-                label=method,
-            )
-        ax.set_title(NAMES.get(name, name.upper()), fontsize="medium")
-        ax.set_xlim(-0.3, len(SHARES) - 0.7)
-        ax.set_xticks(range(len(SHARES)), [f"{share:.0%}" for share in SHARES])
-        add_grid(ax, "y")
-    label = "Share of the training utterances that keep their emotion"
-    figure.supxlabel(label, fontsize="medium")
-    figure.supylabel(MEASURES["uar"], fontsize="medium")
-    figure.legend(
-        *axes[0].get_legend_handles_labels(),
-        loc="outside upper center",
-        ncols=2,
-        frameon=False,
-    )
-    figure.savefig(path, dpi=150)
+    with look("y"):
+        figure = Figure(figsize=(6.4, 2.4 * n_rows + 1.2))
+        axes = figure.subplots(n_rows, 2, sharex=True, squeeze=False).ravel()
+        for ax, name in zip(axes, names):
+            for number, (method, style) in enumerate(STYLES.items()):
+                is_own = scores["method"] == method.replace("\n", " ")
+                own = scores[(scores["corpus"] == name) & is_own]
+                places = np.arange(len(own)) + 0.04 * (number - 2.5)
+                ax.plot(places, own["uar"], style, markersize=5, label=method)
+            ax.set_title(NAMES.get(name, name.upper()), fontsize="medium")
+            ax.set_xlim(-0.3, len(SHARES) - 0.7)
+            ax.set_xticks(range(len(SHARES)), [f"{share:.0%}" for share in SHARES])
+        figure.supxlabel(
+            "Share of the training utterances that keep their emotion",
+            fontsize="medium",
+        )
+        figure.supylabel("Unweighted average recall (UAR)", fontsize="medium")
+        figure.legend(
+            *axes[0].get_legend_handles_labels(),
+            loc="outside upper center",
+            ncols=2,
+            frameon=False,
+        )
+        figure.savefig(path)
 
 
 def main():

@@ -79,7 +79,10 @@ def searches(task, folds, epochs, weights, seeds):
     )
     grid = {"adversary__weight": weights, "random_state": list(seeds)}
     plain = skorch_net(
-        epochs=epochs, batch_size=64, n_speakers=len(np.unique(speakers))
+        epochs=epochs,
+        batch_size=64,
+        n_speakers=len(np.unique(speakers)),
+        n_emotions=len(np.unique(y)),
     )
     plain_grid = {"module__weight": [w for w in weights for _ in seeds]}
 
@@ -124,7 +127,7 @@ def main():
     results = {}
     for name, make in tasks.items():
         # Workers start and load their libraries once, however many searches follow.
-        warm_up = searches(*make(quick=True))
+        warm_up = {} if options.quick else searches(*make(quick=True))
         _, folds, _, weights, seeds = search = make(options.quick)
         n_models = len(folds) * len(weights) * len(seeds)
         found = {}
@@ -132,7 +135,8 @@ def main():
             case: partial(keep, found, case, run)
             for case, run in searches(*search).items()
         }
-        times = take_turns(cases, 1 if name in given else options.rounds, warm_up)
+        rounds = 1 if options.quick or name in given else options.rounds
+        times = take_turns(cases, rounds, warm_up)
         results[name] = compare(times, BASELINE, scale=1 / n_models)
         for row in results[name]:
             row["recall"] = recall_of(found[row["case"]], len(weights), len(seeds))

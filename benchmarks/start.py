@@ -39,12 +39,12 @@ def main():
     parser = argument_parser(__doc__, "start", rounds=9)
     options = parser.parse_args()
     rounds = 1 if options.quick else options.rounds
-    times = {name: {"seconds": []} for name in CASES}
-    for _ in range(rounds + 1):
-        for name, arguments in CASES.items():
-            times[name]["seconds"].append(cpu_seconds(arguments))
-    for clocks in times.values():
-        del clocks["seconds"][0]  # the round that reads the files for the first time
+    # One round more, that reads the files for the first time.
+    turns = [
+        {name: cpu_seconds(arguments) for name, arguments in CASES.items()}
+        for _ in range(rounds if options.quick else rounds + 1)
+    ][-rounds:]
+    times = {name: {"seconds": [turn[name] for turn in turns]} for name in CASES}
     rows = compare(times, BASELINE)
     for row in rows:
         print(f"{row['case']:40}{row['seconds']['median']:8.3f} s of CPU")

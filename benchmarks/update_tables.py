@@ -207,7 +207,7 @@ def speaker_independent_rst():
         )
     note = (
         "Points of unweighted average recall. P-values are corrected by Holm for all "
-        "comparisons\nwith one method, in both normalisations."
+        "comparisons\nwith one method, of all kinds together."
     )
     return "\n\n".join([list_table(rows), f"{note} {seeds_of(report)}"])
 
