@@ -66,7 +66,7 @@ def small(adversary="entropy", **settings):
     [
         AdversarialSERRegressor(),
         AdversarialSERRegressor(loss="mse"),
-        AutoencoderSERRegressor(),
+        AutoencoderSERRegressor(max_epochs=15, lr=0.003),
     ],
 )
 def test_estimator_passes_all_checks(regressor):

@@ -63,7 +63,7 @@ def same_predictions(ours, theirs, X):
     "estimator",
     [
         AdversarialSER(),
-        AutoencoderSER(),
+        AutoencoderSER(max_epochs=15, lr=0.003),
         *(
             AdversarialSER(
                 name, hidden_layer_sizes=(16,), embedding_dim=8, max_epochs=15, lr=0.02
