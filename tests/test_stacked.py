@@ -147,9 +147,8 @@ def test_noise_and_numbers_of_epochs_share_a_stack(corpus, stacks):
 @pytest.mark.parametrize("adversary", ADVERSARIES[:-1], ids=repr)
 def test_numbers_of_an_objective_share_a_stack(corpus, stacks, adversary):
     grid = {f"adversary__{name}": [0.05, 2.0] for name in adversary.tensor_params}
-    # The distances between embeddings have no gradient for a shift of all embeddings,
-    # and the emotion has none at first. Adam then takes steps from rounding errors.
-    rtol = 1e-3 if isinstance(adversary, CORAL | MMD) else 1e-6
+    # Distances are differences of larger numbers, so that rounding changes them more.
+    rtol = 1e-4 if isinstance(adversary, CORAL | MMD) else 1e-6
     searches = assert_same_search(small(adversary), grid, corpus, GroupKFold(3), rtol)
     scores = searches[1].cv_results_["mean_test_score"]
     assert len(set(scores)) == len(scores)

@@ -36,7 +36,7 @@ def covariance_distance(h: Tensor, membership: Tensor) -> Tensor:
     """
     tiny = torch.finfo(h.dtype).tiny
     counts = membership.sum(0)  # (n_speakers,)
-    h = h - h.mean(0)  # smaller numbers, so that less is lost in the differences
+    h = h - h.detach().mean(0)  # smaller numbers, whose differences are more precise
     mean = membership.T @ h / counts.clamp(min=tiny)[:, None]  # (n_speakers, d)
     second = torch.einsum("ns,nd,ne->sde", membership, h, h)
     covariance = second - counts[:, None, None] * mean[:, :, None] * mean[:, None, :]

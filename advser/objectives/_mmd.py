@@ -47,7 +47,7 @@ def mean_discrepancy(
     discrepancy : Tensor of shape ()
     """
     counts = membership.sum(0)  # (n_speakers,)
-    h = h - h.mean(0)  # smaller numbers, so that less is lost in the differences
+    h = h - h.detach().mean(0)  # smaller numbers, whose differences are more precise
     squared = h.square().sum(1)
     distance = (squared[:, None] + squared - 2 * h @ h.T).clamp(min=0)  # (n, n)
     known = membership.sum(1)  # (n,)
