@@ -196,7 +196,9 @@ def test_a_search_that_chooses_to_adapt_is_not_compared(data):
             X,
             y,
             speakers,
+            cv=GroupKFold(2),
             seeds=1,
+            probes=(),
             search={"chosen": grid},
         )
 
@@ -267,7 +269,7 @@ def test_a_session_depends_on_earlier_utterances_of_the_speaker_alone(data):
         assert np.array_equal(found, expected[number]) == (number < 20)
 
 
-def test_session_goes_on_from_a_file(data, tmp_path):
+def test_session_goes_on_from_a_file(data, tmp_path, monkeypatch):
     X, _, _ = data
     model = fitted(data)
     whole, first = Session(model), Session(model)
@@ -285,6 +287,12 @@ def test_session_goes_on_from_a_file(data, tmp_path):
     other = corpus(seed=1)
     with pytest.raises(ValueError, match="another model"):
         Session(fitted(other)).load(tmp_path / "state.npz")
+    before = (tmp_path / "state.npz").read_bytes()
+    with monkeypatch.context() as broken:
+        broken.setattr(np, "savez", lambda file, **_: file.write(b"half") and 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            first.save(tmp_path / "state")
+    assert (tmp_path / "state.npz").read_bytes() == before
     (tmp_path / "text.npz").write_text("no arrays")
     with pytest.raises(ValueError, match=r"text\.npz is no file of a session"):
         Session(model).load(tmp_path / "text.npz")

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from checks import assert_passes_all_checks
 from sklearn import clone, config_context
 from sklearn.linear_model import LogisticRegression
@@ -50,6 +51,31 @@ def fitted(own, estimator=LINEAR, corpora=None, **params):
 
 
 # What is fitted
+
+
+def test_rows_of_whole_numbers_without_an_emotion_are_left_out(own):
+    X, y, speakers = own
+    codes = {"anger": 0, "neutral": 1, "sadness": 2}
+    other = np.array([codes[emotion] for emotion in NEAR[1]], dtype=object)
+    other[::5] = None
+    own = X, np.array([codes[emotion] for emotion in y]), speakers
+    kept = np.flatnonzero(np.arange(len(other)) % 5)
+    corpora = [
+        {"near": (NEAR[0][rows], other[rows], NEAR[2][rows])}
+        for rows in (slice(None), kept)
+    ]
+    found, expected = (fitted(own, LINEAR, c, weights=FIXED_NEAR) for c in corpora)
+    np.testing.assert_array_equal(found.predict_proba(X), expected.predict_proba(X))
+
+
+def test_float32_features_in_a_table_stay_float32(own):
+    X, y, speakers = own
+    table = pd.DataFrame(X.astype(np.float32), columns=list("abcdef"))
+    near = pd.DataFrame(NEAR[0], columns=list("abcdef")), *NEAR[1:]
+    network = AdversarialSER(None, max_epochs=1, random_state=0)
+    found = fitted((table, y, speakers), network, {"near": near}, weights=FIXED_NEAR)
+    module = found.best_estimator_.net_.module_
+    assert {p.dtype for p in module.parameters()} == {torch.float32}
 
 
 def test_rows_join_at_the_mean_deviation_and_weight_of_the_training_rows(own):

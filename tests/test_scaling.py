@@ -683,6 +683,26 @@ def test_balance_takes_rows_without_an_emotion_and_unknown_speakers_by_the_batch
     np.testing.assert_allclose(batch, enrolled)
 
 
+@pytest.mark.parametrize("settings", [{"balance": True}, {"unknown": "adapt"}])
+def test_whole_numbers_are_emotions_if_some_are_missing_too(data, settings):
+    X, y, speakers = data
+    codes = np.unique(y, return_inverse=True)[1].astype(object)
+    texts = np.array(y, dtype=object)
+    codes[3] = texts[3] = None
+    scaled = [
+        SpeakerScaler(**settings).fit(X, labels, speakers).transform(X, speakers)
+        for labels in (codes, texts)
+    ]
+    np.testing.assert_array_equal(*scaled)
+
+
+def test_emotions_of_one_speaker_alone_allow_no_choice(data):
+    X, y, speakers = data
+    y = np.where(speakers == speakers[0], y, None)
+    scaler = SpeakerScaler(unknown="adapt").fit(X, y, speakers)
+    assert scaler.adaptation_scores_ is None
+
+
 def test_balance_without_emotions_says_what_is_missing(data):
     X, _, speakers = data
     for y in (None, [None] * 60):

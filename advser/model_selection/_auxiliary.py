@@ -13,7 +13,6 @@ from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
     MetaEstimatorMixin,
-    _fit_context,
     clone,
 )
 from sklearn.model_selection import GroupKFold
@@ -175,7 +174,6 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.by_speaker = by_speaker
         self.cv = cv
 
-    @_fit_context(prefer_skip_nested_validation=False)
     def fit(
         self,
         X: npt.ArrayLike,
@@ -207,6 +205,7 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             If a corpus has other features than X or shares no emotion with y, a
             parameter is wrong, or there are too few speakers for a choice.
         """
+        self._validate_params()
         rows = check_rows(self, X, reset=True, dtype=DTYPES)
         if y is None:
             raise ValueError("fit requires y to be passed, but the target y is None.")
@@ -402,7 +401,7 @@ def _joined(weights, corpora, own):
     speakers = own.speakers
     for name, corpus in corpora.items():
         X.append(corpus.X * np.sqrt(scaler.var_) + scaler.mean_)
-        y.append(corpus.y)
+        y.append(corpus.y.astype(own.y.dtype, copy=False))  # without a missing one
         of_emotion = share / pd.Series(corpus.y).value_counts()
         sample_weight.append(weights[name] * of_emotion.reindex(corpus.y).to_numpy())
         if speakers is not None:
@@ -410,7 +409,9 @@ def _joined(weights, corpora, own):
             speakers = np.concatenate([speakers, others])
     if isinstance(own.X, pd.DataFrame):
         others = np.concatenate(X[1:])
-        rows = pd.concat([own.X, pd.DataFrame(others, columns=own.X.columns)])
+        others = pd.DataFrame(others, columns=own.X.columns)
+        singles = own.X.dtypes[own.X.dtypes == np.float32]  # they stay so
+        rows = pd.concat([own.X, others.astype(singles)])
         rows.attrs = own.X.attrs
     else:
         rows = np.concatenate(X).astype(own.X.dtype, copy=False)

@@ -11,7 +11,6 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import GroupKFold
-from sklearn.utils.multiclass import type_of_target
 
 from .._validation._arrays import check_labels, count_rows, encode
 from .._validation._parameters import SEED, StrOptions, check_parameter
@@ -118,7 +117,7 @@ def utterance_order(
     ['angry', 'angry', 'sad', 'sad']
     """
     check_parameter(order, "order", StrOptions({*ORDERS}))
-    check_parameter(random_state, "random_state", SEED, np.random.Generator, None)
+    check_parameter(random_state, "random_state", SEED, None)
     n_rows = count_rows(y, "y")
     emotion, emotions = encode(check_labels(y, "y", n_rows))
     speaker, names = encode(check_labels(speakers, "speakers", n_rows, rows_of="y"))
@@ -156,13 +155,13 @@ def choose(scaler, X, y, codes):
     """
     no_choice = False, True, None
     labels = emotions_of(y, len(X))
-    if labels is None or codes.max() < 1:
+    if labels is None:
         return no_choice
     known = ~pd.isna(labels)
-    kind = type_of_target(np.array(labels[known].tolist())) if known.any() else ""
-    if kind not in ("binary", "multiclass"):
+    labels, codes = np.array(labels[known].tolist()), codes[known]
+    if len(np.unique(codes)) < 2:
         return no_choice
-    scores = _scores(scaler, X[known], labels[known], codes[known])
+    scores = _scores(scaler, X[known], labels, codes)
     means = scores.mean(axis=1)
     if means.isna().any():  # one emotion in all folds
         return no_choice
@@ -176,7 +175,7 @@ def choose(scaler, X, y, codes):
             "with `advser.speakers.speaker_confounding`. Set `balance` to True or "
             "False to adapt nevertheless.",
             AdaptationWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
     return best == "emotions", best != "none", scores
 
@@ -218,17 +217,17 @@ def _scores(scaler, X, y, speakers):
         # The speakers of each order are others, and all of them unknown.
         place = np.arange(1, len(ORDERS) + 1).repeat(len(test))
         as_new = speakers[rows] + place * (speakers.max() + 1)
-        judge = LinearDiscriminantAnalysis(
+        discriminant = LinearDiscriminantAnalysis(
             solver="lsqr",
             shrinkage="auto",
             priors=np.full(len(classes), 1 / len(classes)),
         )
         for name, changed in settings.items():
             inputs = clone(scaler).set_params(**changed)
-            judge.fit(
+            discriminant.fit(
                 inputs.fit_transform(X[train], y[train], speakers[train]), y[train]
             )
-            predicted = judge.predict(inputs.transform(X[rows], as_new))
+            predicted = discriminant.predict(inputs.transform(X[rows], as_new))
             table = {"name": name, "order": order, "true": y[rows]}
             found.append(pd.DataFrame({**table, "predicted": predicted}))
     scores = pd.DataFrame(np.nan, index=list(settings), columns=list(ORDERS))

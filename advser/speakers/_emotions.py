@@ -8,7 +8,6 @@ from pandas.api.types import infer_dtype
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from sklearn.covariance import ledoit_wolf
-from sklearn.utils.multiclass import check_classification_targets
 
 from .._validation._arrays import check_labels, encode, plain
 from ._moments import Moments, best_shrinkage, moments, pool
@@ -65,7 +64,6 @@ class EmotionEffects:
                 "`balance=True` needs y, the emotions of the rows; pass them to `fit`, "
                 "or set `balance=False`."
             )
-        check_classification_targets(labels[known])
         X, emotions = X[known], emotions[known]
         speakers = np.unique(speakers[known], return_inverse=True)[1]
         self._clip = np.inf if clip is None else clip

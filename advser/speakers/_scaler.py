@@ -16,7 +16,6 @@ from sklearn.base import (
     BaseEstimator,
     OneToOneFeatureMixin,
     TransformerMixin,
-    _fit_context,
 )
 from sklearn.utils.validation import check_is_fitted
 
@@ -271,7 +270,6 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.clip = clip
         self.neutral = neutral
 
-    @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
         X: npt.ArrayLike,
@@ -304,6 +302,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If a parameter, X or the length of another array is wrong, a row has no
             speaker, or y has no classes while `balance` needs them.
         """
+        self._validate_params()
         X = self._check_rows(X, reset=True)
         speakers = check_speakers(speakers, groups, len(X))
         if speakers is None:
@@ -312,7 +311,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 "scales all rows alike, as StandardScaler does; pass "
                 "`speakers=`, one label per row, to scale by speaker.",
                 NoSpeakersWarning,
-                stacklevel=3,
+                stacklevel=2,
             )
             codes, names = np.zeros(len(X), dtype=np.int64), np.empty(0, dtype=object)
         else:

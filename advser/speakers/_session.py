@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from .._locks import replacing
 from .._routing import call
 from .._validation._arrays import check_labels
 from .._validation._parameters import check_estimator
@@ -182,24 +183,27 @@ class Session:
         Parameters
         ----------
         path : str or Path
-            A file of arrays without pickle; NumPy adds ``.npz`` to a name that does
-            not end with it.
+            A file of arrays without pickle; ``.npz`` is added to a name that does not
+            end with it. An existing file is replaced as a whole or not at all.
         """
         with self._lock:
             names = json.dumps(self.speakers_)
             states = list(self._states.values()) or [Moments(*[np.empty((0, 0))] * 3)]
         counts, means, variances = map(np.concatenate, zip(*states))
-        replaced = check_path(path, "path")
-        if not replaced.parent.is_dir():
+        path = check_path(path, "path")
+        if not path.parent.is_dir():
             raise FileNotFoundError(f"The folder of {path} does not exist; make it.")
-        np.savez(
-            replaced,
-            speakers=np.array(names),
-            model=self._fingerprint(),
-            counts=counts,
-            means=means,
-            variances=variances,
-        )
+        if not path.name.endswith(".npz"):
+            path = path.with_name(f"{path.name}.npz")
+        with replacing(path) as unfinished, open(unfinished, "wb") as file:
+            np.savez(
+                file,
+                speakers=np.array(names),
+                model=self._fingerprint(),
+                counts=counts,
+                means=means,
+                variances=variances,
+            )
 
     def load(self, path: str | Path) -> Self:
         """Go on from the statistics in a file that `save` has written.
