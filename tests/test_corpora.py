@@ -8,6 +8,7 @@ import textwrap
 import time
 import warnings
 from pathlib import Path
+from types import MappingProxyType
 
 import audformat
 import layouts
@@ -591,6 +592,20 @@ def test_control_characters_in_file_names_are_escaped(tmp_path):
 # Your own corpora
 
 
+def test_a_column_of_your_own_may_be_called_id(tmp_path):
+    layouts.write_audio(tmp_path, "s1_7.wav")
+    table = corpora.read_filenames(tmp_path, r"(?P<speaker>s\d)_(?P<id>\d)")
+    assert table["id"].tolist() == ["7"]
+
+
+def test_patterns_and_mappings_of_any_kind_are_taken(tmp_path):
+    layouts.write_audio(tmp_path, "s1_a.wav")
+    pattern = re.compile(r"(?P<speaker>s\d)_(?P<emotion>\w)")
+    mapping = MappingProxyType({"emotion": MappingProxyType({"a": "anger"})})
+    table = corpora.read_filenames(tmp_path, pattern, mapping)
+    assert table["emotion"].tolist() == ["anger"]
+
+
 @pytest.mark.parametrize(
     ("spelling", "word"),
     [
@@ -1053,6 +1068,14 @@ def test_audformat_and_back(name, copies):
     assert again.attrs["corpus"] == table.attrs["corpus"].lower()
     again = again.rename(index=lambda file: str(copies[name] / file))
     pd.testing.assert_frame_equal(again, table[COLUMNS])
+
+
+def test_audformat_of_a_table_of_unknown_origin(tables):
+    table = tables["urdu"].copy()
+    table.attrs = {"corpus": None, "root": None}  # as `read_features` may return it
+    db = corpora.to_audformat(table)
+    assert db.name == "corpus"
+    assert sorted(db.files) == sorted(table.index)
 
 
 def test_segments_of_a_database_in_audformat(tmp_path):

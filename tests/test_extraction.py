@@ -86,6 +86,12 @@ def test_recordings_that_cannot_be_used_are_listed_in_a_file_of_their_own(
     pd.testing.assert_frame_equal(listed, failures, check_dtype=False)
 
 
+def test_frames_make_no_table(table, tmp_path):
+    with pytest.raises(ValueError, match=r"`extractor` has `level=.lld.`"):
+        extract_features(table, tmp_path / "f.parquet", extractor=EGeMAPS(level="lld"))
+    assert not any(tmp_path.iterdir())
+
+
 def test_no_usable_recording_is_an_error_with_the_reasons(tmp_path):
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"no audio")

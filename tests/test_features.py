@@ -180,6 +180,7 @@ def test_transform_of_pairs_in_any_container(hold, files, expected):
         (None, "`X` must be a list of recordings, got None"),
         (np.array([], dtype=str), "`X` is empty"),
         (pd.Series([], dtype="str"), "`X` is empty"),
+        (pd.DataFrame(columns=["file", "start", "end"]), "`X` is empty"),
         ("a.wav", r"got one path; pass \['a.wav'\]"),
         (Path("a.wav"), "got one path"),
         ((np.zeros(RATE), RATE), "got one pair"),

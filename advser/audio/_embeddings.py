@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from .._validation._parameters import COUNT, LABEL, StrOptions
+from .._validation._parameters import COUNT, INTEGER, StrOptions
 from .._validation._paths import check_device
 from ._extractor import GUARDS, Extractor
 
@@ -128,7 +128,7 @@ class AudioEmbedding(Extractor):
     _parameter_constraints: dict[str, Any] = {
         **Extractor._parameter_constraints,
         "model": [str, os.PathLike],
-        "layer": [LABEL],
+        "layer": [INTEGER],
         "pooling": [StrOptions({*STATISTICS})],
         "batch_size": [COUNT],
         "device": "no_validation",  # by check_device

@@ -17,8 +17,6 @@ from ._embeddings import AudioEmbedding
 from ._features import EGeMAPS
 from ._recordings import SEGMENT, to_seconds
 
-NO_FAILURES = pd.DataFrame(columns=[*SEGMENT, "error", "reason"])
-
 
 def extract_features(
     table: pd.DataFrame,
@@ -47,8 +45,8 @@ def extract_features(
         such as the versions of openSMILE and audresample.
 
     extractor : EGeMAPS or AudioEmbedding, default=None
-        Extracts the features, with a cache and a treatment of errors of its own;
-        ``EGeMAPS()`` if None.
+        Extracts the features; ``EGeMAPS()`` if None. Its `memory`, `verbose` and
+        `on_error` are not used.
 
     n_jobs : int, default=None
         Number of recordings processed at the same time; -1 for one per core. Only for
@@ -112,34 +110,38 @@ def new_file(path: str | os.PathLike, suffix: str = "") -> Iterator[tuple[Path, 
 def extract(table, output, cache, extractor, n_jobs, verbose):
     """Extract the features to a file that no other process writes."""
     extractor = clone(extractor)
+    if getattr(extractor, "level", "functionals") == "lld":
+        raise ValueError(
+            '`extractor` has `level="lld"`, and a table needs one row for each '
+            'recording; set `level="functionals"`.'
+        )
     if n_jobs is not None:
         extractor.set_params(n_jobs=n_jobs)
     extractor.set_params(memory=cache, verbose=verbose, on_error="nan").fit(table)
-    labels = check_labels(table, extractor.feature_names)
+    labels = labels_of(table, extractor.feature_names)
     whole, failures = extract_part(extractor, labels)
-    failures = failures[[*NO_FAILURES]].reset_index(drop=True)
+    failures = failures.reset_index(drop=True)
     sidecar = output.with_suffix(".failures.csv")
     sidecar.unlink(missing_ok=True)
     if len(failures):
         failures.to_csv(sidecar, index=False)
-    if len(whole):
-        for column in ("start", "end"):
-            seconds = [to_seconds(time, column) for time in whole[column]]
-            whole[column] = np.array(seconds, dtype=float)
-        whole.attrs = {
-            "features": extractor.recipe,
-            "names": extractor.feature_names,
-            "corpus": table.attrs.get("corpus"),
-            "root": table.attrs.get("root"),
-        }
-        with replacing(output) as unfinished:
-            whole.to_parquet(unfinished, index=False)
     if not len(whole):
         shutil.rmtree(cache)
         raise ValueError(
             f"None of the {len(labels)} recordings can be used; {sidecar} has the "
             f"reasons. The first: {failures['file'][0]} {failures['reason'][0]}"
         )
+    for column in ("start", "end"):
+        seconds = [to_seconds(time, column) for time in whole[column]]
+        whole[column] = np.array(seconds, dtype=float)
+    whole.attrs = {
+        "features": extractor.recipe,
+        "names": extractor.feature_names,
+        "corpus": table.attrs.get("corpus"),
+        "root": table.attrs.get("root"),
+    }
+    with replacing(output) as unfinished:
+        whole.to_parquet(unfinished, index=False)
     return failures
 
 
@@ -224,7 +226,7 @@ def check_output(output, suffix):
         )
 
 
-def check_labels(table, feature_names):
+def labels_of(table, feature_names):
     """Return labels that can be extracted and written, or raise before the work."""
     import pyarrow
 

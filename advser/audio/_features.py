@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .._validation._parameters import LABEL, Number, StrOptions
+from .._validation._parameters import INTEGER, Number, StrOptions
 from ._extractor import GUARDS, Extractor
 from ._recordings import MAX_RATE, MIN_RATE, file_of
 
@@ -158,7 +158,7 @@ class EGeMAPS(Extractor):
         "feature_set": [StrOptions({*PITCH})],
         "level": [StrOptions({"functionals", "lld"})],
         "sampling_rate": [Number(Integral, MIN_RATE, MAX_RATE, closed="both"), None],
-        "n_jobs": [LABEL, None],
+        "n_jobs": [INTEGER, None],
     }
 
     def __init__(

@@ -52,9 +52,9 @@ def list_recordings(X: Iterable) -> list:
             "`X` must be a list of recordings, got one pair (signal, sampling_rate); "
             "pass a list that holds the pair."
         )
-    if isinstance(X, pd.DataFrame) and list(X.columns) == SEGMENT and len(X):
-        return list(X.itertuples(index=False, name=None))
-    if isinstance(X, pd.DataFrame) and X.shape[1] != 1:
+    if isinstance(X, pd.DataFrame) and list(X.columns) == SEGMENT:
+        X = X.itertuples(index=False, name=None)
+    elif isinstance(X, pd.DataFrame) and X.shape[1] != 1:
         raise ValueError(
             f"`X` must have one column, which holds the recordings, got {X.shape[1]}: "
             f"{list(X.columns)}; select one of them, or {SEGMENT}."

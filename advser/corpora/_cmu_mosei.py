@@ -57,9 +57,10 @@ def read_cmu_mosei(
     as ``Segmented_Audio/test/--qXJuDtHPw_0.wav``. The column `partition` is then the
     official split, from the folder.
 
-    The labels are the CSV tables with the columns ``Input.VIDEO_ID``, ``Input.CLIP``
-    and ``Answer.anger`` to ``Answer.surprise``, with one row for each rater. A segment
-    is a line ``video___clip___start___end___text``. A negative start becomes 0.
+    The labels are the CSV tables with the columns ``Input.VIDEO_ID``, ``Input.CLIP``,
+    ``Answer.sentiment`` and ``Answer.anger`` to ``Answer.surprise``, with one row for
+    each rater. A segment is a line ``video___clip___start___end___text``. A negative
+    start becomes 0.
 
     References
     ----------

@@ -35,7 +35,7 @@ LONGEST = 1e7  # seconds, about 4 months; in nanoseconds, 10 ms
 
 def read_filenames(
     root: str | os.PathLike,
-    pattern: str | None = None,
+    pattern: str | re.Pattern | None = None,
     mapping: Mapping[str, Mapping] | None = None,
     *,
     name: str | None = None,
@@ -47,7 +47,7 @@ def read_filenames(
     root : str or path-like
         Folder of the corpus. All audio files in it and below are used.
 
-    pattern : str, default=None
+    pattern : str or re.Pattern, default=None
         Regular expression with named groups. It is searched for in the path of each
         file, relative to `root` and with ``/`` between folders. Each group becomes a
         column: one of every table (:mod:`advser.corpora`), or any other. If None, all
@@ -86,7 +86,7 @@ def read_filenames(
     """
     copy = Copy(root, name)
     check_parameter(pattern, "pattern", str, re.Pattern, None)
-    check_parameter(mapping, "mapping", dict, None)
+    check_parameter(mapping, "mapping", Mapping, None)
     if pattern is None:
         return copy.table(pd.DataFrame({"file": copy.list_files()}, dtype=object))
     return copy.table(copy.drop_same(parse_names(copy, pattern, mapping or {})))
@@ -131,7 +131,7 @@ def translate(copy, rows, mapping):
             raise ValueError(
                 f"`mapping` has the column {column!r}, which is none of {names}."
             )
-        check_parameter(words, f"mapping[{column!r}]", dict)
+        check_parameter(words, f"mapping[{column!r}]", Mapping)
         codes = rows[column]
         wrong = codes.notna() & ~codes.isin(list(words))
         copy.unreadable_values(rows, column, wrong, "is not in `mapping`")

@@ -158,9 +158,9 @@ def to_audformat(table: pd.DataFrame, name: str | None = None) -> "audformat.Dat
 
     check_table(table, ["start", "end"])
     check_parameter(name, "name", str, None)
-    corpus = table.attrs.get("corpus", "corpus")
+    corpus = table.attrs.get("corpus") or "corpus"
     db = audformat.Database(name or corpus.lower(), usage=audformat.define.Usage.OTHER)
-    root = os.path.join(table.attrs.get("root", ""), "")
+    root = os.path.join(table.attrs.get("root") or "", "")
     files = [file.removeprefix(root).replace(os.sep, "/") for file in table.index]
     if table[["start", "end"]].notna().any(axis=None):
         start = pd.to_timedelta(table["start"].fillna(0), unit="s")

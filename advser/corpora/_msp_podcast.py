@@ -76,7 +76,6 @@ def read_msp_podcast(root: str | os.PathLike) -> pd.DataFrame:
     rows = table[list(_COLUMNS)].rename(columns=_COLUMNS)
     rows["id"] = rows["id"].map(stem, na_action="ignore")
     audio = [file for file in files if not file.lower().endswith((".csv", ".txt"))]
-    rows = copy.locate(rows, audio)
-    rows = translate(copy, rows, {"emotion": _EMOTIONS})
     rows["text"] = copy.read_transcripts(files, rows["id"])
-    return copy.table(rows)
+    rows = copy.locate(rows, audio)
+    return copy.table(translate(copy, rows, {"emotion": _EMOTIONS}))

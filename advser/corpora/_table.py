@@ -133,7 +133,7 @@ class Copy:
             self.problems[self.EMPTY].append(file)
         return found
 
-    def read_labels(self, files, name, columns, remedy="restore it"):
+    def read_labels(self, files, name, columns, remedy):
         """Return the table of labels with this name among the files."""
         found = [file for file in files if file.split("/")[-1].lower() == name.lower()]
         if not found:
@@ -255,7 +255,7 @@ class Copy:
         self.problems[self.MISSING] += list(rows["id"][rows["file"].isna()].unique())
         unlabeled = file_of.keys() - set(names)
         self.problems[self.UNLABELED_FILE] += sorted(map(file_of.get, unlabeled))
-        return rows[rows["file"].notna()]
+        return rows[rows["file"].notna()].drop(columns="id")
 
     def table(self, rows):
         """Return the table of a corpus, and warn of problems of the copy.
@@ -292,7 +292,7 @@ class Copy:
                 "with a label; pass the folder with the corpus as it is distributed."
                 f"{hint} Problems: {self.count_problems() or 'none'}."
             )
-        rows = rows.reset_index(drop=True).drop(columns="id", errors="ignore")
+        rows = rows.reset_index(drop=True)
         extra = rows.columns.difference(["file", *COLUMNS], sort=False)
         rows = rows.reindex(columns=["file", *COLUMNS, *extra])
         rows[NUMBERS] = rows[NUMBERS].astype(float)
