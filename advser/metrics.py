@@ -25,6 +25,7 @@ from ._validation._arrays import (
     check_columns_alike,
     check_labels,
     check_numbers,
+    check_predicted,
     columns_of,
     count_rows,
     plain,
@@ -336,12 +337,7 @@ def rated_columns(
     check_columns_alike(columns_of(y_true), "y_true", columns_of(y_pred), "y_pred")
     limits: dict = {"rows_of": "rows of `y_true`", "largest": LARGEST}
     y_true = check_numbers(y_true, "y_true", n_rows, **limits)
-    y_pred = check_numbers(y_pred, "y_pred", count_rows(y_pred, "y_pred"), **limits)
-    if np.isnan(y_pred).any():
-        raise ValueError(
-            f"`y_pred` has {np.isnan(y_pred).sum()} missing ratings of {y_pred.size}; "
-            "pass a prediction for each rating."
-        )
+    y_pred = check_predicted(y_pred, "y_pred", count_rows(y_pred, "y_pred"), **limits)
     if y_true.shape != y_pred.shape:
         raise ValueError(
             f"`y_true` has shape {y_true.shape} and `y_pred` has {y_pred.shape}; pass "

@@ -449,6 +449,7 @@ def test_results_do_not_depend_on_the_processes(pair):
     ("change", "message"),
     [
         ({"corpora": {"A": small(0)}}, "`corpora` has 1 entries"),
+        ({"corpora": {1: small(0), 2: small(1)}}, "has the name 1; a name must be a"),
         ({"estimators": {}}, "`estimators` has 0 entries"),
         ({"seeds": 0}, "`seeds` must be an int"),
         ({"domain": "gender"}, "`domain` has 'gender'"),

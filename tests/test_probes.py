@@ -207,6 +207,32 @@ def test_cross_val_leakage_leaves_out_speakers_with_too_few_rows(toy):
         cross_val_leakage(StandardScaler(), toy.X, toy.y, few)
 
 
+def test_settings_of_a_leakage_are_checked_before_the_network_is_fitted(toy):
+    class Never(StandardScaler):
+        def fit(self, X, y=None, sample_weight=None):
+            raise AssertionError("it was fitted")
+
+    genders = np.where(toy.speakers == "s1", "m", "f")
+    for settings, message in [
+        ({"probe": "typo"}, "`probe` is 'typo'"),
+        ({"random_state": np.random.RandomState(0)}, "random_state"),
+        ({"genders": genders}, "as numbers of speakers"),
+        ({"genders": genders, "within_emotion": True}, "goes without `genders`"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            cross_val_leakage(Never(), toy.X, toy.y, toy.speakers, **settings)
+
+
+def test_gender_whose_second_speaker_has_too_few_rows_is_named(toy):
+    genders = np.where(np.isin(toy.speakers, ["s1", "s2"]), "m", "f")
+    speakers = toy.speakers.astype(object)
+    kept = np.flatnonzero(speakers != "s1").tolist()
+    kept += np.flatnonzero(speakers == "s1")[:3].tolist()  # the second man
+    X, y, speakers, genders = toy.X[kept], toy.y[kept], speakers[kept], genders[kept]
+    with pytest.raises(ValueError, match=r"`genders` has .*'m': 1"):
+        cross_val_leakage(StandardScaler(), X, y, speakers, genders=genders)
+
+
 @pytest.fixture
 def mixes():
     """Return noise of three speakers who differ in their mix of two emotions."""

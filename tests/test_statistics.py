@@ -188,6 +188,8 @@ def test_holm_is_that_worked_out_by_hand():
     assert found == pytest.approx([0.08, 0.04, 0.08, 0.045])
     assert holm([0.9, 0.8]).tolist() == [1, 1]
     assert holm([]).tolist() == []
+    with pytest.raises(ValueError, match="neither negative nor missing"):
+        holm([0.01, np.nan])
 
 
 @pytest.mark.parametrize(

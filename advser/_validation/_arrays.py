@@ -171,14 +171,14 @@ def check_columns_alike(
 
 
 def plain(values: Any) -> Any:
-    """Return arrays of pyarrow and polars, and masked ones, as others.
+    """Return arrays of pyarrow and polars, and masked arrays, as lists or plain arrays.
 
     A missing value becomes None, and a table a table of pandas.
     """
     if isinstance(values, np.ma.MaskedArray):
-        plain = values.data.astype(object)
-        plain[np.ma.getmaskarray(values)] = None
-        return plain
+        filled = values.data.astype(object)
+        filled[np.ma.getmaskarray(values)] = None
+        return filled
     if isinstance(values, str | np.ndarray | pd.Series | pd.Index):
         return values
     if isinstance(values, pd.api.extensions.ExtensionArray):
@@ -295,6 +295,19 @@ def check_numbers(
     return floats.reshape(shape)
 
 
+def check_predicted(
+    numbers: npt.ArrayLike, name: str, n_rows: int, **settings: Any
+) -> np.ndarray:
+    """Return predicted ratings as `check_numbers` does; raise if one is missing."""
+    predicted = check_numbers(numbers, name, n_rows, **settings)
+    if np.isnan(predicted).any():
+        raise ValueError(
+            f"`{name}` has {np.isnan(predicted).sum()} missing ratings of "
+            f"{predicted.size}; pass a prediction for each rating."
+        )
+    return predicted
+
+
 def check_weights(
     weights: npt.ArrayLike | None, name: str, n_rows: int, **settings: Any
 ) -> np.ndarray:
@@ -327,7 +340,7 @@ def count_rows(X: npt.ArrayLike, name: str = "X") -> int:
 def check_rows(
     estimator: Any, X: npt.ArrayLike, *, reset: bool = False, dtype: Any
 ) -> np.ndarray:
-    """Return features as an array, checked as scikit-learn does, and their origin.
+    """Check features as scikit-learn does, and their origin; return them as an array.
 
     Parameters
     ----------

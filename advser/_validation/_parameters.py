@@ -73,7 +73,7 @@ class Numbers(Number):
 COUNT, COUNTS = Number(Integral, 1), Numbers(Integral, 1)
 LEVEL = Number(Real, 0, 1, closed="neither")  # of confidence
 FLAG = "boolean"
-LABEL, SEED = Number(Integral, -(2**31)), Number(Integral, 0, 2**32)
+INTEGER, SEED = Number(Integral, -(2**31)), Number(Integral, 0, 2**32)
 NOT_NEGATIVE, POSITIVE = Number(Real, 0), Number(Real, 0, closed="neither")
 # Of terms of a loss. With far larger ones a network stays untrained: the squares of its
 # gradients are infinite in float32, and Adam then takes no step.
@@ -88,7 +88,7 @@ ARGUMENTS: dict[str, Sequence] = {
     "confidence_level": [LEVEL],
     "max_stack": [COUNT],
     "n_candidates": [COUNT, None],
-    "n_jobs": [LABEL, None],
+    "n_jobs": [INTEGER, None],
     "n_resamples": [COUNT],
     "n_splits": [Number(Integral, 2)],
     "params": [dict, None],

@@ -38,7 +38,7 @@ def check_device(device: Any) -> Any:
         if torch.device(device).type == "meta":
             raise RuntimeError("this device stores no numbers")
         torch.empty(0, device=device)
-    except (AssertionError, NotImplementedError, RuntimeError) as error:
+    except (AssertionError, RuntimeError, TypeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(
             f'`device={device!r}` is not available here ({reason}); set `device="cpu"` '

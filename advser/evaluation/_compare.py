@@ -349,7 +349,8 @@ def _fold(utterances, keys, estimator, train, test, task, orders):
     for name, seed, number in keys:
         order, spoken = orders[name], np.arange(len(test))
         if order is not None:
-            emotions = speakers if order == "random" else y  # ratings, perhaps
+            # A random order needs no emotions, and y may be ratings.
+            emotions = speakers if order == "random" else y
             spoken = utterance_order(
                 emotions[test], speakers[test], order, random_state=seed
             )

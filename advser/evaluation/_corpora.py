@@ -90,10 +90,11 @@ def joined(corpora):
         )
     tables, columns, data = [], [], {}
     for name, corpus in corpora.items():
-        if "/" in str(name) or name == OTHERS:
+        if not isinstance(name, str) or "/" in name or name == OTHERS:
             raise ValueError(
-                f"`corpora` has the name {name!r}; a name must not be {OTHERS!r} or "
-                "hold a slash, which separates it from the names of its speakers."
+                f"`corpora` has the name {name!r}; a name must be a str, and neither "
+                f"be {OTHERS!r} nor hold a slash, which separates it from the names of "
+                "its speakers."
             )
         X, y, speakers = read_corpus(name, corpus)
         if tables:

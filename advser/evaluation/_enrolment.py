@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import MetadataRequest
 from threadpoolctl import threadpool_limits
 
-from .._engine._jobs import Fit, ends_at_sigterm, run_all
+from .._engine import Fit, ends_at_sigterm, run_all
 from .._progress import progress_bar
 from .._routing import call, seeded
 from .._validation._arrays import check_labels, check_speakers, count_rows, take_rows
@@ -340,7 +340,7 @@ class EnrollmentScorer:
         """Return the pairs of number and draw; one draw where nothing is random."""
         return [
             (k, repeat)
-            for k, repeat in product(self.k, range(self.repeats))
+            for k, repeat in product(dict.fromkeys(self.k), range(self.repeats))
             if repeat == 0 or k not in (0, "all")
         ]
 

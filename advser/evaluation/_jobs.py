@@ -14,12 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
-from joblib.parallel import get_active_backend
 from sklearn.exceptions import FitFailedWarning
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from .._engine._jobs import Fit, ends_at_sigterm, run_together
+from .._engine import Fit, ends_at_sigterm, run_together
 from .._progress import progress_bar
 from .._routing import call
 from .._validation._arrays import take_rows
@@ -110,11 +109,10 @@ def run(jobs, utterances, task, settings, folder, n_jobs, verbose):
 
 def _results(left, utterances, n_jobs, is_resumed):
     """Yield the first key and the tables of each job, while `left` gets smaller."""
-    backend, _ = get_active_backend()
-    can_yield = backend.supports_return_generator
-    parallel = Parallel(
-        n_jobs=n_jobs, return_as="generator_unordered" if can_yield else "list"
-    )
+    try:
+        parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    except ValueError:  # a backend that returns lists alone, such as multiprocessing
+        parallel = Parallel(n_jobs=n_jobs)
 
     def results_of(bundles, parallel=parallel):
         # Each array is an argument of its own, so that a cluster gets it only once.
@@ -141,7 +139,9 @@ def _results(left, utterances, n_jobs, is_resumed):
             stacklevel=4,
         )
         bundles = [[job] for job in left.values()]
-    in_order = Parallel(n_jobs=n_jobs)  # has every error
+    in_order = Parallel(
+        n_jobs=n_jobs
+    )  # waits for each job, so that an error is its own
     for (job,) in bundles:
         error = yield from results_of([[job]], in_order)
         if job.keys[0] in left:
@@ -151,9 +151,10 @@ def _results(left, utterances, n_jobs, is_resumed):
 def _bundles(jobs, n_processes, is_resumed=False):
     """Return lists of jobs to run together: first those that train stacks.
 
-    These are in the order of the estimators, since similar networks share a stack; the
-    others are in the order of the seeds. After an interrupt the first stacks are small
-    and get larger, so that some results are stored however soon the next one comes.
+    These are sorted by the name of the estimator, since the networks of one share a
+    stack; the others are in the order of the seeds. After an interrupt the first stacks
+    are small and get larger, so that some results are stored however soon the next one
+    comes.
     """
     stackable, alone = [], []
     for job in jobs:

@@ -315,8 +315,10 @@ def cross_val_leakage(
     n_rows = count_rows(X)
     y = check_labels(y, "y", n_rows)
     speakers = check_labels(speakers, "speakers", n_rows)
+    check_probe(probe, y, genders, within_emotion, random_state)
     if genders is not None:
         genders = check_labels(genders, "genders", n_rows)
+        check_genders(genders, speakers)
     job = held_out_embeddings(
         estimator, X, y, speakers, strata=y, random_state=random_state
     )
@@ -380,22 +382,10 @@ def leakage_of_parts(
     those of `cross_val_leakage`.
     """
     check_arguments(locals())
-    if within_emotion and (y is None or genders is not None):
-        raise ValueError(
-            "`within_emotion=True` recognises speakers within each emotion: it needs "
-            "`y`, and goes without `genders`."
-        )
-    if isinstance(probe, str | type):
-        is_known = probe in PROBES
-    else:
-        is_known = hasattr(probe, "predict") and not is_regressor(probe)
-    if not is_known:
-        raise ValueError(
-            f"`probe` is {probe!r}; it must be one of {sorted(PROBES)} or a classifier."
-        )
-    check_parameter(random_state, "random_state", SEED, None)
+    check_probe(probe, y, genders, within_emotion, random_state)
     if genders is not None:
-        check_genders(genders, speakers)
+        probed = np.concatenate([part for part, _ in parts])
+        check_genders(genders[probed], speakers[probed])
     labels = speakers if genders is None else genders
     classifier = seeded(PROBES.get(probe, probe), random_state)
     model = make_pipeline(StandardScaler(), classifier)
@@ -427,6 +417,24 @@ def leakage_of_parts(
     return SpeakerLeakage.from_predictions(
         speakers[rows], predicted, within=within, **settings
     )
+
+
+def check_probe(probe, y, genders, within_emotion, random_state):
+    """Raise a ValueError unless these settings of a leakage go together."""
+    if within_emotion and (y is None or genders is not None):
+        raise ValueError(
+            "`within_emotion=True` recognises speakers within each emotion: it needs "
+            "`y`, and goes without `genders`."
+        )
+    if isinstance(probe, str | type):
+        is_known = probe in PROBES
+    else:
+        is_known = hasattr(probe, "predict") and not is_regressor(probe)
+    if not is_known:
+        raise ValueError(
+            f"`probe` is {probe!r}; it must be one of {sorted(PROBES)} or a classifier."
+        )
+    check_parameter(random_state, "random_state", SEED, None)
 
 
 def check_genders(genders, speakers):

@@ -15,6 +15,7 @@ from .._validation._arrays import (
     check_columns_alike,
     check_labels,
     check_numbers,
+    check_predicted,
     columns_of,
     count_rows,
     encode,
@@ -106,12 +107,7 @@ def rating_sums(y_true, y_pred, speakers, name="y_pred"):
             "a prediction for each rating, and for each seed along a last axis."
         )
     y_true = y_true.reshape(n_rows, -1, 1)
-    y_pred = check_numbers(seeds.reshape(n_rows, -1), name, n_rows, **limits)
-    if np.isnan(y_pred).any():
-        raise ValueError(
-            f"`{name}` has {np.isnan(y_pred).sum()} missing ratings of {y_pred.size}; "
-            "pass a prediction for each rating."
-        )
+    y_pred = check_predicted(seeds.reshape(n_rows, -1), name, n_rows, **limits)
     y_pred = y_pred.reshape(*y_true.shape[:2], -1)  # (n_samples, n_targets, n_seeds)
     known = ~np.isnan(y_true)
     if known.sum(axis=0).max() < 2:

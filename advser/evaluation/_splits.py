@@ -92,7 +92,7 @@ def equal_grids(search, n_candidates, estimators):
     smallest = min(sizes, key=sizes.get, default=None)
     if n_candidates is None:
         n_candidates = sizes.get(smallest)
-    elif search and not 1 <= n_candidates <= sizes[smallest]:
+    elif search and n_candidates > sizes[smallest]:
         raise ValueError(
             f"`n_candidates` is {n_candidates} and the grid of {smallest!r} has "
             f"{sizes[smallest]} settings; every search must try as many. Pass a number "

@@ -340,11 +340,13 @@ def holm(p_values: npt.ArrayLike) -> np.ndarray:
     """
     n = count_rows(p_values, "p_values")
     p_values = check_numbers(p_values, "p_values", n, largest=1, rows_of="comparisons")
-    if p_values.ndim > 1 or (p_values < 0).any():
+    if p_values.ndim > 1 or not (p_values >= 0).all():
         raise ValueError(
-            "`p_values` must be one-dimensional and not negative; got shape "
-            f"{p_values.shape} and values from {p_values.min()}."
+            "`p_values` must be one-dimensional, and neither negative nor missing; got "
+            f"shape {p_values.shape} and values from {p_values.min()}."
         )
+    if not n:
+        return p_values  # statsmodels below 0.15 divides by their number
     from statsmodels.stats.multitest import multipletests  # slow to import
 
     return multipletests(p_values, method="holm")[1]
