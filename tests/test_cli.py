@@ -141,10 +141,15 @@ def test_benchmark_never_writes_into_a_folder_with_something_in_it(tmp_path, cap
         (["nowhere", "--corpus", "emodb"], "'nowhere', which is no folder"),
         (["corpus", "--corpus", "fau-aibo"], "invalid choice: 'fau-aibo'"),
         (["none.parquet"], "none.parquet"),
-        (["--emotions", "joy", "anger"], "`emotions` has ['joy'], which EmoDB has not"),
+        (
+            ["--emotions", "joy", "anger"],
+            "`--emotions` has ['joy'], which EmoDB has not",
+        ),
+        (["--feature-set", "ComParE_2016"], "--feature-set describe a SOURCE"),
         (["--methods", "rf"], "invalid choice: 'rf'"),
         (["--seeds", "0"], "0 is not positive"),
-        (["--seeds", "many"], "invalid"),
+        (["--seeds", "many"], "'many' is no whole number"),
+        (["--folds", "x"], "'x' is no whole number"),
     ],
 )
 def test_wrong_options_end_with_2_and_a_reason(

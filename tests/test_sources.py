@@ -134,6 +134,12 @@ def test_features_that_were_extracted_are_the_same_recordings(corpus, load, tmp_
     assert recordings.name == expected.name == folder.name
 
 
+def test_folder_of_recordings_goes_with_no_table_of_features(corpus, tmp_path):
+    extract_features(corpora.read_filenames(corpus[0]), tmp_path / "f.parquet")
+    with pytest.raises(ValueError, match=r"`--wavs` .* has their features; leave it"):
+        load_recordings(tmp_path / "f.parquet", wavs=corpus[0])
+
+
 def test_features_without_labels_raise(corpus, tmp_path):
     extract_features(corpora.read_filenames(corpus[0]), tmp_path / "f.parquet")
     with pytest.raises(ValueError, match=r"f\.parquet has no emotion"):
@@ -145,7 +151,7 @@ def test_emotions_that_are_not_wanted_are_left_out():
     assert len(recordings.X) == 189
     assert recordings.n_others == 150
     assert set(recordings.y) == {"anger", "sadness"}
-    with pytest.raises(ValueError, match=r"`emotions` has \['joy'\], which EmoDB has"):
+    with pytest.raises(ValueError, match=r"`--emotions` has \['joy'\], which EmoDB"):
         load_recordings(emotions=["joy", "anger"])
 
 
@@ -171,7 +177,7 @@ def test_sources_are_read_as_what_they_are(tmp_path):
         "FNWTLEA"
     )
     assert read_source(tmp_path / "emodb")["label"].isna().all()
-    with pytest.raises(ValueError, match="`wavs` is the folder of the files"):
+    with pytest.raises(ValueError, match="`--wavs` is the folder of the files"):
         read_source(tmp_path / "emodb", wavs=tmp_path)
 
 

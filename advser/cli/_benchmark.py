@@ -103,8 +103,10 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
         parser.error("--leave-out session goes with --target: pass it as well")
     if by_session and options.folds:
         parser.error("--folds are of speakers: leave out --leave-out session")
-    if source is None and (is_rated or options.features):
-        parser.error("--target and --features describe a SOURCE: pass it as well")
+    if source is None and (is_rated or options.features or options.feature_set):
+        parser.error(
+            "--target, --features and --feature-set describe a SOURCE: pass it"
+        )
     methods = check_labels_of(options, options.methods or [])
     folder = options.out
     is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))

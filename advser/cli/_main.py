@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         kept = "; what was finished is kept" if is_kept else ""
         print(f"interrupted{kept}", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # who reads standard output has read enough
+    except BrokenPipeError:  # the reader of standard output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     finally:

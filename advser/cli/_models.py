@@ -74,8 +74,8 @@ def fit_model(
     if "device" in model[-1].get_params():
         model[-1].set_params(device=device)
     if searches and method in GRIDS:
-        task = RatingTask(list(recordings.y)) if is_rated else EmotionTask(set(y))
-        to_search = seeded(model, 0)
+        scorer = (RatingTask if is_rated else EmotionTask).scorer
+        to_search = clone(model)
         if adapts:
             to_search[0].set_params(unknown="population")
         prefix = f"{model.steps[-1][0]}__"
@@ -84,7 +84,7 @@ def fit_model(
         ((name, values),) = GRIDS[method].items()
         candidates = [{prefix + name: value} for value in values]
         folds = GroupKFold(min(5, n_speakers))
-        search = search_of(to_search, candidates, folds, task.scorer)
+        search = search_of(to_search, candidates, folds, scorer)
         call(search.set_params(refit=False), "fit", X, y, speakers=speakers)
         model.set_params(**search.best_params_)
     return call(model, "fit", X, y, speakers=speakers)

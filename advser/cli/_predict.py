@@ -22,9 +22,14 @@ from ..audio._extractor import Extractor
 from ..corpora import read_filenames
 from ..corpora._table import NOBODY
 from ..persistence import load
-from ..speakers._knowledge import adapts, scalers
+from ..speakers._knowledge import scalers
 from ._parser import Parser, counted
-from ._sources import add_jobs_option, print_failures, usage_errors
+from ._sources import (
+    add_jobs_option,
+    check_wavs_used,
+    print_failures,
+    usage_errors,
+)
 from ._tables import (
     files_of,
     is_table,
@@ -91,10 +96,12 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
             if isinstance(extractor, EGeMAPS):
                 extractor.set_params(n_jobs=options.n_jobs)
         table["speakers"] = speakers_of(model, table, options.speakers)
-        if options.speakers is None and adapts(model):
+        if options.speakers is None and any(
+            scaler.unknown != "population" for scaler in scalers(model).values()
+        ):
             print(
-                "the model adapts to speakers, and without --speakers it scales each "
-                "row as that of the average speaker",
+                "without --speakers the model scales each row as that of the average "
+                "speaker",
                 file=sys.stderr,
             )
         if is_classifier(model) and not hasattr(model, "predict_proba"):
@@ -182,6 +189,7 @@ def read_inputs(
         return None, list_files(inputs)
     source = inputs[0]
     if extractor is None or has_features(source):
+        check_wavs_used(wavs, source, has_features=True)
         X, table = read_known_features(source, extractor, model)
     else:
         rows = open_columns(source)
@@ -264,8 +272,9 @@ def speakers_of(
     is_nobody = texts.eq("") | texts.str.lower().isin(NOBODY)
     known = (names.notna() & ~is_nobody).to_numpy()
     speakers[known] = texts[known]
+    # A training speaker may be the number 3, which is not the text "3".
     trained = {name for scaler in found for name in scaler.speakers_}
-    if both := sorted(trained & set(speakers[known])):  # 3 is not "3"
+    if both := sorted(trained & set(speakers[known])):
         print(
             f"{counted(len(both), 'speaker')} with the name of a training speaker, such"
             f" as {both[0]}: both count as one; rename who is another",

@@ -19,7 +19,7 @@ from ..evaluation import Comparison, compare
 from ..evaluation._comparison import MIN_UTTERANCES
 from ..evaluation._probes import MIN_ROWS
 from ..evaluation._splits import speaker_disjoint_folds
-from ..evaluation._store import installed, write_json
+from ..evaluation._store import PACKAGES, installed, write_json
 from ..plots import ComparisonDisplay, EmbeddingDisplay, LeakageDisplay, RatingDisplay
 from ..plots._base import (
     HEADINGS,
@@ -39,10 +39,7 @@ from ._methods import (
 )
 from ._sources import Recordings
 
-PACKAGES = [
-    *("advser", "audresample", "joblib", "matplotlib", "numpy", "opensmile", "pandas"),
-    *("scikit-learn", "scipy", "skorch", "soundfile", "torch"),
-]
+TOOLS = ("audresample", "matplotlib", "opensmile", "soundfile")  # beside `compare`'s
 SCORES = {
     "uar": {"uar": "UAR", "weighted_accuracy": "WA"},
     "ccc": {"ccc": "CCC", "pearson": "r", "mae": "MAE"},
@@ -182,7 +179,7 @@ def benchmark(
         "n_jobs": n_jobs,
         "platform": platform.platform(),
         "python": platform.python_version(),
-        "versions": {name: installed(name) for name in PACKAGES},
+        "versions": {name: installed(name) for name in [*PACKAGES, *TOOLS]},
         "seconds": None,
     }
     if not (folder / "settings.json").exists():  # it may be that of another benchmark
@@ -299,7 +296,7 @@ def format_table(comparison: Comparison) -> str:
             ]
         )
     if probes:
-        chance = [f"{summary['chance'].iloc[0]:.2f}"] * len(probes)
+        chance = [f"{summary['chance'].max():.2f}"] * len(probes)
         rows.append(["chance", *[""] * (len(scores) + 3), *chance, ""])
     widths = [max(map(len, column)) for column in zip(header, *rows)]
     lines = [header, ["-" * width for width in widths], *rows]
@@ -382,12 +379,15 @@ def save_figures(comparison: Comparison, recordings: Recordings, folder: Path) -
 
 
 def predictions_of(comparison, method):
-    """Return the predictions of a method by estimator, of one order if it adapts."""
+    """Return the predictions of a method by estimator, of one order if it adapts.
+
+    Those of seeds with an unfinished fold are left out.
+    """
     shown = {"inductive", "adaptive, random", "transductive"}
     kinds = comparison.kinds()
     return {
         name: predictions
-        for name, predictions in comparison.predictions.groupby("estimator", sort=False)
+        for name, predictions in comparison._finished.groupby("estimator", sort=False)
         if method_of(name) == METHODS[method] and kinds[name] in shown
     }
 
@@ -427,10 +427,10 @@ def draw_embeddings(recordings, method=None):
     """Return a figure of held-out utterances: their features, and by a network."""
     X, y, speakers = recordings.X, recordings.y, recordings.speakers
     rows = np.flatnonzero(np.isin(speakers, speakers_to_probe(speakers)))
-    halves = train_test_split(
+    _, test = train_test_split(
         rows, stratify=speakers[rows], test_size=0.5, random_state=0
     )
-    test = np.sort(halves[1])
+    test = np.sort(test)
     train = np.setdiff1d(np.arange(len(X)), test)
     estimators = {"scaled features": StandardScaler()}
     if method is not None:

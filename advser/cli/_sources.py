@@ -83,7 +83,8 @@ class Recordings:
         Speaker of each row.
 
     failures : DataFrame
-        Files left out since they cannot be used: `file`, `error` and `reason`.
+        Files left out since they cannot be used: `file`, `start`, `end`, `error` and
+        `reason`.
 
     n_others : int
         Number of recordings left out for their labels: an unknown speaker or label, or
@@ -108,7 +109,10 @@ class Recordings:
 
 def positive(text: str, least: int = 1) -> int:
     """Return an int that is positive; otherwise argparse reports the error."""
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
     if number < least:
         wrong = "is not positive" if least == 1 else f"is less than {least}"
         raise argparse.ArgumentTypeError(f"{number} {wrong}")
@@ -157,7 +161,7 @@ def add_label_options(parser: Parser) -> None:
     add("--emotions", nargs="+", metavar="EMOTION", help=emotions)
     add(
         "--target",
-        type=lambda text: text.split(","),
+        type=lambda text: list(dict.fromkeys(text.split(","))),
         metavar="COLUMN[,COLUMN...]",
         help="predict these ratings, such as arousal,valence,dominance",
     )
@@ -225,11 +229,20 @@ def read_source(
         return corpora.read_table(source, wavs)
     if wavs is not None:
         raise ValueError(
-            f"`wavs` is the folder of the files of a table, and {source} is no table; "
+            f"`--wavs` is the folder of the files of a table, and {source} is none; "
             "leave it out."
         )
     read = READERS[corpus] if isinstance(corpus, str) else corpus
     return (read or corpora.read_filenames)(source)
+
+
+def check_wavs_used(wavs, source, *, has_features):
+    """Raise a ValueError if there is a folder of recordings beside their features."""
+    if wavs is not None and has_features:
+        raise ValueError(
+            f"`--wavs` is the folder of recordings, and {source} has their features; "
+            "leave it out."
+        )
 
 
 def recordings_of(
@@ -273,7 +286,10 @@ def load_recordings(
         Table of features, or what :func:`read_source` reads, of which the features are
         extracted; the bundled EmoDB if None.
 
-    corpus, wavs : str or path-like, default=None
+    corpus : str or callable, default=None
+        See :func:`read_source`.
+
+    wavs : str or path-like, default=None
         See :func:`read_source`.
 
     emotions : list of str, default=None
@@ -351,6 +367,7 @@ def load_recordings(
         table = read_source(source, corpus=corpus, wavs=wavs)
         if corpus is None:
             raise ValueError(unlabelled(source))
+    check_wavs_used(wavs, source, has_features=X is not None)
     if feature_set not in (None, recipe["feature_set"]):
         raise ValueError(
             f"`--feature-set` is {feature_set}, and the features in {source} are "
@@ -370,7 +387,7 @@ def load_recordings(
         unknown = sorted(set(emotions) - set(table["emotion"]))
         if unknown:
             raise ValueError(
-                f"`emotions` has {unknown}, which {source} has not; it has "
+                f"`--emotions` has {unknown}, which {source} has not; it has "
                 f"{sorted(table['emotion'].dropna().unique())}."
             )
         wanted &= table["emotion"].isin(emotions)

@@ -43,8 +43,8 @@ def open_columns(path: str | os.PathLike) -> pd.DataFrame:
         arrays, index = {str(name): rows[name] for name in rows}, rows.index
     columns: dict = {}
     for name, values in arrays.items():
-        first = values[:1].item() if len(values) and values.dtype == object else None
-        if isinstance(first, list | np.ndarray):
+        known = iter(values.dropna()) if values.dtype == object else iter(())
+        if isinstance(next(known, None), list | np.ndarray):
             try:
                 values = np.stack(values.to_numpy())
             except (TypeError, ValueError) as error:
