@@ -734,6 +734,15 @@ def test_fit_without_max_epochs_makes_40_passes_or_1200_updates(
     assert ser.n_iter_ == expected
 
 
+@pytest.mark.parametrize("adversary", [name for name in ADVERSARIES if name])
+def test_conditional_adversary_learns_if_no_known_speaker_has_an_emotion(
+    toy, adversary
+):
+    speakers = np.where(toy.y == "anger", None, toy.speakers)
+    ours = small(of(adversary, conditional=True)).fit(toy.X, toy.y, speakers)
+    assert np.isfinite(ours.history_["train_loss"]).all()
+
+
 @pytest.mark.parametrize("scale", [0.0, 0.5])
 def test_noise_and_dropout_are_behind_features_and_hidden_units(toy, scale):
     ours = small(noise=scale, dropout=scale, hidden_layer_sizes=(6, 4)).fit(*toy)

@@ -687,6 +687,11 @@ def test_samples_of_an_emotion_are_classified_as_it(toy, kind, share):
     assert pd.Series(anything).value_counts(normalize=True).min() > 0.15
 
 
+def test_the_number_of_epochs_is_a_number(toy):
+    with pytest.raises(ValueError, match="'max_epochs' parameter of AutoencoderSER"):
+        AutoencoderSER(max_epochs=None).fit(*toy)
+
+
 def test_samples_of_a_normal_prior_are_like_the_features(toy):
     ours = fitted(toy, X=100 * toy.X + 7, max_epochs=60, lr=0.005)
     X = ours.sample(500, random_state=0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.exceptions import FitFailedWarning
+from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.model_selection import GroupKFold
 
 from advser import (
@@ -55,6 +55,16 @@ def test_a_finite_loss_that_is_worse_than_any_guess_diverged_too(estimator, toy)
     estimator.set_params(max_epochs=2, random_state=0)
     with pytest.raises(ValueError, match=r"training diverged.*Lower `lr`"):
         estimator.fit(X, y, speakers=speakers)
+
+
+def test_a_warm_start_that_diverges_leaves_no_network(toy):
+    X, y, speakers = toy
+    ser = AdversarialSER(max_epochs=2, warm_start=True, random_state=0)
+    ser.fit(X, y, speakers=speakers).set_params(lr=1e200)
+    with pytest.raises(ValueError, match="training diverged"):
+        ser.fit(X, y, speakers=speakers)
+    with pytest.raises(NotFittedError):
+        ser.predict(X)
 
 
 def test_a_diverging_candidate_fails_alone(toy):

@@ -1,6 +1,7 @@
 """The state of torch, of weights and of parameters does not change a result unseen."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
@@ -82,6 +83,15 @@ def test_state_of_torch_does_not_change_a_fit(state, estimator, data):
         assert (torch.get_default_dtype(), torch.is_grad_enabled()) == inside
     assert torch.get_default_dtype() == before
     np.testing.assert_array_equal(found, expected)
+
+
+@STATES
+def test_state_of_torch_does_not_change_an_explanation(state, data):
+    X, y, speakers = data
+    ser = SiameseSER(neutral=y[0], max_epochs=2, random_state=0).fit(X, y, speakers)
+    expected = ser.explain(X[:2], n_steps=2)
+    with state():
+        pd.testing.assert_frame_equal(ser.explain(X[:2], n_steps=2), expected)
 
 
 @STATES

@@ -1,7 +1,7 @@
 """The training engine of all methods: nets, batches and stacks of networks."""
 
 from ._data import Labels, Rows, as_tensor, n_batches
-from ._jobs import Fit, fit_together, last_step, run_all, run_together
+from ._jobs import Fit, ends_at_sigterm, last_step, run_all, run_together
 from ._net import (
     Adam,
     StepwiseNet,
@@ -23,7 +23,7 @@ __all__ = [
     "ValidationScores",
     "as_tensor",
     "default_torch",
-    "fit_together",
+    "ends_at_sigterm",
     "last_step",
     "n_batches",
     "run_all",

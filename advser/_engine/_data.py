@@ -105,12 +105,12 @@ class Rows:
         """Yield the batches of an epoch, each of exactly `batch_size` rows."""
         order = batch_order(len(self), self.n_labeled, batch_size, generator)
         order = order.to(self.x.device)
-        names = list(self.y.by_name())
-        columns = [self.x, *self.y.by_name().values()]
+        known = self.y.by_name()
+        columns = [self.x, *known.values()]
         for block in order.split(max(1, BLOCK_ROWS // batch_size) * batch_size):
             gathered = [column.index_select(0, block) for column in columns]
             for x, *y in zip(*(column.split(batch_size) for column in gathered)):
-                yield x, Labels(**dict(zip(names, y)))
+                yield x, Labels(**dict(zip(known, y)))
 
 
 def n_batches(n_rows: int, batch_size: int) -> int:

@@ -130,10 +130,13 @@ def _fit(fits):
             if is_network:
                 vars(network).pop("_defers_training", None)
         outcomes.append(process_time() - start if error is None else error)
+    if not pending:
+        return outcomes
     start = process_time()
     errors = fit_together([job for *_, job in pending])
+    seconds = (process_time() - start) / len(pending)
     for (number, network, job), error in zip(pending, errors):
-        outcomes[number] += (process_time() - start) / len(pending)
+        outcomes[number] += seconds
         try:
             if error is not None:
                 raise error

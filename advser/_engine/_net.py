@@ -343,7 +343,7 @@ def _training_mode(module, n, generator):
     However the epoch ends, the module predicts without noise afterwards.
     """
     layers = [layer for layer in module.modules() if isinstance(layer, Noise)]
-    at_rest = [layer.noise for layer in layers]
+    initial = [layer.noise for layer in layers]
     drawn = _draw_noise(layers, n, generator)
 
     def next_noise():
@@ -356,7 +356,7 @@ def _training_mode(module, n, generator):
         yield next_noise
     finally:
         module.eval()
-        for layer, noise in zip(layers, at_rest):
+        for layer, noise in zip(layers, initial):
             layer.noise = noise
 
 

@@ -90,7 +90,7 @@ def stacking_key(job: Job) -> Hashable | None:
         for callback in net.callbacks
     )
     can_stack = all(getattr(part, "stackable", True) for part in module.modules())
-    if net.warm_start or not known or not can_stack:
+    if not known or not can_stack:
         return None
     try:
         built = structure(module)
@@ -125,7 +125,6 @@ def fit_stacked(jobs: list[Job]) -> None:
         stack.let_go([i for i, ends in enumerate(zip(ended, last)) if any(ends)])
         if not stack.jobs:
             break
-    stack.let_go(range(len(stack.jobs)))
     for job in jobs:
         job.net.module_.eval()
         job.net.notify("on_train_end", X=None, y=None)
@@ -217,12 +216,11 @@ class Stack:
             nets = stays[group["nets"]]
             for name, held in zip(group["names"], group["params"]):
                 kept = [states[group["step"], name][i] for i in nets]
-                if kept[0]:
-                    self.optimizer.state[held] = {
-                        "step": kept[0]["step"].clone(),
-                        "exp_avg": torch.stack([state["exp_avg"] for state in kept]),
-                        "exp_avg_sq": torch.stack([s["exp_avg_sq"] for s in kept]),
-                    }
+                self.optimizer.state[held] = {
+                    "step": kept[0]["step"].clone(),
+                    "exp_avg": torch.stack([state["exp_avg"] for state in kept]),
+                    "exp_avg_sq": torch.stack([state["exp_avg_sq"] for state in kept]),
+                }
 
     def _stack(self, listing):
         """Return the named tensors of all nets, each with an axis of nets in front."""
@@ -269,7 +267,7 @@ class Stack:
         for group in self.optimizer.param_groups:
             for name, held in zip(group["names"], group["params"]):
                 of_nets = states.setdefault((group["step"], name), [])
-                state = self.optimizer.state.get(held, {})
+                state = self.optimizer.state[held]
                 for i in range(len(held)):
                     of_nets.append(
                         {k: v[i] if v.dim() else v for k, v in state.items()}

@@ -41,6 +41,7 @@ def structure(module: nn.Module) -> object:
 
 
 def _of_module(module):
+    # The dicts of torch: what its methods list leaves out entries that are None.
     attributes = {k: v for k, v in vars(module).items() if k not in IGNORED}
     tensors = {**attributes.pop("_parameters"), **attributes.pop("_buffers")}
     modules = attributes.pop("_modules")

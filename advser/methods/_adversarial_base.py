@@ -10,7 +10,7 @@ from torch import nn
 
 from .. import objectives
 from .._engine import default_torch
-from .._validation._parameters import NOT_NEGATIVE, StrOptions
+from .._validation._parameters import COUNT, NOT_NEGATIVE, StrOptions
 from ..exceptions import NoSpeakersWarning
 from ..nn import GaussianDropout, linear
 from ..objectives import EmpiricalRisk, Objective
@@ -35,6 +35,7 @@ class WithObjective(BaseSER):
 
     _parameter_constraints: dict = {
         "adversary": [StrOptions(set(OBJECTIVES)), Objective, None],
+        "max_epochs": [COUNT, None],
         "noise": [NOT_NEGATIVE],
     }
 
@@ -182,4 +183,5 @@ def _support(labels, n_conditions, n_speakers):
     known = (condition >= 0) & (labels.speaker >= 0)
     support = torch.zeros(n_conditions, n_speakers)
     support[condition[known], labels.speaker[known]] = 1
+    support[support.sum(1) == 0] = 1  # no known speaker has it: it excludes none
     return support

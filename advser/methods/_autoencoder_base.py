@@ -121,7 +121,7 @@ class WithAutoencoder(BaseSER):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, embedding_dim)
+        X : array-like of shape (n_samples, n_features_out)
             Codes, as `transform` returns them.
 
         Returns

@@ -299,7 +299,7 @@ class AutoencoderNetwork(Network):
         return torch.cat([z, emotion_logits.softmax(1)], 1)
 
     def decode(self, code: Tensor) -> Tensor:
-        """Return features in their own units: (n, embedding_dim) to (n, n_features)."""
+        """Return features in their own units: (n, n_codes) to (n, n_features)."""
         return self.inputs[0].inverse(self.decoder(code))
 
     def reconstruction_error(self, x: Tensor) -> Tensor:
@@ -308,7 +308,7 @@ class AutoencoderNetwork(Network):
 
     def speaker_logits(self, x: Tensor) -> Tensor:
         """Return the speaker logits: (n, n_features) to (n, n_speakers)."""
-        return self.speaker_head(self.encode(x)[0], None, None)
+        return self.speaker_head(self.encode(x)[0])
 
     def gender_logits(self, x: Tensor) -> Tensor:
         """Return the gender logits: (n, n_features) to (n, n_genders)."""
@@ -396,7 +396,7 @@ class AutoencoderNetwork(Network):
         terms = {"emotion": self.task.loss(output, y)}
         if self.speaker_head is not None:
             h = reverse_gradient(z, -self.speaker_weight)
-            logits = self.speaker_head(h, None, None)
+            logits = self.speaker_head(h)
             terms["speaker"] = classification_loss(logits, y.speaker, y.speaker_weight)
         if self.gender_head is not None:
             logits = self.gender_head(reverse_gradient(z, -self.gender_weight))

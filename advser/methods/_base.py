@@ -80,7 +80,7 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
         "dropout": [Number(Real, 0, 1)],
         "alpha": [WEIGHT],
         "lr": [POSITIVE],
-        "max_epochs": [COUNT, None],
+        "max_epochs": [COUNT],
         "batch_size": [COUNT],
         "early_stopping": ["boolean"],
         "validation_fraction": [Number(Real, 0, 1, closed="neither")],
@@ -147,7 +147,7 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
 
         Returns
         -------
-        embedding : ndarray of shape (n_samples, embedding_dim)
+        embedding : ndarray of shape (n_samples, n_features_out)
         """
         return self._apply(self._representation, X)
 
@@ -184,7 +184,7 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
                 if activation is not None:
                     output = activation(output, 1)
                 output = output.cpu()
-                # The sum is faster for one row, but that of finite numbers may overflow.
+                # The sum is faster for one row, but may overflow for finite numbers.
                 if not (math.isfinite(output.sum()) or output.isfinite().all()):
                     raise ValueError(
                         "The network returns numbers that are not finite for rows of "
@@ -277,7 +277,7 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
             )
             if is_regressor(self) or len(lost) == len(self.classes_) - 1:
                 raise ValueError(message)
-            warn(message, CorpusWarning, stacklevel=4)
+            warn(message, CorpusWarning, stacklevel=3)
         self._n_labeled = len(labeled)  # rows behind these may have pseudo-labels
         utterances, name = labeled, "X"
         if unlabeled is not None:
@@ -316,6 +316,7 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
         is_lost = is_classifier(self) and not self._stops_early
         is_lost = is_lost and last.get("train_emotion_loss", 0) > MAX_LOSS
         if is_lost or not (np.isfinite(loss) and all(are_finite)):
+            self.__dict__.pop("net_", None)  # of a warm start, whose weights are lost
             raise ValueError(
                 f"The training diverged: after {len(job.net.history)} epochs, the loss "
                 f"is {loss}, or a weight is not finite. Lower `lr`, now {self.lr}, "

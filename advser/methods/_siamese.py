@@ -17,7 +17,13 @@ from torch import nn
 
 from .._engine import default_torch
 from .._threads import limited_threads
-from .._validation._parameters import COUNT, LABEL, WEIGHT, StrOptions, check_parameter
+from .._validation._parameters import (
+    COUNT,
+    INTEGER,
+    WEIGHT,
+    StrOptions,
+    check_parameter,
+)
 from ..exceptions import NoNeutralWarning, NoSpeakersWarning
 from ..nn import linear
 from ..objectives import SpeakerHead
@@ -204,7 +210,7 @@ class SiameseSER(BaseSERClassifier):
 
     _parameter_constraints: dict = {
         **BaseSERClassifier._parameter_constraints,
-        "neutral": [str, LABEL, list, tuple, np.ndarray],
+        "neutral": [str, INTEGER, list, tuple, np.ndarray],
         "neutral_reference": [StrOptions({"mean", "random"})],
         "calibration": [StrOptions(set(CALIBRATIONS))],
         "orthogonality": [StrOptions(set(ORTHOGONALITIES))],
@@ -376,7 +382,8 @@ class SiameseSER(BaseSERClassifier):
         """
         check_parameter(n_steps, "n_steps", COUNT)
         rows = self._check_rows(X)
-        with limited_threads(min(len(rows), CHUNK) * self.net_.n_parameters):
+        n = min(len(rows), CHUNK) * self.net_.n_parameters
+        with default_torch(), limited_threads(n):
             chunks = [
                 code_attributions(self.net_.module_, part, n_steps)
                 for part in torch.tensor(rows, device=self.net_.device).split(CHUNK)

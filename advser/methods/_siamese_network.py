@@ -239,7 +239,7 @@ class SiameseNetwork(Network):
         losses = reconstruction_loss(self.decoder(torch.cat([i, r], 1)), h.detach())
         terms["reconstruction"] = weighted_mean(losses, y.row_weight)
         if self.speaker_head is not None:
-            logits = self.speaker_head(i, None, None)
+            logits = self.speaker_head(i)
             terms["speaker"] = classification_loss(logits, y.speaker, y.speaker_weight)
         return {
             name: getattr(self, f"{name}_weight") * term for name, term in terms.items()

@@ -65,7 +65,7 @@ class Emotions(nn.Module):
         counts = y.emotion.bincount(weight)
         hits = y.emotion.bincount(weight * is_hit)
         occurs = counts > 0
-        loss = (weight * F.cross_entropy(logits, y.emotion, reduction="none")).sum()
+        loss = (weight * cross_entropy(logits, y.emotion)).sum()
         return {
             "valid_loss": (loss / weight.sum()).item(),
             "valid_uar": (hits[occurs] / counts[occurs]).mean().item(),

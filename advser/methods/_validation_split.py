@@ -59,17 +59,16 @@ def validation_split(
     best: Any = None
     fewest = np.inf
     try:
-        drawn = list(splits.split(known, utterances.targets[known], groups))
+        for train, valid in splits.split(known, utterances.targets[known], groups):
+            rows = np.sort(np.concatenate([known[train], unknown]))
+            n_lost = len(untrained(utterances.take(rows)))
+            if n_lost < fewest:
+                best, fewest = (rows, known[valid]), n_lost
+            if n_lost == lost:
+                break
     except ValueError as error:
         raise ValueError(
             f"`early_stopping=True` and `validation_fraction={settings['test_size']}` "
             f"leave no training or no validation rows: {error}"
         ) from error
-    for train, valid in drawn:
-        rows = np.sort(np.concatenate([known[train], unknown]))
-        n_lost = len(untrained(utterances.take(rows)))
-        if n_lost < fewest:
-            best, fewest = (rows, known[valid]), n_lost
-        if n_lost == lost:
-            break
     return best

@@ -75,18 +75,20 @@ class SpeakerHead(nn.Module):
         """
         return self.support[condition] if self.conditional else self.support
 
-    def forward(self, h: Tensor, q: Tensor | None, condition: Tensor | None) -> Tensor:
+    def forward(
+        self, h: Tensor, q: Tensor | None = None, condition: Tensor | None = None
+    ) -> Tensor:
         """Return the speaker logits: (n, n_speakers).
 
         Parameters
         ----------
         h : Tensor of shape (n, embedding_dim)
 
-        q : Tensor of shape (n, n_conditions)
-            Probabilities of the emotions.
+        q : Tensor of shape (n, n_conditions), default=None
+            Probabilities of the emotions, for a conditional head.
 
-        condition : Tensor of shape (n,)
-            Codes of the emotions, -1 where unknown.
+        condition : Tensor of shape (n,), default=None
+            Codes of the emotions, -1 where unknown, for a conditional head.
         """
         if q is None or not self.conditional:
             return self.layers(h)
