@@ -141,7 +141,7 @@ def save(
             f"`model` is a {type(model).__name__}; it must be an estimator, a pipeline "
             "or a Session."
         )
-    search = getattr(model, "model", model)  # a session has a model
+    search = model.model if isinstance(model, Session) else model
     if hasattr(search, "best_estimator_"):
         raise ValueError(
             f"`model` is or has a {type(search).__name__}; use its `best_estimator_`."
@@ -200,7 +200,7 @@ def replace_file(path: str | os.PathLike, data: bytes) -> None:
 
 def describe(model: BaseEstimator | Session) -> dict[str, Any]:
     """Return what a file records of a model besides the model itself."""
-    model = getattr(model, "model", model)
+    model = model.model if isinstance(model, Session) else model
     parts = list(parts_of(model))
     extractors = [part for part in parts if isinstance(part, Extractor)]
     origins = (getattr(part, "feature_origin_", None) for part in parts)
@@ -447,6 +447,7 @@ def _reduce(part):
                 del vars(part)[name]
     if isinstance(part, BaseEstimator) and getattr(part, "memory", None) is not None:
         part.memory = None  # a folder of this machine
+    # scikit-learn has no public way to read all requests, and no form for files.
     requests = getattr(part, "_metadata_request", None)
     if isinstance(requests, MetadataRequest):  # which has the estimator again
         part._metadata_request = {

@@ -114,7 +114,6 @@ def report(
     candidates = summary["candidates"][summary["candidates"] > 0]
     n_searched = (candidates > 1).sum()
     targets = settings["data"].get("targets", [])
-    of_targets = {name: comparison.of_target(name) for name in targets}
     page = read_template().render(
         measure=measure,
         settings=settings,
@@ -129,9 +128,12 @@ def report(
         ),
         scores=score_table(summary, measure, confidence_level, with_fits=True),
         targets={
-            name: score_table(one.summary(confidence_level), measure, confidence_level)
-            for name, one in of_targets.items()
-            if len(targets) > 1
+            name: score_table(
+                comparison.of_target(name).summary(confidence_level),
+                measure,
+                confidence_level,
+            )
+            for name in (targets if len(targets) > 1 else ())
         },
         n_pairs=len(pairs),
         n_significant=(pairs["p_holm"] < 0.05).sum(),
@@ -321,7 +323,7 @@ def draw_predictions(comparison, finished, targets):
     There is a row of confusion matrices, or a row of scatter plots for each target.
     """
     measure = comparison.measure
-    of_estimator = dict(iter(comparison.predictions.groupby("estimator")))
+    of_estimator = dict(iter(comparison._finished.groupby("estimator")))
     rows = []
     for target in targets or [None]:
         rows.append([])

@@ -351,6 +351,20 @@ def test_model_file_with_embeddings(own_folder, corpus, tmp_path):
         advser.load(file)
 
 
+def test_file_of_an_embedding_alone_tells_its_weights(own_folder, tmp_path):
+    file = tmp_path / "embedding.advser"
+    advser.save(AudioEmbedding(str(own_folder)), file)
+    assert isinstance(advser.load(file), AudioEmbedding)
+    write_model(own_folder, seed=1)
+    with pytest.raises(ValueError, match="extracts other features"):
+        advser.load(file)
+
+
+def test_device_that_is_none_is_named(own_folder, signals):
+    with pytest.raises(ValueError, match=r"`device=1.5` is not available"):
+        AudioEmbedding(str(own_folder), device=1.5).transform(signals)
+
+
 def test_commands_with_embeddings(own_folder, corpus, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     corpus.to_csv("labels.csv", index=False)

@@ -47,13 +47,13 @@ def stacked_cross_validate(
 
     y : array-like of shape (n_samples,), default=None
 
-    groups, scoring, cv, verbose, params : as in scikit-learn
+    groups, scoring, cv, params : as in scikit-learn
 
     return_train_score, return_estimator, return_indices : as in scikit-learn
 
     error_score : as in scikit-learn
 
-    pre_dispatch : int or str, default="2*n_jobs"
+    verbose, pre_dispatch : as in scikit-learn
         Used only where the fits cannot be stacked.
 
     n_jobs : int or None, default=None

@@ -18,8 +18,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.utils.parallel import Parallel, delayed
 
-from .._engine import Fit, last_step, run_all
-from .._engine._jobs import ends_at_sigterm
+from .._engine import Fit, ends_at_sigterm, last_step, run_all
 from .._validation._arrays import count_rows, take_rows
 from ..exceptions import NotStackedWarning
 from ..methods._base import BaseSER
@@ -33,7 +32,10 @@ def is_stackable(estimator: BaseEstimator) -> bool:
 
 
 def bundles(items: list, max_size: int, n_processes: int) -> list[list]:
-    """Return lists of equal length, as few as `max_size` and the processes allow."""
+    """Return lists, as few as `max_size` and the processes allow, of equal length.
+
+    The last one may be shorter.
+    """
     n_rounds = max(1, -(-len(items) // (max_size * n_processes)))
     size = max(1, -(-len(items) // (n_rounds * n_processes)))
     return [items[start : start + size] for start in range(0, len(items), size)]
@@ -121,7 +123,8 @@ class Evaluation:
         try:
             scores = self.scorer(estimator, *arguments, **params)
         except Exception:
-            # Of several metrics, each has its own error; others are those of routing.
+            # A scorer of several metrics returns the error of each; it raises those of
+            # the routing.
             if self.error_score == "raise" or hasattr(self.scorer, "_scorers"):
                 raise
             return self._failed_score(traceback.format_exc())

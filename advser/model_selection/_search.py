@@ -18,7 +18,7 @@ from sklearn.model_selection import (
 from sklearn.utils import indexable
 
 from .._validation._arrays import check_labels, count_rows
-from .._validation._parameters import COUNT, LABEL, StrOptions, check_parameter
+from .._validation._parameters import COUNT, INTEGER, StrOptions, check_parameter
 from ._evaluation import MAX_STACK, Evaluation, is_stackable, warn_not_stacked
 
 
@@ -30,7 +30,7 @@ class _StackedSearch(BaseEstimator):
     scikit-learn that is installed.
     """
 
-    _max_stack_constraint: dict = {"max_stack": [COUNT], "n_jobs": [LABEL, None]}
+    _constraints: dict = {"max_stack": [COUNT], "n_jobs": [INTEGER, None]}
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike | None = None, **params) -> Self:
         """Run the search.
@@ -92,7 +92,8 @@ class _StackedSearch(BaseEstimator):
             self.refit_time_ = time.time() - start
             if hasattr(self.best_estimator_, "feature_names_in_"):
                 self.feature_names_in_ = self.best_estimator_.feature_names_in_
-        self.scorer_ = getattr(scorer, "_scorers", scorer)  # those of several metrics
+        # Of several metrics a dict, which scikit-learn's searches have as `scorer_`.
+        self.scorer_ = getattr(scorer, "_scorers", scorer)
         self.n_splits_ = len(splits)
         self.cv_results_ = results
         return self
@@ -193,7 +194,7 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
 
     _parameter_constraints: dict = {
         **GridSearchCV._parameter_constraints,
-        **_StackedSearch._max_stack_constraint,
+        **_StackedSearch._constraints,
     }
 
     def __init__(
@@ -261,7 +262,7 @@ class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
 
     _parameter_constraints: dict = {
         **RandomizedSearchCV._parameter_constraints,
-        **_StackedSearch._max_stack_constraint,
+        **_StackedSearch._constraints,
     }
 
     def __init__(

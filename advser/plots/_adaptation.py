@@ -18,7 +18,7 @@ from ._base import (
     MEASURES,
     add_grid,
     by_name,
-    check_figure,
+    new_panels,
     plain,
     require_matplotlib,
     styles,
@@ -133,14 +133,17 @@ class AdaptationDisplay:
         -------
         display : AdaptationDisplay
         """
-        settings: dict[str, Any] = {
-            "orders": orders,
-            "repeats": repeats,
-            "cv": cv,
-            "random_state": random_state,
-        }
         curves = {
-            name: adaptation_curve(one, X, y, speakers, **settings)
+            name: adaptation_curve(
+                one,
+                X,
+                y,
+                speakers,
+                orders=orders,
+                repeats=repeats,
+                cv=cv,
+                random_state=random_state,
+            )
             for name, one in by_name(estimator, "estimator").items()
         }
         return cls(curves).plot(figure)
@@ -159,19 +162,10 @@ class AdaptationDisplay:
             This display. Its `axes_` are the axes and its `figure_` is the figure.
         """
         require_matplotlib("AdaptationDisplay")
-        n_columns = min(len(self.curves), MOST_COLUMNS)
-        n_rows = -(-len(self.curves) // n_columns)
-        if figure is None:
-            from matplotlib import pyplot
-
-            size = 3.2 * n_columns + 2.2, 2.7 * n_rows + 1.6
-            figure = pyplot.figure(figsize=size, layout="constrained")
-        check_figure(figure, "figure")
-        grid = figure.subplots(n_rows, n_columns, squeeze=False, sharey=True)
-        axes = grid.ravel()
-        for ax in axes[len(self.curves) :]:
-            ax.set_visible(False)
-        self.axes_, self.figure_ = axes[: len(self.curves)], figure
+        n_panels = len(self.curves)
+        n_columns, size = min(n_panels, MOST_COLUMNS), (3.2, 2.7, 2.2, 1.6)
+        figure, self.axes_ = new_panels(figure, n_panels, n_columns, size, sharey=True)
+        self.figure_ = figure
         handles: dict = {}
         for ax, (name, curve) in zip(self.axes_, self.curves.items()):
             handles |= _draw(ax, curve)

@@ -137,6 +137,37 @@ def fit_figure(display: Display) -> "Figure":
     return figure
 
 
+def new_panels(figure, n_panels, n_columns, size, **options):
+    """Return a figure and the axes of its panels, in rows of `n_columns`.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure or SubFigure, or None
+        An empty figure; None for a new one of pyplot.
+
+    n_panels, n_columns : int
+
+    size : tuple of float
+        Of a new figure: width and height of a panel, and what is around all of them, in
+        inches, as (width, height, more width, more height).
+
+    **options
+        Those of matplotlib's ``subplots``.
+    """
+    n_rows = -(-n_panels // n_columns)
+    if figure is None:
+        from matplotlib import pyplot
+
+        width, height, more_width, more_height = size
+        size = width * n_columns + more_width, height * n_rows + more_height
+        figure = pyplot.figure(figsize=size, layout="constrained")
+    check_figure(figure, "figure")
+    axes = figure.subplots(n_rows, n_columns, squeeze=False, **options).ravel()
+    for ax in axes[n_panels:]:
+        ax.set_visible(False)
+    return figure, axes[:n_panels]
+
+
 def plain(name):
     """Return a name as a text of a figure, in which a dollar begins no formula."""
     lines = map(printable, str(name).split("\n"))

@@ -13,7 +13,7 @@ import pandas as pd
 from .._validation._parameters import check_parameter
 from ..evaluation import CrossCorpusComparison
 from ..evaluation._arguments import check_choices
-from ._base import RED, check_figure, plain, require_matplotlib
+from ._base import RED, new_panels, plain, require_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
@@ -122,17 +122,9 @@ class CrossCorpusDisplay:
         panels = self._panels(found)
         width, height = 1.0 + 1.05 * len(columns), 1.1 + 0.75 * len(rows)  # of a panel
         n_columns = min(len(panels), max(1, int(WIDEST / width)))
-        n_rows = -(-len(panels) // n_columns)
-        if figure is None:
-            from matplotlib import pyplot
-
-            size = max(NARROWEST, width * n_columns + 0.6), height * n_rows + 0.8
-            figure = pyplot.figure(figsize=size, layout="constrained")
-        check_figure(figure, "figure")
-        axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-        self.axes_ = axes[: len(panels)]
-        for ax in axes[len(panels) :]:
-            ax.set_visible(False)
+        margin = max(0.6, NARROWEST - width * n_columns)
+        size = width, height, margin, 0.8
+        figure, self.axes_ = new_panels(figure, len(panels), n_columns, size)
         row_names, column_names = (
             [plain(fill(str(name), 12)) for name in names] for names in (rows, columns)
         )

@@ -22,7 +22,6 @@ from ._base import (
     legend_above,
     mark_style,
     style_of,
-    styles,
     wrapped,
 )
 from ._scores import with_looks
@@ -72,8 +71,8 @@ class LeakageDisplay(ProbedDisplay):
     Parameters
     ----------
     results : DataFrame
-        One row per estimator and seed: `estimator`, `leakage`, the score, and `kind`,
-        `method` and `number`, which give the fill, the colour and the marker.
+        Indexed by estimator, with a row for each seed: `leakage`, the score, and
+        `kind`, `method` and `number`, which give the fill, the colour and the marker.
 
     chance : float
         Leakage of an embedding without any information on the speaker.
@@ -262,14 +261,14 @@ class WeightDisplay(ProbedDisplay):
         from matplotlib.patheffects import withStroke
 
         handles, lines = [], self.results.groupby("objective", sort=False)
-        for (objective, line), style in zip(lines, styles(lines.groups).values()):
+        for number, (objective, line) in enumerate(lines):
             line = line.sort_values("weight")
             handle = ax.errorbar(
                 line["leakage"].to_numpy(),
                 line["score"].to_numpy(),
                 xerr=line["leakage_std"].fillna(0),
                 yerr=line["score_std"].fillna(0),
-                **style,
+                **style_of(number),
                 label=wrapped(objective),
                 markersize=7,
                 elinewidth=0.6,

@@ -38,8 +38,8 @@ class ComparisonDisplay(Display):
     Parameters
     ----------
     results : DataFrame
-        One row per estimator and seed: `estimator`, the score, and `kind`, `label` and
-        `number`, which give the row, the colour and the marker.
+        Indexed by estimator, with a row for each seed: the score, and `kind`, `label`
+        and `number`, which give the row, the colour and the marker.
 
     speakers : DataFrame of shape (n_speakers, n_estimators)
         Score of each test speaker.

@@ -150,8 +150,8 @@ class ConfoundingDisplay(Display):
     """Share of each emotion in the utterances of each speaker.
 
     Each column is a speaker. The speakers are sorted by their most frequent emotion: if
-    speakers and emotions are confounded, you see stairs, and otherwise rows of one
-    colour. Use :meth:`from_labels` to make one.
+    speakers and emotions are confounded, the dark cells of each emotion are next to
+    each other; otherwise each row has one colour. Use :meth:`from_labels` to make one.
 
     Parameters
     ----------
