@@ -163,7 +163,7 @@ CASES = [
     ),
     Refused(
         PARAMETERS,
-        "Callbacks that are none of skorch",
+        "Callbacks that are not those of skorch",
         lambda data: fit(data, small(callbacks=[print])),
         ValueError,
         "`callbacks` must hold callbacks of skorch; got",
@@ -203,7 +203,7 @@ CASES = [
     ),
     Refused(
         PARAMETERS,
-        "Something else than True or False",
+        "Something other than True or False",
         lambda data: load_emodb(as_frame="yes"),
         ValueError,
         "`as_frame` must be an instance of 'bool' or an instance of 'numpy.bool'; got "
@@ -246,7 +246,7 @@ CASES = [
     ),
     Refused(
         PARAMETERS,
-        "Two targets of one name",
+        "Two targets with the same name",
         lambda data: metrics.rating_scorers(["arousal", "arousal"]),
         ValueError,
         "`targets` is ['arousal', 'arousal']; each must have another name.",
@@ -383,7 +383,7 @@ CASES = [
     ),
     Refused(
         LABELS,
-        "Whole floats that are too large to be told apart",
+        "Whole floats that are too large to be distinguished",
         lambda data: fit(data, speakers=2.0**60 + np.arange(24)),
         ValueError,
         "Unknown label type: `speakers` holds",
@@ -786,14 +786,14 @@ CASES = [
     ),
     Refused(
         FIGURES,
-        "Something else than axes",
+        "Something other than axes",
         lambda data: plots.RatingDisplay.from_predictions([1, 2], [1, 3], ax=5),
         ValueError,
         "`ax` must be an instance of 'matplotlib.axes._axes.Axes'; got 5.",
     ),
     Refused(
         FIGURES,
-        "Something else than a comparison",
+        "Something other than a comparison",
         lambda data: plots.ComparisonDisplay.from_comparison(None),
         ValueError,
         "`comparison` must be an instance of",
@@ -887,7 +887,7 @@ CASES = [
     ),
     Refused(
         FIGURES,
-        "A target that there is not",
+        "A target that does not exist",
         lambda data: plots.RatingDisplay.from_estimator(
             Ridge().fit(data.X, data.X), data.X, data.X, column=4
         ),
