@@ -177,6 +177,11 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
       enrol the test rows. A scaled row then depends on the other rows of the batch,
       which a system that predicts one utterance at a time does not have.
 
+    **The time.** `balance`, and the choice of "auto", use the covariance of the
+    features: the time of `fit` grows with the cube of their number. With 1,000 rows on
+    one core, the choice takes half a second for 88 features, 5 s for 768 and half a
+    minute for 1,536. Set `balance=False` for thousands of features.
+
     **When it fails.** Statistics per speaker assume that speakers differ little in
     their mix of emotions. If each speaker has one emotion, the speaker's mean *is* the
     emotion, and the scaler removes it. In the URDU corpus 26 of 29 speakers have one
