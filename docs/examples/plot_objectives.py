@@ -2,7 +2,7 @@
 Recall and leakage by objective and weight
 ==========================================
 
-A larger weight of the objective removes more of the speaker and costs more recall. This
+A larger weight of the objective removes more of the speaker, and can cost recall. This
 example compares three objectives of :class:`~advser.AdversarialSER` for several
 weights, and shows why the loss of the adversary is not a measure of leakage.
 """
