@@ -89,7 +89,8 @@ class Clip(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the clipped rows: (n, d) to (n, d)."""
-        return x.clamp(-self.bound, self.bound)
+        # `clamp` by tensors takes three times as long.
+        return x.minimum(self.bound).maximum(-self.bound)
 
 
 class Noise(nn.Module):
