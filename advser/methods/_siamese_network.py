@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from .._engine import Network
 from ..nn import Noise, classification_loss, reconstruction_loss, weighted_mean
+from ..speakers._moments import moments
 from ._siamese_losses import CALIBRATIONS, ORTHOGONALITIES
 
 TERMS = ("emotion", "calibration", "orthogonality", "reconstruction", "speaker")
@@ -88,10 +89,9 @@ def neutral_references(utterances, speaker, rows, has_some, n_choices):
         The most rows of a speaker to draw from; 1 for their mean.
     """
     X, weight, n_speakers = utterances.X, utterances.sample_weight, len(has_some)
-    totals = np.bincount(speaker[rows], weight[rows], n_speakers)
+    codes = np.unique(speaker[rows], return_inverse=True)[1]
     means = np.zeros((n_speakers, X.shape[1]))
-    np.add.at(means, speaker[rows], weight[rows, None] * X[rows])
-    means[has_some] /= totals[has_some, None]
+    means[has_some] = moments(X[rows], codes, weight[rows]).means
     # What stands for a missing reference has no weight, but must be finite.
     means[~has_some] = average = means[has_some].mean(axis=0)
     table = np.concatenate([average[None], means])[:, None]  # (n_speakers + 1, 1, d)

@@ -7,7 +7,7 @@ import pandas as pd
 from ..exceptions import UnknownSpeakerWarning
 
 
-def warn_of_similar(names, known):
+def warn_of_similar(names, known, stacklevel):
     """Warn of an unknown name that differs from a known one in its writing alone."""
     plain = {_plain(name): name for name in known}
     for name in names:
@@ -16,7 +16,7 @@ def warn_of_similar(names, known):
                 f"The speaker {name!r} is unknown, and {plain[_plain(name)]!r} is "
                 "known; if they are one speaker, use one name.",
                 UnknownSpeakerWarning,
-                stacklevel=5,
+                stacklevel=stacklevel,
             )
 
 

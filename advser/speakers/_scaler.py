@@ -487,7 +487,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X = self._check_rows(X)
         codes, names = encode(check_labels(speakers, "speakers", len(X)))
         X, is_neutral = move_neutral(X, neutral, self.neutral_offset_, self.neutral)
-        position, known = self._look_up(names)
+        position, known = self._look_up(names, stacklevel=4)
         pooled = pool(known, self._moments(X, codes, known, ~is_neutral))
         is_new = position < 0
         n_new = is_new.sum()
@@ -520,7 +520,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         )
         self.counts_ = counts[:, 0]
 
-    def _look_up(self, names):
+    def _look_up(self, names, stacklevel=5):
         """Return positions in `speakers_`, -1 for an unknown name, and the statistics.
 
         Those of an unknown name are 0, with a count of 0.
@@ -528,7 +528,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         known = pd.Index(self.speakers_, dtype=object)
         names = pd.Index(names, dtype=object)
         position = known.get_indexer(names)
-        warn_of_similar(names[position < 0], known)
+        warn_of_similar(names[position < 0], known, stacklevel)
         # Position -1 is the row of zeros.
         padded = (np.pad(part, ((0, 1), (0, 0))) for part in self._known)
         return position, Moments(*(part[position] for part in padded))
