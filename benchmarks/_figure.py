@@ -2,7 +2,6 @@
 
 from matplotlib import style
 
-MARKERS = "os^Dv"
 SETTINGS = {
     "axes.axisbelow": True,
     "axes.grid": True,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _figure import MARKERS, look
+from _figure import look
 from _report import environment, write
 from adaptation import read
 from matplotlib.figure import Figure
@@ -42,6 +42,15 @@ NETWORKS = {
     "gradient reversal": AdversarialSER("grl"),
     "autoencoder": AutoencoderSER(),
     "siamese network": SiameseSER(),
+}
+# Colours and markers are those of `advser benchmark`.
+LOOKS = {
+    "adversary in closed form": {"color": "C0", "marker": "o"},
+    "gradient reversal": {"color": "C1", "marker": "s"},
+    "maximum entropy": {"color": "C2", "marker": "^"},
+    "no adversary": {"color": "C7", "marker": "^"},
+    "autoencoder": {"color": "C8", "marker": "D"},
+    "siamese network": {"color": "C3", "marker": "v"},
 }
 
 
@@ -83,8 +92,7 @@ def draw(scores, path):
                     rows["difference"] - rows["low"],
                     rows["high"] - rows["difference"],
                 ],
-                color=f"C{number}",
-                marker=MARKERS[number % len(MARKERS)],
+                **LOOKS[network],
                 markersize=5,
                 elinewidth=1.5,
                 linestyle="none",
