@@ -93,7 +93,7 @@ plt.show()
 # Emotions of unseen speakers
 # ---------------------------
 #
-# Each speaker in turn is left out of the training and then recognised:
+# Each speaker in turn is left out of the training, and the emotions are predicted:
 
 predicted = cross_val_predict(
     AdversarialSER(random_state=0),
