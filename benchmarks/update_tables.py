@@ -857,8 +857,8 @@ def label_efficiency_rst():
         for row in report["corpora"]
     )
     note = (
-        f"Unweighted average recall on unseen speakers, {report['settings']['folds']} "
-        f"folds; draws of labels and initial weights: {report['settings']['seeds']}. "
+        "Unweighted average recall on unseen speakers, "
+        f"{report['settings']['folds'].replace(',', '')} folds; draws of labels and initial weights: {report['settings']['seeds']}. "
         "Half the width of the 95 % interval over speakers is, on average: "
         f"{widths}. Labelled training utterances at 10 % (and speakers of the corpus): "
         f"{sizes}."
