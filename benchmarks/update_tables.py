@@ -856,9 +856,10 @@ def label_efficiency_rst():
         f"{names[row['corpus']]} {row['n_labeled']['0.1']:.0f} ({row['n_speakers']})"
         for row in report["corpora"]
     )
+    folds = report["settings"]["folds"].replace(",", "")
     note = (
-        "Unweighted average recall on unseen speakers, "
-        f"{report['settings']['folds'].replace(',', '')} folds; draws of labels and initial weights: {report['settings']['seeds']}. "
+        f"Unweighted average recall on unseen speakers, {folds} folds; draws of labels "
+        f"and initial weights: {report['settings']['seeds']}. "
         "Half the width of the 95 % interval over speakers is, on average: "
         f"{widths}. Labelled training utterances at 10 % (and speakers of the corpus): "
         f"{sizes}."
