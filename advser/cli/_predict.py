@@ -24,12 +24,7 @@ from ..corpora._table import NOBODY
 from ..persistence import load
 from ..speakers._knowledge import scalers
 from ._parser import Parser, counted
-from ._sources import (
-    add_jobs_option,
-    check_wavs_used,
-    print_failures,
-    usage_errors,
-)
+from ._sources import add_jobs_option, print_failures, refuse_wavs, usage_errors
 from ._tables import (
     files_of,
     is_table,
@@ -189,7 +184,7 @@ def read_inputs(
         return None, list_files(inputs)
     source = inputs[0]
     if extractor is None or has_features(source):
-        check_wavs_used(wavs, source, has_features=True)
+        refuse_wavs(wavs, source)
         X, table = read_known_features(source, extractor, model)
     else:
         rows = open_columns(source)

@@ -236,9 +236,9 @@ def read_source(
     return (read or corpora.read_filenames)(source)
 
 
-def check_wavs_used(wavs, source, *, has_features):
-    """Raise a ValueError if there is a folder of recordings beside their features."""
-    if wavs is not None and has_features:
+def refuse_wavs(wavs: str | os.PathLike | None, source: str | os.PathLike) -> None:
+    """Raise a ValueError for a folder of recordings beside a table of features."""
+    if wavs is not None:
         raise ValueError(
             f"`--wavs` is the folder of recordings, and {source} has their features; "
             "leave it out."
@@ -356,6 +356,7 @@ def load_recordings(
         warn_of_unused(table, source, used)
         recipe = {"feature_set": f"those that `--features` names, {features}"}
     elif corpus is None and has_features(source):
+        refuse_wavs(wavs, source)
         X, table = read_features(source)
         recipe = X.attrs["features"]
         warn_of_unused(table, source, used)
@@ -367,7 +368,6 @@ def load_recordings(
         table = read_source(source, corpus=corpus, wavs=wavs)
         if corpus is None:
             raise ValueError(unlabelled(source))
-    check_wavs_used(wavs, source, has_features=X is not None)
     if feature_set not in (None, recipe["feature_set"]):
         raise ValueError(
             f"`--feature-set` is {feature_set}, and the features in {source} are "

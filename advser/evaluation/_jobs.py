@@ -139,9 +139,8 @@ def _results(left, utterances, n_jobs, is_resumed):
             stacklevel=4,
         )
         bundles = [[job] for job in left.values()]
-    in_order = Parallel(
-        n_jobs=n_jobs
-    )  # waits for each job, so that an error is its own
+    # A list waits for its job, so that an error is that of the job.
+    in_order = Parallel(n_jobs=n_jobs)
     for (job,) in bundles:
         error = yield from results_of([[job]], in_order)
         if job.keys[0] in left:
