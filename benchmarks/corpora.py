@@ -48,9 +48,9 @@ LOOKS = {
     "adversary in closed form": {"color": "C0", "marker": "o"},
     "gradient reversal": {"color": "C1", "marker": "s"},
     "maximum entropy": {"color": "C2", "marker": "^"},
-    "no adversary": {"color": "C7", "marker": "^"},
-    "autoencoder": {"color": "C8", "marker": "D"},
-    "siamese network": {"color": "C3", "marker": "v"},
+    "no adversary": {"color": "C5", "marker": "o"},
+    "autoencoder": {"color": "C6", "marker": "s"},
+    "siamese network": {"color": "C7", "marker": "^"},
 }
 
 

@@ -47,6 +47,9 @@ def test_confounding_counts_the_emotions_of_each_speaker():
         adjusted_mutual_info_score(Y, SPEAKERS, average_method="min")
     )
     assert str(found).startswith("2 of 3 speakers have one emotion only; adjusted")
+    html = found._repr_html_()
+    assert str(found) in html
+    assert all(f"<td>{speaker}</td>" in html for speaker in "abc")
 
 
 @pytest.mark.parametrize("names", [[True, False], [2, 1]])

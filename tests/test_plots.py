@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from advser import SiameseSER
+from advser.cli._methods import CLASSIFIERS, METHODS, REGRESSORS
 from advser.datasets import load_emodb
 from advser.evaluation import compare, cross_corpus
 from advser.methods import AdversarialSER, AdversarialSERRegressor
@@ -39,8 +40,10 @@ from advser.plots import (
 )
 from advser.plots._base import (
     COLORS,
+    NUMBERS,
     draw_confusion_matrix,
     looks,
+    numbers_of,
     style_of,
     wrapped,
 )
@@ -114,6 +117,17 @@ def test_method_has_one_colour_in_all_figures_of_a_comparison(comparison):
     assert drawn == [blue, orange, orange]
     differences = DifferenceDisplay.from_comparison(comparison, ax=axes())
     assert differences.ax_.lines[0].get_color() == blue  # guess - LR
+
+
+def test_methods_of_the_benchmark_have_numbers_of_their_own():
+    for models in (CLASSIFIERS, REGRESSORS):
+        names = [METHODS[method] for method in models]
+        numbers = {name: NUMBERS[name] for name in names}  # none is missing
+        assert len(set(numbers.values())) == len(names)
+        assert numbers_of(names[1:]) == {name: numbers[name] for name in names[1:]}
+    # Further methods have the numbers that are left.
+    found = numbers_of(["my SVM", "adversary in closed form", "other", "my SVM"])
+    assert found == {"adversary in closed form": 0, "my SVM": 1, "other": 2}
 
 
 def test_leakage_display_has_a_mark_for_each_order_of_an_adaptive_method():

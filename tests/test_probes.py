@@ -82,6 +82,8 @@ def test_from_predictions_equals_hand_count():
     assert "recall" not in leakage.as_row()
     shown = f"accuracy 0.58 ({low:.2f} to {high:.2f}), chance 0.33; p probe, 3 speakers"
     assert str(leakage) == shown
+    assert shown in leakage._repr_html_()
+    assert leakage._repr_html_().count("<tr>") == leakage.n_speakers
 
 
 def test_interval_does_not_narrow_when_utterances_are_repeated():

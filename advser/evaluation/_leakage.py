@@ -1,6 +1,7 @@
 """How well a probe recognises speakers, with the speakers as independent units."""
 
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import Self
 
 import numpy as np
@@ -66,6 +67,12 @@ class SpeakerLeakage:
             f"accuracy {self.accuracy:.2f} ({self.low:.2f} to {self.high:.2f}), chance "
             f"{self.chance:.2f}; {self.probe} probe, {self.n_speakers} speakers"
         )
+
+    def _repr_html_(self):
+        table = self.recall.to_frame("recall").to_html(
+            float_format="{:.2f}".format, max_rows=20
+        )
+        return f"<p>{escape(str(self))}</p>\n{table}"
 
     @classmethod
     def from_predictions(

@@ -1,13 +1,14 @@
 """What all figures share: the base class, colours, marks, axes and legends.
 
 The ten colours are those of Petroff (2021), arXiv:2107.02270, which colour-blind
-readers can distinguish; markers repeat the distinction for print. A method has the same
-colour and marker in all figures of a comparison. matplotlib is imported at the first
-drawing.
+readers can distinguish; markers repeat the distinction for print. The methods of
+`advser benchmark` have the same colour and marker everywhere, other methods in all
+figures of a comparison. matplotlib is imported at the first drawing.
 """
 
 from collections.abc import Mapping
 from importlib.util import find_spec
+from itertools import count
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -30,6 +31,24 @@ COLORS = (
 )
 BLUE, ORANGE, RED, GREY = *COLORS[:3], "0.55"
 MARKERS = ("o", "s", "^", "D", "v")
+NUMBERS = {
+    "adversary in closed form": 0,
+    "gradient reversal": 1,
+    "maximum entropy": 2,
+    "linear SVM": 3,
+    "linear SVR": 3,  # for ratings, and so never beside the SVM
+    "logistic regression": 4,
+    "ridge regression": 4,
+    "no adversary": 5,
+    "autoencoder, speaker as task": 6,
+    "siamese network": 7,
+    "scikit-learn's MLP": 8,
+    "mean of the training ratings": 9,
+    "risk extrapolation": 10,
+    "correlation alignment": 11,
+    "maximum mean discrepancy": 12,
+    "group DRO": 13,
+}  # for `style_of`, by method of `advser benchmark`
 WIDTH = 6.4  # inches; the text of a wider figure is too small on a phone
 LONGEST = 32  # characters in a line of a name
 MOST_TICKS = 80  # names beside each other that remain readable
@@ -199,13 +218,22 @@ def styles(names):
     return {name: style_of(number) for number, name in enumerate(names)}
 
 
+def numbers_of(methods):
+    """Return a number for each method: that in `NUMBERS`, or the next one left."""
+    methods = pd.unique(np.array(methods, dtype=object))
+    known = {method: NUMBERS[method] for method in methods if method in NUMBERS}
+    others = [method for method in methods if method not in known]
+    left = (number for number in count() if number not in known.values())
+    return known | dict(zip(others, left))
+
+
 def styles_by_method(names):
     """Return a colour and a marker; "SVM" and "SVM, adaptive" have one colour."""
     methods = [
         min([o for o in names if f"{name}, ".startswith(f"{o}, ")], key=len)
         for name in names
     ]
-    colors = pd.Series(pd.factorize(np.array(methods, dtype=object))[0] % len(COLORS))
+    colors = pd.Series(methods).map(numbers_of(methods)) % len(COLORS)
     markers = (colors + colors.groupby(colors).cumcount()) % len(MARKERS)
     return {
         name: {"color": COLORS[color], "marker": MARKERS[marker]}
@@ -240,7 +268,7 @@ def looks(kinds):
         ]
         methods[name] = min([base, *starts], key=len)
     table = pd.DataFrame({"kind": kinds, "method": pd.Series(methods)}, kinds.index)
-    table["number"] = pd.factorize(table["method"])[0]
+    table["number"] = table["method"].map(numbers_of(table["method"]))
     is_unique = ~table.duplicated(["kind", "method"], keep=False)
     table["label"] = table["method"].where(is_unique, table.index)
     return table

@@ -21,6 +21,7 @@ from ._base import (
     knowledge_handles,
     legend_above,
     mark_style,
+    numbers_of,
     style_of,
     wrapped,
 )
@@ -261,14 +262,15 @@ class WeightDisplay(ProbedDisplay):
         from matplotlib.patheffects import withStroke
 
         handles, lines = [], self.results.groupby("objective", sort=False)
-        for number, (objective, line) in enumerate(lines):
+        numbers = numbers_of(self.results["objective"])
+        for objective, line in lines:
             line = line.sort_values("weight")
             handle = ax.errorbar(
                 line["leakage"].to_numpy(),
                 line["score"].to_numpy(),
                 xerr=line["leakage_std"].fillna(0),
                 yerr=line["score_std"].fillna(0),
-                **style_of(number),
+                **style_of(numbers[objective]),
                 label=wrapped(objective),
                 markersize=7,
                 elinewidth=0.6,

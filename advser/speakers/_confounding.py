@@ -59,6 +59,12 @@ class SpeakerConfounding:
             f"adjusted mutual information {information:.2f}"
         )
 
+    def _repr_html_(self):
+        table = self.by_speaker.to_html(
+            float_format="{:.2f}".format, index=False, max_rows=20
+        )
+        return f"<p>{self}</p>\n{table}"
+
 
 def speaker_confounding(
     y: npt.ArrayLike, speakers: npt.ArrayLike
