@@ -48,8 +48,8 @@ LOOKS = {
     "adversary in closed form": {"color": "C0", "marker": "o"},
     "gradient reversal": {"color": "C1", "marker": "s"},
     "maximum entropy": {"color": "C2", "marker": "^"},
-    "no adversary": {"color": "C5", "marker": "o"},
-    "autoencoder": {"color": "C6", "marker": "s"},
+    "no adversary": {"color": "C6", "marker": "o"},
+    "autoencoder": {"color": "C9", "marker": "s"},
     "siamese network": {"color": "C7", "marker": "^"},
 }
 

@@ -52,12 +52,12 @@ COSTS = {"linear": 0.1, "AdversarialSER": 1, "AutoencoderSER": 4, "ablation": 12
 PLAIN = {"prior_weight": 0.0, "reconstruction_weight": 0.0, "speaker_task": None}
 FAITHFUL = {"pseudo_labels": False}
 STYLES = {
-    "logistic regression,\nstandardised by all rows": "C4-v",
+    "logistic regression,\nstandardised by all rows": "C5-v",
     "AdversarialSER, labelled rows alone": "C0--o",
     "AdversarialSER": "C0-o",
-    "AutoencoderSER, labelled rows alone": "C6--s",
-    "AutoencoderSER, pseudo_labels=False": "C6:s",
-    "AutoencoderSER": "C6-s",
+    "AutoencoderSER, labelled rows alone": "C9--s",
+    "AutoencoderSER, pseudo_labels=False": "C9:s",
+    "AutoencoderSER": "C9-s",
 }  # colours and lines of the figure; the colours are those of `advser benchmark`
 
 # Each method by family; the first one is the reference of the others. Linear ones have
