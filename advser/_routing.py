@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from sklearn import clone, config_context
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.pipeline import Pipeline
-from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 
 from ._validation._parameters import check_estimator
 
@@ -36,16 +36,27 @@ def requests(estimator: BaseEstimator, method: str, names: Iterable[str]) -> set
         return get_routing_for_object(estimator).consumes(method, set(names))
 
 
+def request_for_scores(scorer: Any) -> MetadataRequest:
+    """Return the request of a scorer for the speakers, by either name."""
+    request = MetadataRequest(owner=type(scorer).__name__)
+    for name in ("speakers", "groups"):
+        request.score.add_request(param=name, alias=True)
+    return request
+
+
 def representation(estimator: BaseEstimator) -> BaseEstimator | None:
     """Return the estimator that computes the embedding, or None if there is none.
 
     It is the estimator itself if it has `transform`. For a pipeline without
-    `transform`, it is the pipeline of the steps before the last one.
+    `transform`, it is the pipeline of the steps before the last one; for a search, that
+    of the estimator that it varies.
     """
     if hasattr(estimator, "transform"):
         return estimator
     if isinstance(estimator, Pipeline) and len(estimator) > 1:
         return representation(estimator[:-1])
+    if isinstance(estimator, MetaEstimatorMixin) and hasattr(estimator, "estimator"):
+        return representation(estimator.estimator)
     return None
 
 

@@ -1,7 +1,8 @@
 """Weight of the adversary: recall, and how well a probe identifies the speaker.
 
 Each corpus is split by speaker into five folds (six speakers: six folds). The networks
-have the default parameters but for the adversary and its weight. The leakage is the
+have the default parameters but for the adversary, its weight, and the number of hidden
+units and of dimensions of the embedding in the last rows. The leakage is the
 balanced accuracy of a logistic probe on the embedding of rows that the network was not
 trained on (:func:`advser.evaluation.cross_val_leakage`).
 
@@ -37,12 +38,21 @@ ADVERSARIES = {
     **{f"MaxEntropy(weight={w})": MaxEntropy(w) for w in (0.2, 1.0, 5.0)},
     **{f"Confusion(weight={w})": Confusion(w) for w in (0.2, 1.0, 5.0)},
 }
+# Hidden units and dimensions of the embedding; by default there are 128 and 64.
+SIZES = [(128, 16), (256, 32), (512, 64)]
+NETWORKS = {name: AdversarialSER(one) for name, one in ADVERSARIES.items()} | {
+    f"{hidden} and {embedding}, {name}": AdversarialSER(
+        ADVERSARIES[name], hidden_layer_sizes=(hidden,), embedding_dim=embedding
+    )
+    for hidden, embedding in SIZES
+    for name in (NONE, "ClosedForm(weight=0.2)", "ClosedForm(weight=0.5)")
+}
 
 
 def results_of(names, X, y, speakers, seeds):
-    """Return recall and leakage of some adversaries on a corpus."""
+    """Return recall and leakage of some networks on a corpus."""
     summary = compare(
-        {name: AdversarialSER(ADVERSARIES[name]) for name in names},
+        {name: NETWORKS[name] for name in names},
         X,
         y,
         speakers,
@@ -75,7 +85,7 @@ def main():
         report["results"] = json.loads(args.out.read_text("utf-8"))["results"]
     for name, data in tqdm(corpora.items()):
         found = report["results"].setdefault(name, {})
-        missing = [name for name in ADVERSARIES if name not in found]
+        missing = [name for name in NETWORKS if name not in found]
         if missing:
             found |= results_of(missing, *data, args.seeds)
             write(args.out, report)

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from threading import RLock
 
 import skorch
 import torch
@@ -16,6 +17,10 @@ from ._network import Network
 
 BLOCK = 64  # steps whose noise is drawn by one operation, if they need few numbers
 BLOCK_SIZE = 2**16  # numbers that one operation draws, unless one step needs more
+
+# torch's global generator and its default dtype are those of the process: fits in
+# several Python threads change them one after another.
+GLOBAL_STATE = RLock()
 
 
 class Adam(torch.optim.Adam):
@@ -294,7 +299,7 @@ def seeded_global_random(seed: int, device: str | torch.device = "cpu"):
         devices, manual_seed = [device], torch.manual_seed
     else:  # `torch.manual_seed` would seed graphics cards too, and takes a millisecond
         devices, manual_seed = [], torch.default_generator.manual_seed
-    with torch.random.fork_rng(devices):
+    with GLOBAL_STATE, torch.random.fork_rng(devices):
         manual_seed(seed)
         yield
 
@@ -302,13 +307,14 @@ def seeded_global_random(seed: int, device: str | torch.device = "cpu"):
 @contextmanager
 def default_torch():
     """Train as by torch's defaults: with gradients, and float32 for new layers."""
-    dtype = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    try:
-        with torch.inference_mode(False), torch.enable_grad():
-            yield
-    finally:
-        torch.set_default_dtype(dtype)
+    with GLOBAL_STATE:
+        dtype = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float32)
+        try:
+            with torch.inference_mode(False), torch.enable_grad():
+                yield
+        finally:
+            torch.set_default_dtype(dtype)
 
 
 class ValidationScores(Callback):

@@ -16,7 +16,7 @@ from .._validation._parameters import SEED, check_arguments, check_parameter
 from ..metrics import unweighted_average_recall
 from ..speakers import utterance_order
 from ..speakers._adaptation import ORDERS
-from ..speakers._knowledge import adapts, scalers
+from ..speakers._knowledge import adapts, predict_by_speaker, scalers
 from ._arguments import check_choices
 from ._resampling import bootstrap_interval, recall
 from ._splits import speaker_disjoint_folds
@@ -142,7 +142,7 @@ def adaptation_curve(
     splits = speaker_disjoint_folds(cv, y, speakers, speakers)
 
     def predict(model, rows):
-        return call(model, "predict", take_rows(X, rows), speakers=speakers[rows])
+        return predict_by_speaker(model, take_rows(X, rows), speakers[rows])
 
     found = []
     bar = progress_bar(splits, name="adaptation", unit="folds", verbose=verbose)

@@ -15,7 +15,7 @@ import joblib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
@@ -38,7 +38,7 @@ from ._splits import (
     splitter_of,
 )
 from ._store import as_json, environment, fingerprint, planned, unicode
-from ._tasks import EmotionTask, check_task
+from ._tasks import EmotionTask, SpeakerScorer, check_task
 
 
 def compare(
@@ -222,14 +222,16 @@ def compare(
         inner_cv = inner_folds(inner_cv, folds, y, speakers)
         rule = as_json(scoring)
         if scoring in (None, task.measure):
-            scoring, rule = task.scorer, task.measure_name
+            scoring, rule = SpeakerScorer(task), task.measure_name
         selection = (
             f"highest mean of {rule} over {as_json(inner_cv)} of the training rows, "
             "the speakers being the groups"
         )
         for name, settings in candidates.items():
             models[name] = search_of(estimators[name], settings, inner_cv, scoring)
-            adapts(models[name])  # raises if it does: there is no order in a search
+            for candidate in settings:  # raise if one adapts: a search has no order
+                varied = clone(estimators[name]).set_params(**candidate)
+                adapts(clone(models[name]).set_params(estimator=varied))
     entries = {
         name: _by_order(name, orders) if name in ordered else {name: None}
         for name in models

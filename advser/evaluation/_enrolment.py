@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from .._engine import Fit, ends_at_sigterm, run_all
 from .._progress import progress_bar
-from .._routing import call, seeded
+from .._routing import call, request_for_scores, seeded
 from .._validation._arrays import check_labels, check_speakers, count_rows, take_rows
 from .._validation._parameters import (
     COUNT,
@@ -297,10 +297,7 @@ class EnrollmentScorer:
         -------
         routing : MetadataRequest
         """
-        request = MetadataRequest(owner=type(self).__name__)
-        for name in ("speakers", "groups"):
-            request.score.add_request(param=name, alias=True)
-        return request
+        return request_for_scores(self)
 
     def _check(self, estimator, y, speakers):
         """Raise for wrong parameters, or a number of utterances that no speaker has."""

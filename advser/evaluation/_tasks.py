@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.base import is_regressor
 from sklearn.metrics import make_scorer
 
+from .._routing import request_for_scores
 from .._validation._arrays import check_labels, check_numbers, plain
 from .._validation._parameters import LEVEL, check_parameter
 from ..metrics import (
@@ -17,6 +18,7 @@ from ..metrics import (
     recalls_of,
     unweighted_average_recall,
 )
+from ..speakers._knowledge import predict_by_speaker
 from ._statistics import ccc_difference, ccc_interval, uar_difference, uar_interval
 
 
@@ -198,6 +200,31 @@ class RatingTask(Task):
         found = {key: self.score(group)["ccc"] for key, group in rows.groupby(keys)}
         index = pd.MultiIndex.from_tuples(found, names=keys)
         return pd.Series([*found.values()], index=index, dtype=float)
+
+
+class SpeakerScorer:
+    """Scorer of the measure of a task, which passes on the speakers of the rows.
+
+    A scorer of scikit-learn does not, and a scaler that uses the rows of each speaker
+    would take the validation rows of a search for those of one.
+
+    Parameters
+    ----------
+    task : EmotionTask or RatingTask
+    """
+
+    def __init__(self, task):
+        self.task = task
+
+    def __call__(self, estimator, X, y, *, speakers, groups):
+        """Return the measure of a fitted estimator."""
+        y_pred = predict_by_speaker(estimator, X, speakers, groups=groups)
+        rows = pd.DataFrame(self.task.columns(y, y_pred))
+        return self.task.score(rows)[self.task.measure]
+
+    def get_metadata_routing(self):
+        """Request the speakers, by both names."""
+        return request_for_scores(self)
 
 
 def task_of(described):

@@ -272,6 +272,20 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         return self._predictor(X).decision_function(X)
 
+    @available_if(_has("transform"))
+    def transform(self, X: npt.ArrayLike) -> np.ndarray:
+        """Return the embedding of the fitted estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        embedding : ndarray of shape (n_samples, embedding_dim)
+        """
+        return self._predictor(X).transform(X)
+
     def _predictor(self, X):
         """Return the fitted estimator, which checks the rows."""
         check_is_fitted(self)
@@ -302,8 +316,10 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 X = X[list(own.X)]
             X = check_array_named(X, where, dtype=np.float64)
             if self.by_speaker:
-                X = SpeakerScaler().fit_transform(X, None, corpus.speakers)
-            found[name] = corpus._replace(X=StandardScaler().fit_transform(X))
+                scaler = SpeakerScaler().set_output(transform="default")
+                X = scaler.fit_transform(X, None, corpus.speakers)
+            scaler = StandardScaler().set_output(transform="default")
+            found[name] = corpus._replace(X=scaler.fit_transform(X))
         return found
 
     def _candidates(self):
@@ -350,10 +366,11 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         model, fit = self._prepare(weights, corpora, own.take(train))
         yield Fit(model, fit)
         X = take_rows(own.X, test)
-        y_pred = call(model, "predict", X, speakers=None)
+        speakers = None if own.speakers is None else own.speakers[test]
+        y_pred = call(model, "predict", X, speakers=speakers)
         if not hasattr(model, "predict_proba"):
             return y_pred, np.full(len(test), np.nan)
-        probability = call(model, "predict_proba", X, speakers=None)
+        probability = call(model, "predict_proba", X, speakers=speakers)
         of_true = own.y[test][:, None] == model.classes_
         return y_pred, np.where(of_true, probability, 0).sum(axis=1)
 

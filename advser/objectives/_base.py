@@ -219,13 +219,16 @@ class Objective(BaseEstimator, nn.Module):
 
         Returns
         -------
-        risks : Tensor of shape (n_speakers,)
-            The loss over the rows of a speaker; 0 for a speaker without rows.
+        risks : Tensor of shape (n_speakers + 1,)
+            The loss over the rows of a speaker; the last one is that over the rows
+            of unknown speakers. 0 where there are no rows.
 
-        weights : Tensor of shape (n_speakers,)
+        weights : Tensor of shape (n_speakers + 1,)
             Total weight of these rows.
         """
-        return self.task.risks(output, y, self.membership(y))
+        membership = self.membership(y)
+        unknown = 1 - membership.sum(1, keepdim=True)
+        return self.task.risks(output, y, torch.cat([membership, unknown], 1))
 
     def set_up(
         self,

@@ -38,14 +38,13 @@ def covariance_distance(h: Tensor, membership: Tensor) -> Tensor:
     counts = membership.sum(0)  # (n_speakers,)
     h = h - h.detach().mean(0)  # smaller numbers, whose differences are more precise
     mean = membership.T @ h / counts.clamp(min=tiny)[:, None]  # (n_speakers, d)
-    second = torch.einsum("ns,nd,ne->sde", membership, h, h)
-    covariance = second - counts[:, None, None] * mean[:, :, None] * mean[:, None, :]
+    centred = h - (membership > 0).to(h) @ mean  # by the mean of its speaker
     # n - 1 for equal weights of 1, and rounding errors for a single row.
     n_free = counts - membership.square().sum(0) / counts.clamp(min=tiny)
     has_several = n_free > torch.finfo(h.dtype).eps ** 0.5 * counts
-    n_free = torch.where(has_several, n_free, 1)
-    covariance = (covariance / n_free[:, None, None]).flatten(1)
-    inner = covariance @ covariance.T  # (n_speakers, n_speakers)
+    share = membership / torch.where(has_several, n_free, 1)
+    # The covariances are sums of outer products, (a a^T, b b^T) = (a^T b)^2.
+    inner = share.T @ (centred @ centred.T).square() @ share  # (n_speakers, n_speakers)
     return mean_over_pairs(inner, has_several) / (4 * h.shape[1] ** 2)
 
 

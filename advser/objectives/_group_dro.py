@@ -33,7 +33,8 @@ class GroupDRO(Objective):
     -----
     **Differences from the paper.** The groups are speakers, not combinations of label
     and attribute. The weights of the speakers in a batch are made to sum to 1 in the
-    loss, so that its scale does not depend on how many speakers a batch has.
+    loss, so that its scale does not depend on how many speakers a batch has. Rows of
+    unknown speakers are one group.
 
     References
     ----------
@@ -52,8 +53,9 @@ class GroupDRO(Objective):
     def build(
         self, embedding_dim: int, n_speakers: int, generator: torch.Generator
     ) -> None:
-        """Start with equal weights of the speakers."""
-        self.register_buffer("q", torch.full((n_speakers,), 1 / n_speakers))
+        """Start with equal weights of the speakers, and of all unknown ones."""
+        n_groups = n_speakers + 1
+        self.register_buffer("q", torch.full((n_groups,), 1 / n_groups))
 
     def loss(
         self, h: Tensor, output: Tensor, y: Labels, progress: float | Tensor

@@ -28,7 +28,8 @@ class VREx(Objective):
     Notes
     -----
     **Differences from the paper.** The environments are the speakers of a batch of
-    random rows, so that some have few rows.
+    random rows, so that some have few rows. Rows of unknown speakers are one
+    environment.
 
     References
     ----------

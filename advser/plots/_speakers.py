@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from .._routing import call
 from .._validation._arrays import check_labels
 from .._validation._parameters import check_table
 from ..evaluation import enrollment_curve
 from ..metrics import speaker_uar
 from ..speakers import SpeakerConfounding, speaker_confounding
+from ..speakers._knowledge import predict_by_speaker
 from ._base import (
     BLUE,
     GREY,
@@ -126,7 +126,7 @@ class SpeakerRecallDisplay(Display):
         -------
         display : SpeakerRecallDisplay
         """
-        y_pred = call(estimator, "predict", X, speakers=speakers)
+        y_pred = predict_by_speaker(estimator, X, speakers)
         return cls.from_predictions(y, y_pred, speakers, ax=ax)
 
     def _size(self):

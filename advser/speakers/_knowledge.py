@@ -1,7 +1,9 @@
 """What an estimator uses of the speakers that it predicts."""
 
 import numpy as np
+import pandas as pd
 
+from .._routing import call, requests
 from ._adaptation import ORDERS
 from ._scaler import SpeakerScaler
 
@@ -57,6 +59,47 @@ def kind_of(estimator, order=None):
     if order is not None:
         return f"adaptive, {order}"
     return "transductive" if "batch" in _unknown(estimator) else "inductive"
+
+
+def predict_by_speaker(estimator, X, speakers, **others):
+    """Return what a fitted estimator predicts for rows of known speakers.
+
+    A search does not pass the speakers on, and its best estimator predicts.
+
+    Parameters
+    ----------
+    estimator : estimator
+
+    X : array-like of shape (n_samples, n_features)
+
+    speakers : ndarray of shape (n_samples,)
+
+    **others : ndarray of shape (n_samples,)
+        Further labels, by name, for steps that request them.
+
+    Returns
+    -------
+    y_pred : ndarray of shape (n_samples,) or (n_samples, n_targets)
+
+    Raises
+    ------
+    ValueError
+        If the estimator has a scaler that uses the rows of a speaker, and does not pass
+        it the speakers of several.
+    """
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    by_rows = _unknown(estimator) & {"adapt", "batch"}
+    n_speakers = len(pd.unique(speakers))
+    gets_speakers = requests(estimator, "predict", ["speakers", "groups"])
+    if by_rows and n_speakers > 1 and not gets_speakers:
+        name = type(estimator).__name__
+        raise ValueError(
+            f"{name} does not pass speakers on to its SpeakerScaler with "
+            f"`unknown={min(by_rows)!r}`, which would scale the {n_speakers} speakers "
+            "of the test rows as one. Put the scaler in front, as in "
+            f"`make_pipeline(SpeakerScaler(...), {name}(...))`."
+        )
+    return call(estimator, "predict", X, speakers=speakers, **others)
 
 
 def adaptation_of(estimator):

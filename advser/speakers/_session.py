@@ -2,12 +2,14 @@
 
 import json
 import zipfile
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -90,6 +92,7 @@ class Session:
             )
         self.model = model
         self._front, self._scaler, self._rest = front, scaler, pipeline_of(rest)
+        self._table = _table_of(scaler)
         self._states: dict[Any, Moments] = {}
         self._lock = Lock()
 
@@ -272,9 +275,26 @@ class Session:
                 _, known = scaler._look_up([speaker])
             after = scaler._running(X, np.zeros(len(X), dtype=int), known)
             rows = scaler._scale(X, *scaler._shrink(after))
+            if self._table is not None:
+                rows = self._table(rows)
             result = getattr(self._rest, method)(rows)
             self._states[speaker] = Moments(*(part[-1:] for part in after))
         return result
+
+
+def _table_of(scaler):
+    """Return what makes a table of scaled rows, or None if `transform` returns arrays.
+
+    See `set_output` of scikit-learn.
+    """
+    row = scaler.population_mean_[None]
+    if hasattr(scaler, "feature_names_in_"):
+        row = pd.DataFrame(row, columns=scaler.feature_names_in_)
+    scaled = scaler.transform(row)
+    if isinstance(scaled, np.ndarray):
+        return None
+    names = "columns" if isinstance(scaled, pd.DataFrame) else "schema"  # of polars
+    return partial(type(scaled), **{names: list(scaled.columns)})
 
 
 def _name_of(speaker):
