@@ -99,8 +99,9 @@ def save(
         The file.
 
     trusted : sequence of type or str, default=()
-        Types in the model that are not of advser, scikit-learn or PyTorch, such as an
-        objective or an encoder of your own. Who loads the file has to name them too.
+        Further types and functions in the model, such as an objective or an encoder of
+        your own, or a score function of scikit-learn's feature selection. Who loads the
+        file has to name them too.
 
     Raises
     ------
@@ -319,8 +320,8 @@ def _naming(path, origin=""):
         yield
     except UntrustedTypesFoundException as error:
         raise ValueError(
-            f"{path} has types that are not of advser, scikit-learn or PyTorch, and "
-            f"may run code. If you know them, pass them as `trusted`.{origin} {error}"
+            f"{path} has types or functions that `load` does not know, and that may "
+            f"run code. If you know them, pass them as `trusted`.{origin} {error}"
         ) from error
     except Exception as error:
         raise ValueError(

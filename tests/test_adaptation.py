@@ -7,8 +7,6 @@ import pandas as pd
 import pytest
 from sklearn import config_context
 from sklearn.compose import ColumnTransformer
-from sklearn.dummy import DummyClassifier
-from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import (
     GridSearchCV,
@@ -185,22 +183,11 @@ def test_a_session_warns_of_a_name_like_a_known_one(data):
         Session(fitted(data)).predict(data[0][:1], speaker="S2")
 
 
-@pytest.mark.filterwarnings("ignore::advser.NoSpeakersWarning")
-def test_a_search_that_chooses_to_adapt_is_not_compared(data):
-    X, y, speakers = data
+def test_a_search_that_could_choose_to_adapt_is_not_compared(data):
     model = make_pipeline(SpeakerScaler(), LogisticRegression(random_state=0))
-    grid = {"speakerscaler__unknown": ["adapt"]}
-    with pytest.warns(FitFailedWarning, match="order of the utterances"):
-        compare(
-            {"other": DummyClassifier(), "chosen": model},
-            X,
-            y,
-            speakers,
-            cv=GroupKFold(2),
-            seeds=1,
-            probes=(),
-            search={"chosen": grid},
-        )
+    search = {"LR": {"speakerscaler__unknown": ["population", "adapt"]}}
+    with pytest.raises(ValueError, match="order of the utterances"):
+        compare({"LR": model}, *data, cv=GroupKFold(2), search=search)
 
 
 def test_the_curve_keeps_the_names_of_the_features(data):
@@ -254,6 +241,20 @@ def test_session_agrees_with_the_batch_row_by_row(data):
     ]
     np.testing.assert_allclose(np.concatenate(rows), batch, rtol=1e-12)
     assert session.speakers_ == ["s0", "s1"]
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_session_passes_on_tables_as_the_pipeline_does(data, container):
+    X, y, speakers = data
+    X = pd.DataFrame(X, columns=[f"f{number}" for number in range(X.shape[1])])
+    some = ColumnTransformer([("some", "passthrough", ["f0", "f2"])])
+    model = make_pipeline(SpeakerScaler(unknown="adapt"), some, LogisticRegression())
+    model.set_output(transform=container)
+    with config_context(enable_metadata_routing=True):
+        model.fit(X[48:], y[48:], speakers=speakers[48:])
+    expected = model[1:].predict_proba(model[0].transform(X[:9], speakers=[None] * 9))
+    found = Session(model).predict_proba(X[:9])
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_a_session_depends_on_earlier_utterances_of_the_speaker_alone(data):

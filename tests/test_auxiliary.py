@@ -15,7 +15,7 @@ from sklearn.svm import LinearSVC
 
 import advser
 from advser import AdversarialSER, SpeakerScaler
-from advser.evaluation import compare
+from advser.evaluation import compare, cross_val_leakage
 from advser.model_selection import AuxiliaryCorpora
 
 EMOTIONS = np.array(["anger", "neutral", "sadness"])
@@ -249,6 +249,27 @@ def test_compare_scores_it_inductive_and_adaptive(own, tmp_path):
     text = (tmp_path / "comparison.json").read_text()
     assert f"ndarray of shape {NEAR[0].shape}" in text
     assert f"{NEAR[0][0, 0]:.4f}" not in text
+
+
+def test_the_leakage_is_that_of_the_embedding(own):
+    network = AdversarialSER(max_epochs=2, random_state=0)
+    alone = AuxiliaryCorpora(network, {"near": NEAR}, weights={})
+    leakage = cross_val_leakage(alone, *own)
+    assert leakage.as_row() == cross_val_leakage(network, *own).as_row()
+
+
+def test_tables_of_transformers_change_nothing(own):
+    with config_context(transform_output="polars"):
+        found = fitted(own, by_speaker=True)
+    assert found.weights_ == fitted(own, by_speaker=True).weights_
+
+
+def test_the_choice_scales_each_speaker_left_out(own):
+    X, y, speakers = own
+    X = X + 50 * np.unique(speakers, return_inverse=True)[1][:, None]
+    scaler = SpeakerScaler(unknown="batch", shrinkage=0)
+    found = fitted((X, y, speakers), make_pipeline(scaler, LINEAR), cv=2)
+    assert found.scores_["recall"].max() > 0.6
 
 
 def test_other_rows_are_other_settings_of_a_comparison(own, tmp_path):

@@ -27,7 +27,7 @@ LOG2, LOG3, LOG4, LOG5 = (math.log(n) for n in (2, 3, 4, 5))
 LOGITS = [[0.0, 0.0], [LOG3, 0.0], [0.0, LOG4], [LOG3, 0.0], [0.0, 0.0]]
 EMOTION = [1, 0, 0, 1, 1]
 SPEAKER = [0, 0, 0, 1, -1]
-RISKS = [(LOG2 + math.log(4 / 3) + LOG5) / 3, LOG4]
+RISKS = [(LOG2 + math.log(4 / 3) + LOG5) / 3, LOG4, LOG2]
 
 
 def two_speakers(**weights):
@@ -46,22 +46,23 @@ def loss_of(objective, output=LOGITS, y=None, h=None):
 def test_speaker_risks_by_hand():
     risks, weights = ready(VREx()).speaker_risks(tensor(LOGITS), two_speakers())
     assert risks.tolist() == pytest.approx(RISKS)
-    assert weights.tolist() == [3.0, 1.0]
+    assert weights.tolist() == [3.0, 1.0, 1.0]
 
 
 def test_speaker_risks_count_rows_by_weight():
     y = two_speakers(emotion_weight=tensor([2.0, 1.0, 0.0, 3.0, 1.0]))
     risks, weights = ready(VREx()).speaker_risks(tensor(LOGITS), y)
-    assert risks.tolist() == pytest.approx([(2 * LOG2 + math.log(4 / 3)) / 3, LOG4])
-    assert weights.tolist() == [3.0, 3.0]
+    of_first = (2 * LOG2 + math.log(4 / 3)) / 3
+    assert risks.tolist() == pytest.approx([of_first, LOG4, LOG2])
+    assert weights.tolist() == [3.0, 3.0, 1.0]
 
 
 def test_speaker_without_rows_has_no_risk():
     risks, weights = ready(VREx(), n_speakers=3).speaker_risks(
         tensor(LOGITS), two_speakers()
     )
-    assert risks.tolist() == pytest.approx([*RISKS, 0.0])
-    assert weights.tolist() == [3.0, 1.0, 0.0]
+    assert risks.tolist() == pytest.approx([*RISKS[:2], 0.0, RISKS[2]])
+    assert weights.tolist() == [3.0, 1.0, 0.0, 1.0]
 
 
 # VREx
@@ -69,16 +70,21 @@ def test_speaker_without_rows_has_no_risk():
 
 @pytest.mark.parametrize("n_speakers", [2, 5])
 def test_vrex_by_hand(n_speakers):
-    """Speakers without rows in the batch do not count."""
+    """Speakers without rows in the batch do not count; all unknown ones are one."""
     terms = loss_of(ready(VREx(3.0), n_speakers=n_speakers))
-    assert terms["emotion"].item() == pytest.approx(sum(RISKS) / 2)
+    assert terms["emotion"].item() == pytest.approx(sum(RISKS) / 3)
+    assert terms["variance"].item() == pytest.approx(3 * np.var(RISKS))
+    known = two_speakers(emotion_weight=tensor([1.0, 1.0, 1.0, 1.0, 0.0]))
+    terms = loss_of(ready(VREx(3.0), n_speakers=n_speakers), y=known)
+    assert terms["emotion"].item() == pytest.approx(sum(RISKS[:2]) / 2)
     # the variance of two numbers is a quarter of their squared difference
     expected = 3 * (RISKS[0] - RISKS[1]) ** 2 / 4
     assert terms["variance"].item() == pytest.approx(expected)
 
 
 def test_vrex_of_one_speaker_has_no_variance():
-    y = labels(emotion=EMOTION, speaker=[0, 0, 0, -1, -1])
+    weight = tensor([1.0, 1.0, 1.0, 0.0, 0.0])
+    y = labels(emotion=EMOTION, speaker=[0, 0, 0, -1, -1], emotion_weight=weight)
     terms = loss_of(ready(VREx(3.0)), y=y)
     assert terms["emotion"].item() == pytest.approx(RISKS[0])
     assert terms["variance"].item() == pytest.approx(0, abs=1e-12)
@@ -89,7 +95,7 @@ def test_vrex_of_one_speaker_has_no_variance():
 
 def test_group_dro_by_hand():
     objective = ready(GroupDRO(2.0))
-    assert objective.q.tolist() == [0.5, 0.5]
+    assert objective.q.tolist() == pytest.approx([1 / 3] * 3)
     q = np.exp(2 * np.array(RISKS))
     q = q / q.sum()
     loss = loss_of(objective)["emotion"].item()
@@ -103,13 +109,13 @@ def test_group_dro_by_hand():
 
 def test_group_dro_without_steps_is_the_mean_over_speakers():
     loss = loss_of(ready(GroupDRO(0.0)))["emotion"].item()
-    assert loss == pytest.approx(sum(RISKS) / 2)
+    assert loss == pytest.approx(sum(RISKS) / 3)
 
 
 def test_group_dro_weighs_the_speakers_of_the_batch_to_one():
     objective = ready(GroupDRO(0.0), n_speakers=4)
-    assert loss_of(objective)["emotion"].item() == pytest.approx(sum(RISKS) / 2)
-    assert objective.q.tolist() == [0.25] * 4
+    assert loss_of(objective)["emotion"].item() == pytest.approx(sum(RISKS) / 3)
+    assert objective.q.tolist() == pytest.approx([1 / 5] * 5)
 
 
 def test_group_dro_gives_its_weights_no_gradient():

@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import make_column_selector
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, f1_score, make_scorer, recall_score
@@ -316,6 +317,31 @@ def test_compare_scales_each_speaker_of_a_test_fold_separately(toy):
     ]
     assert list(found[1].scores["test_speakers"].str.count(r"\+")) == [1, 1]
     assert min(comparison.summary()["uar"]["SVM"] for comparison in found) > 0.7
+
+
+@pytest.mark.parametrize("is_given", [True, False])
+def test_searches_scale_each_speaker_of_a_test_fold_separately(toy, is_given):
+    X = toy.X + 50 * np.unique(toy.speakers, return_inverse=True)[1][:, None]
+    scaler = SpeakerScaler(unknown="batch", shrinkage=0)
+    model, grid = make_pipeline(scaler, SVC(random_state=0)), {"svc__C": [1.0]}
+    settings = {"cv": GroupKFold(2), "probes": ()}
+    plain = compare({"SVM": model}, X, toy.y, toy.speakers, **settings)
+    if is_given:
+        search = GridSearchCV(model, grid, cv=GroupKFold(2))
+    else:  # validation rows too: they choose the right penalty
+        search, grid = model, {"svc__C": [1e-9, 1.0]}
+        settings |= {"search": {"SVM": grid}, "inner_cv": 2}
+    found = compare({"SVM": search}, X, toy.y, toy.speakers, **settings)
+    assert found.summary()["uar"].equals(plain.summary()["uar"])
+
+
+def test_speakers_that_do_not_reach_the_scaler_are_an_error(toy):
+    model = make_pipeline(SpeakerScaler(unknown="batch"), SVC(random_state=0))
+    estimators = {"vote": VotingClassifier([("SVM", model)])}
+    message = "VotingClassifier does not pass speakers on .* the 2 speakers"
+    with pytest.raises(ValueError, match=message):
+        compare(estimators, *toy, cv=GroupKFold(2), probes=())
+    assert compare(estimators, *toy, probes=()).errors.empty  # one speaker at a time
 
 
 def test_compare_is_reproducible_with_any_backend(toy):

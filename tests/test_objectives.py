@@ -215,18 +215,32 @@ def test_rows_of_unknown_speakers_do_not_enter_the_terms_of_the_speakers(objecti
     y.speaker_weight[4] = 0  # as for a row of weight 0
     changed = x.clone()
     changed[[2, 4]] += 5
+    of_emotion = {"emotion", "variance"}  # that of VREx is of losses of the emotion
     steps = dict.fromkeys(network.steps)
     for step in steps:
         before, after = (terms_of(network, step, rows, y, 0.5) for rows in (x, changed))
-        for name in set(before) - {"emotion"}:
+        for name in set(before) - of_emotion:
             torch.testing.assert_close(after[name], before[name])
     x.requires_grad_()
     terms = terms_of(network, "train", x, y, 0.5)
-    terms.pop("emotion")
+    terms = {name: terms[name] for name in set(terms) - of_emotion}
     if terms:
         (to_x,) = gradients(terms.values(), [x])
         assert not to_x[[2, 4]].any()
         assert to_x[0].any()
+
+
+@every_objective
+def test_emotions_of_unknown_speakers_are_learnt(toy, objective):
+    speakers, y = toy.speakers.astype(object), toy.y.copy()
+    unknown = np.arange(120) % 4 == 1
+    speakers[unknown] = None
+    y[unknown] = np.roll(y[unknown], 1)
+    ours, theirs = (
+        small(objective).fit(toy.X, labels, speakers).transform(toy.X)
+        for labels in (toy.y, y)
+    )
+    assert np.abs(ours - theirs).max() > 1e-3
 
 
 @every_objective
@@ -321,6 +335,18 @@ def test_every_parameter_changes_the_fit(toy, kind, name):
 def test_parameter_out_of_range(toy, objective):
     with pytest.raises(InvalidParameterError, match=type(objective).__name__):
         small(objective).fit(*toy)
+
+
+def test_tensor_params_that_are_no_parameters(toy):
+    class Misspelt(VREx):
+        tensor_params = ("wieght",)
+
+        def __init__(self, weight=1.0):
+            super().__init__(weight)
+
+    message = r"Misspelt names 'wieght', which is none of its parameters \['weight'\]"
+    with pytest.raises(ValueError, match=message):
+        small(Misspelt()).fit(*toy)
 
 
 @pytest.mark.parametrize("sizes", [(0,), (-3,), (2.5,), ("a",)])

@@ -7,6 +7,7 @@ from scipy import stats
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -180,6 +181,7 @@ def test_cross_val_leakage_of_a_classifier_is_that_of_its_input(toy):
         make_pipeline(StandardScaler(), SVC()),
         make_pipeline(StandardScaler(), LogisticRegression()),
         SVC(),  # the probe scales by itself
+        GridSearchCV(make_pipeline(StandardScaler(), SVC()), {"svc__C": [1.0]}),
     ):
         found = cross_val_leakage(model, *toy).as_row()
         assert found == pytest.approx(expected, abs=0.05)

@@ -1,10 +1,12 @@
 """Small operations use one thread of torch; afterwards the number is as before."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 from skorch.callbacks import Callback
+from torch import nn
 
 from advser import AdversarialSER
 from advser._threads import limited_threads
@@ -96,6 +98,28 @@ class Threads(Callback):
     def on_epoch_end(self, net, **kwargs):
         """Store the number."""
         type(self).seen = torch.get_num_threads()
+
+
+def test_fits_in_threads_are_those_of_one_after_another(toy):
+    def fit(_):
+        ser = AdversarialSER(encoder=encoder, max_epochs=3, random_state=0)
+        return ser.fit(toy.X, toy.y, speakers=toy.speakers).transform(toy.X)
+
+    def encoder(n_features):
+        layers = nn.Linear(n_features, 8), nn.Dropout(0.3), nn.ReLU()
+        return nn.Sequential(*layers)
+
+    alone = fit(0)
+    torch.set_default_dtype(torch.float64)
+    try:
+        before = torch.get_rng_state()
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(fit, range(8)))
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all((codes == alone).all() for codes in found)
 
 
 @pytest.mark.usefixtures("two_threads")

@@ -23,6 +23,8 @@ from .._validation._arrays import (
 )
 from .._validation._parameters import COUNT, LEVEL, SEED, check_parameter
 
+BATCH_SIZE = 2**20  # speakers in the permutations that are computed at a time
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -210,6 +212,7 @@ def permutation_difference(
         permutation_type="samples",
         vectorized=True,
         n_resamples=n_resamples,
+        batch=max(1, BATCH_SIZE // n_speakers),
         random_state=np.random.default_rng(random_state),
     )
     is_exact = 2**n_speakers <= n_resamples

@@ -131,9 +131,10 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
         if classes.dtype == object:
             classes = classes.astype(str)
         if len(classes) < 2:
+            (only,) = classes.tolist()
             raise ValueError(
-                f"`y` holds one class only, {classes[0]!r}; a classifier needs at "
-                "least 2 classes."
+                f"`y` holds one class only, {only!r}; a classifier needs at least 2 "
+                "classes."
             )
         if not self._goes_on:
             self.classes_ = classes

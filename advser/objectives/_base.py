@@ -260,6 +260,11 @@ class Objective(BaseEstimator, nn.Module):
         )
         ready = clone(self)
         for name in check_names(self.tensor_params, "tensor_params"):
+            if not hasattr(ready, name):
+                raise ValueError(
+                    f"`tensor_params` of {type(self).__name__} names {name!r}, which "
+                    f"is none of its parameters {list(BaseEstimator.get_params(self))}."
+                )
             check_parameter(getattr(ready, name), name, Number(Real, None))
             value = torch.tensor(float(getattr(ready, name)))
             delattr(ready, name)

@@ -125,15 +125,16 @@ def steps_of(estimator, unfitted=False):
         ]
         return [inner for step in steps for inner in steps_of(step, unfitted)]
     # Of scikit-learn's meta-estimators, only searches have an `error_score`.
-    if not (
-        isinstance(estimator, MetaEstimatorMixin) and hasattr(estimator, "error_score")
-    ):
-        return [estimator]
-    if unfitted:
+    is_search = isinstance(estimator, MetaEstimatorMixin) and hasattr(
+        estimator, "error_score"
+    )
+    if is_search and unfitted:
         return steps_of(estimator.estimator, unfitted)
-    if not hasattr(estimator, "best_estimator_"):
+    if hasattr(estimator, "best_estimator_"):
+        return steps_of(estimator.best_estimator_, unfitted)
+    if is_search:
         raise NotFittedError(
             f"This {type(estimator).__name__} has no `best_estimator_`; call `fit` "
             f"first. `refit` must not be False, and is {estimator.refit!r}."
         )
-    return steps_of(estimator.best_estimator_, unfitted)
+    return [estimator]

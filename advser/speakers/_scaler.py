@@ -74,7 +74,8 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         scaler then subtracts what the emotions add to :math:`\bar x_s`: `fit` learns
         from y what each emotion adds, the same for every speaker, and the scaler
         estimates the emotions of the utterances (see Notes). With "auto", `fit` chooses
-        for ``unknown="adapt"`` (see there); otherwise "auto" is False.
+        for ``unknown="adapt"`` (see there); otherwise "auto" is False. Whole numbers in
+        y count as emotions: set False for ratings such as 1 to 5.
 
     unknown : {"population", "adapt", "batch", "error"}, default="population"
         Statistics for a speaker who is neither in the training data nor enrolled, and
