@@ -816,7 +816,10 @@ def test_table_of_labels(suffix, tmp_path):
     )
     path = tmp_path / f"labels.{suffix}"
     getattr(labels, f"to_{suffix}")(path, index=False)
-    table = corpora.read_table(path, tmp_path / "wavs")
+    with pytest.warns(CorpusWarning, match="may stand for a missing one"):
+        table = corpora.read_table(path, tmp_path / "wavs")
+    kind = "labels that may stand for a missing one; leave them empty if they do"
+    assert table.attrs["problems"] == {kind: ["null", "NA"]}
     assert rows(table, "emotion label speaker room") == [
         ("anger", "Angry", "01", "r1"),
         ("NA", "NA", "02", "r2"),
@@ -1216,3 +1219,115 @@ def test_ten_thousand_names_are_read_within_a_second(tmp_path):
     assert time.perf_counter() - start < 1
     assert len(table) == n_speakers * n_files
     assert corpora.summary(table).loc["total", "anger"] == n_speakers * n_files / 4
+
+
+def test_labels_of_files_are_those_of_their_segments_in_any_order():
+    files = [f"{number}.wav" for number in range(6)]
+    db = audformat.Database("mine")
+    db["files"] = audformat.Table(audformat.filewise_index(files))
+    db["files"]["speaker"] = audformat.Column()
+    db["files"]["speaker"].set(list("aabbcc"))
+    segments = [(file, start) for start in (0, 1) for file in files]
+    names, starts = zip(*segments)
+    ends = [f"{start + 1}s" for start in starts]
+    index = audformat.segmented_index(names, [f"{s}s" for s in starts], ends)
+    db["segments"] = audformat.Table(index)
+    db["segments"]["emotion"] = audformat.Column()
+    db["segments"]["emotion"].set(["anger", "neutral"] * 6)
+    db["some"] = audformat.Table(index[:1])
+    db["some"]["gender"] = audformat.Column()
+    db["some"]["gender"].set(["female"])
+    table = corpora.from_audformat(db)
+    assert list(table.index) == list(names)
+    assert list(table["speaker"]) == list("aabbcc") * 2
+    assert list(table["start"]) == list(starts)
+    assert list(table["gender"]) == ["female", *[None] * 11]
+
+
+def test_recordings_to_convert_are_reported(tmp_path):
+    pattern = r"(?P<speaker>\w)_(?P<emotion>[a-z]+)"
+    layouts.write_audio(tmp_path, "a_anger.wav")
+    for name in ("a_anger.m4a", "b_fear.M4A", "notes.mp4"):
+        (tmp_path / name).write_bytes(b"sound")
+    with pytest.warns(CorpusWarning, match=r"1 files to convert to WAV \(b_fear.M4A\)"):
+        table = corpora.read_filenames(tmp_path, pattern)
+    assert list(table["speaker"]) == ["a"]
+    with pytest.warns(CorpusWarning, match="2 files to convert to WAV"):
+        corpora.read_filenames(tmp_path)
+
+
+def test_videos_of_ravdess_need_no_conversion(tmp_path):
+    layouts.write_audio(tmp_path, "Actor_01/03-01-05-01-01-01-01.wav")
+    for name in ("01-01-05-01-01-01-01.mp4", "01-01-05-01-01-02-01.mp4"):
+        (tmp_path / "Actor_01" / name).write_bytes(b"video")
+    with pytest.warns(CorpusWarning):
+        table = corpora.read_ravdess(tmp_path)
+    assert table.attrs["problems"] == {
+        "files to convert to WAV": ["Actor_01/01-01-05-01-01-02-01.mp4"]
+    }
+
+
+def table_of(folder, *rows):
+    """Read a table of labels with a column for each name of its first line."""
+    for number, row in enumerate(rows[1:]):
+        name, separator, labels = row.partition(";")
+        layouts.write_audio(folder, name, speaker=number)
+    (folder / "labels.csv").write_text("\n".join(rows))
+    return corpora.read_table(folder / "labels.csv")
+
+
+def test_names_that_differ_in_case_or_zeros_are_reported(tmp_path):
+    rows = ["a.wav;Anna;wut", "b.wav;anna;Wut", "c.wav;01;x", "d.wav;1;x"]
+    with pytest.warns(CorpusWarning):
+        table = table_of(tmp_path, "file;speaker;emotion", *rows)
+    assert table.attrs["problems"] == {
+        "names that differ in case or zeros alone": [
+            "Anna and anna",
+            "01 and 1",
+            "wut and Wut",
+        ]
+    }
+    assert table["speaker"].nunique() == 4
+
+
+def test_labels_with_one_emotion_are_reported(tmp_path):
+    rows = ["a.wav;joy", "b.wav;happy", "c.wav;sad", "d.wav;sadness"]
+    with pytest.warns(CorpusWarning):
+        table = table_of(tmp_path, "file;emotion", *rows)
+    problems = {"labels with one emotion": ["happy, joy: happiness"]}
+    assert table.attrs["problems"] == problems
+
+
+def test_decimal_commas_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="valence has 1 numbers .* such as '3,5'"):
+        table_of(tmp_path, "file;valence", "a.wav;3,5", "b.wav;4")
+
+
+def test_times_of_the_clock_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="1700000000 in its column start"):
+        table_of(tmp_path, "file;start", "a.wav;1700000000")
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("wavs\\a.wav", "write / between folders"),
+        ("wavs/a", r"add the suffix \.wav"),
+        ("wavs/u\u0308.wav", "Unicode's form NFC"),
+        ("b.wav", "relative to this folder"),
+    ],
+)
+def test_files_that_are_named_in_another_way(name, remedy, tmp_path):
+    layouts.write_audio(tmp_path, "wavs", "a.wav")
+    layouts.write_audio(tmp_path, "wavs", "\u00fc.wav")
+    (tmp_path / "labels.csv").write_text(f"file\n{name}\n", encoding="utf-8")
+    with pytest.raises(FileNotFoundError, match=remedy):
+        corpora.read_table(tmp_path / "labels.csv")
+
+
+def test_msp_podcast_of_an_earlier_release(copies, tables, tmp_path):
+    shutil.copytree(copies["msp_podcast"], tmp_path, dirs_exist_ok=True)
+    (labels,) = tmp_path.rglob("labels_consensus.csv")
+    labels.rename(labels.with_name("labels_concensus.csv"))
+    table = corpora.read_msp_podcast(tmp_path)
+    assert list(table["emotion"]) == list(tables["msp_podcast"]["emotion"])

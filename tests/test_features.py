@@ -636,12 +636,13 @@ def test_file_without_samples(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "suffix", ["wav", "aiff", "au", "w64", "rf64", "voc", "flac", "mp3", "ogg", "opus"]
+    "suffix",
+    ["wav", "aiff", "au", "w64", "rf64", "voc", "flac", "mp3", "ogg", "opus", "sph"],
 )
 def test_file_cut_short(suffix, tmp_path):
     path = tmp_path / f"cut.{suffix}"
-    coding = {"format": "OGG", "subtype": "OPUS"} if suffix == "opus" else {}
-    soundfile.write(path, utterance(seconds=6), RATE, **coding)
+    other = {"opus": {"format": "OGG", "subtype": "OPUS"}, "sph": {"format": "NIST"}}
+    soundfile.write(path, utterance(seconds=6), RATE, **other.get(suffix, {}))
     content = path.read_bytes()
     assert np.isfinite(EGeMAPS().transform([path])).all()
     path.write_bytes(content[: int(0.6 * len(content))])

@@ -65,9 +65,10 @@ def test_file_that_cannot_be_used_is_left_out_and_reported(corpus, load):
     assert recordings.failures["reason"].iloc[0]
 
 
-def test_emotion_named_na_is_no_missing_entry(corpus, load):
+def test_emotion_named_na_is_no_missing_entry_and_reported(corpus, load):
     table = corpus[1].replace({"emotion": {"neutral": "NA"}})
-    assert "NA" in load(table).y
+    with pytest.warns(CorpusWarning, match=r"may stand for a missing one.*\(NA\)"):
+        assert "NA" in load(table).y
 
 
 def test_recordings_of_unknown_emotion_or_speaker_are_left_out(load, corpus):

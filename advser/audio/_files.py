@@ -75,6 +75,10 @@ def read_file(file: str, start: float, end: float | None) -> tuple[np.ndarray, i
         if head[:3] == b"ID3":  # a tag of MP3, whose size is in 7 bits of each byte
             opened.seek(sum(byte << 7 * k for k, byte in enumerate(head[:5:-1])), 1)
             head = opened.read(10)
+        stated = None
+        if head[:7] == b"NIST_1A":  # libsndfile does not compare its length
+            count = re.search(rb"\nsample_count -i (\d+)", opened.read(1024))
+            stated = int(count[1]) if count else None
         # The first frame of MP3 starts with 11 bits of 1; others have a header there.
         has_length = True
         if head[:1] == b"\xff" and head[1:2] >= b"\xe0":
@@ -86,7 +90,7 @@ def read_file(file: str, start: float, end: float | None) -> tuple[np.ndarray, i
         if has_length:
             # libsndfile also opens names that are not valid in the encoding.
             with Sound(file if os.name == "nt" else os.fsencode(file)) as sound:
-                return read_sound(sound, start, end)
+                return read_sound(sound, start, end, stated=stated)
         with LongFile(file) as long_file, Sound(long_file) as sound:
             return read_sound(sound, start, end, has_length=False)
     except (soundfile.SoundFileError, TypeError) as error:
@@ -99,9 +103,16 @@ def read_file(file: str, start: float, end: float | None) -> tuple[np.ndarray, i
 
 
 def read_sound(
-    sound: Sound, start: float, end: float | None, has_length: bool = True
+    sound: Sound,
+    start: float,
+    end: float | None,
+    has_length: bool = True,
+    stated: int | None = None,
 ) -> tuple[np.ndarray, int]:
-    """Return the samples of an open file, or raise if they are not all there."""
+    """Return the samples of an open file, or raise if they are not all there.
+
+    `stated` is the number of frames in its header, unless libsndfile compares that.
+    """
     rate, n_frames, log = sound.samplerate, sound.frames, sound.extra_info
     first, last = round(start * rate), None if end is None else round(end * rate)
     is_known = has_length and n_frames < UNKNOWN
@@ -125,6 +136,8 @@ def read_sound(
     else:
         n_frames = position
         check_segment(first, last, n_frames, rate)
+    if stated is not None:
+        lost.append((stated - n_frames) / rate)
     for size, found in CHUNK_SIZE.findall(log):
         if int(found) and int(size) < PIPED_SIZE:
             lost.append(n_frames / rate * (int(size) / int(found) - 1))

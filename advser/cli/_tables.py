@@ -14,12 +14,11 @@ import pandas as pd
 from ..audio._extraction import SEGMENT, extract_part
 from ..audio._extractor import Extractor
 from ..corpora._generic import checked_rows, clean_rows, open_table, with_files
-from ..corpora._table import COLUMNS, Copy
+from ..corpora._table import COLUMNS, MISSING, Copy
 from ..exceptions import CorpusWarning
 from ._parser import counted
 
 TABLES = {".csv", ".tsv", ".parquet", ".npz"}
-MISSING = {"", "nan"}
 ROW = "row of the features"  # a column that no table has
 
 
@@ -158,7 +157,7 @@ def read_features_of_table(
         values = rows[name]
         numbers = pd.to_numeric(values, errors="coerce")
         wrong = values[numbers.isna() & values.notna()]
-        wrong = wrong[~wrong.astype(str).str.strip().str.lower().isin(MISSING)]
+        wrong = wrong[~wrong.astype(str).str.strip().str.lower().isin({"", *MISSING})]
         if len(wrong):
             raise ValueError(
                 f"{path}, {rows.index.name} {wrong.index[0]}: {name} is "

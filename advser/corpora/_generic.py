@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,15 @@ from .._validation._paths import check_path
 from ._table import (
     AUDIO,
     GENDERS,
+    MISSING,
     NUMBERS,
+    OTHER_SOUND,
     TEXTS,
     Copy,
     check_fetched,
     harmonize,
     read_csv,
+    stem,
 )
 
 # Usual names of columns, which are suggested and not used: they may mean another thing.
@@ -29,7 +33,7 @@ ALIASES = {
     "start": ["begin", "onset", "start_time", "starttime"],
     "end": ["stop", "offset", "end_time", "endtime"],
 }
-MISSING_TIMES = {"", "nat", "nan"}
+MISSING_TIMES = {"", "nat", *MISSING}
 LONGEST = 1e7  # seconds, about 4 months; in nanoseconds, 10 ms
 
 
@@ -88,7 +92,9 @@ def read_filenames(
     check_parameter(pattern, "pattern", str, re.Pattern, None)
     check_parameter(mapping, "mapping", Mapping, None)
     if pattern is None:
-        return copy.table(pd.DataFrame({"file": copy.list_files()}, dtype=object))
+        files = copy.list_files()
+        find_not_read(copy, files)
+        return copy.table(pd.DataFrame({"file": files}, dtype=object))
     return copy.table(copy.drop_same(parse_names(copy, pattern, mapping or {})))
 
 
@@ -111,6 +117,7 @@ def parse_names(copy, pattern, mapping, *, suffixes=AUDIO, any_case=False):
             found.append((file, *(match[name] or None for name in pattern.groupindex)))
         else:
             copy.problems[copy.UNREADABLE].append(file)
+    find_not_read(copy, [file for file, *_ in found], pattern.search)
     columns = ["file", *pattern.groupindex]
     rows = pd.DataFrame(found, columns=columns, dtype=object)
     for column, words in mapping.items() if any_case else ():
@@ -119,6 +126,19 @@ def parse_names(copy, pattern, mapping, *, suffixes=AUDIO, any_case=False):
             lambda text, c=code_of: c.get(text.lower(), text)
         )
     return translate(copy, rows, mapping)
+
+
+def find_not_read(copy, files, is_named=bool):
+    """Add the recordings in formats that are not read, unless these files are copies.
+
+    `is_named` says of a file whether its name is that of a recording.
+    """
+    known = {stem(file).lower() for file in files}
+    copy.problems[copy.NOT_READ] += [
+        file
+        for file in copy.list_files(OTHER_SOUND - AUDIO)
+        if is_named(file) and stem(file).lower() not in known
+    ]
 
 
 def translate(copy, rows, mapping):
@@ -138,14 +158,35 @@ def translate(copy, rows, mapping):
         rows[column] = codes.map(words)
     if "emotion" in rows and "emotion" not in mapping:
         rows["emotion"] = harmonize(rows["emotion"])
+        copy.problems[copy.MERGED] += merged(rows["label"], rows["emotion"])
     if "gender" in rows and "gender" not in mapping:
         rows["gender"] = harmonize(rows["gender"], GENDERS)
     for column in rows.columns.intersection(NUMBERS):
         numbers = pd.to_numeric(rows[column], errors="coerce")
         wrong = rows[column].notna() & numbers.isna()
+        commas = rows[column][wrong].astype(str)
+        commas = commas[commas.str.fullmatch(r"-?\d+,\d+")]
+        if len(commas):
+            raise ValueError(
+                f"The column {column} has {len(commas)} numbers with a decimal comma, "
+                f"such as {commas.iloc[0]!r}; write them with a point."
+            )
         copy.unreadable_values(rows, column, wrong, "is no number")
         rows[column] = numbers
     return rows
+
+
+def merged(labels, emotions):
+    """Return the different words that stand for one emotion, as texts.
+
+    Words with the same two letters at the start are forms of one: "sad", "sadness".
+    """
+    words = labels.str.strip().str.lower().groupby(emotions).unique()
+    return [
+        f"{', '.join(sorted(found))}: {emotion}"
+        for emotion, found in words.items()
+        if len({word[:2] for word in found}) > 1
+    ]
 
 
 def read_table(
@@ -162,10 +203,10 @@ def read_table(
         CSV table in UTF-8, separated by commas, semicolons or tabs, or Parquet if its
         name ends in ``.parquet``. It has the column `file` and may have those of every
         table (:mod:`advser.corpora`) and others. An empty value is an unknown label,
-        and so are "nan" and "N/A", and the speaker or gender "unknown". `start` and
-        `end` are seconds, or durations such as "0.5s", "00:00:00.5" and
-        "0 days 00:00:00.5". If a number exceeds ten million, they are nanoseconds, as
-        in tables of audformat.
+        and so are "NaN" and "N/A", and the speaker or gender "unknown".
+        `start` and `end` are seconds, or durations such as "0.5s", "00:00:00.5" and
+        "0 days 00:00:00.5". If both are there and a number exceeds ten million, they
+        are nanoseconds, as in tables of audformat.
 
     root : str or path-like, default=None
         Folder that `file` is relative to; the folder of the table if None.
@@ -207,12 +248,29 @@ def with_files(rows, path, root=None, name=None):
     present = {file: (copy.root / file).is_file() for file in rows["file"].unique()}
     is_present = rows["file"].map(present).astype(bool)
     if not is_present.any():
+        first = rows["file"].iloc[0]
         raise FileNotFoundError(
             f"None of the {len(present)} files of {path} are in {copy.root}, such as "
-            f"{rows['file'].iloc[0]!r}; `file` must be relative to this folder."
+            f"{first!r}; {_remedy_for(first, copy.root)}."
         )
     copy.problems[copy.MISSING] += list(rows["file"][~is_present].unique())
     return copy, rows[is_present]
+
+
+def _remedy_for(file, root):
+    """Return what to do about a name of a file that is not in the folder."""
+    spelt = {
+        "write / between folders": file.replace("\\", "/"),
+        **{f"add the suffix {suffix}": file + suffix for suffix in sorted(AUDIO)},
+        **{
+            f"write its accents in Unicode's form {form}": normalize(form, file)
+            for form in ("NFC", "NFD")
+        },
+    }
+    for remedy, name in spelt.items():
+        if (root / name).is_file():
+            return remedy
+    return "`file` must be relative to this folder"
 
 
 def checked_rows(copy, rows, path):
@@ -286,7 +344,12 @@ def clean_rows(rows, path):
             read_time(time, f"{path}, {rows.index.name} {number}: {column}")
             for number, time in rows[column].items()
         ]
-    if times and rows[times].max(axis=None) > LONGEST:
+    if times and (longest := rows[times].max(axis=None)) > LONGEST:
+        if len(times) < 2:
+            raise ValueError(
+                f"{path} has {longest:.0f} in its column {times[0]}, which is no time "
+                "in a file; give seconds, or rename the column."
+            )
         rows[times] /= 1e9
     return rows
 

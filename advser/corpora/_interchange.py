@@ -80,9 +80,12 @@ def from_audformat(
             f"`tables` has {sorted(unknown)}, which the database {db.name!r} has not; "
             f"it has {list(db.tables)}."
         )
-    wanted = [name for names in _SCHEMES.values() for name in names]
     try:
-        found = db.get(emotion, wanted, tables=tables)
+        found = db.get(emotion, tables=tables)
+        others = {
+            column: [_of_rows(db, name, found.index) for name in names]
+            for column, names in _SCHEMES.items()
+        }
     except ValueError as error:
         reason = str(error).partition("\n")[0].rstrip(":")
         raise ValueError(
@@ -99,10 +102,10 @@ def from_audformat(
     for column in rows.columns.intersection(["start", "end"]):
         rows[column] = rows[column].dt.total_seconds()
     rows["emotion"] = texts(found[emotion])
-    for column, names in _SCHEMES.items():
-        present = [name for name in names if found[name].notna().any()]
+    for column, candidates in others.items():
+        present = [values for values in candidates if values.notna().any()]
         if present:
-            values = found[present[0]]
+            values = present[0]
             rows[column] = (
                 values.to_numpy(float, na_value=np.nan)
                 if column in NUMBERS
@@ -123,6 +126,20 @@ def from_audformat(
     root = "." if rows["file"].map(os.path.isabs).all() else db.root or "."
     copy = Copy(root, db.name)
     return copy.table(translate(copy, rows, {}))
+
+
+def _of_rows(db, scheme, index):
+    """Return the values of a scheme for the rows of an index.
+
+    Those of a file as a whole are those of its segments, unless these have their own.
+    """
+    from audformat import segmented_index, utils
+
+    values = db.get(scheme)[scheme]
+    values.index = utils.to_segmented_index(values.index)
+    own = values.reindex(utils.to_segmented_index(index))
+    of_file = values.reindex(segmented_index(index.get_level_values("file")))
+    return own.where(own.notna(), of_file.set_axis(own.index))
 
 
 def texts(values):

@@ -7,6 +7,8 @@ import pandas as pd
 from ._generic import translate
 from ._table import AUDIO, Copy, stem
 
+_LABELS = "labels_consensus.csv"
+_MISSPELT = "labels_concensus.csv"  # in releases 1.6 and 1.8
 _COLUMNS = {
     "FileName": "id",
     "EmoClass": "emotion",
@@ -61,7 +63,9 @@ def read_msp_podcast(root: str | os.PathLike) -> pd.DataFrame:
         Labels/labels_consensus.csv
         Transcripts/MSP-PODCAST_0001_0008.txt
 
-    The transcripts may be absent, and so may the labels of the third test set.
+    The transcripts may be absent, and so may the labels of the third test set. Earlier
+    releases spell the file of the labels ``labels_concensus.csv``, and call the split
+    for development "Validation".
 
     References
     ----------
@@ -72,7 +76,10 @@ def read_msp_podcast(root: str | os.PathLike) -> pd.DataFrame:
     copy = Copy(root, "MSP-Podcast")
     files = copy.list_files({*AUDIO, ".csv", ".txt"})
     remedy = "pass the folder with Labels and Audios"
-    table = copy.read_labels(files, "labels_consensus.csv", _COLUMNS, remedy)
+    names = {file.split("/")[-1].lower() for file in files}
+    is_misspelt = _LABELS not in names and _MISSPELT in names
+    labels = _MISSPELT if is_misspelt else _LABELS
+    table = copy.read_labels(files, labels, _COLUMNS, remedy)
     rows = table[list(_COLUMNS)].rename(columns=_COLUMNS)
     rows["id"] = rows["id"].map(stem, na_action="ignore")
     audio = [file for file in files if not file.lower().endswith((".csv", ".txt"))]

@@ -76,7 +76,9 @@ def read_ravdess(root: str | os.PathLike, *, songs: bool = False) -> pd.DataFram
         rows = rows[rows["channel"] != "song"]
     rows = rows.sort_values("modality", ascending=False, kind="stable")  # audio first
     rows = rows.drop(columns="modality")
-    rows = copy.drop_copies(rows, rows["file"].map(lambda file: stem(file)[2:20]))
+    rows = copy.drop_copies(rows, rows["file"].map(_take_of))
+    videos, takes = copy.problems.pop(copy.NOT_READ, []), {*rows["file"].map(_take_of)}
+    copy.problems[copy.NOT_READ] = [v for v in videos if _take_of(v) not in takes]
     rows = rows.sort_values("file")
     folders = rows["file"].str.extract(_FOLDER, expand=False).fillna(rows["speaker"])
     copy.problems["files in the folder of another actor"] += list(
@@ -85,3 +87,8 @@ def read_ravdess(root: str | os.PathLike, *, songs: bool = False) -> pd.DataFram
     odd = rows["speaker"].astype(int) % 2 == 1
     rows["gender"] = odd.map({True: "male", False: "female"})
     return copy.table(rows)
+
+
+def _take_of(file):
+    """Return what identifies a take, whether it is audio or video."""
+    return stem(file)[2:20]

@@ -47,16 +47,18 @@ WORD_OF = {
 # Texts of missing values, and speakers and genders that are unknown, in lower case.
 MISSING = {"nan", "<na>", "n/a", "#n/a"}
 NOBODY = {"unknown", "unk", "none", "anonymous", "n.a.", "?", "-", *MISSING}
+DOUBTFUL = {"na", "null"}  # missing values, or labels and initials
 GENDERS = {"f": "female", "m": "male", "female": "female", "male": "male"}
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 AUDIO = {
-    *(".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au"),
-    *(".snd", ".w64", ".rf64", ".caf", ".sph", ".nist"),
+    *(".wav", ".wave", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".aifc"),
+    *(".au", ".snd", ".w64", ".rf64", ".caf", ".sph", ".nist"),
 }
 # Files with sound that no reader, or not each of them, can use.
 OTHER_SOUND = {
-    *(".mp4", ".avi", ".mov", ".mkv", ".webm", ".flv", ".m4a", ".aac", ".wma", ".mp3")
+    *(".mp4", ".avi", ".mov", ".mkv", ".webm", ".flv", ".m4a", ".aac", ".wma", ".mp3"),
+    *(".amr", ".3gp", ".oga"),
 }
 POINTER = b"version https://git-lfs"  # starts a file that Git LFS has not fetched
 
@@ -74,6 +76,10 @@ class Copy:
     IDENTICAL = "identical recordings of two speakers"
     EMPTY = "label files without an entry"
     NOT_FETCHED = "files that `git lfs pull` must fetch"
+    NOT_READ = "files to convert to WAV"
+    ALIKE = "names that differ in case or zeros alone"
+    MERGED = "labels with one emotion"
+    DOUBTFUL = "labels that may stand for a missing one; leave them empty if they do"
 
     def __init__(self, root, name=None, other_folders=()):
         self.other_folders = other_folders  # lower-case names of those to leave out
@@ -308,6 +314,10 @@ class Copy:
         if labelled.any():
             unlabelled = set(rows["speaker"].dropna()) - set(rows["speaker"][labelled])
             self.problems[self.UNLABELED_SPEAKER] += sorted(unlabelled)
+        for column in ("speaker", "emotion"):
+            names = rows[column].dropna().unique()
+            self.problems[self.ALIKE] += alike(names)
+            self.problems[self.DOUBTFUL] += [n for n in names if n.lower() in DOUBTFUL]
         genders = rows.groupby("speaker")["gender"].nunique()
         self.problems[self.TWO_GENDERS] += list(genders.index[genders > 1])
         self.problems[self.IDENTICAL] += self.find_identical(rows, sizes)
@@ -411,6 +421,14 @@ def size_of(root, file):
 def stem(path):
     """Return the name of a file without folder and suffix."""
     return path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+
+
+def alike(names):
+    """Return the names that differ in case, blanks or leading zeros alone, as texts."""
+    found = defaultdict(list)
+    for name in names:
+        found[name.casefold().strip().lstrip("0")].append(name)
+    return [" and ".join(same) for same in found.values() if len(same) > 1]
 
 
 def harmonize(labels, words=WORD_OF):
