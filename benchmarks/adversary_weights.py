@@ -41,7 +41,7 @@ ADVERSARIES = {
 # Hidden units and dimensions of the embedding; by default there are 128 and 64.
 SIZES = [(128, 16), (256, 32), (512, 64)]
 NETWORKS = {name: AdversarialSER(one) for name, one in ADVERSARIES.items()} | {
-    f"{hidden} and {embedding}, {name}": AdversarialSER(
+    f"{name}, {hidden} hidden units, {embedding} dimensions": AdversarialSER(
         ADVERSARIES[name], hidden_layer_sizes=(hidden,), embedding_dim=embedding
     )
     for hidden, embedding in SIZES

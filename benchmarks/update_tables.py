@@ -8,6 +8,7 @@ the lines "NAME: begin" and "NAME: end" of a page.
 """
 
 import json
+import re
 import sys
 import textwrap
 from functools import partial
@@ -449,12 +450,13 @@ def adversary_weights_rst():
             f"{value:.2f}" for value in [*leakage.loc[name], left.loc[name].mean()]
         ]
         gains = [change.loc[name].mean(), change.loc[name].min()]
-        label = name if name == uar.index[0] else f"``{name}``"
+        label = re.sub(r"^\w+\(.*\)", r"``\g<0>``", name)
         rows.append([label, *cells, *(f"{gain:+z.3f}" for gain in gains)])
     note = (
         "Leakage: balanced accuracy of a logistic probe for the speaker. Share left: "
         "leakage divided by that without an adversary, mean over the corpora. Recall: "
-        "difference to no adversary, mean over the corpora, and the lowest. "
+        "difference to no adversary, mean over the corpora, and the lowest. Without "
+        "another number there are 128 hidden units and 64 dimensions of the embedding. "
         f"{report['settings']['seeds']} seeds, five folds by speaker."
     )
     return "\n\n".join([list_table(rows), fill(note, 96)])
