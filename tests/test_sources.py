@@ -9,6 +9,7 @@ from speech import write_corpus
 from advser import EGeMAPS, corpora
 from advser.audio import extract_features
 from advser.cli._sources import load_recordings, read_source
+from advser.cli._tables import read_extracted
 from advser.exceptions import CorpusWarning
 
 
@@ -132,6 +133,46 @@ def test_features_that_were_extracted_are_the_same_recordings(corpus, load, tmp_
     assert list(recordings.speakers) == list(expected.speakers)
     assert recordings.n_others == 1
     assert recordings.name == expected.name == folder.name
+
+
+def test_labels_of_extracted_features_are_those_of_a_table(corpus, load, tmp_path):
+    folder, table = corpus
+    labels = table.replace({"emotion": {"anger": " Angry"}}).reset_index(drop=True)
+    labels["speaker"] = labels["speaker"].map({"00": " Anna ", "01": "1", "02": "2"})
+    labels.loc[[0, 4], "speaker"] = ["unknown", "Anna"]
+    labels.loc[5, "speaker"] = ""
+    expected = load(labels)
+    path = tmp_path / "features.parquet"
+    extract_features(corpora.read_table(tmp_path / "labels.csv", folder), path)
+    frame = pd.read_parquet(path)
+    for column in ("emotion", "speaker"):
+        frame[column] = labels[column].to_numpy()
+    frame.to_parquet(path)
+    recordings = load_recordings(path)
+    pd.testing.assert_frame_equal(recordings.X, expected.X)
+    assert list(recordings.y) == list(expected.y)
+    assert set(recordings.speakers) == {"Anna", "1", "2"}
+    assert list(recordings.speakers) == list(expected.speakers)
+    assert recordings.n_others == expected.n_others == 2
+    chosen = load_recordings(path, emotions=["anger", "sadness"])
+    assert set(chosen.y) == {"anger", "sadness"}
+    codes, _ = pd.factorize(frame["emotion"])
+    frame.assign(emotion=codes, speaker=frame.index % 3).to_parquet(path)
+    recordings = load_recordings(path)
+    assert set(recordings.y) == {"0", "1", "2", "3"}
+    assert set(recordings.speakers) == {"0", "1", "2"}
+    assert recordings.n_others == 0
+
+
+def test_ratings_of_extracted_features_that_are_no_numbers_are_reported(
+    corpus, tmp_path
+):
+    path = tmp_path / "features.parquet"
+    extract_features(corpora.read_filenames(corpus[0]), path)
+    frame = pd.read_parquet(path)
+    frame.assign(emotion="a", arousal="high", speaker=frame["file"]).to_parquet(path)
+    with pytest.warns(CorpusWarning, match=r"features\.parquet has 12 unreadable la"):
+        read_extracted(path)
 
 
 def test_folder_of_recordings_goes_with_no_table_of_features(corpus, tmp_path):

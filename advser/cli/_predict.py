@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from .._locks import replacing
 from .._routing import call, requests
-from ..audio import EGeMAPS, read_features
+from ..audio import EGeMAPS
 from ..audio._extraction import has_features, new_file
 from ..audio._extractor import Extractor
 from ..corpora import read_filenames
@@ -29,6 +29,7 @@ from ._tables import (
     files_of,
     is_table,
     open_columns,
+    read_extracted,
     read_features_of_table,
     read_labels,
     with_features,
@@ -207,7 +208,7 @@ def read_known_features(source, extractor, model):
         )
     origin = getattr(model, "feature_origin_", None)
     if has_features(source) and (extractor or origin):
-        rows, table = read_features(source)
+        rows, table = read_extracted(source)
     else:
         rows, table = open_columns(source), None
     ours = getattr(extractor, "recipe", origin) or {}

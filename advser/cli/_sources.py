@@ -19,13 +19,14 @@ from joblib import cpu_count
 
 from .. import corpora
 from .._validation._paths import printable
-from ..audio._extraction import has_features, read_features
+from ..audio._extraction import has_features
 from ..audio._features import PITCH, EGeMAPS
 from ..datasets import load_emodb
 from ._parser import Parser, counted
 from ._tables import (
     is_table,
     open_columns,
+    read_extracted,
     read_features_of_table,
     read_labels,
     select,
@@ -357,7 +358,7 @@ def load_recordings(
         recipe = {"feature_set": f"those that `--features` names, {features}"}
     elif corpus is None and has_features(source):
         refuse_wavs(wavs, source)
-        X, table = read_features(source)
+        X, table = read_extracted(source)
         recipe = X.attrs["features"]
         warn_of_unused(table, source, used)
     elif corpus is None and not Path(source).is_dir():
