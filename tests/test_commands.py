@@ -515,6 +515,28 @@ def test_features_that_cannot_be_used(make, columns, message, embeddings, capsys
     assert not output.exists()
 
 
+def test_features_in_a_table_of_files_are_used(features, models, tmp_path, capsys):
+    table = pd.read_parquet(features)
+    table.attrs = {}
+    names = EGeMAPS().feature_names
+    table[names] = table[names].to_numpy()[::-1]
+    table.to_csv(tmp_path / "table.csv", index=False)
+    found = predict(models["model"], tmp_path / "table.csv", capsys=capsys)
+    expected = predict(models["model"], features, capsys=capsys)
+    assert list(found["emotion"]) == list(expected["emotion"])[::-1]
+    assert list(found["emotion"]) != list(expected["emotion"])
+    assert found["file"].iloc[0] == table["file"].iloc[0]
+
+
+def test_table_without_files_and_features_says_what_to_pass(models, tmp_path, capsys):
+    for name, remedy in {"wav": "rename the column wav to file", "x": "add it"}.items():
+        pd.DataFrame({name: ["a.wav"]}).to_csv(tmp_path / "table.csv", index=False)
+        files = [models["model"], tmp_path / "table.csv"]
+        error = error_of(capsys, "predict", *files, "-o", "-")
+        assert f"lacks the column file; {remedy}, or pass a table with all" in error
+        assert "--features" not in error
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -20,6 +20,7 @@ from ..audio import EGeMAPS
 from ..audio._extraction import has_features, new_file
 from ..audio._extractor import Extractor
 from ..corpora import read_filenames
+from ..corpora._generic import aliases_of
 from ..corpora._table import NOBODY
 from ..persistence import load
 from ..speakers._knowledge import scalers
@@ -184,11 +185,14 @@ def read_inputs(
             )
         return None, list_files(inputs)
     source = inputs[0]
-    if extractor is None or has_features(source):
+    rows = None if has_features(source) else open_columns(source)
+    names = getattr(model, "feature_names_in_", None)
+    has_all = rows is None or (names is not None and set(names) <= {*rows})
+    if extractor is None or has_all:
         refuse_wavs(wavs, source)
-        X, table = read_known_features(source, extractor, model)
+        X, table = read_known_features(source, rows, extractor, model)
     else:
-        rows = open_columns(source)
+        check_file_column(rows, source)
         X, table = None, read_labels(rows, source, wavs, keep_missing=True)
     if column is not None and column not in table:
         raise ValueError(
@@ -198,8 +202,22 @@ def read_inputs(
     return X, table
 
 
-def read_known_features(source, extractor, model):
-    """Return the features in a table that a model was trained on, and the labels."""
+def check_file_column(rows, source):
+    """Raise for a table that has neither files nor the features of a model."""
+    if "file" not in rows:
+        aliases = aliases_of("file", rows)
+        remedy = f"rename the column {aliases[0]} to file" if aliases else "add it"
+        raise ValueError(
+            f"{source} lacks the column file; {remedy}, or pass a table with all "
+            "features of the model."
+        )
+
+
+def read_known_features(source, rows, extractor, model):
+    """Return the features in a table that a model was trained on, and the labels.
+
+    The rows are None for an output of `advser extract`.
+    """
     names = getattr(model, "feature_names_in_", None)
     if names is None:
         raise ValueError(
@@ -207,10 +225,11 @@ def read_known_features(source, extractor, model):
             "unknown; pass recordings, or predict in Python."
         )
     origin = getattr(model, "feature_origin_", None)
-    if has_features(source) and (extractor or origin):
+    table = None
+    if rows is None and (extractor or origin):
         rows, table = read_extracted(source)
-    else:
-        rows, table = open_columns(source), None
+    elif rows is None:
+        rows = open_columns(source)
     ours = getattr(extractor, "recipe", origin) or {}
     theirs = rows.attrs.get("features", {})
     for name in ours if theirs else ():

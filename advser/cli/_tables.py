@@ -168,7 +168,7 @@ def read_features_of_table(
         if len(wrong):
             raise ValueError(
                 f"{path}, {rows.index.name} {wrong.index[0]}: {name} is "
-                f"{wrong.iloc[0]!r:.40}, which is no number, and `--features` names it."
+                f"{wrong.iloc[0]!r:.40}, which is no number, and it is a feature."
             )
         features[name] = numbers.to_numpy(np.float32)
     labels = rows.drop(columns=[*names]).assign(**{ROW: np.arange(len(rows))})
