@@ -199,7 +199,7 @@ def test_extract_keeps_the_good_and_lists_the_bad(corpus, tmp_path, capsys):
     assert "left out: " in printed.err
     assert "bad.wav cannot be read as audio" in printed.err
     assert "eGeMAPSv02: 100%, 25 of 25 recordings" in printed.err
-    failures = pd.read_csv(tmp_path / "features.failures.csv")
+    failures = pd.read_csv(tmp_path / "features.parquet.failures.csv")
     assert failures["file"].str.endswith("bad.wav").tolist() == [True]
     X, labels = read_features(output)
     assert X.shape == (24, 88)

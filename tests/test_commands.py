@@ -229,13 +229,25 @@ def test_recordings_are_predicted_by_a_model_of_recordings(corpus, train, tmp_pa
     names = [f"probability_{emotion}" for emotion in sorted(AROUSAL)]
     assert list(found) == ["file", "emotion", *names]
     np.testing.assert_allclose(found[names], loaded.predict_proba(files), atol=1e-6)
-    failures = pd.read_csv(tmp_path / "out.failures.csv")
+    failures = pd.read_csv(tmp_path / "out.csv.failures.csv")
     assert list(failures["file"]) == [str(corpus / "bad.wav")]
     assert sorted(tmp_path.iterdir()) == [
         model,
         output,
-        tmp_path / "out.failures.csv",
+        tmp_path / "out.csv.failures.csv",
     ]
+
+
+def test_log_of_another_output_is_kept(corpus, features, models, tmp_path):
+    log = tmp_path / "calls.failures.csv"  # of an output named calls
+    log.write_text("precious")
+    arguments = ["predict", models["model"], "--n-jobs", 1, "-o"]
+    run(*arguments, tmp_path / "calls.csv", features)
+    run(*arguments, tmp_path / "calls.1", corpus / "bad.wav", *corpus.glob("00-a*"))
+    run(*arguments, tmp_path / "calls.2", *corpus.glob("00-a*"))
+    assert log.read_text() == "precious"
+    found = sorted(path.name for path in tmp_path.glob("*.failures.csv"))
+    assert found == ["calls.1.failures.csv", log.name]
 
 
 def test_files_are_predicted_as_their_features(corpus, features, train, capsys):

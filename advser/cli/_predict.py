@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from .._locks import replacing
 from .._routing import call, requests
 from ..audio import EGeMAPS
-from ..audio._extraction import has_features, new_file
+from ..audio._extraction import has_features, new_file, write_failures
 from ..audio._extractor import Extractor
 from ..corpora import read_filenames
 from ..corpora._generic import aliases_of
@@ -42,8 +42,8 @@ Predict recordings, or features of them, by a model of advser train.
 The output is a CSV table with a row for each file or segment: its predicted emotion and
 the probability of each emotion, or its ratings. An SVM estimates no probabilities: then
 the table has the predicted emotions only. Recordings that cannot be used are listed,
-with the reason, in a file beside the table, predictions.failures.csv; the table has all
-others. After an interruption, the same command goes on where it stopped."""
+with the reason, in a file beside the table, predictions.csv.failures.csv; the table has
+all others. After an interruption, the same command goes on where it stopped."""
 EPILOG = """\
 inputs:
   files, folders
@@ -128,11 +128,8 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
         rows = rows.join(predictions)
         with nullcontext(sys.stdout) if output is None else replacing(output) as target:
             rows.to_csv(target, index=False)
-        if is_file:
-            beside = Path(options.output).with_suffix(".failures.csv")
-            beside.unlink(missing_ok=True)
-            if len(failures):
-                failures.to_csv(beside, index=False)
+        if output is not None:
+            write_failures(failures, output)
     if is_file:
         counts = f"{len(X):,} of {counted(len(table), 'recording')}"
         print(f"{options.output} has the predictions of {counts}")
