@@ -304,6 +304,43 @@ def test_warnings_name_no_parameter_that_a_command_lacks(capsys):
 
 
 @pytest.mark.parametrize(
+    ("method", "remedy"),
+    [
+        ("closed_form", "keep the other. The method none has no adversary.\n"),
+        ("siamese", "The network is trained without calibration.\n"),
+    ],
+)
+def test_warnings_have_the_remedies_of_commands(
+    method, remedy, train, capsys, tmp_path
+):
+    X = np.random.default_rng(0).normal(size=(12, 2))
+    table = pd.DataFrame(X, columns=["f_0", "f_1"])
+    table["speaker"], table["emotion"] = [*"aaaabbbbcccc"], [*"xxxxyyyyzzzz"]
+    table.to_csv(tmp_path / "table.csv", index=False)
+    train(tmp_path / "table.csv", "--features", "f_", "--method", method)
+    assert remedy in capsys.readouterr().err
+
+
+def test_error_of_all_fits_has_its_cause(capsys):
+    search = GridSearchCV(LogisticRegression(), {"C": [-1]}, cv=2)
+    with pytest.raises(SystemExit), usage_errors(Parser(prog="advser")):
+        search.fit(np.arange(8.0).reshape(8, 1), [0, 1] * 4)
+    error = capsys.readouterr().err
+    assert error.startswith("advser: error: All the 2 fits failed. sklearn.")
+    assert error.endswith("in the range (0.0, inf]. Got -1 instead.\n")
+
+
+def test_output_that_exists_names_the_option(features, tmp_path, capsys):
+    error = error_of(capsys, "train", features, "-o", tmp_path)
+    assert error.endswith(f"{tmp_path} is a folder; name a new file in it.\n")
+    error = error_of(capsys, "extract", features.parent, "-o", features)
+    assert error.endswith("exists; remove it, or name another `-o`.\n")
+    model = ["--save-best", features, "--out", tmp_path / "results"]
+    error = error_of(capsys, "benchmark", *model)
+    assert error.endswith("exists; remove it, or name another `--save-best`.\n")
+
+
+@pytest.mark.parametrize(
     ("number", "text"), [(0, "0 files"), (1, "1 file"), (1200, "1,200 files")]
 )
 def test_what_is_counted_is_in_the_plural_unless_it_is_one(number, text):

@@ -222,18 +222,20 @@ def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, pd.DataFrame]:
     return X, labels
 
 
-def check_output(output, suffix):
+def check_output(output, suffix, name="output"):
     """Raise if a new file with this suffix cannot be written to this path."""
     if not output.name.endswith(suffix):
         raise ValueError(
-            f"`output` is {str(output)!r}; its name must end in {suffix!r}."
+            f"`{name}` is {str(output)!r}; its name must end in {suffix!r}."
         )
+    if output.is_dir():
+        raise FileExistsError(f"{output} is a folder; name a new file in it.")
     if output.exists():
-        raise FileExistsError(f"{output} exists; remove it, or name another `output`.")
+        raise FileExistsError(f"{output} exists; remove it, or name another `{name}`.")
     if not output.parent.is_dir():
         raise FileNotFoundError(
             f"The folder {output.parent} does not exist; create it, or name another "
-            "`output`."
+            f"`{name}`."
         )
 
 
