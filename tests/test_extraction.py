@@ -340,6 +340,15 @@ def test_file_without_features_is_refused(tmp_path):
         read_features(path)
 
 
+@pytest.mark.parametrize("index", ["file", ["file", "start"]])
+def test_table_that_was_saved_with_another_index_is_the_same(index, features, tmp_path):
+    pd.read_parquet(features).set_index(index).to_parquet(tmp_path / "f.parquet")
+    X, labels = read_features(tmp_path / "f.parquet")
+    expected, expected_labels = read_features(features)
+    pd.testing.assert_frame_equal(X, expected)
+    pd.testing.assert_frame_equal(labels, expected_labels, check_like=True)
+
+
 def test_damaged_table_of_features_is_an_error_with_its_name(features, tmp_path):
     path = tmp_path / "features.parquet"
     frame = pd.read_parquet(features)

@@ -208,6 +208,8 @@ def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, pd.DataFrame]:
             "again."
         ) from error
     origin, frame.attrs = frame.attrs, {}
+    if "file" in frame.index.names and "file" not in frame:
+        frame = frame.reset_index()
     missing = [name for name in ["file", *origin["names"]] if name not in frame]
     if missing:
         raise ValueError(
