@@ -398,7 +398,7 @@ def test_numbers_of_training_speakers_are_not_the_names_of_a_table(tmp_path, cap
 
 @pytest.mark.parametrize("method", ["ridge", "mlp", "none"])
 def test_ratings_have_the_names_of_their_targets(method, features, train, capsys):
-    model = train(features, "--method", method, "--target", "valence,arousal")
+    model = train(features, "--method", method, "--target", "valence, arousal")
     found = predict(model, features, capsys=capsys)
     assert list(found) == ["file", "valence", "arousal"]
     truth = pd.read_parquet(features)
@@ -513,6 +513,7 @@ def test_features_of_any_origin_are_used(name, embeddings, train, capsys):
 def test_columns_are_selected_by_name_and_prefix():
     names = ["file", "emotion", "emb_0", "emb_1", "emb_10", "embryo", "age"]
     assert select(names, "emb_1,age", "t.csv") == ["emb_1", "age"]
+    assert select(names, " emb_1, age", "t.csv") == ["emb_1", "age"]
     assert select(names, "emb_1,emb_", "t.csv") == ["emb_1", "emb_0", "emb_10"]
     assert select(names, "e", "t.csv") == ["emb_0", "emb_1", "emb_10", "embryo"]
 

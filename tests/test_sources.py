@@ -83,8 +83,8 @@ def test_recordings_of_unknown_emotion_or_speaker_are_left_out(load, corpus):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.drop(columns="speaker"), "has no speaker; a comparison needs"),
-        (lambda t: t.assign(emotion=""), "has no emotion"),
+        (lambda t: t.drop(columns="speaker"), "has no 'speaker'; a comparison needs"),
+        (lambda t: t.assign(emotion=""), "has no 'emotion'"),
         (lambda t: pd.concat([t, t[:1]]), "1 files more than once, such as '00-anger"),
         (lambda t: t[t["speaker"] != "02"], r"has 2 speakers, \['00', '01'\]"),
         (lambda t: t[t["emotion"] == "anger"], r"has 1 emotion, \['anger'\]"),
@@ -183,7 +183,7 @@ def test_folder_of_recordings_goes_with_no_table_of_features(corpus, tmp_path):
 
 def test_features_without_labels_raise(corpus, tmp_path):
     extract_features(corpora.read_filenames(corpus[0]), tmp_path / "f.parquet")
-    with pytest.raises(ValueError, match=r"f\.parquet has no emotion"):
+    with pytest.raises(ValueError, match=r"f\.parquet has no 'emotion'"):
         load_recordings(tmp_path / "f.parquet")
 
 
@@ -220,6 +220,20 @@ def test_sources_are_read_as_what_they_are(tmp_path):
     assert read_source(tmp_path / "emodb")["label"].isna().all()
     with pytest.raises(ValueError, match="`--wavs` is the folder of the files"):
         read_source(tmp_path / "emodb", wavs=tmp_path)
+
+
+def test_feature_that_is_known_in_no_row_is_named(tmp_path):
+    table = pd.DataFrame({"f_1": range(6), "f_2": None, "speaker": [*"aabbcc"]})
+    table["emotion"] = [*"xyxyxy"]
+    path = tmp_path / "table.csv"
+    table.to_csv(path, index=False)
+    with pytest.raises(
+        ValueError, match=r"feature f_2, .* in all 6 rows; leave it out"
+    ):
+        load_recordings(path, features="f_")
+    table.assign(f_2=[1, 1, 1, None, None, None]).to_csv(path, index=False)
+    with pytest.raises(ValueError, match="2 speakers without 3 unusable rows"):
+        load_recordings(path, features="f_")
 
 
 @pytest.mark.parametrize(

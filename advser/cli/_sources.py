@@ -26,6 +26,7 @@ from ..datasets import load_emodb
 from ._parser import Parser, counted
 from ._tables import (
     is_table,
+    names_in,
     open_columns,
     read_extracted,
     read_features_of_table,
@@ -169,7 +170,7 @@ def add_label_options(parser: Parser) -> None:
     add("--emotions", nargs="+", metavar="EMOTION", help=emotions)
     add(
         "--target",
-        type=lambda text: list(dict.fromkeys(text.split(","))),
+        type=lambda text: list(dict.fromkeys(names_in(text))),
         metavar="COLUMN[,COLUMN...]",
         help="predict these ratings, such as arousal,valence,dominance",
     )
@@ -402,8 +403,7 @@ def load_recordings(
     for column in [*labels, *others]:
         if column not in table or table[column].isna().all():
             raise ValueError(
-                f"{source} has no {column}; {purpose} needs the {column} of each "
-                "recording."
+                f"{source} has no {column!r}; {purpose} needs it for each recording."
             )
     wanted = table[labels].notna().any(axis=1) & table[others].notna().all(axis=1)
     if emotions is not None:
@@ -424,9 +424,11 @@ def load_recordings(
     check_enough(table, source, **needed)
     if X is not None:
         X = X[wanted]
+        check_known(X, source, is_chosen=features is not None)
+    noun = "unusable file" if X is None else "unusable row"
     X, table, failures = with_features(table, X, extractor)
     if len(failures):
-        check_enough(table, source, len(failures), **needed)
+        check_enough(table, source, counted(len(failures), noun), **needed)
 
     def as_objects(column):
         return table[column].to_numpy(dtype=object)
@@ -476,11 +478,20 @@ def unlabelled(folder):
     )
 
 
-def check_enough(table, source, n_failures=0, *, by_emotion, by_session, compares):
+def check_known(X, source, *, is_chosen):
+    """Raise if a feature is known in no row."""
+    unknown = X.columns[~np.isfinite(X.to_numpy()).any(axis=0)]
+    if len(unknown):
+        remedy = "leave it out of `--features`" if is_chosen else "extract it again"
+        raise ValueError(
+            f"{source} has the feature {unknown[0]}, which is missing or infinite in "
+            f"all {counted(len(X), 'row')}; {remedy}."
+        )
+
+
+def check_enough(table, source, unusable="", *, by_emotion, by_session, compares):
     """Raise unless each speaker or session can be left out, and the rest trained on."""
-    dropped = ""
-    if n_failures:
-        dropped = f" without {counted(n_failures, 'unusable file')}"
+    dropped = f" without {unusable}" if unusable else ""
     purpose = "leaving one speaker out at a time" if compares else "training"
     for column, least in [("speaker", 2 + compares), *[("emotion", 2)] * by_emotion]:
         names = sorted(table[column].unique())

@@ -96,6 +96,11 @@ def read_arrays(path):
     }
 
 
+def names_in(text: str) -> list[str]:
+    """Return the names in a text, which are separated by commas."""
+    return [name.strip() for name in text.split(",")]
+
+
 def select(names: Iterable[str], features: str, path: str | os.PathLike) -> list[str]:
     """Return the columns of a table that `--features` names.
 
@@ -121,7 +126,7 @@ def select(names: Iterable[str], features: str, path: str | os.PathLike) -> list
     """
     names, found = list(names), []
     others = [name for name in names if name not in ("file", *COLUMNS)]
-    for text in features.split(","):
+    for text in names_in(features):
         matched = [name for name in others if name.startswith(text)]
         matched = [text] if text in names else matched
         if not matched or not text:
