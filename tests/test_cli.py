@@ -92,6 +92,12 @@ def test_benchmark_of_own_files_drops_the_bad_one(corpus, tmp_path, capsys):
     assert (folder / "scores.csv").read_bytes() == before
     options[2] = 3
     assert "estimators.no adversary.seeds" in error_of([*corpus, *options], capsys)
+    options[2:6] = [2, "--methods", "none"]
+    error = error_of([*corpus, *options], capsys)
+    assert "that includes 'linear SVM', and this one does not. Name another" in error
+    options[4:5] = ["none", "svm", "logistic"]
+    error = error_of([*corpus, *options], capsys)
+    assert "does not include 'logistic regression', and this one does. Name" in error
     assert (folder / "scores.csv").read_bytes() == before
     assert cli.main(["report", str(folder)]) == 0
     page = (folder / "report.html").read_text()
