@@ -565,6 +565,16 @@ def test_features_that_cannot_be_used(make, columns, message, embeddings, capsys
     assert not output.exists()
 
 
+def test_folder_without_recordings_says_so(models, tmp_path, capsys):
+    for command in (["predict", models["model"]], ["extract"]):
+        arguments = [*command, tmp_path, "-o", tmp_path / "out.parquet"]
+        error = error_of(capsys, *arguments)
+        assert error.endswith(f"error: {tmp_path} holds no audio files.\n")
+    (tmp_path / "a.m4a").touch()
+    error = error_of(capsys, *arguments)
+    assert "holds no audio files; it has 1 file such as a.m4a: convert" in error
+
+
 def test_features_in_a_table_of_files_are_used(features, models, tmp_path, capsys):
     table = pd.read_parquet(features)
     table.attrs = {}

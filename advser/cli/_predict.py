@@ -19,13 +19,18 @@ from .._routing import call, requests
 from ..audio import EGeMAPS
 from ..audio._extraction import has_features, new_file, write_failures
 from ..audio._extractor import Extractor
-from ..corpora import read_filenames
 from ..corpora._generic import aliases_of
 from ..corpora._table import NOBODY
 from ..persistence import load
 from ..speakers._knowledge import scalers
 from ._parser import Parser, counted
-from ._sources import add_jobs_option, print_failures, refuse_wavs, usage_errors
+from ._sources import (
+    add_jobs_option,
+    list_folder,
+    print_failures,
+    refuse_wavs,
+    usage_errors,
+)
 from ._tables import (
     files_of,
     is_table,
@@ -253,7 +258,7 @@ def list_files(inputs):
     if missing:
         raise FileNotFoundError(f"no such file: {', '.join(missing)}")
     for path in inputs:
-        files += list(read_filenames(path).index) if Path(path).is_dir() else [path]
+        files += list(list_folder(path).index) if Path(path).is_dir() else [path]
     index = pd.Index(dict.fromkeys(files), name="file")
     table = pd.DataFrame({"start": np.nan, "end": np.nan}, index=index)
     table.attrs["root"] = ""

@@ -22,6 +22,7 @@ from .. import corpora
 from .._validation._paths import printable
 from ..audio._extraction import has_features
 from ..audio._features import PITCH, EGeMAPS
+from ..corpora._table import OTHER_SOUND, Copy
 from ..datasets import load_emodb
 from ._parser import Parser, counted
 from ._tables import (
@@ -257,7 +258,24 @@ def read_source(
             "leave it out."
         )
     read = READERS[corpus] if isinstance(corpus, str) else corpus
-    return (read or corpora.read_filenames)(source)
+    return (read or list_folder)(source)
+
+
+def list_folder(folder: str | os.PathLike) -> pd.DataFrame:
+    """Return the table of the audio files in a folder and below, without labels."""
+    try:
+        return corpora.read_filenames(folder)
+    except FileNotFoundError:
+        copy = Copy(folder)
+        if copy.list_files() or copy.problems:
+            raise
+        hint = ""
+        if others := copy.list_files(OTHER_SOUND):
+            hint = (
+                f"; it has {counted(len(others), 'file')} such as {others[0]}: convert "
+                "them to WAV, for instance with ffmpeg"
+            )
+        raise FileNotFoundError(f"{folder} holds no audio files{hint}.") from None
 
 
 def refuse_wavs(wavs: str | os.PathLike | None, source: str | os.PathLike) -> None:
