@@ -394,7 +394,7 @@ def test_sessions_that_share_their_speakers_cannot_be_left_out(tmp_path, capsys)
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (["--target", "arousal,joy"], "has no joy"),
+        (["--target", "arousal,joy"], "has no 'joy'"),
         (["--target", "arousal", "--methods", "svm"], "svm is no method with --target"),
         (["--target", "arousal", "--emotions", "anger"], "no --emotions"),
         (["--leave-out", "session"], "goes with --target"),
