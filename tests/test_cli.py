@@ -92,6 +92,12 @@ def test_benchmark_of_own_files_drops_the_bad_one(corpus, tmp_path, capsys):
     assert (folder / "scores.csv").read_bytes() == before
     options[2] = 3
     assert "estimators.no adversary.seeds" in error_of([*corpus, *options], capsys)
+    options[2:6] = [2, "--methods", "none"]
+    error = error_of([*corpus, *options], capsys)
+    assert "that includes 'linear SVM', and this one does not. Name another" in error
+    options[4:5] = ["none", "svm", "logistic"]
+    error = error_of([*corpus, *options], capsys)
+    assert "does not include 'logistic regression', and this one does. Name" in error
     assert (folder / "scores.csv").read_bytes() == before
     assert cli.main(["report", str(folder)]) == 0
     page = (folder / "report.html").read_text()
@@ -199,7 +205,7 @@ def test_extract_keeps_the_good_and_lists_the_bad(corpus, tmp_path, capsys):
     assert "left out: " in printed.err
     assert "bad.wav cannot be read as audio" in printed.err
     assert "eGeMAPSv02: 100%, 25 of 25 recordings" in printed.err
-    failures = pd.read_csv(tmp_path / "features.failures.csv")
+    failures = pd.read_csv(tmp_path / "features.parquet.failures.csv")
     assert failures["file"].str.endswith("bad.wav").tolist() == [True]
     X, labels = read_features(output)
     assert X.shape == (24, 88)
@@ -388,7 +394,7 @@ def test_sessions_that_share_their_speakers_cannot_be_left_out(tmp_path, capsys)
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (["--target", "arousal,joy"], "has no joy"),
+        (["--target", "arousal,joy"], "has no 'joy'"),
         (["--target", "arousal", "--methods", "svm"], "svm is no method with --target"),
         (["--target", "arousal", "--emotions", "anger"], "no --emotions"),
         (["--leave-out", "session"], "goes with --target"),

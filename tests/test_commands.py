@@ -229,13 +229,25 @@ def test_recordings_are_predicted_by_a_model_of_recordings(corpus, train, tmp_pa
     names = [f"probability_{emotion}" for emotion in sorted(AROUSAL)]
     assert list(found) == ["file", "emotion", *names]
     np.testing.assert_allclose(found[names], loaded.predict_proba(files), atol=1e-6)
-    failures = pd.read_csv(tmp_path / "out.failures.csv")
+    failures = pd.read_csv(tmp_path / "out.csv.failures.csv")
     assert list(failures["file"]) == [str(corpus / "bad.wav")]
     assert sorted(tmp_path.iterdir()) == [
         model,
         output,
-        tmp_path / "out.failures.csv",
+        tmp_path / "out.csv.failures.csv",
     ]
+
+
+def test_log_of_another_output_is_kept(corpus, features, models, tmp_path):
+    log = tmp_path / "calls.failures.csv"  # of an output named calls
+    log.write_text("precious")
+    arguments = ["predict", models["model"], "--n-jobs", 1, "-o"]
+    run(*arguments, tmp_path / "calls.csv", features)
+    run(*arguments, tmp_path / "calls.1", corpus / "bad.wav", *corpus.glob("00-a*"))
+    run(*arguments, tmp_path / "calls.2", *corpus.glob("00-a*"))
+    assert log.read_text() == "precious"
+    found = sorted(path.name for path in tmp_path.glob("*.failures.csv"))
+    assert found == ["calls.1.failures.csv", log.name]
 
 
 def test_files_are_predicted_as_their_features(corpus, features, train, capsys):
@@ -289,6 +301,43 @@ def test_warnings_name_no_parameter_that_a_command_lacks(capsys):
             "It does not adapt. Set `balance` to True.", AdaptationWarning, stacklevel=1
         )
     assert capsys.readouterr().err == "It does not adapt.\n"
+
+
+@pytest.mark.parametrize(
+    ("method", "remedy"),
+    [
+        ("closed_form", "keep the other. The method none has no adversary.\n"),
+        ("siamese", "The network is trained without calibration.\n"),
+    ],
+)
+def test_warnings_have_the_remedies_of_commands(
+    method, remedy, train, capsys, tmp_path
+):
+    X = np.random.default_rng(0).normal(size=(12, 2))
+    table = pd.DataFrame(X, columns=["f_0", "f_1"])
+    table["speaker"], table["emotion"] = [*"aaaabbbbcccc"], [*"xxxxyyyyzzzz"]
+    table.to_csv(tmp_path / "table.csv", index=False)
+    train(tmp_path / "table.csv", "--features", "f_", "--method", method)
+    assert remedy in capsys.readouterr().err
+
+
+def test_error_of_all_fits_has_its_cause(capsys):
+    search = GridSearchCV(LogisticRegression(), {"C": [-1]}, cv=2)
+    with pytest.raises(SystemExit), usage_errors(Parser(prog="advser")):
+        search.fit(np.arange(8.0).reshape(8, 1), [0, 1] * 4)
+    error = capsys.readouterr().err
+    assert error.startswith("advser: error: All the 2 fits failed. sklearn.")
+    assert error.endswith("in the range (0.0, inf]. Got -1 instead.\n")
+
+
+def test_output_that_exists_names_the_option(features, tmp_path, capsys):
+    error = error_of(capsys, "train", features, "-o", tmp_path)
+    assert error.endswith(f"{tmp_path} is a folder; name a new file in it.\n")
+    error = error_of(capsys, "extract", features.parent, "-o", features)
+    assert error.endswith("exists; remove it, or name another `-o`.\n")
+    model = ["--save-best", features, "--out", tmp_path / "results"]
+    error = error_of(capsys, "benchmark", *model)
+    assert error.endswith("exists; remove it, or name another `--save-best`.\n")
 
 
 @pytest.mark.parametrize(
@@ -349,7 +398,7 @@ def test_numbers_of_training_speakers_are_not_the_names_of_a_table(tmp_path, cap
 
 @pytest.mark.parametrize("method", ["ridge", "mlp", "none"])
 def test_ratings_have_the_names_of_their_targets(method, features, train, capsys):
-    model = train(features, "--method", method, "--target", "valence,arousal")
+    model = train(features, "--method", method, "--target", "valence, arousal")
     found = predict(model, features, capsys=capsys)
     assert list(found) == ["file", "valence", "arousal"]
     truth = pd.read_parquet(features)
@@ -464,6 +513,7 @@ def test_features_of_any_origin_are_used(name, embeddings, train, capsys):
 def test_columns_are_selected_by_name_and_prefix():
     names = ["file", "emotion", "emb_0", "emb_1", "emb_10", "embryo", "age"]
     assert select(names, "emb_1,age", "t.csv") == ["emb_1", "age"]
+    assert select(names, " emb_1, age", "t.csv") == ["emb_1", "age"]
     assert select(names, "emb_1,emb_", "t.csv") == ["emb_1", "emb_0", "emb_10"]
     assert select(names, "e", "t.csv") == ["emb_0", "emb_1", "emb_10", "embryo"]
 
@@ -513,6 +563,38 @@ def test_features_that_cannot_be_used(make, columns, message, embeddings, capsys
     assert error.startswith("advser train: error: ")
     assert error.count("\n") == 1
     assert not output.exists()
+
+
+def test_folder_without_recordings_says_so(models, tmp_path, capsys):
+    for command in (["predict", models["model"]], ["extract"]):
+        arguments = [*command, tmp_path, "-o", tmp_path / "out.parquet"]
+        error = error_of(capsys, *arguments)
+        assert error.endswith(f"error: {tmp_path} holds no audio files.\n")
+    (tmp_path / "a.m4a").touch()
+    error = error_of(capsys, *arguments)
+    assert "holds no audio files; it has 1 file such as a.m4a: convert" in error
+
+
+def test_features_in_a_table_of_files_are_used(features, models, tmp_path, capsys):
+    table = pd.read_parquet(features)
+    table.attrs = {}
+    names = EGeMAPS().feature_names
+    table[names] = table[names].to_numpy()[::-1]
+    table.to_csv(tmp_path / "table.csv", index=False)
+    found = predict(models["model"], tmp_path / "table.csv", capsys=capsys)
+    expected = predict(models["model"], features, capsys=capsys)
+    assert list(found["emotion"]) == list(expected["emotion"])[::-1]
+    assert list(found["emotion"]) != list(expected["emotion"])
+    assert found["file"].iloc[0] == table["file"].iloc[0]
+
+
+def test_table_without_files_and_features_says_what_to_pass(models, tmp_path, capsys):
+    for name, remedy in {"wav": "rename the column wav to file", "x": "add it"}.items():
+        pd.DataFrame({name: ["a.wav"]}).to_csv(tmp_path / "table.csv", index=False)
+        files = [models["model"], tmp_path / "table.csv"]
+        error = error_of(capsys, "predict", *files, "-o", "-")
+        assert f"lacks the column file; {remedy}, or pass a table with all" in error
+        assert "--features" not in error
 
 
 @pytest.mark.parametrize(

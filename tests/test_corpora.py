@@ -910,6 +910,12 @@ def test_table_that_git_lfs_has_not_fetched(suffix, tmp_path):
         corpora.read_table(file)
 
 
+def test_recording_is_no_table(tmp_path):
+    layouts.write_audio(tmp_path, "a.WAV")
+    with pytest.raises(ValueError, match=r"a\.WAV is a recording; pass its folder"):
+        corpora.read_table(tmp_path / "a.WAV")
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -82,7 +82,7 @@ def test_recordings_that_cannot_be_used_are_listed_in_a_file_of_their_own(
     np.testing.assert_array_equal(X, EGeMAPS().transform(X.index))
     assert set(failures["file"]) == {str(bad), str(tmp_path / "gone.wav")}
     assert failures["reason"].str.len().gt(10).all()
-    listed = pd.read_csv(tmp_path / "features.failures.csv")
+    listed = pd.read_csv(tmp_path / "features.parquet.failures.csv")
     pd.testing.assert_frame_equal(listed, failures, check_dtype=False)
 
 
@@ -98,7 +98,7 @@ def test_no_usable_recording_is_an_error_with_the_reasons(tmp_path):
     table = pd.DataFrame({"emotion": ["anger"]}, index=[str(bad)])
     with pytest.raises(ValueError, match=r"None of the 1 .*bad.wav cannot be read"):
         extract_features(table, tmp_path / "features.parquet")
-    assert sorted(os.listdir(tmp_path)) == ["bad.wav", "features.failures.csv"]
+    assert sorted(os.listdir(tmp_path)) == ["bad.wav", "features.parquet.failures.csv"]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_wrong_time_costs_one_row(start, end, reason, table, tmp_path):
     np.testing.assert_array_equal(X, EGeMAPS().transform(segments))
     assert list(labels["start"].fillna(-1)) == [0.1, 0.1, -1]
     assert list(labels["end"].fillna(-1)) == [-1, -1, 0.25]
-    assert (tmp_path / "features.failures.csv").exists()
+    assert (tmp_path / "features.parquet.failures.csv").exists()
 
 
 def test_columns_of_labels_do_not_collide_with_those_of_failures(table, tmp_path):
@@ -338,6 +338,15 @@ def test_file_without_features_is_refused(tmp_path):
     path.mkdir()
     with pytest.raises(ValueError, match=message):
         read_features(path)
+
+
+@pytest.mark.parametrize("index", ["file", ["file", "start"]])
+def test_table_that_was_saved_with_another_index_is_the_same(index, features, tmp_path):
+    pd.read_parquet(features).set_index(index).to_parquet(tmp_path / "f.parquet")
+    X, labels = read_features(tmp_path / "f.parquet")
+    expected, expected_labels = read_features(features)
+    pd.testing.assert_frame_equal(X, expected)
+    pd.testing.assert_frame_equal(labels, expected_labels, check_like=True)
 
 
 def test_damaged_table_of_features_is_an_error_with_its_name(features, tmp_path):

@@ -720,6 +720,12 @@ def test_file_that_is_no_audio(name, tmp_path):
         EGeMAPS().transform([tmp_path / name])
 
 
+def test_file_without_content(tmp_path):
+    (tmp_path / "a.wav").touch()
+    with pytest.raises(ValueError, match=r"a.wav` is empty, a file of 0 bytes"):
+        EGeMAPS().transform([tmp_path / "a.wav"])
+
+
 def test_file_that_is_missing(files, tmp_path):
     path = tmp_path / "gone.wav"
     with pytest.raises(FileNotFoundError, match=f"`{path}` cannot be opened: No such"):

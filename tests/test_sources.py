@@ -9,6 +9,7 @@ from speech import write_corpus
 from advser import EGeMAPS, corpora
 from advser.audio import extract_features
 from advser.cli._sources import load_recordings, read_source
+from advser.cli._tables import read_extracted
 from advser.exceptions import CorpusWarning
 
 
@@ -83,8 +84,8 @@ def test_recordings_of_unknown_emotion_or_speaker_are_left_out(load, corpus):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.drop(columns="speaker"), "has no speaker; a comparison needs"),
-        (lambda t: t.assign(emotion=""), "has no emotion"),
+        (lambda t: t.drop(columns="speaker"), "has no 'speaker'; a comparison needs"),
+        (lambda t: t.assign(emotion=""), "has no 'emotion'"),
         (lambda t: pd.concat([t, t[:1]]), "1 files more than once, such as '00-anger"),
         (lambda t: t[t["speaker"] != "02"], r"has 2 speakers, \['00', '01'\]"),
         (lambda t: t[t["emotion"] == "anger"], r"has 1 emotion, \['anger'\]"),
@@ -135,6 +136,46 @@ def test_features_that_were_extracted_are_the_same_recordings(corpus, load, tmp_
     assert recordings.name == expected.name == folder.name
 
 
+def test_labels_of_extracted_features_are_those_of_a_table(corpus, load, tmp_path):
+    folder, table = corpus
+    labels = table.replace({"emotion": {"anger": " Angry"}}).reset_index(drop=True)
+    labels["speaker"] = labels["speaker"].map({"00": " Anna ", "01": "1", "02": "2"})
+    labels.loc[[0, 4], "speaker"] = ["unknown", "Anna"]
+    labels.loc[5, "speaker"] = ""
+    expected = load(labels)
+    path = tmp_path / "features.parquet"
+    extract_features(corpora.read_table(tmp_path / "labels.csv", folder), path)
+    frame = pd.read_parquet(path)
+    for column in ("emotion", "speaker"):
+        frame[column] = labels[column].to_numpy()
+    frame.to_parquet(path)
+    recordings = load_recordings(path)
+    pd.testing.assert_frame_equal(recordings.X, expected.X)
+    assert list(recordings.y) == list(expected.y)
+    assert set(recordings.speakers) == {"Anna", "1", "2"}
+    assert list(recordings.speakers) == list(expected.speakers)
+    assert recordings.n_others == expected.n_others == 2
+    chosen = load_recordings(path, emotions=["anger", "sadness"])
+    assert set(chosen.y) == {"anger", "sadness"}
+    codes, _ = pd.factorize(frame["emotion"])
+    frame.assign(emotion=codes, speaker=frame.index % 3).to_parquet(path)
+    recordings = load_recordings(path)
+    assert set(recordings.y) == {"0", "1", "2", "3"}
+    assert set(recordings.speakers) == {"0", "1", "2"}
+    assert recordings.n_others == 0
+
+
+def test_ratings_of_extracted_features_that_are_no_numbers_are_reported(
+    corpus, tmp_path
+):
+    path = tmp_path / "features.parquet"
+    extract_features(corpora.read_filenames(corpus[0]), path)
+    frame = pd.read_parquet(path)
+    frame.assign(emotion="a", arousal="high", speaker=frame["file"]).to_parquet(path)
+    with pytest.warns(CorpusWarning, match=r"features\.parquet has 12 unreadable la"):
+        read_extracted(path)
+
+
 def test_folder_of_recordings_goes_with_no_table_of_features(corpus, tmp_path):
     extract_features(corpora.read_filenames(corpus[0]), tmp_path / "f.parquet")
     with pytest.raises(ValueError, match=r"`--wavs` .* has their features; leave it"):
@@ -143,7 +184,7 @@ def test_folder_of_recordings_goes_with_no_table_of_features(corpus, tmp_path):
 
 def test_features_without_labels_raise(corpus, tmp_path):
     extract_features(corpora.read_filenames(corpus[0]), tmp_path / "f.parquet")
-    with pytest.raises(ValueError, match=r"f\.parquet has no emotion"):
+    with pytest.raises(ValueError, match=r"f\.parquet has no 'emotion'"):
         load_recordings(tmp_path / "f.parquet")
 
 
@@ -180,6 +221,20 @@ def test_sources_are_read_as_what_they_are(tmp_path):
     assert read_source(tmp_path / "emodb")["label"].isna().all()
     with pytest.raises(ValueError, match="`--wavs` is the folder of the files"):
         read_source(tmp_path / "emodb", wavs=tmp_path)
+
+
+def test_feature_that_is_known_in_no_row_is_named(tmp_path):
+    table = pd.DataFrame({"f_1": range(6), "f_2": None, "speaker": [*"aabbcc"]})
+    table["emotion"] = [*"xyxyxy"]
+    path = tmp_path / "table.csv"
+    table.to_csv(path, index=False)
+    with pytest.raises(
+        ValueError, match=r"feature f_2, .* in all 6 rows; leave it out"
+    ):
+        load_recordings(path, features="f_")
+    table.assign(f_2=[1, 1, 1, None, None, None]).to_csv(path, index=False)
+    with pytest.raises(ValueError, match="2 speakers without 3 unusable rows"):
+        load_recordings(path, features="f_")
 
 
 @pytest.mark.parametrize(

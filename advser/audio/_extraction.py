@@ -60,7 +60,8 @@ def extract_features(
     failures : DataFrame
         The recordings that cannot be used: `file`, `start`, `end`, the type of the
         `error` and the `reason`. The output does not contain them. If there are any,
-        they are also written to a file beside the output, ``features.failures.csv``.
+        they are also written to a file beside the output,
+        ``features.parquet.failures.csv``.
 
     Raises
     ------
@@ -121,10 +122,7 @@ def extract(table, output, cache, extractor, n_jobs, verbose):
     labels = labels_of(table, extractor.feature_names)
     whole, failures = extract_part(extractor, labels)
     failures = failures.reset_index(drop=True)
-    sidecar = output.with_suffix(".failures.csv")
-    sidecar.unlink(missing_ok=True)
-    if len(failures):
-        failures.to_csv(sidecar, index=False)
+    sidecar = write_failures(failures, output)
     if not len(whole):
         shutil.rmtree(cache)
         raise ValueError(
@@ -143,6 +141,19 @@ def extract(table, output, cache, extractor, n_jobs, verbose):
     with replacing(output) as unfinished:
         whole.to_parquet(unfinished, index=False)
     return failures
+
+
+def write_failures(failures: pd.DataFrame, output: Path) -> Path:
+    """Write what was left out of an output to a file beside it, and return its path.
+
+    Its name has the whole name of the output, so that no other output has the same. If
+    nothing was left out, an earlier file is removed.
+    """
+    path = output.with_name(f"{output.name}.failures.csv")
+    path.unlink(missing_ok=True)
+    if len(failures):
+        failures.to_csv(path, index=False)
+    return path
 
 
 def has_features(path: str | os.PathLike) -> bool:
@@ -197,6 +208,8 @@ def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, pd.DataFrame]:
             "again."
         ) from error
     origin, frame.attrs = frame.attrs, {}
+    if "file" in frame.index.names and "file" not in frame:
+        frame = frame.reset_index()
     missing = [name for name in ["file", *origin["names"]] if name not in frame]
     if missing:
         raise ValueError(
@@ -211,18 +224,20 @@ def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, pd.DataFrame]:
     return X, labels
 
 
-def check_output(output, suffix):
+def check_output(output, suffix, name="output"):
     """Raise if a new file with this suffix cannot be written to this path."""
     if not output.name.endswith(suffix):
         raise ValueError(
-            f"`output` is {str(output)!r}; its name must end in {suffix!r}."
+            f"`{name}` is {str(output)!r}; its name must end in {suffix!r}."
         )
+    if output.is_dir():
+        raise FileExistsError(f"{output} is a folder; name a new file in it.")
     if output.exists():
-        raise FileExistsError(f"{output} exists; remove it, or name another `output`.")
+        raise FileExistsError(f"{output} exists; remove it, or name another `{name}`.")
     if not output.parent.is_dir():
         raise FileNotFoundError(
             f"The folder {output.parent} does not exist; create it, or name another "
-            "`output`."
+            f"`{name}`."
         )
 
 

@@ -67,6 +67,8 @@ def read_file(file: str, start: float, end: float | None) -> tuple[np.ndarray, i
     """Return the samples of an audio file, (n_channels, n_samples), and its rate."""
     with open(file, "rb") as opened:
         head = opened.read(10)
+        if not head:
+            raise ValueError("is empty, a file of 0 bytes; restore it.")
         if head == LFS_POINTER:
             raise ValueError(
                 "is a pointer of Git LFS instead of the recording; run `git lfs pull` "

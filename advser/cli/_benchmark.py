@@ -114,7 +114,7 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
         parser.error(f"{folder} exists and is not an empty folder; name another --out")
     with usage_errors(parser):
         if options.save_best is not None:
-            check_output(options.save_best.absolute(), "")
+            check_output(options.save_best.absolute(), "", "--save-best")
         recordings = recordings_of(options, source, by_session=by_session)
         folder.mkdir(parents=True, exist_ok=True)
     print_left_out(recordings)

@@ -18,7 +18,7 @@ openSMILE, or embeddings by a pretrained model (wav2vec 2.0, HuBERT, WavLM).
 
 After an interruption, the same command goes on where it stopped. Recordings that cannot
 be used are listed, with the reason, in a file beside the table,
-features.failures.csv; the table has all others."""
+features.parquet.failures.csv; the table has all others."""
 EPILOG = f"""\
 {SOURCES}  a folder, without --corpus
       all audio files in it and below, without labels

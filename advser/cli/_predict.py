@@ -16,19 +16,26 @@ from sklearn.pipeline import Pipeline
 
 from .._locks import replacing
 from .._routing import call, requests
-from ..audio import EGeMAPS, read_features
-from ..audio._extraction import has_features, new_file
+from ..audio import EGeMAPS
+from ..audio._extraction import has_features, new_file, write_failures
 from ..audio._extractor import Extractor
-from ..corpora import read_filenames
+from ..corpora._generic import aliases_of
 from ..corpora._table import NOBODY
 from ..persistence import load
 from ..speakers._knowledge import scalers
 from ._parser import Parser, counted
-from ._sources import add_jobs_option, print_failures, refuse_wavs, usage_errors
+from ._sources import (
+    add_jobs_option,
+    list_folder,
+    print_failures,
+    refuse_wavs,
+    usage_errors,
+)
 from ._tables import (
     files_of,
     is_table,
     open_columns,
+    read_extracted,
     read_features_of_table,
     read_labels,
     with_features,
@@ -40,8 +47,8 @@ Predict recordings, or features of them, by a model of advser train.
 The output is a CSV table with a row for each file or segment: its predicted emotion and
 the probability of each emotion, or its ratings. An SVM estimates no probabilities: then
 the table has the predicted emotions only. Recordings that cannot be used are listed,
-with the reason, in a file beside the table, predictions.failures.csv; the table has all
-others. After an interruption, the same command goes on where it stopped."""
+with the reason, in a file beside the table, predictions.csv.failures.csv; the table has
+all others. After an interruption, the same command goes on where it stopped."""
 EPILOG = """\
 inputs:
   files, folders
@@ -126,11 +133,8 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
         rows = rows.join(predictions)
         with nullcontext(sys.stdout) if output is None else replacing(output) as target:
             rows.to_csv(target, index=False)
-        if is_file:
-            beside = Path(options.output).with_suffix(".failures.csv")
-            beside.unlink(missing_ok=True)
-            if len(failures):
-                failures.to_csv(beside, index=False)
+        if output is not None:
+            write_failures(failures, output)
     if is_file:
         counts = f"{len(X):,} of {counted(len(table), 'recording')}"
         print(f"{options.output} has the predictions of {counts}")
@@ -183,11 +187,14 @@ def read_inputs(
             )
         return None, list_files(inputs)
     source = inputs[0]
-    if extractor is None or has_features(source):
+    rows = None if has_features(source) else open_columns(source)
+    names = getattr(model, "feature_names_in_", None)
+    has_all = rows is None or (names is not None and set(names) <= {*rows})
+    if extractor is None or has_all:
         refuse_wavs(wavs, source)
-        X, table = read_known_features(source, extractor, model)
+        X, table = read_known_features(source, rows, extractor, model)
     else:
-        rows = open_columns(source)
+        check_file_column(rows, source)
         X, table = None, read_labels(rows, source, wavs, keep_missing=True)
     if column is not None and column not in table:
         raise ValueError(
@@ -197,8 +204,22 @@ def read_inputs(
     return X, table
 
 
-def read_known_features(source, extractor, model):
-    """Return the features in a table that a model was trained on, and the labels."""
+def check_file_column(rows, source):
+    """Raise for a table that has neither files nor the features of a model."""
+    if "file" not in rows:
+        aliases = aliases_of("file", rows)
+        remedy = f"rename the column {aliases[0]} to file" if aliases else "add it"
+        raise ValueError(
+            f"{source} lacks the column file; {remedy}, or pass a table with all "
+            "features of the model."
+        )
+
+
+def read_known_features(source, rows, extractor, model):
+    """Return the features in a table that a model was trained on, and the labels.
+
+    The rows are None for an output of `advser extract`.
+    """
     names = getattr(model, "feature_names_in_", None)
     if names is None:
         raise ValueError(
@@ -206,10 +227,11 @@ def read_known_features(source, extractor, model):
             "unknown; pass recordings, or predict in Python."
         )
     origin = getattr(model, "feature_origin_", None)
-    if has_features(source) and (extractor or origin):
-        rows, table = read_features(source)
-    else:
-        rows, table = open_columns(source), None
+    table = None
+    if rows is None and (extractor or origin):
+        rows, table = read_extracted(source)
+    elif rows is None:
+        rows = open_columns(source)
     ours = getattr(extractor, "recipe", origin) or {}
     theirs = rows.attrs.get("features", {})
     for name in ours if theirs else ():
@@ -236,7 +258,7 @@ def list_files(inputs):
     if missing:
         raise FileNotFoundError(f"no such file: {', '.join(missing)}")
     for path in inputs:
-        files += list(read_filenames(path).index) if Path(path).is_dir() else [path]
+        files += list(list_folder(path).index) if Path(path).is_dir() else [path]
     index = pd.Index(dict.fromkeys(files), name="file")
     table = pd.DataFrame({"start": np.nan, "end": np.nan}, index=index)
     table.attrs["root"] = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -19,13 +20,16 @@ from joblib import cpu_count
 
 from .. import corpora
 from .._validation._paths import printable
-from ..audio._extraction import has_features, read_features
+from ..audio._extraction import has_features
 from ..audio._features import PITCH, EGeMAPS
+from ..corpora._table import OTHER_SOUND, Copy
 from ..datasets import load_emodb
 from ._parser import Parser, counted
 from ._tables import (
     is_table,
+    names_in,
     open_columns,
+    read_extracted,
     read_features_of_table,
     read_labels,
     select,
@@ -44,6 +48,12 @@ READERS: dict[str, Callable] = {
     "msp-podcast": corpora.read_msp_podcast,
     "ravdess": corpora.read_ravdess,
     "urdu": corpora.read_urdu,
+}
+# What to set in Python, and what to do on the command line.
+REMEDIES = {
+    " Set `(balance|neutral)`.*": "",
+    "Pass an objective with `conditional=True`.*": "The method none has no adversary.",
+    "`output`": "`-o`",
 }
 SOURCES = f"""\
 sources:
@@ -161,7 +171,7 @@ def add_label_options(parser: Parser) -> None:
     add("--emotions", nargs="+", metavar="EMOTION", help=emotions)
     add(
         "--target",
-        type=lambda text: list(dict.fromkeys(text.split(","))),
+        type=lambda text: list(dict.fromkeys(names_in(text))),
         metavar="COLUMN[,COLUMN...]",
         help="predict these ratings, such as arousal,valence,dominance",
     )
@@ -174,14 +184,29 @@ def usage_errors(parser: Parser) -> Iterator[None]:
         for kind in (UserWarning, RuntimeWarning):
             warnings.simplefilter("default", kind)
         warnings.showwarning = lambda warning, *_: print(
-            str(warning).partition(" Set `balance`")[0], file=sys.stderr
-        )  # no command has this parameter
+            with_options(str(warning)), file=sys.stderr
+        )
         try:
             yield
         except BrokenPipeError:
             raise
         except (ImportError, OSError, ValueError) as error:
-            parser.fail(printable(str(error).strip().partition("\n")[0]))
+            parser.fail(printable(with_options(in_one_line(str(error)))))
+
+
+def in_one_line(message: str) -> str:
+    """Return the first line of an error, and the cause if all fits failed."""
+    first, _, others = message.strip().partition("\n")
+    if first.endswith("fits failed.") and others:
+        return f"{first} {others.splitlines()[-1]}"
+    return first
+
+
+def with_options(message: str) -> str:
+    """Return a message whose remedies are those of the commands, not of Python."""
+    for pattern, text in REMEDIES.items():
+        message = re.sub(pattern, text, message)
+    return message
 
 
 def print_failures(failures: pd.DataFrame) -> None:
@@ -233,7 +258,24 @@ def read_source(
             "leave it out."
         )
     read = READERS[corpus] if isinstance(corpus, str) else corpus
-    return (read or corpora.read_filenames)(source)
+    return (read or list_folder)(source)
+
+
+def list_folder(folder: str | os.PathLike) -> pd.DataFrame:
+    """Return the table of the audio files in a folder and below, without labels."""
+    try:
+        return corpora.read_filenames(folder)
+    except FileNotFoundError:
+        copy = Copy(folder)
+        if copy.list_files() or copy.problems:
+            raise
+        hint = ""
+        if others := copy.list_files(OTHER_SOUND):
+            hint = (
+                f"; it has {counted(len(others), 'file')} such as {others[0]}: convert "
+                "them to WAV, for instance with ffmpeg"
+            )
+        raise FileNotFoundError(f"{folder} holds no audio files{hint}.") from None
 
 
 def refuse_wavs(wavs: str | os.PathLike | None, source: str | os.PathLike) -> None:
@@ -357,7 +399,7 @@ def load_recordings(
         recipe = {"feature_set": f"those that `--features` names, {features}"}
     elif corpus is None and has_features(source):
         refuse_wavs(wavs, source)
-        X, table = read_features(source)
+        X, table = read_extracted(source)
         recipe = X.attrs["features"]
         warn_of_unused(table, source, used)
     elif corpus is None and not Path(source).is_dir():
@@ -379,8 +421,7 @@ def load_recordings(
     for column in [*labels, *others]:
         if column not in table or table[column].isna().all():
             raise ValueError(
-                f"{source} has no {column}; {purpose} needs the {column} of each "
-                "recording."
+                f"{source} has no {column!r}; {purpose} needs it for each recording."
             )
     wanted = table[labels].notna().any(axis=1) & table[others].notna().all(axis=1)
     if emotions is not None:
@@ -401,9 +442,11 @@ def load_recordings(
     check_enough(table, source, **needed)
     if X is not None:
         X = X[wanted]
+        check_known(X, source, is_chosen=features is not None)
+    noun = "unusable file" if X is None else "unusable row"
     X, table, failures = with_features(table, X, extractor)
     if len(failures):
-        check_enough(table, source, len(failures), **needed)
+        check_enough(table, source, counted(len(failures), noun), **needed)
 
     def as_objects(column):
         return table[column].to_numpy(dtype=object)
@@ -453,11 +496,20 @@ def unlabelled(folder):
     )
 
 
-def check_enough(table, source, n_failures=0, *, by_emotion, by_session, compares):
+def check_known(X, source, *, is_chosen):
+    """Raise if a feature is known in no row."""
+    unknown = X.columns[~np.isfinite(X.to_numpy()).any(axis=0)]
+    if len(unknown):
+        remedy = "leave it out of `--features`" if is_chosen else "extract it again"
+        raise ValueError(
+            f"{source} has the feature {unknown[0]}, which is missing or infinite in "
+            f"all {counted(len(X), 'row')}; {remedy}."
+        )
+
+
+def check_enough(table, source, unusable="", *, by_emotion, by_session, compares):
     """Raise unless each speaker or session can be left out, and the rest trained on."""
-    dropped = ""
-    if n_failures:
-        dropped = f" without {counted(n_failures, 'unusable file')}"
+    dropped = f" without {unusable}" if unusable else ""
     purpose = "leaving one speaker out at a time" if compares else "training"
     for column, least in [("speaker", 2 + compares), *[("emotion", 2)] * by_emotion]:
         names = sorted(table[column].unique())

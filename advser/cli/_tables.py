@@ -11,10 +11,16 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from ..audio._extraction import SEGMENT, extract_part
+from ..audio._extraction import SEGMENT, extract_part, read_features
 from ..audio._extractor import Extractor
-from ..corpora._generic import checked_rows, clean_rows, open_table, with_files
-from ..corpora._table import COLUMNS, MISSING, Copy
+from ..corpora._generic import (
+    checked_rows,
+    clean_rows,
+    open_table,
+    translate,
+    with_files,
+)
+from ..corpora._table import COLUMNS, MISSING, Copy, in_columns
 from ..exceptions import CorpusWarning
 from ._parser import counted
 
@@ -89,6 +95,11 @@ def read_arrays(path):
     }
 
 
+def names_in(text: str) -> list[str]:
+    """Return the names in a text, which are separated by commas."""
+    return [name.strip() for name in text.split(",")]
+
+
 def select(names: Iterable[str], features: str, path: str | os.PathLike) -> list[str]:
     """Return the columns of a table that `--features` names.
 
@@ -114,7 +125,7 @@ def select(names: Iterable[str], features: str, path: str | os.PathLike) -> list
     """
     names, found = list(names), []
     others = [name for name in names if name not in ("file", *COLUMNS)]
-    for text in features.split(","):
+    for text in names_in(features):
         matched = [name for name in others if name.startswith(text)]
         matched = [text] if text in names else matched
         if not matched or not text:
@@ -161,7 +172,7 @@ def read_features_of_table(
         if len(wrong):
             raise ValueError(
                 f"{path}, {rows.index.name} {wrong.index[0]}: {name} is "
-                f"{wrong.iloc[0]!r:.40}, which is no number, and `--features` names it."
+                f"{wrong.iloc[0]!r:.40}, which is no number, and it is a feature."
             )
         features[name] = numbers.to_numpy(np.float32)
     labels = rows.drop(columns=[*names]).assign(**{ROW: np.arange(len(rows))})
@@ -171,6 +182,32 @@ def read_features_of_table(
     table = copy.table(checked_rows(copy, clean_rows(labels, path), path))
     kept = table.pop(ROW).to_numpy(int)
     return pd.DataFrame(features).iloc[kept].set_axis(table.index), table
+
+
+def read_extracted(path: str | os.PathLike) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read a file of `advser extract`, whose labels may have been edited since.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    X, labels : DataFrame
+        Those of :func:`~advser.audio.read_features`, with labels as in other tables.
+    """
+    path = Path(path)
+    X, labels = read_features(path)
+    rows = labels.reset_index()
+    rows = clean_rows(rows.set_axis(rows.index + 1).rename_axis("row"), path)
+    copy = Copy(path.absolute().parent)
+    table = in_columns(translate(copy, rows, {})).drop(columns="file")
+    table = table.set_axis(labels.index)
+    table.attrs = labels.attrs
+    if any(copy.problems.values()):
+        warn(f"{path} has {copy.count_problems()}.", CorpusWarning, stacklevel=2)
+    return X, table
 
 
 def read_labels(

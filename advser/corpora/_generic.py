@@ -314,6 +314,10 @@ def open_table(path):
         names = rows.index.names
         rows = rows.reset_index() if "file" in names else rows.reset_index(drop=True)
         return rows.set_axis(rows.index + 1).rename_axis("row")
+    if path.suffix.lower() in AUDIO:
+        raise ValueError(
+            f"{path} is a recording; pass its folder, or a table with the column file."
+        )
     return read_csv(path)
 
 

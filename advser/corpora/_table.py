@@ -298,15 +298,7 @@ class Copy:
                 "with a label; pass the folder with the corpus as it is distributed."
                 f"{hint} Problems: {self.count_problems() or 'none'}."
             )
-        rows = rows.reset_index(drop=True)
-        extra = rows.columns.difference(["file", *COLUMNS], sort=False)
-        rows = rows.reindex(columns=["file", *COLUMNS, *extra])
-        rows[NUMBERS] = rows[NUMBERS].astype(float)
-        texts = rows[TEXTS].astype(object)
-        rows[TEXTS] = texts.where(texts.notna(), None)
-        labels = dict.fromkeys(["emotion", "label"], MISSING)
-        for column, unknown in {**labels, "speaker": NOBODY, "gender": NOBODY}.items():
-            rows.loc[rows[column].astype(str).str.lower().isin(unknown), column] = None
+        rows = in_columns(rows.reset_index(drop=True))
         twice = rows.duplicated(["file", "start", "end"])
         self.problems[self.DUPLICATE] += list(rows["file"][twice])
         rows = rows[~twice]
@@ -333,6 +325,19 @@ class Copy:
                 stacklevel=3,
             )
         return table
+
+
+def in_columns(rows):
+    """Return rows with the columns of each table first; an unknown label is None."""
+    extra = rows.columns.difference(["file", *COLUMNS], sort=False)
+    rows = rows.reindex(columns=["file", *COLUMNS, *extra])
+    rows[NUMBERS] = rows[NUMBERS].astype(float)
+    texts = rows[TEXTS].astype(object)
+    rows[TEXTS] = texts.where(texts.notna(), None)
+    labels = dict.fromkeys(["emotion", "label"], MISSING)
+    for column, unknown in {**labels, "speaker": NOBODY, "gender": NOBODY}.items():
+        rows.loc[rows[column].astype(str).str.lower().isin(unknown), column] = None
+    return rows
 
 
 def read_csv(path):

@@ -175,6 +175,13 @@ def check_same(old, new, folder, path=""):
         one, other = old.get(key), new.get(key)
         if isinstance(one, dict) and isinstance(other, dict):
             check_same(one, other, folder, f"{here}.")
+        elif path == "estimators." and None in (one, other):
+            texts = ["includes", "does not"] if one else ["does not include", "does"]
+            raise FileExistsError(
+                f"`folder` {str(folder)!r} holds a comparison that {texts[0]} {key!r}, "
+                f"and this one {texts[1]}. Name another folder, or compare the same "
+                "estimators."
+            )
         elif one != other:
             raise FileExistsError(
                 f"`folder` {str(folder)!r} holds a comparison with {here} = "
