@@ -319,18 +319,47 @@ def test_compare_scales_each_speaker_of_a_test_fold_separately(toy):
     assert min(comparison.summary()["uar"]["SVM"] for comparison in found) > 0.7
 
 
-@pytest.mark.parametrize("is_given", [True, False])
-def test_searches_scale_each_speaker_of_a_test_fold_separately(toy, is_given):
+class SpeakersFirst(ClassifierMixin, BaseEstimator):
+    """Right if `by_speaker` says whether each speaker has a first feature of 0."""
+
+    def __init__(self, by_speaker=True):
+        self.by_speaker = by_speaker
+
+    def fit(self, X, y):
+        """Store the two classes."""
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        """Return the second class where the second feature is large, or the first."""
+        is_right = np.allclose(X[:, 0], 0) is self.by_speaker
+        return self.classes_[((X[:, 1] > 0) == is_right).astype(int)]
+
+
+def test_inner_folds_scale_each_speaker_separately(toy):
+    codes = np.unique(toy.speakers, return_inverse=True)[1]
+    is_high = np.arange(len(codes)) % 2
+    model = make_pipeline(SpeakerScaler(unknown="batch", shrinkage=0), SpeakersFirst())
+    found = compare(
+        {"model": model},
+        np.column_stack([codes, is_high]),
+        is_high,
+        toy.speakers,
+        cv=GroupKFold(2),
+        search={"model": {"speakersfirst__by_speaker": [False, True]}},
+        inner_cv=2,
+        probes=(),
+    )
+    assert found.summary().loc["model", "uar"] == 1
+
+
+def test_fitted_searches_scale_each_speaker_of_a_test_fold_separately(toy):
     X = toy.X + 50 * np.unique(toy.speakers, return_inverse=True)[1][:, None]
     scaler = SpeakerScaler(unknown="batch", shrinkage=0)
-    model, grid = make_pipeline(scaler, SVC(random_state=0)), {"svc__C": [1.0]}
+    model = make_pipeline(scaler, SVC(random_state=0))
     settings = {"cv": GroupKFold(2), "probes": ()}
     plain = compare({"SVM": model}, X, toy.y, toy.speakers, **settings)
-    if is_given:
-        search = GridSearchCV(model, grid, cv=GroupKFold(2))
-    else:  # validation rows too: they choose the right penalty
-        search, grid = model, {"svc__C": [1e-9, 1.0]}
-        settings |= {"search": {"SVM": grid}, "inner_cv": 2}
+    search = GridSearchCV(model, {"svc__C": [1.0]}, cv=GroupKFold(2))
     found = compare({"SVM": search}, X, toy.y, toy.speakers, **settings)
     assert found.summary()["uar"].equals(plain.summary()["uar"])
 

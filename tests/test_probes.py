@@ -181,10 +181,16 @@ def test_cross_val_leakage_of_a_classifier_is_that_of_its_input(toy):
         make_pipeline(StandardScaler(), SVC()),
         make_pipeline(StandardScaler(), LogisticRegression()),
         SVC(),  # the probe scales by itself
-        GridSearchCV(make_pipeline(StandardScaler(), SVC()), {"svc__C": [1.0]}),
     ):
         found = cross_val_leakage(model, *toy).as_row()
         assert found == pytest.approx(expected, abs=0.05)
+
+
+def test_cross_val_leakage_of_a_search_is_that_of_the_embedding(toy):
+    front = make_pipeline(StandardScaler(), PCA(1, random_state=0))
+    search = GridSearchCV(make_pipeline(front, SVC()), {"svc__C": [1.0]})
+    expected = cross_val_leakage(front, *toy).as_row()
+    assert cross_val_leakage(search, *toy).as_row() == expected
 
 
 def test_cross_val_leakage_of_a_transformer_is_that_of_its_embedding(toy):
