@@ -181,7 +181,8 @@ def merged(labels, emotions):
 
     Words with the same two letters at the start are forms of one: "sad", "sadness".
     """
-    words = labels.str.strip().str.lower().groupby(emotions).unique()
+    words = labels.dropna().astype(str).str.strip().str.lower()
+    words = words.groupby(emotions[words.index]).unique()
     return [
         f"{', '.join(sorted(found))}: {emotion}"
         for emotion, found in words.items()
