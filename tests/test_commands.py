@@ -516,6 +516,9 @@ def test_columns_are_selected_by_name_and_prefix():
     assert select(names, " emb_1, age", "t.csv") == ["emb_1", "age"]
     assert select(names, "emb_1,emb_", "t.csv") == ["emb_1", "emb_0", "emb_10"]
     assert select(names, "e", "t.csv") == ["emb_0", "emb_1", "emb_10", "embryo"]
+    assert select(names, "*_?,age", "t.csv") == ["emb_0", "emb_1", "age"]
+    assert select(["0", "1", "10", "x[0]"], "[0-9]*", "t.csv") == ["0", "1", "10"]
+    assert select(["0", "1", "10", "x[0]"], "x[0]", "t.csv") == ["x[0]"]
 
 
 def test_row_with_a_missing_feature_is_left_out(embeddings, tmp_path, capsys, train):

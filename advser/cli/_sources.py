@@ -164,8 +164,9 @@ def add_label_options(parser: Parser) -> None:
     add(
         "--features",
         metavar="COLUMNS",
-        help="numeric columns of the table to use as features, by name or prefix, such "
-        "as emb_ or f1,f2 (default: extract features from the files)",
+        help="numeric columns of the table to use as features, by name, prefix or "
+        'pattern, such as emb_, f1,f2 or "[0-9]*" (default: extract features from the '
+        "files)",
     )
     emotions = "emotions to classify (default: all)"
     add("--emotions", nargs="+", metavar="EMOTION", help=emotions)
@@ -344,8 +345,8 @@ def load_recordings(
         Whether sessions are left out instead of speakers.
 
     features : str, default=None
-        Names of columns with features, and prefixes of such names, separated by commas;
-        None to extract them.
+        Names, prefixes or patterns of columns with features, separated by commas; None
+        to extract them.
 
     feature_set : str, default=None
         Set to extract, see :class:`~advser.EGeMAPS`; None for its default.

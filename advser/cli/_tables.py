@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from warnings import warn
 from zipfile import BadZipFile
@@ -109,7 +110,8 @@ def select(names: Iterable[str], features: str, path: str | os.PathLike) -> list
         All columns.
 
     features : str
-        Names of columns and prefixes of such names, separated by commas.
+        Names of columns, prefixes of such names, and patterns as of files in a shell,
+        separated by commas.
 
     path : str or path-like
         The table.
@@ -126,12 +128,13 @@ def select(names: Iterable[str], features: str, path: str | os.PathLike) -> list
     names, found = list(names), []
     others = [name for name in names if name not in ("file", *COLUMNS)]
     for text in names_in(features):
-        matched = [name for name in others if name.startswith(text)]
+        pattern = text if set("*?[") & {*text} else f"{text}*"
+        matched = [name for name in others if fnmatchcase(name, pattern)]
         matched = [text] if text in names else matched
         if not matched or not text:
             raise ValueError(
-                f"`--features` has {text!r}, and no column of {path} has this name or "
-                f"prefix; it has {', '.join(names[:10])}{', ...' * (len(names) > 10)}."
+                f"`--features` has {text!r}, and no column of {path} has such a name; "
+                f"it has {', '.join(names[:10])}{', ...' * (len(names) > 10)}."
             )
         found += matched
     return list(dict.fromkeys(found))
@@ -258,8 +261,8 @@ def warn_of_unused(
     if unused:
         warn(
             f"{path} has {counted(len(unused), 'unused numeric column')}, such as "
-            f"{unused[0]}; to use them as features, pass `--features` with their names "
-            "or a prefix.",
+            f"{unused[0]}; to use them as features, pass `--features` with their "
+            "names, a prefix or a pattern.",
             CorpusWarning,
             stacklevel=2,
         )
