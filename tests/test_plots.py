@@ -408,7 +408,9 @@ def test_weight_display_names_the_known_estimators_and_probes(comparison):
 def test_speaker_recall_display_sorts_the_speakers_by_their_recall(toy):
     known = toy.speakers != "s1"
     model = LogisticRegression().fit(toy.X[known], toy.y[known])
-    display = SpeakerRecallDisplay.from_estimator(model, *toy, ax=axes())
+    display = SpeakerRecallDisplay.from_estimator(
+        model, toy.X, toy.y, list(toy.speakers), ax=axes()
+    )
     expected = speaker_uar(toy.y, model.predict(toy.X), speakers=toy.speakers)
     expected = expected.sort_values(kind="stable")
     (marks_of_speakers, _) = display.ax_.lines

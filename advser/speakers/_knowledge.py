@@ -72,7 +72,7 @@ def predict_by_speaker(estimator, X, speakers, **others):
 
     X : array-like of shape (n_samples, n_features)
 
-    speakers : ndarray of shape (n_samples,)
+    speakers : array-like of shape (n_samples,)
 
     **others : ndarray of shape (n_samples,)
         Further labels, by name, for steps that request them.
@@ -89,7 +89,7 @@ def predict_by_speaker(estimator, X, speakers, **others):
     """
     estimator = getattr(estimator, "best_estimator_", estimator)
     by_rows = _unknown(estimator) & {"adapt", "batch"}
-    n_speakers = len(pd.unique(speakers))
+    n_speakers = len(pd.unique(np.asarray(speakers, dtype=object)))
     gets_speakers = requests(estimator, "predict", ["speakers", "groups"])
     if by_rows and n_speakers > 1 and not gets_speakers:
         name = type(estimator).__name__
