@@ -338,15 +338,15 @@ def test_parameter_out_of_range(toy, objective):
 
 
 def test_tensor_params_that_are_no_parameters(toy):
-    class Misspelt(VREx):
-        tensor_params = ("wieght",)
+    class Misnamed(VREx):
+        tensor_params = ("factor",)
 
         def __init__(self, weight=1.0):
             super().__init__(weight)
 
-    message = r"Misspelt names 'wieght', which is none of its parameters \['weight'\]"
+    message = r"Misnamed names 'factor', which is none of its parameters \['weight'\]"
     with pytest.raises(ValueError, match=message):
-        small(Misspelt()).fit(*toy)
+        small(Misnamed()).fit(*toy)
 
 
 @pytest.mark.parametrize("sizes", [(0,), (-3,), (2.5,), ("a",)])
