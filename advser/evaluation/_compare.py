@@ -282,8 +282,6 @@ def compare(
         key = RAW_FEATURES, next(iter(seeds.values()))[0], None
         jobs.append(Job([key], _probe, (None, *to_probe)))
     for name, model in models.items():
-        # A search without an embedding is probed by that of its estimator.
-        embeds = model if hasattr(model, "transform") else estimators[name]
         # One fit serves several orders, and seeds that draw nothing but the order.
         one_by_one = [[seed] for seed in seeds[name]]
         for together in one_by_one if unseeded(estimators[name]) else [seeds[name]]:
@@ -295,7 +293,7 @@ def compare(
             ]
             if probes:
                 keys = [(*one, None) for one in runs]
-                jobs.append(Job(keys, _probe, (embeds, *to_probe)))
+                jobs.append(Job(keys, _probe, (model, *to_probe)))
     tables = run(jobs, utterances, task, settings, folder, n_jobs, verbose)
     _warn_of_no_adaptation(tables["scores"])
     return Comparison(**tables, settings=settings)

@@ -12,7 +12,6 @@ from itertools import count
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-import numpy as np
 import pandas as pd
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.utils.multiclass import unique_labels
@@ -220,9 +219,8 @@ def styles(names):
 
 def numbers_of(methods):
     """Return a number for each method: that in `NUMBERS`, or the next one left."""
-    methods = pd.unique(np.array(methods, dtype=object))
     known = {method: NUMBERS[method] for method in methods if method in NUMBERS}
-    others = [method for method in methods if method not in known]
+    others = dict.fromkeys(method for method in methods if method not in known)
     left = (number for number in count() if number not in known.values())
     return known | dict(zip(others, left))
 
