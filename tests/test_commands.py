@@ -26,9 +26,9 @@ import advser
 from advser import AdaptationWarning, AdversarialSER, EGeMAPS, SpeakerScaler, cli
 from advser._progress import progress_bar
 from advser.cli._methods import GRIDS
-from advser.cli._parser import Parser, counted
+from advser.cli._parser import Parser, counted, usage_errors
 from advser.cli._results import notes_of
-from advser.cli._sources import load_recordings, usage_errors
+from advser.cli._sources import load_recordings
 from advser.cli._tables import select
 from advser.evaluation import compare
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..audio._extraction import check_output
 from ._methods import LINES, METHODS, REGRESSORS, check_labels_of
 from ._models import best_method, fit_model, save_model
-from ._parser import Parser
+from ._parser import Parser, usage_errors
 from ._results import benchmark, format_table, notes_of, save_figures
 from ._sources import (
     SOURCES,
@@ -19,7 +19,6 @@ from ._sources import (
     positive,
     print_left_out,
     recordings_of,
-    usage_errors,
 )
 
 DESCRIPTION = """\

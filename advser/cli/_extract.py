@@ -3,13 +3,12 @@
 import argparse
 
 from ..audio import AudioEmbedding, EGeMAPS, extract_features
-from ._parser import Parser, counted
+from ._parser import Parser, counted, usage_errors
 from ._sources import (
     SOURCES,
     add_source_options,
     print_failures,
     read_source,
-    usage_errors,
 )
 
 DESCRIPTION = """\

@@ -1,7 +1,21 @@
-"""The parser of the `advser` command and of its subcommands."""
+"""The parser of the `advser` command and of its subcommands, and their errors."""
 
 import argparse
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
+
+from .._validation._paths import printable
+
+# What to set in Python, and what to do on the command line.
+REMEDIES = {
+    " Set `(balance|neutral)`.*": "",
+    "Pass an objective with `conditional=True`.*": "The method none has no adversary.",
+    "`output`": "`-o`",
+}
 
 
 def counted(number: int, noun: str) -> str:
@@ -29,3 +43,35 @@ class Parser(argparse.ArgumentParser):
     def fail(self, message: str) -> NoReturn:
         """End with 2 because of wrong input."""
         self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+@contextmanager
+def usage_errors(parser: Parser) -> Iterator[None]:
+    """End with a message for errors of the input; print warnings as lines."""
+    with warnings.catch_warnings():
+        for kind in (UserWarning, RuntimeWarning):
+            warnings.simplefilter("default", kind)
+        warnings.showwarning = lambda warning, *_: print(
+            with_options(str(warning)), file=sys.stderr
+        )
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except (ImportError, OSError, ValueError) as error:
+            parser.fail(printable(with_options(in_one_line(str(error)))))
+
+
+def in_one_line(message: str) -> str:
+    """Return the first line of an error, and the cause if all fits failed."""
+    first, _, others = message.strip().partition("\n")
+    if first.endswith("fits failed.") and others:
+        return f"{first} {others.splitlines()[-1]}"
+    return first
+
+
+def with_options(message: str) -> str:
+    """Return a message whose remedies are those of the commands, not of Python."""
+    for pattern, text in REMEDIES.items():
+        message = re.sub(pattern, text, message)
+    return message

@@ -23,13 +23,12 @@ from ..corpora._generic import aliases_of
 from ..corpora._table import NOBODY
 from ..persistence import load
 from ..speakers._knowledge import scalers
-from ._parser import Parser, counted
+from ._parser import Parser, counted, usage_errors
 from ._sources import (
     add_jobs_option,
     list_folder,
     print_failures,
     refuse_wavs,
-    usage_errors,
 )
 from ._tables import (
     files_of,

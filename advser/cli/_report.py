@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..report import report
-from ._parser import Parser
-from ._sources import usage_errors
+from ._parser import Parser, usage_errors
 
 DESCRIPTION = """\
 Write one HTML page, with all tables and figures in it, of the results of `advser

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,12 +45,6 @@ READERS: dict[str, Callable] = {
     "msp-podcast": corpora.read_msp_podcast,
     "ravdess": corpora.read_ravdess,
     "urdu": corpora.read_urdu,
-}
-# What to set in Python, and what to do on the command line.
-REMEDIES = {
-    " Set `(balance|neutral)`.*": "",
-    "Pass an objective with `conditional=True`.*": "The method none has no adversary.",
-    "`output`": "`-o`",
 }
 SOURCES = f"""\
 sources:
@@ -176,38 +167,6 @@ def add_label_options(parser: Parser) -> None:
         metavar="COLUMN[,COLUMN...]",
         help="predict these ratings, such as arousal,valence,dominance",
     )
-
-
-@contextmanager
-def usage_errors(parser: Parser) -> Iterator[None]:
-    """End with a message for errors of the input; print warnings as lines."""
-    with warnings.catch_warnings():
-        for kind in (UserWarning, RuntimeWarning):
-            warnings.simplefilter("default", kind)
-        warnings.showwarning = lambda warning, *_: print(
-            with_options(str(warning)), file=sys.stderr
-        )
-        try:
-            yield
-        except BrokenPipeError:
-            raise
-        except (ImportError, OSError, ValueError) as error:
-            parser.fail(printable(with_options(in_one_line(str(error)))))
-
-
-def in_one_line(message: str) -> str:
-    """Return the first line of an error, and the cause if all fits failed."""
-    first, _, others = message.strip().partition("\n")
-    if first.endswith("fits failed.") and others:
-        return f"{first} {others.splitlines()[-1]}"
-    return first
-
-
-def with_options(message: str) -> str:
-    """Return a message whose remedies are those of the commands, not of Python."""
-    for pattern, text in REMEDIES.items():
-        message = re.sub(pattern, text, message)
-    return message
 
 
 def print_failures(failures: pd.DataFrame) -> None:

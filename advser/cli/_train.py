@@ -5,14 +5,13 @@ import argparse
 from ..audio._extraction import new_file
 from ._methods import LINES, METHODS, REGRESSORS, check_labels_of
 from ._models import fit_model, save_model
-from ._parser import Parser, counted
+from ._parser import Parser, counted, usage_errors
 from ._sources import (
     SOURCES,
     add_label_options,
     add_source_options,
     print_left_out,
     recordings_of,
-    usage_errors,
 )
 
 DESCRIPTION = """\
