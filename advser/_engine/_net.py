@@ -95,9 +95,8 @@ class StepwiseNet(skorch.NeuralNet):
                 "params": [nn.Parameter(p.detach()) for p in changed],
                 "step": step,
                 "lr": self.lr_of(step),
-                "weight_decay": self.alpha if has_penalty else 0.0,
             }
-            for step, has_penalty, changed in parameter_groups(self.module_)
+            for step, changed in changed_parameters(self.module_).items()
         ]
         _, kwargs = self.get_params_for_optimizer("optimizer", ())
         self.optimizer_ = self.optimizer(groups, **kwargs)
@@ -202,12 +201,15 @@ class StepwiseNet(skorch.NeuralNet):
 
     def _descend(self, step, loss, batch, progress):
         """Update the parameters of a step by the gradient of `loss`."""
-        changed, held = self._parameters_of[step]
+        changed, held, penalties = self._parameters_of[step]
         gradients = gradients_of(loss, changed)
         if self._calls_back:
             gradients = self._show_gradients(changed, gradients, batch)
-        for parameter, gradient in zip(held, gradients):
-            parameter.grad = gradient
+        for parameter, gradient, penalty in zip(held, gradients, penalties):
+            # A second group of parameters, with a weight decay, would take longer.
+            parameter.grad = (
+                gradient.add(parameter, alpha=penalty) if penalty else gradient
+            )
         decay = self.module_.lr_decay(progress)
         with scaled_lr((group, decay) for group in self.optimizer_.param_groups):
             self.optimizer_.step()
@@ -232,18 +234,18 @@ class StepwiseNet(skorch.NeuralNet):
         return gradients
 
     def _bind_parameters(self):
-        """Return what each step changes: the parameters, and those of the optimizer.
+        """Return the parameters of each step, those of the optimizer, and penalties.
 
         They share their memory, which a copied or unpickled net has to restore.
         """
         bound = {}
-        groups = zip(parameter_groups(self.module_), self.optimizer_.param_groups)
-        for (step, _, changed), group in groups:
+        steps = changed_parameters(self.module_).items()
+        for (step, changed), group in zip(steps, self.optimizer_.param_groups):
             for parameter, held in zip(changed, group["params"]):
                 held.data = parameter.detach()
-            all_changed, all_held = bound.setdefault(step, ([], []))
-            all_changed.extend(changed)
-            all_held.extend(group["params"])
+            penalized = set(map(id, self.module_.penalized(step)))
+            penalties = [self.alpha * (id(p) in penalized) for p in changed]
+            bound[step] = changed, group["params"], penalties
         return bound
 
 
@@ -259,19 +261,12 @@ def gradients_of(loss: Tensor, parameters: list) -> tuple[Tensor, ...]:
     )
 
 
-def parameter_groups(module: Network) -> Iterator[tuple[str, bool, list[nn.Parameter]]]:
-    """Yield step, whether there is a penalty, and the parameters concerned."""
-    for step in dict.fromkeys(module.steps):
-        penalized = {id(parameter) for parameter in module.penalized(step)}
-        for has_penalty in (True, False):
-            changed = [
-                parameter
-                for parameter in module.step_parameters(step)
-                if parameter.requires_grad
-                and (id(parameter) in penalized) is has_penalty
-            ]
-            if changed:
-                yield step, has_penalty, changed
+def changed_parameters(module: Network) -> dict[str, list[nn.Parameter]]:
+    """Return the parameters that each step changes."""
+    return {
+        step: [p for p in module.step_parameters(step) if p.requires_grad]
+        for step in dict.fromkeys(module.steps)
+    }
 
 
 @contextmanager

@@ -25,8 +25,8 @@ from ._net import (
     StepwiseNet,
     ValidationScores,
     block_length,
+    changed_parameters,
     gradients_of,
-    parameter_groups,
     scaled_lr,
 )
 from ._structure import NotComparableError, structure
@@ -75,7 +75,7 @@ class Job:
         """What decides the size of an update, and when there are no more."""
         net = self.net
         lrs = tuple(net.lr * net.module.lr_scale(step) for step in net.module.steps)
-        return self.n_batches, net.max_epochs, lrs, net.alpha
+        return self.n_batches, net.max_epochs, lrs
 
     def fit(self) -> None:
         """Fit the net alone."""
@@ -148,10 +148,14 @@ class Stack:
         self.template = _Call(copy.deepcopy(net.module_)).train()
         self.steps = net.module_.steps
         name_of = {id(p): name for name, p in net.module_.named_parameters()}
-        self.groups = [
-            (step, has_penalty, [name_of[id(parameter)] for parameter in changed])
-            for step, has_penalty, changed in parameter_groups(net.module_)
-        ]
+        self.changed = {
+            step: [name_of[id(parameter)] for parameter in changed]
+            for step, changed in changed_parameters(net.module_).items()
+        }
+        self.penalized = {
+            step: {name_of[id(parameter)] for parameter in net.module_.penalized(step)}
+            for step in self.changed
+        }
         self.parameters = {
             name: _turned(stacked, axes=3).contiguous()
             for name, stacked in self._stack("named_parameters").items()
@@ -249,14 +253,14 @@ class Stack:
             run = list(run)
             nets = slice(start, start + len(run))
             start = nets.stop
-            for step, has_penalty, names in self.groups:
+            for step, names in self.changed.items():
                 group = {
                     "params": [nn.Parameter(self.parameters[k][nets]) for k in names],
                     "lr": run[0].net.lr_of(step),
-                    "weight_decay": run[0].net.alpha if has_penalty else 0.0,
                     "step": step,
                     "names": names,
                     "nets": nets,
+                    "alphas": self.batches.x.new_tensor([j.net.alpha for j in run]),
                 }
                 groups.append(group)
         return net.optimizer(groups, **settings)
@@ -307,12 +311,12 @@ class Stack:
 
     def _descend(self, step, parameters, terms, progress):
         """Update the parameters of a step in all active nets."""
-        changed = [name for of, _, names in self.groups if of == step for name in names]
+        names = self.changed[step]
         gradients = gradients_of(
             sum(losses.sum() for losses in terms.values()),
-            [parameters[name] for name in changed],
+            [parameters[name] for name in names],
         )
-        gradient_of = dict(zip(changed, gradients))
+        gradient_of = dict(zip(names, gradients))
         groups = [
             group
             for group in self.optimizer.param_groups
@@ -320,8 +324,12 @@ class Stack:
         ]
         for group in groups:
             for name, held in zip(group["names"], group["params"]):
+                gradient = gradient_of[name][group["nets"]]
+                if name in self.penalized[step]:
+                    alpha = group["alphas"].view(-1, *[1] * (held.dim() - 1))
+                    gradient = torch.addcmul(gradient, alpha, held.detach())
                 # The fused update assumes that both lie in memory in the same order.
-                held.grad = gradient_of[name][group["nets"]].contiguous()
+                held.grad = gradient.contiguous()
         firsts = [group["nets"].start for group in groups]
         decay = self.template.network.lr_decay
         decays = [decay(progress[first].item()) for first in firsts]
