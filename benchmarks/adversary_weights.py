@@ -1,10 +1,10 @@
 """Weight of the adversary: recall, and how well a probe identifies the speaker.
 
 Each corpus is split by speaker into five folds (six speakers: six folds). The networks
-have the default parameters but for the adversary, its weight, and the number of hidden
-units and of dimensions of the embedding in the last rows. The leakage is the
-balanced accuracy of a logistic probe on the embedding of rows that the network was not
-trained on (:func:`advser.evaluation.cross_val_leakage`).
+have the default parameters but for the adversary, its weight and, in the last rows, the
+learning rate and the size of the network. The leakage is the balanced accuracy of a
+logistic probe on the embedding of rows that the network was not trained on
+(:func:`advser.evaluation.cross_val_leakage`).
 
     python benchmarks/adversary_weights.py urdu.csv emovo.parquet ...
 
@@ -29,7 +29,7 @@ from advser.objectives import ClosedForm, Confusion, GradientReversal, MaxEntrop
 NONE = "no adversary"
 ADVERSARIES = {
     NONE: None,
-    **{f"ClosedForm(weight={w})": ClosedForm(w) for w in (0.2, 0.5, 1.0, 2.0, 4.0)},
+    **{f"ClosedForm(weight={w})": ClosedForm(w) for w in (0.2, 0.3, 0.5, 1.0, 2.0)},
     **{
         f"ClosedForm(weight={w}, penalty=0.1)": ClosedForm(w, penalty=0.1)
         for w in (0.5, 1.0, 2.0)
@@ -38,14 +38,25 @@ ADVERSARIES = {
     **{f"MaxEntropy(weight={w})": MaxEntropy(w) for w in (0.2, 1.0, 5.0)},
     **{f"Confusion(weight={w})": Confusion(w) for w in (0.2, 1.0, 5.0)},
 }
-# Hidden units and dimensions of the embedding; by default there are 128 and 64.
-SIZES = [(128, 16), (256, 32), (512, 64)]
+# Learning rate, dimensions of the embedding, and hidden units that were compared with
+# the defaults.
+SIZES = [
+    (0.003, 64, 128),
+    (0.006, 64, 128),
+    (0.01, 32, 128),
+    (0.015, 32, 128),
+    (0.006, 16, 128),
+    (0.006, 32, 512),
+]
 NETWORKS = {name: AdversarialSER(one) for name, one in ADVERSARIES.items()} | {
-    f"{name}, {hidden} hidden units, {embedding} dimensions": AdversarialSER(
-        ADVERSARIES[name], hidden_layer_sizes=(hidden,), embedding_dim=embedding
+    f"{name}; lr={lr}, embedding {embedding}, hidden {hidden}": AdversarialSER(
+        ADVERSARIES[name],
+        lr=lr,
+        embedding_dim=embedding,
+        hidden_layer_sizes=(hidden,),
     )
-    for hidden, embedding in SIZES
-    for name in (NONE, "ClosedForm(weight=0.2)", "ClosedForm(weight=0.5)")
+    for lr, embedding, hidden in SIZES
+    for name in (NONE, "ClosedForm(weight=0.5)")
 }
 
 
@@ -68,7 +79,7 @@ def results_of(names, X, y, speakers, seeds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tables", nargs="*", type=Path)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=5)
     results = Path(__file__).parent / "results"
     parser.add_argument("--out", type=Path, default=results / "adversary_weights.json")
     args = parser.parse_args()

@@ -7,8 +7,8 @@ same objective with the same update steps, and every ratio is to its time. This 
 also validates its input, standardises, weights the rows, records a history and calls
 callbacks.
 
-A fit with the defaults, which have dropout and noise, is compared with the loop of
-gradient reversal. So are other libraries, where they are installed. Their networks are
+A fit with the defaults, which have dropout and noise, and layers of the same width, is
+compared with the loop of gradient reversal. So are other libraries, where they are installed. Their networks are
 related, not the same: scikit-learn's has no adversary, skada's has two domains, each of
 half of the speakers, and fairlearn's adversary uses the output instead of the
 embedding.
@@ -80,9 +80,15 @@ def our_fit(task, model, *, epochs, batch_size, dropout=0.0):
 
 
 def defaults_fit(task, *, epochs, batch_size):
-    """Fit with the defaults, but for the number of epochs and the batch size."""
+    """Fit with the defaults, but for the epochs, the batch size and the layers."""
     X, y, speakers = task
-    model = AdversarialSER(max_epochs=epochs, batch_size=batch_size, random_state=0)
+    model = AdversarialSER(
+        hidden_layer_sizes=(HIDDEN,),
+        embedding_dim=EMBEDDING,
+        max_epochs=epochs,
+        batch_size=batch_size,
+        random_state=0,
+    )
     model.fit(X, y, speakers=speakers)
 
 

@@ -103,7 +103,7 @@ CLASSIFIERS = {
         C,
         scoring=RECALL,
     ),
-    "mlp": MLPClassifier(hidden_layer_sizes=(128, 64), max_iter=1000),
+    "mlp": MLPClassifier(hidden_layer_sizes=(128, 32), max_iter=1000),
 }
 REGRESSORS = {
     **{
@@ -113,7 +113,7 @@ REGRESSORS = {
     "autoencoder": networks.AutoencoderSERRegressor(),
     "ridge": PerTarget(GridSearchCV(Ridge(random_state=0), ALPHA, scoring="r2")),
     "svr": PerTarget(GridSearchCV(SVR, C, scoring="r2")),
-    "mlp": PerTarget(MLPRegressor(hidden_layer_sizes=(128, 64), max_iter=1000)),
+    "mlp": PerTarget(MLPRegressor(hidden_layer_sizes=(128, 32), max_iter=1000)),
     "dummy": PerTarget(DummyRegressor()),
 }
 

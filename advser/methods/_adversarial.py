@@ -62,7 +62,7 @@ class AdversarialSER(WithObjective, BaseSERClassifier):
     hidden_layer_sizes : array-like of int, default=(128,)
         Widths of the encoder's hidden layers.
 
-    embedding_dim : int, default=64
+    embedding_dim : int, default=32
         Width of the embedding, the encoder's last layer.
 
     clip : float or None, default=3.0
@@ -81,7 +81,7 @@ class AdversarialSER(WithObjective, BaseSERClassifier):
         L2 penalty: ``alpha / 2`` times the sum of the squared weights of encoder and
         emotion head is added to the loss. Biases and the adversary have no penalty.
 
-    lr : float, default=0.003
+    lr : float, default=0.006
         Learning rate of Adam in the first update step. It falls to 0 along half a
         cosine.
 
@@ -223,12 +223,12 @@ class AdversarialSER(WithObjective, BaseSERClassifier):
         *,
         encoder: nn.Module | Callable | None = None,
         hidden_layer_sizes: Sequence[int] = (128,),
-        embedding_dim: int = 64,
+        embedding_dim: int = 32,
         clip: float | None = 3.0,
         noise: float = 0.5,
         dropout: float = 0.3,
         alpha: float = 0.01,
-        lr: float = 0.003,
+        lr: float = 0.006,
         max_epochs: int | None = None,
         batch_size: int = 64,
         class_weight: str | dict | None = "balanced",

@@ -110,8 +110,7 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         Widths of the encoder's hidden layers; the decoder has them in reverse order.
 
     embedding_dim : int, default=32
-        Width of z. It is smaller than in :class:`AdversarialSER`: wider codes match the
-        prior less well, and do not raise the recall.
+        Width of z. Wider codes match the prior less well, and do not raise the recall.
 
     clip : float or None, default=2.0
         Bound of the standardised features, as in :class:`AdversarialSER`. The decoder
