@@ -56,7 +56,7 @@ NETWORKS = {name: AdversarialSER(one) for name, one in ADVERSARIES.items()} | {
         hidden_layer_sizes=(hidden,),
     )
     for lr, embedding, hidden in SIZES
-    for name in (NONE, "ClosedForm(weight=0.5)")
+    for name in (NONE, "ClosedForm(weight=0.3)", "ClosedForm(weight=0.5)")
 }
 
 

@@ -50,7 +50,7 @@ class AdversarialSER(WithObjective, BaseSERClassifier):
     ----------
     adversary : str, Objective or None, default="closed_form"
         Name of an objective, or an objective. Its parameters belong to it:
-        ``AdversarialSER(ClosedForm(weight=0.5))``. A search finds them as
+        ``AdversarialSER(ClosedForm(weight=0.3))``. A search finds them as
         ``adversary__weight``.
 
     encoder : Module, callable or None, default=None

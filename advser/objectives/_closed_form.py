@@ -119,7 +119,7 @@ class ClosedForm(Objective):
 
     Parameters
     ----------
-    weight : float, default=0.5
+    weight : float, default=0.3
         :math:`\lambda`, the weight of the speaker term at the end of the ramp.
 
     penalty : float, default=0.01
@@ -164,7 +164,7 @@ class ClosedForm(Objective):
 
     def __init__(
         self,
-        weight: float = 0.5,
+        weight: float = 0.3,
         *,
         penalty: float = 0.01,
         ramp: float = 10.0,
