@@ -8,10 +8,10 @@ also validates its input, standardises, weights the rows, records a history and 
 callbacks.
 
 A fit with the defaults, which have dropout and noise, and layers of the same width, is
-compared with the loop of gradient reversal. So are other libraries, where they are installed. Their networks are
-related, not the same: scikit-learn's has no adversary, skada's has two domains, each of
-half of the speakers, and fairlearn's adversary uses the output instead of the
-embedding.
+compared with the loop of gradient reversal. So are other libraries, where they are
+installed. Their networks are related, not the same: scikit-learn's has no adversary,
+skada's has two domains, each of half of the speakers, and fairlearn's adversary uses
+the output instead of the embedding.
 
 Usage: python benchmarks/fit_speed.py [--rounds N] [--quick]
 """
