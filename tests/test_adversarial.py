@@ -638,7 +638,8 @@ def test_one_known_speaker_and_unlabelled_rows_are_enough(toy):
 
 def test_unlabelled_rows_of_unknown_speakers_differ_from_the_known(toy):
     other = toy.X + 30 * np.eye(8)[7]
-    ours = small(MaxEntropy(0.0), clip=None, alpha=0.0, max_epochs=50)
+    plain = {"clip": None, "alpha": 0.0, "noise": 0.0, "dropout": 0.0}
+    ours = small(MaxEntropy(0.0), **plain, max_epochs=50)
     ours.fit(*toy, X_unlabeled=other)
     module = ours.net_.module_
     with torch.no_grad():
