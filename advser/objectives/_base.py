@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from typing import Any, Self
 
 import torch
+import torch.nn.functional as F
 from sklearn.base import BaseEstimator, clone
 from torch import Tensor, nn
 
@@ -204,8 +205,8 @@ class Objective(BaseEstimator, nn.Module):
         membership : Tensor of shape (n, n_speakers)
             0 throughout in rows of unknown speakers.
         """
-        codes = torch.arange(self.n_speakers, device=y.speaker.device)
-        return (y.speaker[:, None] == codes).to(y.speaker_weight)
+        one_hot = F.one_hot(y.speaker.clamp(min=0), self.n_speakers)
+        return one_hot * y.speaker_weight.gt(0).to(y.speaker_weight)[:, None]
 
     def speaker_risks(self, output: Tensor, y: Labels) -> tuple[Tensor, Tensor]:
         """Return the loss of the emotion for each speaker of the batch.
