@@ -13,6 +13,7 @@ from torch import nn
 
 N_FEATURES, N_EMOTIONS, N_SPEAKERS = 88, 4, 50
 HIDDEN, EMBEDDING = 128, 64
+LAYERS = {"hidden_layer_sizes": (HIDDEN,), "embedding_dim": EMBEDDING}  # in estimators
 LR, WEIGHT, STEEPNESS, RIDGE = 1e-3, 0.1, 10.0, 0.01
 
 

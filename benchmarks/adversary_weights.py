@@ -79,7 +79,7 @@ def results_of(names, X, y, speakers, seeds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tables", nargs="*", type=Path)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=3)
     results = Path(__file__).parent / "results"
     parser.add_argument("--out", type=Path, default=results / "adversary_weights.json")
     args = parser.parse_args()

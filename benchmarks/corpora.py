@@ -113,7 +113,7 @@ def draw(scores, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tables", nargs="*", type=Path, default=[])
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=5)
     results = Path(__file__).parent / "results"
     parser.add_argument("--out", type=Path, default=results / "corpora.json")
     args = parser.parse_args()

@@ -25,6 +25,7 @@ from _hand_written import autoencoder_fit, siamese_fit
 from _reference import (
     EMBEDDING,
     HIDDEN,
+    LAYERS,
     LR,
     N_EMOTIONS,
     N_FEATURES,
@@ -65,8 +66,7 @@ def our_fit(task, model, *, epochs, batch_size, dropout=0.0):
     """Fit an estimator with layers and update steps as in the hand-written loop."""
     X, y, speakers = task
     model = clone(model).set_params(
-        hidden_layer_sizes=(HIDDEN,),
-        embedding_dim=EMBEDDING,
+        **LAYERS,
         clip=None,
         dropout=dropout,
         alpha=0.0,
@@ -83,8 +83,7 @@ def defaults_fit(task, *, epochs, batch_size):
     """Fit with the defaults, but for the epochs, the batch size and the layers."""
     X, y, speakers = task
     model = AdversarialSER(
-        hidden_layer_sizes=(HIDDEN,),
-        embedding_dim=EMBEDDING,
+        **LAYERS,
         max_epochs=epochs,
         batch_size=batch_size,
         random_state=0,

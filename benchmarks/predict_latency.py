@@ -33,11 +33,7 @@ def fitted_models(task):
     """Return functions of the features that predict, by name."""
     X, y, speakers = task
     module = reference.hand_written_fit(task, "grl", epochs=1, batch_size=64)
-    sizes = {
-        "hidden_layer_sizes": (reference.HIDDEN,),
-        "embedding_dim": reference.EMBEDDING,
-    }
-    ours = AdversarialSER("grl", **sizes, max_epochs=1, random_state=0)
+    ours = AdversarialSER("grl", **reference.LAYERS, max_epochs=1, random_state=0)
     ours.fit(X, y, speakers=speakers)
     mlp = reference.sklearn_fit(task, max_iter=1)
     net = reference.skorch_net(epochs=1, batch_size=128).fit(

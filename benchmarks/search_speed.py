@@ -24,14 +24,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from _reference import (
-    EMBEDDING,
-    HIDDEN,
-    LR,
-    reference_task,
-    skorch_data,
-    skorch_net,
-)
+from _reference import LAYERS, LR, reference_task, skorch_data, skorch_net
 from _timing import argument_parser, compare, show, take_turns, write_report
 from adaptation import read
 from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
@@ -75,8 +68,7 @@ def searches(task, folds, epochs, weights, seeds):
     objective = GradientReversal(steps=1, bounded=False)
     ours = AdversarialSER(
         objective,
-        hidden_layer_sizes=(HIDDEN,),
-        embedding_dim=EMBEDDING,
+        **LAYERS,
         clip=None,
         alpha=0.0,
         noise=0.0,

@@ -57,6 +57,20 @@ def test_share_beyond_the_emotion_by_hand():
     assert explained.item() == pytest.approx(1.0, abs=1e-6)
 
 
+def test_small_penalties_are_solved_in_single_precision():
+    generator = torch.Generator().manual_seed(0)
+    h = (torch.randn(16, 32, generator=generator) * torch.logspace(0, -3, 32)).relu()
+    speaker = torch.arange(16) % 4
+    found = {}
+    for dtype in (torch.float32, torch.float64):
+        rows = h.to(dtype).requires_grad_()
+        explained = explained_of(rows, speaker, torch.ones(16).to(rows), 1e-6)
+        (slope,) = torch.autograd.grad(explained, rows)
+        found[dtype] = slope.double()
+    error = found[torch.float32] - found[torch.float64]
+    assert error.norm() < 0.05 * found[torch.float64].norm()
+
+
 @pytest.mark.parametrize("conditional", [False, True])
 @pytest.mark.parametrize("ridge", [0.01, 0.1, 10.0])
 def test_share_is_that_of_a_ridge_regression(ridge, conditional):

@@ -144,6 +144,14 @@ def test_noise_and_numbers_of_epochs_share_a_stack(corpus, stacks):
     assert stacks == [12]
 
 
+def test_penalties_of_equal_updates_belong_to_their_networks(corpus, stacks):
+    grid = {"alpha": [0.0, 0.01, 1.0]}
+    searches = assert_same_search(small(), grid, corpus, GroupKFold(3))
+    scores = searches[1].cv_results_["mean_test_score"]
+    assert len(set(scores)) == 3
+    assert stacks == [9]
+
+
 @pytest.mark.parametrize("adversary", ADVERSARIES[:-1], ids=repr)
 def test_numbers_of_an_objective_share_a_stack(corpus, stacks, adversary):
     grid = {f"adversary__{name}": [0.05, 2.0] for name in adversary.tensor_params}

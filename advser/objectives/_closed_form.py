@@ -103,13 +103,11 @@ def speakers_explained(
 def _solve(matrix, right, ridge):
     """Return ``(matrix + ridge * I)^-1 @ right``: (d, d) and (d, k) to (d, k).
 
-    The matrix is a covariance. Its inverse by a Cholesky decomposition takes three
-    quarters of the time of `torch.linalg.solve`.
+    The inverse by a Cholesky decomposition is faster, and inaccurate for a small ridge.
     """
-    regular = matrix.clone()
-    regular.diagonal().add_(ridge)
-    factor, _ = torch.linalg.cholesky_ex(regular)
-    return torch.cholesky_inverse(factor) @ right
+    identity = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
+    solution, _ = torch.linalg.solve_ex(matrix + ridge * identity, right)
+    return solution
 
 
 class ClosedForm(Objective):
