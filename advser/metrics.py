@@ -269,7 +269,7 @@ def rating_scorers(targets: Sequence[str] | None = None) -> dict[str, Callable]:
     """
     targets = check_names(() if targets is None else targets, "targets")
     if len(set(targets)) < len(targets):
-        raise ValueError(f"`targets` is {targets}; each must have another name.")
+        raise ValueError(f"`targets` is {targets}; each must have a name of its own.")
     columns = {"": None} | {f"_{t}": column for column, t in enumerate(targets)}
     return {
         f"{'neg_' * (name == 'mae')}{name}{target}": make_scorer(

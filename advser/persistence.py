@@ -100,8 +100,8 @@ def save(
 
     trusted : sequence of type or str, default=()
         Further types and functions in the model, such as an objective or an encoder of
-        your own, or a score function of scikit-learn's feature selection. Who loads the
-        file has to name them too.
+        your own, or a score function of scikit-learn's feature selection. Whoever loads
+        the file must name them, too.
 
     Raises
     ------

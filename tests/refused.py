@@ -249,7 +249,7 @@ CASES = [
         "Two targets with the same name",
         lambda data: metrics.rating_scorers(["arousal", "arousal"]),
         ValueError,
-        "`targets` is ['arousal', 'arousal']; each must have another name.",
+        "`targets` is ['arousal', 'arousal']; each must have a name of its own.",
     ),
     Refused(
         PARAMETERS,
@@ -263,23 +263,23 @@ CASES = [
         "A missing emotion in ``fit`` of a classifier",
         lambda data: fit(data, y=with_first(data.y, None)),
         ValueError,
-        "`y` has 1 missing labels of 24, the first in row 0; drop those rows, or pass "
-        "them as `X_unlabeled`.",
+        "`y` is missing in 1 of 24 rows, the first of them row 0; drop those rows, or "
+        "pass them as `X_unlabeled`.",
     ),
     Refused(
         LABELS,
         "The same for SiameseSER, which has no ``X_unlabeled``",
         lambda data: fit(data, small(advser.SiameseSER), y=with_first(data.y, None)),
         ValueError,
-        "`y` has 1 missing labels of 24, the first in row 0; drop those rows.",
+        "`y` is missing in 1 of 24 rows, the first of them row 0; drop those rows.",
     ),
     Refused(
         LABELS,
         "A missing emotion in ``score``",
         lambda data: fit(data).score(data.X, with_first(data.y, np.nan)),
         ValueError,
-        "`y` has 1 missing labels of 24, the first in row 0; give every row a label or "
-        "drop those rows.",
+        "`y` is missing in 1 of 24 rows, the first of them row 0; give every row a "
+        "label or drop those rows.",
     ),
     Refused(
         LABELS,
@@ -288,7 +288,7 @@ CASES = [
             with_first(data.y, pd.NA), data.y
         ),
         ValueError,
-        "`y_true` has 1 missing labels of 24, the first in row 0;",
+        "`y_true` is missing in 1 of 24 rows, the first of them row 0;",
     ),
     Refused(
         LABELS,
@@ -327,7 +327,7 @@ CASES = [
             data.y, data.y, speakers=with_first(data.speakers, None)
         ),
         ValueError,
-        "`speakers` has 1 missing labels of 24, the first in row 0;",
+        "`speakers` is missing in 1 of 24 rows, the first of them row 0;",
     ),
     Refused(
         LABELS,
@@ -336,7 +336,7 @@ CASES = [
             data.X, with_first(data.speakers, None)
         ),
         ValueError,
-        "`speakers` has 1 missing labels of 24, the first in row 0;",
+        "`speakers` is missing in 1 of 24 rows, the first of them row 0;",
     ),
     Refused(
         LABELS,
@@ -345,14 +345,14 @@ CASES = [
             data.X, with_first(data.speakers, None), data.speakers
         ),
         ValueError,
-        "`genders` has 1 missing labels of 24, the first in row 0;",
+        "`genders` is missing in 1 of 24 rows, the first of them row 0;",
     ),
     Refused(
         LABELS,
         "A missing speaker to enrol",
         lambda data: fit(data, advser.SpeakerScaler()).enroll(data.X[:2], ["a", None]),
         ValueError,
-        "`speakers` has 1 missing labels of 2, the first in row 1;",
+        "`speakers` is missing in 1 of 2 rows, the first of them row 1;",
     ),
     Refused(
         LABELS,
@@ -526,15 +526,16 @@ CASES = [
         "A negative weight",
         lambda data: fit(data, sample_weight=with_first(np.ones(24), -1)),
         ValueError,
-        "`sample_weight` must not be negative or missing, nor zero throughout; it runs "
-        "from -1.0 to 1.0",
+        "`sample_weight` must have one number for each row, none of them negative or "
+        "missing, and not all 0; it is from -1.0 to 1.0",
     ),
     Refused(
         WEIGHTS,
         "A missing weight",
         lambda data: fit(data, sample_weight=with_first(np.ones(24), None)),
         ValueError,
-        "`sample_weight` must not be negative or missing",
+        "`sample_weight` must have one number for each row, none of them negative or "
+        "missing",
     ),
     Refused(
         WEIGHTS,
@@ -550,7 +551,7 @@ CASES = [
             data, small(class_weight={"anger": np.nan, "neutral": 1, "sadness": 1})
         ),
         ValueError,
-        "`class_weight` must not be negative or missing",
+        "`class_weight` must have one number for each row",
     ),
     Refused(
         WEIGHTS,
@@ -634,7 +635,7 @@ CASES = [
         "A missing rating in ``score``",
         lambda data: rate(data).score(data.X, with_first(data.ratings, None)),
         ValueError,
-        "`y` has 1 missing ratings of 24; drop those rows, or use a scorer of",
+        "`y` lacks 1 of 24 ratings; drop those rows, or use a scorer of",
     ),
     Refused(
         RATINGS,
@@ -643,7 +644,7 @@ CASES = [
             data.ratings, with_first(data.ratings, np.nan)
         ),
         ValueError,
-        "`y_pred` has 1 missing ratings of 24; pass a prediction for each rating.",
+        "`y_pred` lacks 1 of 24 ratings; pass a prediction for each rating.",
     ),
     Refused(
         RATINGS,
@@ -652,7 +653,7 @@ CASES = [
             data.ratings, with_first(data.ratings, np.nan), speakers=data.speakers
         ),
         ValueError,
-        "`y_pred` has 1 missing ratings of 24; pass a prediction for each rating.",
+        "`y_pred` lacks 1 of 24 ratings; pass a prediction for each rating.",
     ),
     Refused(
         RATINGS,
@@ -775,7 +776,7 @@ CASES = [
         "An encoder whose output depends on the other rows of a batch",
         lambda data: fit(data, small(encoder=Encoder(lambda x: x - x.mean(0)))),
         ValueError,
-        "`encoder` gives a row another output beside another row",
+        "`encoder` returns a different output for a row if the other rows",
     ),
     Refused(
         TRAINING,
@@ -819,7 +820,7 @@ CASES = [
         "No curve at all",
         lambda data: plots.EnrollmentDisplay.from_curves({}),
         ValueError,
-        "`curves` has 0 entries; pass one at least.",
+        "`curves` has 0 entries; pass at least one.",
     ),
     Refused(
         FIGURES,
@@ -876,7 +877,7 @@ CASES = [
         "Missing or infinite predictions",
         lambda data: plots.RatingDisplay.from_predictions([1, 2], [1, np.nan]),
         ValueError,
-        "`y_pred` has 1 missing ratings of 2",
+        "`y_pred` lacks 1 of 2 ratings",
     ),
     Refused(
         FIGURES,

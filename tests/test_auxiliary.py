@@ -316,7 +316,7 @@ def test_tables_keep_their_names_and_may_order_their_columns(own):
         ({"corpora": {"near": (NEAR[0][:, :5], *NEAR[1:])}}, "6 and 5 features"),
         (
             {"corpora": {"near": (NEAR[0], np.repeat("joy", 240), NEAR[2])}},
-            r"share the emotions \[\], and two at least",
+            r"share the emotions \[\], and at least two",
         ),
         ({"weights": {"nearer": 1.0}}, "`weights` has 'nearer'"),
         ({"weights": {"near": -1.0}}, r"`weights\['near'\]` must be"),

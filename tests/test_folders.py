@@ -69,7 +69,7 @@ def change(file, number, edit):
         ("scores", lambda line: line.replace(b"0,1", b"0,7", 1), "line 3: fold is '7'"),
         ("scores", lambda line: line.replace(b"LR", b"RL"), "line 3: estimator is"),
         ("scores", lambda line: line.replace(b"inductive", b"no"), "kind is 'no'"),
-        ("scores", lambda line: line.replace(b"0,1", b"0,0", 1), "for the second time"),
+        ("scores", lambda line: line.replace(b"0,1", b"0,0", 1), "occurs twice"),
         (
             "predictions",
             lambda line: b"\xff\xfe" + line,

@@ -409,10 +409,10 @@ def test_speakers_of_another_length_are_refused(data, method):
 def test_missing_speakers_are_refused_where_they_are_learnt(data):
     X, _, speakers = data
     some = np.where(speakers == "bo", None, speakers)
-    with pytest.raises(ValueError, match="`speakers` has 14 missing labels of 60"):
+    with pytest.raises(ValueError, match="`speakers` is missing in 14 of 60 rows"):
         SpeakerScaler().fit(X, speakers=some)
     scaler = SpeakerScaler().fit(X, speakers=speakers)
-    with pytest.raises(ValueError, match="`speakers` has 14 missing labels of 60"):
+    with pytest.raises(ValueError, match="`speakers` is missing in 14 of 60 rows"):
         scaler.enroll(X, some)
 
 

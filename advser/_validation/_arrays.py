@@ -96,8 +96,8 @@ def check_labels(
     missing = pd.isna(values)
     if missing.any() and not allow_missing:
         raise ValueError(
-            f"`{name}` has {missing.sum()} missing labels of {n_rows}, the first in "
-            f"row {np.flatnonzero(missing)[0]}; {remedy}."
+            f"`{name}` is missing in {missing.sum()} of {n_rows} rows, the first of "
+            f"them row {np.flatnonzero(missing)[0]}; {remedy}."
         )
     known = values[~missing]
     kind = pd.api.types.infer_dtype(known, skipna=False)
@@ -302,8 +302,8 @@ def check_predicted(
     predicted = check_numbers(numbers, name, n_rows, **settings)
     if np.isnan(predicted).any():
         raise ValueError(
-            f"`{name}` has {np.isnan(predicted).sum()} missing ratings of "
-            f"{predicted.size}; pass a prediction for each rating."
+            f"`{name}` lacks {np.isnan(predicted).sum()} of {predicted.size} ratings; "
+            "pass a prediction for each rating."
         )
     return predicted
 
@@ -323,8 +323,9 @@ def check_weights(
         found = found[:, 0]
     if found.ndim > 1 or not (found >= 0).all() or not found.any():
         raise ValueError(
-            f"`{name}` must not be negative or missing, nor zero throughout; it runs "
-            f"from {np.min(found)} to {np.max(found)}, in {found.ndim} dimensions."
+            f"`{name}` must have one number for each row, none of them negative or "
+            f"missing, and not all 0; it is from {np.min(found)} to {np.max(found)}, "
+            f"of shape {found.shape}."
         )
     return found / found.max()
 

@@ -58,10 +58,10 @@ class AudioEmbedding(Extractor):
 
     batch_size : int, default=1
         Number of recordings that the model processes at once. More is faster on a GPU.
-        Features do not depend on it, except for rounding. WavLM, and models whose first
-        layer normalises over time and would see the padding (``"feat_extract_norm":
-        "group"``, such as the base models), process recordings of the same length at
-        once, and others one after another.
+        Features do not depend on it, except for rounding. Padding would change the
+        features of WavLM, and of models whose first layer normalises over time
+        (``"feat_extract_norm": "group"``, such as the base models). With these, only
+        recordings of equal length are processed at once.
 
     device : str or torch.device, default="cpu"
         Device of the model. "auto" is "cuda" where there is a GPU that torch can use,

@@ -24,9 +24,10 @@ from ._sources import (
 DESCRIPTION = """\
 Compare classifiers of emotion on unseen speakers.
 
-Each speaker in turn is left out of the training and then recognised, by adversarial
-networks and by baselines, with features scaled globally and per speaker. An
-independent probe measures how much of the speaker each method keeps.
+Each speaker in turn is left out of the training, and the emotions of that speaker are
+predicted by adversarial networks and by baselines, with features scaled for all
+speakers alike, per speaker, and adaptively. An independent probe measures how much of
+the speaker each method keeps.
 
 Without a source, the bundled eGeMAPS features of EmoDB are used: acted German speech,
 ten speakers, four emotions."""

@@ -293,7 +293,7 @@ def speakers_of(
     if both := sorted(trained & set(speakers[known])):
         print(
             f"{counted(len(both), 'speaker')} with the name of a training speaker, such"
-            f" as {both[0]}: both count as one; rename who is another",
+            f" as {both[0]}: both count as one speaker; rename those who are not",
             file=sys.stderr,
         )
     return speakers

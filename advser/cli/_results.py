@@ -57,10 +57,10 @@ their scaled features) of utterances held out from training; it needs two speake
 four utterances. Fit: CPU seconds.
 Adaptive results use the test speaker's utterances up to the one that is scored, without
 the emotions; the seeds draw the order, and a random one is the easiest. Transductive
-results use all of them. Compare results of one kind with each other only. The linear
-models choose their penalty by speaker-disjoint cross-validation within the training
-rows; the networks run with their defaults, which were chosen on six corpora, EmoDB
-among them, and may favour them there."""
+results use all of them. Compare only results of one kind. The linear models choose
+their penalty by speaker-disjoint cross-validation within the training rows; the
+networks run with their defaults, which were chosen on six corpora, EmoDB among them,
+and may favour them there."""
 NOTES = f"""\
 UAR: unweighted average recall of all test utterances, leaving one speaker out at a
 time. WA: weighted accuracy, the share of utterances classified correctly. Both are the

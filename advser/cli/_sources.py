@@ -388,7 +388,7 @@ def load_recordings(
         unknown = sorted(set(emotions) - set(table["emotion"]))
         if unknown:
             raise ValueError(
-                f"`--emotions` has {unknown}, which {source} has not; it has "
+                f"`--emotions` has {unknown}, which {source} does not have; it has "
                 f"{sorted(table['emotion'].dropna().unique())}."
             )
         wanted &= table["emotion"].isin(emotions)

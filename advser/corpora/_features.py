@@ -71,7 +71,7 @@ def check_same_features(first: Any, X: Any, first_name: str, name: str) -> None:
     new = [column for column in X if column not in first]
     if missing or new:
         raise ValueError(
-            f"`{name}` has not the features of `{first_name}`: "
+            f"`{name}` does not have the features of `{first_name}`: "
             f"{len(missing)} are missing {missing[:3]}, {len(new)} are new {new[:3]}. "
             "Extract both with the same feature set, or keep the columns that both "
             "have."

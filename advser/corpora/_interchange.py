@@ -77,8 +77,8 @@ def from_audformat(
     unknown = {*([tables] if isinstance(tables, str) else tables or [])} - {*db.tables}
     if unknown:
         raise ValueError(
-            f"`tables` has {sorted(unknown)}, which the database {db.name!r} has not; "
-            f"it has {list(db.tables)}."
+            f"`tables` has {sorted(unknown)}, which the database {db.name!r} does "
+            f"not have; it has {list(db.tables)}."
         )
     try:
         found = db.get(emotion, tables=tables)

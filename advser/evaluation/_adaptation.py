@@ -79,10 +79,11 @@ def adaptation_curve(
     -------
     curve : DataFrame
         `kind`, `order`, `repeat`, `first`, `last`, `n_samples`, `uar`, `low` and
-        `high`. The unweighted average recall is that of the utterances number `first`
-        to `last` of each speaker, and of all of them, 1 to inf. The rows of kind
-        "inductive" hold that of the same estimator without speakers, on the same
-        utterances: it scales all rows alike. Do not rank one kind against the other.
+        `high`. The unweighted average recall `uar` is that of the utterances number
+        `first` to `last` of each speaker; from 1 to inf are all utterances. Rows of the
+        kind "inductive" have the recall of the same estimator without speakers, which
+        scales all rows alike, on the same utterances. Do not rank one kind against the
+        other.
         `low` and `high` are the 95 % interval of the mean over the draws, by bootstrap
         over speakers, the same in the row of each draw; NaN if only one speaker has so
         many utterances.

@@ -37,7 +37,7 @@ def check_estimators(estimators, *, allow_regressors=True):
             'estimators by name, such as {"SVM": SVC()}.'
         )
     if not estimators:
-        raise ValueError("`estimators` has 0 entries; pass one at least.")
+        raise ValueError("`estimators` has 0 entries; pass at least one.")
     for name, model in estimators.items():
         if not isinstance(name, str) or not name:
             raise ValueError(f"`estimators` has the name {name!r}; name it by a str.")
@@ -61,7 +61,7 @@ def seeds_of(seeds, estimators, ordered=()):
     check_parameter(seeds, "seeds", Numbers(Integral, 0, 2**32, at_least=1))
     values = [int(seed) for seed in seeds]
     if len(set(values)) < len(values):
-        raise ValueError(f"`seeds` is {seeds!r}; each of them must be another number.")
+        raise ValueError(f"`seeds` is {seeds!r}; no seed may occur twice.")
     return {
         name: values if name in ordered or unseeded(model) else values[:1]
         for name, model in estimators.items()

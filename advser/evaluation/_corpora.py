@@ -85,7 +85,7 @@ def joined(corpora):
         )
     if len(corpora) < 2:
         raise ValueError(
-            f"`corpora` has {len(corpora)} entries; pass two at least, one to train on "
+            f"`corpora` has {len(corpora)} entries; pass at least two, one to train on "
             "and one to test on."
         )
     tables, columns, data = [], [], {}

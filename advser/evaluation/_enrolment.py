@@ -72,8 +72,9 @@ def enrollment_curve(
         Speaker of each row.
 
     k : sequence of int or "all", default=(0, 1, 2, 5, 10, 20, "all")
-        Numbers of utterances to enrol. A number leaves out the speakers who have no
-        more utterances. "all" enrols the scored rows as well, and is *transductive*.
+        Numbers of utterances to enrol. A number k leaves out the speakers who have k
+        utterances or fewer. "all" enrols the scored rows as well, and is
+        *transductive*.
 
     neutral : bool, default=False
         Whether to enrol neutral utterances only, marked as neutral; see
@@ -309,7 +310,7 @@ class EnrollmentScorer:
         counts = [k for k in self.k if k != "all"]
         check_parameter(counts, "k", Numbers(Integral, 0))
         if not len(self.k):
-            raise ValueError("`k` has 0 entries; pass one at least.")
+            raise ValueError("`k` has 0 entries; pass at least one.")
         _, scaler, _ = split_at_scaler(estimator, unfitted=True)
         if 0 in self.k and getattr(scaler, "unknown", None) == "adapt":
             raise ValueError(

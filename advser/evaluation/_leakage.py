@@ -23,8 +23,9 @@ class SpeakerLeakage:
         Name of the probe.
 
     accuracy : float in [0, 1]
-        Balanced accuracy: the mean over speakers of the share of their utterances
-        that the probe assigns to them. For genders, the mean over them of that mean.
+        Balanced accuracy: the mean over speakers of the share of their utterances that
+        the probe assigns to them. For genders, the mean of this share over the speakers
+        of each gender, and then over the genders.
 
     low, high : float in [0, 1]
         Confidence interval of `accuracy`, with the speakers as the independent

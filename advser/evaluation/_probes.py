@@ -66,10 +66,10 @@ def speaker_leakage(
     rows of all folds but one, and predicts the rows of that one. Every speaker is in
     every fold, and so is every emotion of a speaker, as evenly as their numbers allow.
 
-    Pass utterances **of the training speakers that the network was not fitted on**.
-    An adversary has hidden the speakers of its own training rows one by one, so that
-    the leakage of these rows is too low. :func:`cross_val_leakage` holds out such
-    utterances for you.
+    Pass utterances **of the training speakers that the network was not fitted on**. An
+    adversarial network was trained to remove the speaker from its own training rows, so
+    that their leakage is too low. :func:`cross_val_leakage` holds out such utterances
+    for you.
 
     Parameters
     ----------

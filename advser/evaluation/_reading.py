@@ -208,9 +208,7 @@ def _read_table(file, name, settings):
     if name in unique and table.duplicated(unique[name]).any():
         number = table.duplicated(unique[name]).to_numpy().argmax()
         key = table.loc[number, unique[name]].tolist()
-        raise ValueError(
-            f"`{file}`, line {lines[number]}: {key} is there for the second time. {ROW}"
-        )
+        raise ValueError(f"`{file}`, line {lines[number]}: {key} occurs twice. {ROW}")
     return table
 
 

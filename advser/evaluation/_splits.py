@@ -24,7 +24,7 @@ def speaker_disjoint_folds(cv, y, speakers, groups):
     if n_speakers < 2:
         raise ValueError(
             f"`speakers` names {n_speakers} speaker; a test on unseen speakers needs "
-            "two at least."
+            "at least two."
         )
     return _disjoint(splitter_of(cv, "cv", groups), y, speakers, groups, "cv")
 

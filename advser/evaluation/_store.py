@@ -289,8 +289,8 @@ def writing(file):
         number = error.errno or errno.EIO
         raise OSError(
             number,
-            f"{error.strerror or error}; what was finished is kept. Make room, or the "
-            "folder writable, and repeat the same call. It cannot be written",
+            f"{error.strerror or error}; what was finished is kept. Free disk space, "
+            "or make the folder writable, and repeat the same call. Cannot write",
             str(file),
         ) from None
 

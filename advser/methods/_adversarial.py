@@ -115,9 +115,9 @@ class AdversarialSER(WithObjective, BaseSERClassifier):
         Epochs without a better validation UAR before the training stops.
 
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the last, with the same emotions and
-        speakers. It takes up a change of `lr` and `max_epochs`; what else is set stays
-        as it was. The ramp and the decay of the learning rate start again.
+        Whether a further `fit` continues the last one, with the same emotions and
+        speakers. Changes of `lr` and `max_epochs` take effect, those of other
+        parameters do not. The ramp and the decay of the learning rate start again.
 
     device : str or torch.device, default="cpu"
         Device of the network and of its training rows. "auto" is "cuda" where there is
@@ -190,9 +190,9 @@ class AdversarialSER(WithObjective, BaseSERClassifier):
     rows instead. See :doc:`/guide/few_labels`.
 
     **Differences from the papers.** See the objectives. Features are bounded and
-    multiplied by noise. It and the dropout mask are the same for all rows of a batch,
-    so that a row with a weight of 2 has the effect of two rows. The learning rate falls
-    to 0 along half a cosine [1]_. ``pseudo_labels=False`` is that of the papers.
+    multiplied by noise. Noise and dropout mask are the same for all rows of a batch, so
+    that a row with a weight of 2 has the effect of two rows. The learning rate falls to
+    0 along half a cosine [1]_. ``pseudo_labels=False`` trains as in the papers.
 
     References
     ----------

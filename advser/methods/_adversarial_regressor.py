@@ -88,9 +88,9 @@ class AdversarialSERRegressor(WithObjective, BaseSERRegressor):
     -----
     **Concordance and the batch.** :math:`\rho_c` is not a mean over rows: it is
     computed on each batch. The smaller the batches, the more its mean over batches
-    differs from that of all rows, and the noisier is the gradient. With fewer than some
-    30 rows per batch, the squared error is the safer choice. Variances are divided by
-    the number of rows, as in [1]_.
+    differs from that of all rows, and the noisier is the gradient. With fewer than 64
+    rows per batch, use the squared error. Variances are divided by the number of rows,
+    as in [1]_.
 
     **Missing ratings** are NaN in `y`. A row without any trains the adversary only.
 

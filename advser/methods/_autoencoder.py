@@ -54,7 +54,7 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
     Parameters
     ----------
     prior : {"normal", "mixture"}, default="normal"
-        Distribution that the codes are drawn to: :math:`N(0, I)`, or one Gaussian for
+        Distribution that the codes should have: :math:`N(0, I)`, or one Gaussian for
         each emotion [2]_. Labelled rows are matched with the Gaussian of their emotion,
         the others with all of them. The Gaussians lie on the first axes of the code, in
         the order of `classes_`.
@@ -146,9 +146,9 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
     n_iter_no_change : as in :class:`AdversarialSER`
 
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the last, with the same emotions, speakers
-        and genders. It takes up a change of `lr` and `max_epochs`; what else is set
-        stays as it was.
+        Whether a further `fit` continues the last one, with the same emotions, speakers
+        and genders. Changes of `lr` and `max_epochs` take effect, those of other
+        parameters do not.
 
     device, callbacks, verbose : as in :class:`AdversarialSER`
 
@@ -196,8 +196,8 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
       `AutoencoderSERRegressor` predicts them as ratings.
     - ``speaker_task="adversarial"`` is not in the paper.
     - `pseudo_labels` are not in the paper, and the features are standardised by all
-      rows. Without pseudo-labels, unlabelled rows do not raise the recall on average,
-      see :doc:`/guide/few_labels`.
+      rows. Without pseudo-labels, unlabelled rows change the recall by less than a
+      point on average, see :doc:`/guide/few_labels`.
     - Features are bounded and weights have an L2 penalty; dropout uses one mask per
       batch.
 

@@ -57,7 +57,8 @@ def own_encoder(encoder, n_features: int, generator: torch.Generator):
         raise ValueError(f"`encoder` returns {output.dtype}; it must return floats.")
     if not torch.allclose(first, output[:1], rtol=0.01, atol=0.01, equal_nan=True):
         raise ValueError(
-            "`encoder` gives a row another output beside another row; outside of the "
-            "training, what it returns for a row must depend on that row alone."
+            "`encoder` returns a different output for a row if the other rows of the "
+            "batch change; in evaluation mode its output for a row must depend on "
+            "that row alone."
         )
     return layers, shape[1]

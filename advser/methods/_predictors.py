@@ -261,8 +261,8 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
         y = check_numbers(y, "y", len(predicted))
         if n_missing := np.isnan(y).sum():
             raise ValueError(
-                f"`y` has {n_missing} missing ratings of {y.size}; drop those rows, or "
-                "use a scorer of `advser.metrics.rating_scorers`."
+                f"`y` lacks {n_missing} of {y.size} ratings; drop those rows, or use "
+                "a scorer of `advser.metrics.rating_scorers`."
             )
         weight = check_weights(sample_weight, "sample_weight", len(predicted))
         return r2_score(y, predicted, sample_weight=weight)

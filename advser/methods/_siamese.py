@@ -55,12 +55,12 @@ class SiameseSER(BaseSERClassifier):
         {} + w_r \, \mathrm{MSE}(h, D([i, r]))
         + w_s \, \mathrm{CE}(A(i), s)
 
-    The calibration :math:`L_\mathrm{sim}` draws i to the neutral speech of the speaker,
-    the orthogonality :math:`L_\mathrm{diff}` separates i and r, the decoder D makes
-    them keep the information of h, and a speaker head A makes i hold the speaker s.
-    Predictions need no reference. `transform` returns r, and :meth:`disentangle` both
-    codes. :meth:`explain` returns how much of an utterance, and
-    which of its features, each code holds.
+    The calibration :math:`L_\mathrm{sim}` makes i similar to the neutral speech of the
+    speaker, the orthogonality :math:`L_\mathrm{diff}` separates i and r, the decoder D
+    makes them keep the information of h, and a speaker head A makes i hold the speaker
+    s. Predictions need no reference. `transform` returns r, and :meth:`disentangle`
+    both codes. :meth:`explain` returns how much of an utterance, and which of its
+    features, each code holds.
 
     Features may be raw: the network standardises them by the training rows.
 
@@ -136,9 +136,9 @@ class SiameseSER(BaseSERClassifier):
     n_iter_no_change : as in :class:`AdversarialSER`
 
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the last, with the same emotions and
-        speakers. It takes up a change of `lr` and `max_epochs`; what else is set, and
-        the neutral references, stay as they were.
+        Whether a further `fit` continues the last one, with the same emotions, speakers
+        and neutral references. Changes of `lr` and `max_epochs` take effect, those of
+        other parameters do not.
 
     device, callbacks, verbose : as in :class:`AdversarialSER`
 
@@ -345,11 +345,11 @@ class SiameseSER(BaseSERClassifier):
         emotion-relevant code, and :math:`c_i` from the irrelevant one. The share of a
         code is its part of :math:`\lVert c_r \rVert^2 + \lVert c_i \rVert^2`.
 
-        The share of a code is divided among the features by integrated gradients [1]_,
-        on the straight line from the training mean to the utterance, of the vector's
-        length in its final direction. The attributions of a code thus sum to its share,
-        and all attributions of an utterance to 1. They are negative for a feature that
-        counteracts the others.
+        Integrated gradients [1]_ divide the share of a code among the features. They
+        integrate, from the training mean to the utterance, the gradient of the
+        projection of the vector on its final direction. The attributions of a code thus
+        sum to its share, and all attributions of an utterance to 1. They are negative
+        for a feature that counteracts the others.
 
         Parameters
         ----------
@@ -452,8 +452,8 @@ class SiameseSER(BaseSERClassifier):
             warn(
                 "There is no neutral speech of the speakers "
                 f"{self.speakers_[~has_some].tolist()}: their rows do not count in the "
-                f"calibration. Neutral rows have a label in y of {self.neutral!r}, the "
-                "parameter `neutral`.",
+                f"calibration. Neutral rows are those whose label in `y` is "
+                f"{self.neutral!r}, the parameter `neutral`.",
                 NoNeutralWarning,
                 stacklevel=5,
             )

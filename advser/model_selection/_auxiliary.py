@@ -202,8 +202,8 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a corpus has other features than X or shares no emotion with y, a
-            parameter is wrong, or there are too few speakers for a choice.
+            If a corpus has other features than X or shares fewer than two emotions with
+            y, a parameter is wrong, or there are too few speakers for a choice.
         """
         self._validate_params()
         rows = check_rows(self, X, reset=True, dtype=DTYPES)
@@ -307,8 +307,8 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             corpus = corpus.take(np.flatnonzero(pd.Series(corpus.y).isin(emotions)))
             if len(shared := pd.unique(corpus.y)) < 2:
                 raise ValueError(
-                    f"`{where}` and `y` share the emotions {shared.tolist()}, and two "
-                    f"at least are needed; `y` has {emotions.tolist()}. Give them the "
+                    f"`{where}` and `y` share the emotions {shared.tolist()}, and at "
+                    f"least two are needed; `y` has {emotions.tolist()}. Give them the "
                     "same names, or leave the corpus out."
                 )
             X = corpus.X

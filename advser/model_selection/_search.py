@@ -167,7 +167,7 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     Every network gets the initial weights, batches and dropout masks that it gets in a
     fit of its own, so that the results agree up to rounding. Networks train as one
     batch where they differ only in their numbers: parameters and rows, and
-    hyper-parameters such as `lr`, `alpha`, `clip`, `dropout` and those that an
+    hyper-parameters such as `lr`, `alpha`, `noise`, `dropout` and those that an
     objective declares in `tensor_params`. All others are trained separately, as are
     candidates with callbacks.
 

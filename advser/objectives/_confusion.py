@@ -1,4 +1,4 @@
-r"""Confusion loss: the speaker head is drawn to the uniform choice.
+r"""Confusion loss: the speaker head should predict all speakers alike.
 
 Tzeng, Hoffman, Darrell, Saenko (2015), arXiv 1510.02192. The update steps are those of
 the maximum-entropy adversary; the encoder descends the cross-entropy from the uniform

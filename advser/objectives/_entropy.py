@@ -1,4 +1,4 @@
-r"""Maximum-entropy adversary: the encoder makes the speaker head undecided.
+r"""Maximum-entropy adversary: the encoder maximises the entropy of the speaker head.
 
 Li, Tu, Huang, Narayanan and Georgiou (2020), arXiv 1911.01533. Two update steps
 alternate on a batch. The speaker head A learns the speaker from the embedding, which is

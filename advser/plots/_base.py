@@ -117,10 +117,10 @@ def require_matplotlib(caller):
 
 
 def by_name(values, name):
-    """Return a dict of one value at least; a single value has no name."""
+    """Return a dict of at least one value; a single value has no name."""
     values = values if isinstance(values, Mapping) else {"": values}
     if not values:
-        raise ValueError(f"`{name}` has 0 entries; pass one at least.")
+        raise ValueError(f"`{name}` has 0 entries; pass at least one.")
     return values
 
 

@@ -51,10 +51,9 @@ def kind_of(estimator, order=None):
     if adapts(estimator) and order is None:
         raise ValueError(
             "An estimator in `estimators` has `SpeakerScaler(unknown='adapt')`, so its "
-            "score depends on the order of the utterances, which there is none of "
-            "here; score it with `compare` or `adaptation_curve` of "
-            "`advser.evaluation`, or set `unknown` of its SpeakerScaler to "
-            "'population'."
+            "score depends on the order of the utterances, and these have none; "
+            "score it with `compare` or `adaptation_curve` of `advser.evaluation`, or "
+            "set `unknown` of its SpeakerScaler to 'population'."
         )
     if order is not None:
         return f"adaptive, {order}"

@@ -83,11 +83,12 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         - "population": the average training speaker, :math:`\mu` and
           :math:`\sigma`;
-        - "adapt": the statistics of that speaker's rows up to and including each, in
-          the order given. All rows without a speaker are those of one speaker. With
-          ``balance="auto"``, `fit` leaves training speakers out and chooses what
-          recognises their emotions best: adaptation with or without `balance`, or none
-          (see Notes). Without emotions in y it adapts without `balance`;
+        - "adapt": for each row, the statistics of that speaker's rows up to and
+          including it, in the order given. All rows without a speaker are those of one
+          speaker. With ``balance="auto"``, `fit` leaves training speakers out and
+          chooses what recognises their emotions best: adaptation with or without
+          `balance`, or none (see Notes). Without emotions in y it adapts without
+          `balance`;
         - "batch": the statistics of the rows passed to `transform`, separate for each
           unknown speaker, and pooled for all rows without a speaker;
         - "error": raise an error.
@@ -114,8 +115,8 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         the means are without what the emotions add.
 
     shrinkage_ : ndarray of shape (n_features,)
-        :math:`\kappa` of each feature. With "auto", inf where speakers do not differ
-        more than the spread of their utterances makes them, or there is one speaker.
+        :math:`\kappa` of each feature. With "auto", inf where the speakers differ no
+        more than expected by chance, or there is one speaker.
 
     population_mean_, population_scale_ : ndarray of shape (n_features,)
         :math:`\mu` and :math:`\sigma`, of the training speakers alone. The scale of a
@@ -166,7 +167,8 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    **What a result may claim** depends on what is known of the test speakers:
+    **What you may conclude from a score** depends on what is known of the test
+    speakers:
 
     - *inductive*: nothing. They are unknown, and `unknown="population"`.
     - *adaptive*: their utterances up to and including the one that is scored, without
@@ -186,9 +188,9 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     **When it fails.** Statistics per speaker assume that speakers differ little in
     their mix of emotions. If each speaker has one emotion, the speaker's mean *is* the
     emotion, and the scaler removes it. In the URDU corpus 26 of 29 speakers have one
-    emotion: scaling the test speakers by their own rows reduces the recall of a linear
-    classifier from 0.74 to 0.40. The same happens, to a smaller degree, if you enrol a
-    speaker with angry utterances alone. Check with
+    emotion: scaling the test speakers by their own rows reduces the recall of a
+    logistic regression from 0.66 to 0.40. The same happens, to a smaller degree, if you
+    enrol a speaker with angry utterances alone. Check with
     :func:`~advser.speakers.speaker_confounding` first.
 
     **Cross-validation.** With metadata routing on, ``params={"groups": speakers}`` of

@@ -93,6 +93,6 @@ axis.spines[["top", "right"]].set_visible(False)
 plt.show()
 
 # %%
-# Unbounded gradient reversal has the same effect; the bounded objectives lose much
-# less (:doc:`/guide/confounding`). If removing the speaker *reduces* the recall, check
+# Unbounded gradient reversal loses recall, too; the bounded objectives lose much less
+# (:doc:`/guide/confounding`). If removing the speaker *reduces* the recall, check
 # the mix of emotions, and consider not removing the speaker.
