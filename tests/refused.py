@@ -527,7 +527,7 @@ CASES = [
         lambda data: fit(data, sample_weight=with_first(np.ones(24), -1)),
         ValueError,
         "`sample_weight` must have one number for each row, none of them negative or "
-        "missing, and not all 0; it is from -1.0 to 1.0",
+        "missing, and not all zero; it is from -1.0 to 1.0",
     ),
     Refused(
         WEIGHTS,

@@ -112,19 +112,19 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
     embedding_dim : int, default=32
         Width of z. Wider codes match the prior less well, and do not raise the recall.
 
-    clip : float or None, default=2.0
+    clip : float or None, default=3.0
         Bound of the standardised features, as in :class:`AdversarialSER`. The decoder
         reconstructs the bounded values.
 
-    dropout : float, default=0.0
+    dropout : float, default=0.3
         Probability that a hidden unit of the encoder is left out of an update step.
 
-    alpha : float, default=0.04
+    alpha : float, default=0.02
         L2 penalty: ``alpha / 2`` times the sum of the squared weights of encoder and
         emotion head is added to the loss of the step *supervise*. Biases, decoder,
         discriminators, speaker head and gender head have no penalty.
 
-    lr : float, default=0.001
+    lr : float, default=0.002
         Learning rate of Adam in the step *supervise*.
 
     max_epochs : int, default=60
@@ -262,10 +262,10 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
         encoder: nn.Module | Callable | None = None,
         hidden_layer_sizes: Sequence[int] = (128,),
         embedding_dim: int = 32,
-        clip: float | None = 2.0,
-        dropout: float = 0.0,
-        alpha: float = 0.04,
-        lr: float = 0.001,
+        clip: float | None = 3.0,
+        dropout: float = 0.3,
+        alpha: float = 0.02,
+        lr: float = 0.002,
         max_epochs: int = 60,
         batch_size: int = 64,
         class_weight: str | dict | None = "balanced",
