@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
@@ -292,6 +293,28 @@ def test_from_predictions_within_emotions_equals_hand_count():
     assert leakage.chance == pytest.approx((5 / 12 + 5 / 12 + 1 / 3) / 3)
     assert leakage.weighted_accuracy == pytest.approx(0.7)
     assert leakage.majority == pytest.approx((2 + 2) / 10)
+
+
+def test_chance_within_emotions_is_that_of_the_speakers_that_a_probe_knows():
+    # Each half has the speakers with two of their three rows of joy there.
+    speakers = np.repeat(np.arange(20), 5)
+    y = np.tile(["joy", "joy", "joy", "anger", "fear"], 20)
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    guesses = [
+        cross_val_leakage(
+            LogisticRegression(),
+            X,
+            y,
+            speakers,
+            within_emotion=True,
+            probe=DummyClassifier(strategy="uniform"),
+            random_state=seed,
+        )
+        for seed in range(40)
+    ]
+    accuracy = np.mean([guess.accuracy for guess in guesses])
+    assert accuracy == pytest.approx(guesses[0].chance, abs=0.015)
+    assert guesses[0].majority == pytest.approx(0.1)
 
 
 def test_leakage_within_emotion_leaves_out_what_cannot_be_probed(mixes):

@@ -324,8 +324,8 @@ def check_weights(
     if found.ndim > 1 or not (found >= 0).all() or not found.any():
         raise ValueError(
             f"`{name}` must have one number for each row, none of them negative or "
-            f"missing, and not all zero; it is from {np.min(found)} to {np.max(found)}, "
-            f"of shape {found.shape}."
+            f"missing, and not all zero; it is from {np.min(found)} to "
+            f"{np.max(found)}, of shape {found.shape}."
         )
     return found / found.max()
 

@@ -36,7 +36,8 @@ class SpeakerLeakage:
     chance : float
         The balanced accuracy of a guess that ignores the representation:
         ``1 / n_speakers``; within emotions, the mean over speakers and their emotions
-        of one by the number of speakers; for genders, one by their number.
+        of one by the number of speakers that the probe knows; for genders, one by
+        their number.
 
     weighted_accuracy : float in [0, 1]
         Share of all utterances that the probe assigns to their speaker, or gender.
@@ -83,6 +84,7 @@ class SpeakerLeakage:
         *,
         probe: str,
         within: npt.ArrayLike | None = None,
+        probes: npt.ArrayLike | None = None,
         confidence_level: float = 0.95,
     ) -> Self:
         """Compute the leakage from the predictions of a probe.
@@ -102,6 +104,10 @@ class SpeakerLeakage:
             Emotions, if a probe of its own has recognised the speakers of each. A
             speaker's recall is then the mean over the emotions.
 
+        probes : array-like of shape (n_samples,), default=None
+            Which of several probes of the same emotion has predicted a row. Each may
+            have had other speakers to choose from.
+
         confidence_level : float, default=0.95
             Probability that the interval covers the true accuracy.
 
@@ -113,24 +119,25 @@ class SpeakerLeakage:
         speakers = check_labels(speakers, "speakers", n_rows, rows_of="predicted")
         predicted = check_labels(predicted, "predicted", n_rows, rows_of="predicted")
         check_alike(predicted, "predicted", speakers, "speakers")
-        if within is None:
-            within = np.zeros(n_rows, dtype=int)
-        within = check_labels(within, "within", n_rows, rows_of="predicted")
-        table = pd.DataFrame({"speaker": speakers, "within": within})
+        table = pd.DataFrame({"speaker": speakers})
+        for name, values in (("within", within), ("probes", probes)):
+            values = np.zeros(n_rows, dtype=int) if values is None else values
+            table[name] = check_labels(values, name, n_rows, rows_of="predicted")
         table["hit"] = np.equal(speakers, predicted).astype(float)
-        cells = table.groupby(["speaker", "within"])["hit"].agg(["mean", "size"])
-        by_group = cells.groupby("within")["size"]
-        cells["chance"] = 1 / by_group.transform("size")
-        by_speaker = cells.groupby("speaker")
-        recall = by_speaker["mean"].mean().rename("recall").rename_axis(None)
+        by_probe = table.groupby(["within", "probes"])["speaker"]
+        table["chance"] = 1 / by_probe.transform("nunique")
+        cells = table.groupby(["speaker", "within"])[["hit", "chance"]].mean()
+        by_speaker = cells.groupby("speaker").mean()
+        recall = by_speaker["hit"].rename("recall").rename_axis(None)
         n_speakers = len(recall)
         check_several(n_speakers)
         return cls(
             probe=probe,
             **_interval(recall.mean(), recall.sem(), n_speakers - 1, confidence_level),
-            chance=float(by_speaker["chance"].mean().mean()),
+            chance=float(by_speaker["chance"].mean()),
             weighted_accuracy=float(table["hit"].mean()),
-            majority=float(by_group.max().sum() / n_rows),
+            majority=float(by_probe.value_counts().groupby(level=[0, 1]).max().sum())
+            / n_rows,
             n_speakers=n_speakers,
             n_samples=n_rows,
             recall=recall,

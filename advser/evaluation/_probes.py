@@ -389,8 +389,8 @@ def leakage_of_parts(
     labels = speakers if genders is None else genders
     classifier = seeded(PROBES.get(probe, probe), random_state)
     model = make_pipeline(StandardScaler(), classifier)
-    rows, predicted = [], []
-    for part, embedding in parts:
+    rows, predicted, probes = [], [], []
+    for number, (part, embedding) in enumerate(parts):
         groups = _by_emotion(speakers[part], y[part]) if within_emotion else [...]
         for group in groups:
             own = part[group]
@@ -401,6 +401,7 @@ def leakage_of_parts(
             found = cross_val_predict(model, embedding[group], codes, cv=cv, n_jobs=1)
             rows.append(own)
             predicted.append(names[found])
+            probes.append(np.full(len(own), number))
     if not rows:
         raise ValueError(
             "`within_emotion=True`, but `y` has no emotion of which two speakers have "
@@ -414,8 +415,9 @@ def leakage_of_parts(
     if genders is not None:
         return leakage_of_genders(genders[rows], predicted, speakers[rows], **settings)
     within = y[rows] if within_emotion else None
+    probes = np.concatenate(probes)
     return SpeakerLeakage.from_predictions(
-        speakers[rows], predicted, within=within, **settings
+        speakers[rows], predicted, within=within, probes=probes, **settings
     )
 
 
