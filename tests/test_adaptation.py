@@ -496,6 +496,23 @@ def test_adaptation_curve_scores_what_a_session_predicts(data):
     assert whole["uar"].item() > alone["uar"].item() + 0.1
 
 
+def test_adaptation_curve_takes_predictions_in_a_series(data):
+    class Named(LogisticRegression):
+        def predict(self, X):
+            return pd.Series(super().predict(X))
+
+    settings = {"orders": ["random"], "repeats": 1, "cv": GroupKFold(2)}
+    arrays, series = (
+        adaptation_curve(
+            make_pipeline(SpeakerScaler(unknown="adapt", balance=False), last()),
+            *data,
+            **settings,
+        )
+        for last in (LogisticRegression, Named)
+    )
+    pd.testing.assert_frame_equal(series, arrays)
+
+
 def test_the_interval_of_a_curve_is_of_the_mean_over_the_draws(data):
     kept = np.arange(144) % 24 < 20
     kept[:24] = True  # one speaker has more utterances than the others

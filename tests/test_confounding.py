@@ -77,6 +77,12 @@ def test_mutual_information_of_few_rows_each_is_that_of_chance():
     assert abs(found.adjusted_mutual_information) < 0.1
 
 
+@pytest.mark.parametrize("emotions", ["abcabcabcd", "ab" * 50, "a" * 9])
+def test_one_utterance_of_each_speaker_shows_no_confounding(emotions):
+    found = speaker_confounding(list(emotions), range(len(emotions)))
+    assert found.adjusted_mutual_information == 0
+
+
 @pytest.mark.parametrize("kind", [list, np.array, pd.Series, pd.Categorical])
 def test_confounding_takes_labels_of_any_kind(kind):
     found = speaker_confounding(kind(Y), kind(SPEAKERS))
@@ -86,7 +92,7 @@ def test_confounding_takes_labels_of_any_kind(kind):
 def test_confounding_of_bad_labels_says_what_is_wrong():
     with pytest.raises(ValueError, match="`speakers` has 2 entries and `y` has 6"):
         speaker_confounding(Y, ["a", "b"])
-    with pytest.raises(ValueError, match="`speakers` has 1 missing"):
+    with pytest.raises(ValueError, match="`speakers` is missing in 1 of"):
         speaker_confounding(Y, [*SPEAKERS[:5], None])
     with pytest.raises(ValueError, match="`y` is empty"):
         speaker_confounding([], [])

@@ -17,6 +17,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from skorch.callbacks import Callback
 
 from advser import AdversarialSER, SpeakerScaler
@@ -216,6 +217,48 @@ def test_any_name_of_a_file_comes_back_from_the_folder(toy, tmp_path):
     pd.testing.assert_frame_equal(again.predictions, found.predictions)
     seconds = again.scores["fit_seconds"]
     assert list(seconds) == list(found.scores["fit_seconds"])  # nothing is done again
+
+
+class Other(GaussianNB):
+    """Predicts the emotions as values of another type, which are equal."""
+
+    def __init__(self, kind=None):
+        super().__init__()
+        self.kind = kind
+
+    def predict(self, X):
+        return self.kind(super().predict(X))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [np.float64, np.uint8, pd.Series, lambda y: y[:, None], lambda y: y.astype(object)],
+    ids=["floats", "uint8", "Series", "a column", "objects"],
+)
+@pytest.mark.parametrize("y_type", [int, bool])
+def test_predictions_of_another_type_come_back_from_the_folder(
+    kind, y_type, toy, tmp_path
+):
+    y = (toy.y == toy.y[0]).astype(y_type)
+    data = {"X": toy.X, "y": y, "speakers": toy.speakers, "probes": (), "seeds": 1}
+    found = compare({"NB": Other(kind)}, **data, folder=tmp_path)
+    assert found.summary()["uar"].equals(
+        compare({"NB": GaussianNB()}, **data).summary()["uar"]
+    )
+    loaded = Comparison.load(tmp_path)
+    pd.testing.assert_frame_equal(loaded.summary(), found.summary())
+
+
+def test_a_set_among_the_parameters_has_no_order(toy, tmp_path):
+    for names in ({0, 8}, {8, 0}):  # shown in the order in which they were added
+        step = FunctionTransformer(_first, kw_args={"names": names})
+        compare(
+            {"LR": make_pipeline(step, LR)}, *toy, probes=(), seeds=1, folder=tmp_path
+        )
+
+
+def _first(X, names):
+    return X[:, : len(names)]
 
 
 @pytest.mark.parametrize("name", ["y", "speakers", "estimators"])

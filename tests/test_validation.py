@@ -50,10 +50,17 @@ def test_labels_of_any_kind(kind):
     assert labels.tolist() == NAMES
 
 
-@pytest.mark.parametrize("dtype", [np.int8, np.uint64, bool])
+@pytest.mark.parametrize("dtype", [np.int8, np.uint32, bool])
 def test_labels_of_whole_numbers_keep_their_type(dtype):
     labels = check_labels(np.array([1, 0, 1], dtype), "speakers", 3)
     assert labels.dtype == dtype
+
+
+@pytest.mark.parametrize("number", [1, 2**63 - 1, 2**63, 2**64 - 1])
+def test_labels_of_uint64_and_int64_can_be_joined(number):
+    labels = check_labels(np.array([number, 0], np.uint64), "speakers", 2)
+    others = check_labels(np.array([-1, 2**62 + 1]), "speakers", 2)
+    assert np.concatenate([labels, others]).tolist() == [number, 0, -1, 2**62 + 1]
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,8 @@ def check_labels(
     Returns
     -------
     labels : ndarray of shape (n_rows,)
-        Integers or booleans, or of dtype object for strings and if a label is missing;
-        a missing label is None.
+        Integers or booleans, or of dtype object for strings, integers beyond int64, and
+        if a label is missing; a missing label is None.
 
     Raises
     ------
@@ -87,8 +87,10 @@ def check_labels(
             f"pass one label per row of `{rows_of}`."
         )
     if isinstance(labels, np.ndarray):
-        if labels.dtype.kind in "biu":  # these types have no missing values
-            return labels.astype(labels.dtype.newbyteorder("="), copy=False)
+        dtype = labels.dtype.newbyteorder("=")
+        # These types have no missing values. Joined with int64, uint64 becomes float.
+        if dtype.kind in "biu" and dtype != np.uint64:
+            return labels.astype(dtype, copy=False)
         if labels.dtype.kind in "cmMV":
             raise ValueError(_unknown_kind(name, labels[0]))
     values = np.empty(n_rows, dtype=object)
@@ -118,7 +120,7 @@ def check_labels(
         _check_distinct(set(known), name)
     if not missing.any():
         found = known if kind in ("string", "empty") else np.array(known.tolist())
-        return known if found.dtype.kind == "f" else found  # huge and negative ones
+        return known if found.dtype.kind in "fu" else found  # huge ones
     values[missing] = None
     values[~missing] = known
     return values

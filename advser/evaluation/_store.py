@@ -338,6 +338,8 @@ def as_json(value, within=()):
     within = (*within, id(value))
     if isinstance(value, Mapping):
         return {str(key): as_json(each, within) for key, each in value.items()}
+    if isinstance(value, set | frozenset):  # its order differs between processes
+        return sorted(map(repr, value))
     shown = repr(value)
     text = re.sub(" at 0x[0-9a-fA-F]+", "", shown)
     if isinstance(value, tuple | list) and (

@@ -107,8 +107,13 @@ class EmotionTask(Task):
         return {"emotions": [str(emotion) for emotion in self.emotions]}
 
     def columns(self, y_true, y_pred):
-        """Return the columns of the predictions."""
-        return {"y_true": y_true, "y_pred": y_pred}
+        """Return the columns of the predictions.
+
+        A file holds their texts: 1.0 and True become the emotion 1 that they equal.
+        """
+        known = {emotion: emotion for emotion in self.emotions}
+        labels = check_labels(y_pred, "y_pred", len(y_true), rows_of="y_true")
+        return {"y_true": y_true, "y_pred": [known.get(one, one) for one in labels]}
 
     def labels(self):
         """Return the possible values of the columns that a file holds as text."""

@@ -437,6 +437,7 @@ def _joined(weights, corpora, own):
 
 def _renamed(speakers, corpus, known):
     """Return other names for the speakers of a corpus, none of the known ones."""
-    if known.dtype == object:
+    if isinstance(known[0], str):
         return np.array([f"{corpus}/{speaker}" for speaker in speakers], dtype=object)
-    return encode(speakers)[0] + known.max() + 1
+    dtype = object if known.dtype == object else int
+    return encode(speakers)[0].astype(dtype) + known.max() + 1

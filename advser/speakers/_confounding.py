@@ -32,7 +32,8 @@ class SpeakerConfounding:
     adjusted_mutual_information : float
         Mutual information of emotion and speaker, less that expected by chance, as a
         share of the smaller of their entropies: about 0 if all speakers have the same
-        mix of emotions, 1 if the speaker determines the emotion.
+        mix of emotions, 1 if the speaker determines the emotion. 0 if each speaker has
+        one utterance, which shows nothing.
 
     single_emotion_share : float in [0, 1]
         Share of the speakers who have one emotion only.
@@ -195,4 +196,6 @@ def _upper_bound(emotion, speaker):
 
 def _adjusted_mutual_information(emotion, speaker):
     codes = pd.factorize(emotion)[0], pd.factorize(speaker)[0]
+    if max(code.max() for code in codes) + 1 == len(emotion):
+        return 0.0  # one row each: all that they share is expected by chance
     return float(adjusted_mutual_info_score(*codes, average_method="min"))

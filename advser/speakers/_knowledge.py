@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from .._routing import call, requests
+from .._validation._arrays import plain
 from ._adaptation import ORDERS
 from ._scaler import SpeakerScaler
 
@@ -98,7 +99,8 @@ def predict_by_speaker(estimator, X, speakers, **others):
             "of the test rows as one. Put the scaler in front, as in "
             f"`make_pipeline(SpeakerScaler(...), {name}(...))`."
         )
-    return call(estimator, "predict", X, speakers=speakers, **others)
+    y_pred = call(estimator, "predict", X, speakers=speakers, **others)
+    return np.asarray(plain(y_pred))
 
 
 def adaptation_of(estimator):
