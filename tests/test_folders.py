@@ -227,6 +227,7 @@ class Other(GaussianNB):
         self.kind = kind
 
     def predict(self, X):
+        """Return the emotions."""
         return self.kind(super().predict(X))
 
 

@@ -690,3 +690,35 @@ def test_confusion_matrix_breaks_a_long_title_into_lines():
     draw_confusion_matrix(y, y, "autoencoder, per speaker (transductive)\nUAR 1.00", ax)
     lines = ["autoencoder, per speaker", "(transductive)", "UAR 1.00"]
     assert ax.get_title().split("\n") == lines
+
+
+@pytest.mark.parametrize("n_speakers", [1, 2, 30])
+@pytest.mark.parametrize("name", ["s", "a speaker with a very long name "])
+def test_labels_of_speakers_stay_in_the_figure(n_speakers, name):
+    speakers = [f"{name}{number % n_speakers}" for number in range(300)]
+    y = ["anger", "fear", "joy"] * 100
+    for display in (
+        ConfoundingDisplay.from_labels(y, speakers),
+        SpeakerRecallDisplay.from_predictions(y, y, speakers),
+    ):
+        figure = display.figure_
+        figure.canvas.draw()
+        ax = figure.axes[0]
+        labels = [ax.xaxis.label, ax.yaxis.label, figure.axes[-1].yaxis.label]
+        for extent in (one.get_window_extent() for one in labels if one.get_text()):
+            assert 0 <= extent.x0 <= extent.x1 <= figure.bbox.x1
+            assert 0 <= extent.y0 <= extent.y1 <= figure.bbox.y1
+        assert ax.bbox.height > 0.3 * figure.bbox.height
+        pyplot.close(figure)
+
+
+def test_long_titles_of_adaptation_do_not_meet():
+    one = {"order": "random", "repeat": 0, "first": 1, "last": 2, "n_samples": 9}
+    one |= {"uar": 0.5, "low": 0.4, "high": 0.6}
+    curve = pd.DataFrame([{"kind": kind, **one} for kind in ("inductive", "adaptive")])
+    names = ["the words of a long name " * 3, "and those of another " * 3]
+    display = AdaptationDisplay.from_curve(dict.fromkeys(names, curve))
+    display.figure_.canvas.draw()
+    left, right = (ax.title.get_window_extent() for ax in display.axes_)
+    assert 0 <= left.x0 <= left.x1 < right.x0
+    pyplot.close(display.figure_)

@@ -19,9 +19,9 @@ from ._base import (
     add_grid,
     by_name,
     new_panels,
-    plain,
     require_matplotlib,
     styles,
+    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class AdaptationDisplay:
         handles: dict = {}
         for ax, (name, curve) in zip(self.axes_, self.curves.items()):
             handles |= _draw(ax, curve)
-            ax.set_title(plain(name), fontsize="medium")
+            ax.set_title(wrapped(name), fontsize="medium")
         figure.legend(
             handles=list(handles.values()),
             loc="outside upper center",

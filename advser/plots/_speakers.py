@@ -130,7 +130,7 @@ class SpeakerRecallDisplay(Display):
         return cls.from_predictions(y, y_pred, speakers, ax=ax)
 
     def _size(self):
-        return WIDTH, min(20.0, height_of(self.recall.index, least=2.2))
+        return WIDTH, min(20.0, height_of(self.recall.index, least=3.0))
 
     def _draw(self, ax):
         recall = self.recall.sort_values(kind="stable")
@@ -192,8 +192,16 @@ class ConfoundingDisplay(Display):
         return cls(speaker_confounding(y, speakers)).plot(ax)
 
     def _size(self):
-        n_emotions, n_speakers = self.confounding.counts.shape
-        return min(12.0, 3.6 + 0.15 * n_speakers), 1.9 + 0.35 * n_emotions
+        counts = self.confounding.counts
+        n_emotions, n_speakers = counts.shape
+        of_names = 0.08 * max(len(str(name)) for name in counts) if self._upright else 0
+        return min(12.0, 4.8 + 0.15 * n_speakers), 1.9 + 0.35 * n_emotions + of_names
+
+    @property
+    def _upright(self):
+        """Whether the names of the speakers are too many or too long to lie."""
+        names = self.confounding.counts.columns
+        return len(names) > 12 or max(len(str(name)) for name in names) > 4
 
     def _draw(self, ax):
         order = self.confounding.by_speaker.sort_values(
@@ -208,11 +216,10 @@ class ConfoundingDisplay(Display):
         image = ax.imshow(shares, vmin=0, vmax=1, **look)
         ax.set_yticks(range(len(emotions)), [*map(plain, emotions)])
         shown = readable(n_speakers)
-        upright = n_speakers > 12 or max(len(str(name)) for name in order) > 4
         ax.set_xticks(
             shown,
             [*map(plain, order.iloc[shown])],
-            rotation=90 if upright else 0,
+            rotation=90 if self._upright else 0,
             fontsize=small_if_many(n_speakers),
         )
         ax.set_xticks(np.arange(n_speakers + 1) - 0.5, minor=True)
