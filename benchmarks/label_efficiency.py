@@ -12,8 +12,8 @@ and no rows of the corpora. It is written after each corpus and share, and a fur
 call with the same arguments goes on where the last one ended.
 
 All estimators run with their defaults, except for the C of the logistic regression,
-which is that of the other benchmarks, and for the ablation (see `BEFORE`). How emotions are estimated was chosen on these
-corpora, by the recall of a logistic regression.
+which is that of the other benchmarks, and for the ablation (see `BEFORE`). How emotions
+are estimated was chosen on these corpora, by the recall of a logistic regression.
 """
 
 import argparse

@@ -459,9 +459,9 @@ def test_results_do_not_depend_on_the_processes(pair):
         ({"B": small(1)[["emotion", "speaker"]]}, r"'B'.* features of shape \(24, 0\)"),
         (
             {"B": small(1).rename(columns={"a": "z"})},
-            r"'B'.*not the features of `corpora\['A'\]`: 1 are missing .'a'.*'z'",
+            r"'B'.*not have the features of `corpora\['A'\]`: 1 are missing .'a'.*'z'",
         ),
-        ({"B": small(1).assign(speaker=None)}, r"'B'\]: speaker` has 24 missing"),
+        ({"B": small(1).assign(speaker=None)}, r"'B'\]: speaker` is missing in 24 of"),
         ({"B": small(1, emotions=("joy", "fear"))}, "No two of the `corpora` share"),
         ({"B": (np.ones((2, 4)), ["joy"] * 2, ["1"] * 2)}, "'B'.* other has none"),
         ({"B": [1, 2]}, "'B'.* is of type list"),

@@ -262,6 +262,23 @@ def _first(X, names):
     return X[:, : len(names)]
 
 
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.date_range("2020-01-01", periods=120),
+        np.arange(120) / 8,
+        pd.MultiIndex.from_product([["a", "b"], range(60)]),
+    ],
+    ids=["dates", "floats", "pairs"],
+)
+def test_any_index_comes_back_from_the_folder(index, toy, tmp_path):
+    X = pd.DataFrame(toy.X, index=index).add_prefix("f")
+    data = {"X": X, "y": toy.y, "speakers": toy.speakers, "probes": (), "seeds": 1}
+    found = compare({"LR": LR}, **data, folder=tmp_path)
+    again = compare({"LR": LR}, **data, folder=tmp_path)
+    pd.testing.assert_frame_equal(again.predictions, found.predictions)
+
+
 @pytest.mark.parametrize("name", ["y", "speakers", "estimators"])
 def test_a_label_that_no_file_can_hold_is_refused(name, toy, tmp_path):
     arguments = {"estimators": {"LR": LR}, **toy._asdict()}
@@ -300,7 +317,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(toy, tmp_path):
 def test_a_folder_that_is_a_file_is_named(toy, tmp_path):
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "results"):
-        with pytest.raises(OSError, match="cannot be written") as error:
+        with pytest.raises(OSError, match="Cannot write") as error:
             compare({"LR": LR}, *toy, probes=(), folder=folder)
         assert str(folder) in str(error.value)
 
@@ -322,7 +339,7 @@ def test_a_second_process_is_refused_at_once(toy, folder):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seeds": [1, 1]}, r"`seeds` is \[1, 1\]; each"),
+        ({"seeds": [1, 1]}, r"`seeds` is \[1, 1\]; no seed"),
         ({"seeds": [1.7]}, r"`seeds` must be a sequence of 1 or more, .* got \[1.7\]"),
         ({"seeds": [True]}, "`seeds` must be a sequence"),
         ({"seeds": [-1]}, "`seeds` must be a sequence"),

@@ -37,7 +37,7 @@ from ._splits import (
     speaker_disjoint_folds,
     splitter_of,
 )
-from ._store import as_json, environment, fingerprint, planned, unicode
+from ._store import as_json, environment, fingerprint, names_of_rows, planned
 from ._tasks import EmotionTask, SpeakerScorer, check_task
 
 
@@ -273,9 +273,7 @@ def compare(
         },
         "versions": environment(),
     }
-    samples = X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(n_rows)
-    samples = samples.map(lambda x: unicode(x) if isinstance(x, str) else x)
-    utterances = Utterances(X, y, speakers, np.asarray(samples), genders=genders)
+    utterances = Utterances(X, y, speakers, names_of_rows(X, n_rows), genders=genders)
     to_probe = task.strata(y), asked, probes
     jobs = []
     if probes and _is_numeric(X):

@@ -13,7 +13,7 @@ from ..corpora._features import check_same_features, read_corpus
 from ..exceptions import CorpusWarning
 from ._arguments import check_choices
 from ._jobs import Utterances
-from ._store import fingerprint
+from ._store import fingerprint, names_of_rows
 
 OTHERS = "all others"  # the training corpus of all but the test corpus
 
@@ -100,11 +100,9 @@ def joined(corpora):
         if tables:
             first = f"corpora[{next(iter(corpora))!r}]"
             check_same_features(tables[0], X, first, f"corpora[{name!r}]")
-        is_frame = isinstance(X, pd.DataFrame)
         tables.append(X)
         named = [f"{name}/{speaker}" for speaker in speakers]
-        samples = X.index if is_frame else range(len(X))
-        texts = named, samples, [name] * len(y)
+        texts = named, names_of_rows(X, len(y)), [name] * len(y)
         columns.append([y, *(np.asarray(column, dtype=object) for column in texts)])
         data[name] = {
             "n_samples": len(y),
@@ -112,6 +110,7 @@ def joined(corpora):
             "emotions": sorted(map(str, pd.unique(y[~pd.isna(y)]))),
             "fingerprint": fingerprint(X, y, speakers),
         }
+    is_frame = isinstance(X, pd.DataFrame)
     X = pd.concat(tables) if is_frame else np.concatenate(tables)  # columns by name
     return Utterances(X, *map(np.concatenate, zip(*columns))), data
 

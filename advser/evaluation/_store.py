@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from typing import Self
@@ -267,6 +268,14 @@ def as_csv(table, header=True):
 def unicode(text):
     """Return a text with escapes for the bytes of a file name that are no UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def names_of_rows(X, n_rows):
+    """Return the names of the rows as a file holds them: an index, or numbers."""
+    index = X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(n_rows)
+    return np.asarray(
+        index.map(lambda x: x if isinstance(x, Integral | tuple) else unicode(str(x)))
+    )
 
 
 def write_json(file, content):
