@@ -16,6 +16,7 @@ from advser.datasets import load_emodb
 from advser.evaluation import compare
 
 RESULTS = Path(__file__).parent / "results"
+PROBES = ["logistic", "mlp", "knn"]
 
 
 def arguments(description, name):
@@ -25,6 +26,7 @@ def arguments(description, name):
     parser.add_argument(
         "--methods", nargs="+", choices=CLASSIFIERS, default=[*CLASSIFIERS]
     )
+    parser.add_argument("--probes", nargs="+", choices=PROBES, default=PROBES)
     parser.add_argument("--n-jobs", type=int, default=2, help="processes")
     parser.add_argument("--folder", type=Path, help="of the tables, to continue a run")
     parser.add_argument(
@@ -42,7 +44,7 @@ def compared(args):
         data.target,
         data.speakers,
         seeds=args.seeds,
-        probes=["logistic", "mlp", "knn"],
+        probes=args.probes,
         within_emotion=True,
         genders=data.genders,
         folder=args.folder,

@@ -42,14 +42,14 @@ def test_scripts_of_a_comparison_share_what_they_find(tmp_path):
     for name in ("speaker_independent", "leakage"):
         out = tmp_path / f"{name}.json"
         script = [sys.executable, BENCHMARKS / f"{name}.py", "--out", out]
-        options = ["--methods", "logistic", "--seeds", "1"]
+        options = ["--methods", "logistic", "--seeds", "1", "--probes", "knn"]
         options += ["--folder", tmp_path / "folder"]
         subprocess.run([*script, *options], check=True, capture_output=True, text=True)
         reports[name] = json.loads(out.read_text("utf-8"))
     recall = reports["speaker_independent"]["results"][0]
     assert recall["uar"] == reports["leakage"]["recall"][0]["uar"] > 0.7
-    found = {(row["asked"], row["probe"]) for row in reports["leakage"]["results"]}
-    assert len(found) == 3 * 3
+    asked = [row["asked"] for row in reports["leakage"]["results"]]
+    assert len(set(asked)) == 3
     assert reports["leakage"]["results"][0]["estimator"] == "raw features"
 
 

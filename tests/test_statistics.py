@@ -61,11 +61,11 @@ def test_intervals_refuse_masked_predictions(n_seeds):
     shape = (12, n_seeds) if n_seeds else 12
     mask = np.arange(12 * max(n_seeds, 1)).reshape(shape) == 5
     ratings = np.ma.array(np.arange(mask.size).reshape(shape), mask=mask)
-    with pytest.raises(ValueError, match="`y_pred` has 1 missing ratings"):
+    with pytest.raises(ValueError, match="`y_pred` lacks 1 of"):
         ccc_interval(np.arange(12), ratings, speakers=SPEAKERS)
     emotions = np.ma.array(np.broadcast_to(Y_TRUE, shape[::-1] if n_seeds else 12).T)
     emotions.mask = mask
-    with pytest.raises(ValueError, match="`y_pred` has 1 missing labels"):
+    with pytest.raises(ValueError, match="`y_pred` is missing in 1 of"):
         uar_interval(Y_TRUE, emotions, speakers=SPEAKERS)
 
 
