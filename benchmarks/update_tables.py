@@ -103,6 +103,7 @@ def main(arguments):
             "corpora": corpora_rst,
             "defaults": defaults_rst,
             "adversary_weights": adversary_weights_rst,
+            "autoencoder_settings": autoencoder_settings_rst,
         },
         "docs/guide/distributed.rst": {"distributed_scaling": distributed_scaling_rst},
         "docs/guide/other_corpora.rst": {"auxiliary_corpora": auxiliary_corpora_rst},
@@ -466,6 +467,23 @@ def adversary_weights_rst():
         f"*{earlier}*, which was the earlier default without adversary, "
         f"``{chosen}`` leaves {share:.2f} of the leakage; the difference in recall is "
         f"{gains.mean():+z.3f} on average and {gains.min():+z.3f} at worst."
+    )
+    return "\n\n".join([list_table(rows), fill(note, 96)])
+
+
+def autoencoder_settings_rst():
+    """Return the gain in recall of each setting over the last one, by corpus."""
+    report = report_of("autoencoder_settings")
+    uar = pd.DataFrame(report["results"])
+    gains = uar - uar.iloc[-1]
+    rows = [["", *map(corpus_name, uar), "mean"]]
+    for name, of_name in gains.iterrows():
+        label = f"``{name}``" if name else "defaults"
+        cells = [*of_name, of_name.mean()]
+        rows.append([label, *(f"{gain:+z.3f}" for gain in cells)])
+    note = (
+        "Recall, less that of the last row, which has the defaults of an earlier "
+        f"version. {report['settings']['seeds']} seeds, five folds by speaker."
     )
     return "\n\n".join([list_table(rows), fill(note, 96)])
 
