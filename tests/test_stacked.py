@@ -370,6 +370,48 @@ def test_network_that_cannot_be_stacked_falls_back_with_a_warning(corpus, stacks
     assert stacks == []
 
 
+class Average(Spread):
+    """A term of the running mean of the embedding, which is kept in some way."""
+
+    def __init__(self, kept="in place"):
+        self.kept = kept
+
+    def build(self, embedding_dim, n_speakers, generator):
+        """Start at 0."""
+        self.register_buffer("mean", torch.zeros(embedding_dim))
+        self.register_buffer("first", None)
+        self.n_steps = 0
+
+    def loss(self, h, output, y, progress):
+        """Return the loss of the emotion, and the distance from the mean so far."""
+        if self.kept == "in place":
+            self.mean.mul_(0.9).add_(0.1 * h.detach().mean(0))
+        elif self.kept == "assigned":
+            self.mean = 0.9 * self.mean + 0.1 * h.detach().mean(0)
+        elif self.kept == "registered late":
+            self.first = h.detach().mean(0) if self.first is None else self.first
+        elif self.kept == "counted":
+            self.n_steps += 1
+        first = 0 if self.first is None else self.first
+        distance = h - self.mean - first
+        terms = {"distance": (1 + self.n_steps) * distance.square().mean()}
+        return {"emotion": self.task.loss(output, y), **terms}
+
+
+def test_state_that_is_changed_in_place_is_that_of_separate_fits(corpus, stacks):
+    grid = {"random_state": [0, 1]}
+    assert_same_search(small(Average()), grid, corpus, GroupKFold(3))
+    assert stacks == [6]
+
+
+@pytest.mark.parametrize("kept", ["assigned", "registered late", "counted"])
+def test_other_state_falls_back_to_separate_fits(corpus, stacks, kept):
+    grid = {"random_state": [0, 1]}
+    with pytest.warns(NotStackedWarning, match="6 networks .* in place"):
+        assert_same_search(small(Average(kept)), grid, corpus, GroupKFold(3))
+    assert stacks == []
+
+
 # Own encoders
 
 

@@ -146,6 +146,7 @@ class Stack:
         self.jobs = list(jobs)
         net = jobs[0].net
         self.template = _Call(copy.deepcopy(net.module_)).train()
+        self.structure = structure(self.template.network)
         self.steps = net.module_.steps
         name_of = {id(p): name for name, p in net.module_.named_parameters()}
         self.changed = {
@@ -188,6 +189,8 @@ class Stack:
                 if name not in sums:
                     sums[name] = losses.new_zeros(len(self.jobs))
                 sums[name][:n_active] += losses
+        if epoch == 0:
+            self._check_structure()
         means = {name: (total.cpu() / n).tolist() for name, total in sums.items()}
         means["train_batch_count"] = n.tolist()
         return [dict(zip(means, values)) for values in zip(*means.values())]
@@ -204,6 +207,7 @@ class Stack:
         places = set(places)
         if not places:
             return
+        self._check_structure()
         for i in places:
             self._write_back(i)
         stays = [i for i in range(len(self.jobs)) if i not in places]
@@ -225,6 +229,14 @@ class Stack:
                     "exp_avg": torch.stack([state["exp_avg"] for state in kept]),
                     "exp_avg_sq": torch.stack([state["exp_avg_sq"] for state in kept]),
                 }
+
+    def _check_structure(self):
+        """Raise an error if the template, which all nets use, is not as it was."""
+        if structure(self.template.network) != self.structure:
+            raise RuntimeError(
+                "a module changes its attributes while it trains; keep its state in "
+                "buffers that are changed in place."
+            )
 
     def _stack(self, listing):
         """Return the named tensors of all nets, each with an axis of nets in front."""
@@ -448,14 +460,27 @@ def _turned(values, axes=2):
 
 
 class _Call(nn.Module):
-    """A network whose call is any function of it, as `functional_call` needs."""
+    """A network whose call is any function of it, as `functional_call` needs.
+
+    A buffer must be changed in place: a tensor assigned to it would be lost.
+    """
 
     def __init__(self, network):
         super().__init__()
         self.network = network
+        tables = [module._buffers for module in network.modules()]
+        self.places = [(table, name) for table in tables for name in table]
 
     def forward(self, function, *inputs):
-        return function(self.network, *inputs)
+        before = [table[name] for table, name in self.places]
+        returned = function(self.network, *inputs)
+        for (table, name), buffer in zip(self.places, before):
+            if table[name] is not buffer:
+                raise RuntimeError(
+                    f"the buffer `{name}` is assigned another tensor; change it in "
+                    "place, as by `copy_`."
+                )
+        return returned
 
 
 def _shared(network, x):

@@ -69,6 +69,9 @@ class Objective(BaseEstimator, nn.Module):
     a known emotion have a weight of 0 in ``y.emotion_weight``. Weights have a mean of 1
     over all training rows.
 
+    What is kept from batch to batch belongs in buffers that are changed in place, as by
+    ``copy_``. Networks that keep anything else are not trained as one batch.
+
     Examples
     --------
     The variance of the embedding as a penalty:
