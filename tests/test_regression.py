@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from advser import AdversarialSERRegressor, AutoencoderSERRegressor
+from advser.exceptions import NoSpeakersWarning
 from advser.metrics import concordance_correlation, rating_scorers
 from advser.model_selection import StackedGridSearchCV
 from advser.objectives import MMD, ClosedForm, Confusion, GradientReversal, MaxEntropy
@@ -326,6 +327,35 @@ def test_early_stopping_watches_the_concordance_of_new_speakers(rated):
     best = model.history_["valid_ccc"].idxmax()
     assert len(model.history_) == min(best + 4, 50)
     assert model.history_["valid_loss"].notna().all()
+
+
+@pytest.mark.parametrize("kind", [AdversarialSERRegressor, AutoencoderSERRegressor])
+def test_early_stopping_scores_speakers_with_ratings_alone(kind, rated):
+    X, y, speakers = rated
+    y[np.isin(speakers, list("abcd"))] = np.nan
+    for seed in range(4):
+        settings = SMALL | {"max_epochs": 2, "random_state": seed}
+        model = kind(early_stopping=True, **settings)
+        model.fit(X, y, speakers=speakers)
+        assert (model.history_["valid_ccc"] != 0).all()
+
+
+def test_early_stopping_with_one_rated_speaker(rated):
+    X, y, speakers = rated
+    y[speakers != "a"] = np.nan
+    model = small(early_stopping=True, max_epochs=2)
+    with pytest.warns(NoSpeakersWarning, match="two known speakers with labels"):
+        model.fit(X, y, speakers=speakers)
+    assert (model.history_["valid_ccc"] != 0).all()
+
+
+def test_warm_start_whose_validation_speakers_lose_their_ratings(rated):
+    X, y, speakers = rated
+    model = small(early_stopping=True, warm_start=True, max_epochs=2)
+    model.fit(X, y, speakers=speakers)
+    y[~np.isin(speakers, model.speakers_)] = np.nan
+    with pytest.raises(ValueError, match="were not in the first fit"):
+        model.fit(X, y, speakers=speakers)
 
 
 def test_refits_and_copies_are_the_same(rated):

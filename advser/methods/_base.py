@@ -251,7 +251,7 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
             # Of a warm start, training speakers do not become validation speakers.
             stays_out = pd.Series(labeled.speakers).isin(self._held_out).to_numpy()
             train, valid = np.flatnonzero(~stays_out), np.flatnonzero(stays_out)
-            if not (len(train) and len(valid)):
+            if not (len(train) and labeled.has_target[valid].any()):
                 train, valid = validation_split(
                     labeled,
                     self._row_splitter,

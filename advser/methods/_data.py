@@ -41,6 +41,11 @@ class Utterances:
     def __len__(self) -> int:
         return len(self.X)
 
+    @property
+    def has_target(self) -> np.ndarray:
+        """Whether each labelled row has a rating at least; all have an emotion."""
+        return ~np.isnan(self.targets.reshape(len(self), -1)).all(1)
+
     def take(self, rows: np.ndarray) -> Self:
         """Return some of the utterances: positions, or a mask."""
         return replace(self, **{k: v[rows] for k, v in vars(self).items()})

@@ -24,7 +24,8 @@ def validation_split(
 
     The validation rows are all rows of some speakers, drawn at random. The first draw
     that leaves every class and target in training is taken, or the one that leaves
-    most. Rows of unknown speakers may be of any speaker, and are training rows.
+    most. Rows of unknown speakers may be of any speaker, and are training rows, as are
+    those of speakers without any rating.
 
     Parameters
     ----------
@@ -41,26 +42,28 @@ def validation_split(
     """
     rows = np.arange(len(utterances))
     codes, _ = encode(utterances.speakers)
-    known, unknown = rows[codes >= 0], rows[codes < 0]
-    groups = codes[known]
+    has_target = utterances.has_target
+    can_score = (codes >= 0) & np.isin(codes, codes[has_target])
+    groups = codes[can_score]
     splitter: Any = GroupShuffleSplit
     if len(np.unique(groups)) < 2:
-        known, unknown, groups = rows, rows[:0], None
+        can_score, groups = has_target, None
         warn(
-            "`early_stopping=True` needs two known speakers. Without them the "
-            "validation rows come from the training speakers, and do not show how "
-            "the network performs on new ones. Pass `speakers` to fit.",
+            "`early_stopping=True` needs two known speakers with labels or ratings. "
+            "Without them the validation rows come from the training speakers, and do "
+            "not show how the network performs on new ones. Pass `speakers` to fit.",
             NoSpeakersWarning,
             stacklevel=4,
         )
         splitter = row_splitter
+    known, others = rows[can_score], rows[~can_score]
     splits = splitter(N_DRAWS, **settings)
     lost = len(untrained(utterances))
     best: Any = None
     fewest = np.inf
     try:
         for train, valid in splits.split(known, utterances.targets[known], groups):
-            rows = np.sort(np.concatenate([known[train], unknown]))
+            rows = np.sort(np.concatenate([known[train], others]))
             n_lost = len(untrained(utterances.take(rows)))
             if n_lost < fewest:
                 best, fewest = (rows, known[valid]), n_lost
