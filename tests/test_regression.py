@@ -154,6 +154,32 @@ def test_rows_of_weight_0_have_no_part_in_the_bins(rated):
     np.testing.assert_allclose(ser.predict(X), alone.predict(X), atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        AdversarialSERRegressor(None, **SMALL),
+        AdversarialSERRegressor("grl", **SMALL),
+        AutoencoderSERRegressor(**SMALL),
+    ],
+    ids=str,
+)
+def test_number_of_targets_is_not_limited(model, rated):
+    X, y, speakers = rated
+    many = np.tile(y, 20)
+    model = clone(model).set_params(max_epochs=1).fit(X, many, speakers=speakers)
+    assert model.predict(X).shape == many.shape
+    assert len(pickle.dumps(model)) < 1e6
+
+
+def test_number_of_bins_is_limited(rated):
+    X, _y, speakers = rated
+    model = small(MaxEntropy(conditional=True), max_epochs=1)
+    with pytest.raises(ValueError, match=r"`n_bins=3` makes 19683 comb.* 9 col"):
+        model.fit(X, X[:, :9], speakers=speakers)
+    model.set_params(n_bins=2).fit(X, X[:, :9], speakers=speakers)
+    assert model.net_.module_.objective.support.shape == (2**9 + 1, 6)
+
+
 def test_target_without_weight_is_not_trained(rated):
     X, y, speakers = rated
     model = small(target_weights=[1, 0], alpha=0.0).fit(X, y, speakers=speakers)

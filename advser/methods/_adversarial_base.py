@@ -146,13 +146,18 @@ class WithObjective(BaseSER):
         objective = objective.set_up(task, self.embedding_dim, support, generator)
         return AdversarialNetwork(encoder, emotion_head, objective)
 
+    @property
+    def _objective(self):
+        """The objective that `adversary` stands for."""
+        if isinstance(self.adversary, str):
+            return OBJECTIVES[self.adversary]()
+        return self.adversary or EmpiricalRisk()
+
     def _choose_objective(self, labels):
         """Return the objective, or the plain one where speakers are missing."""
-        objective = self.adversary
-        if isinstance(objective, str):
-            objective = OBJECTIVES[objective]()
-        if objective is None or not objective.needs_speakers:
-            return objective or EmpiricalRisk()
+        objective = self._objective
+        if not objective.needs_speakers:
+            return objective
         if self._n_speakers < 2:
             warn(
                 f"`adversary={self.adversary!r}` needs two known speakers and has "

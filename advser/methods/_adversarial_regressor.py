@@ -13,6 +13,8 @@ from ..objectives import Objective
 from ._adversarial_base import WithObjective
 from ._predictors import BaseSERRegressor
 
+MAX_COMBINATIONS = 10_000  # of bins, for each of which a network has weights
+
 
 class AdversarialSERRegressor(WithObjective, BaseSERRegressor):
     r"""Regressor of dimensional emotion whose embedding hides the speaker.
@@ -49,7 +51,7 @@ class AdversarialSERRegressor(WithObjective, BaseSERRegressor):
         Number of bins of each target for conditional objectives. The bins lie between
         quantiles, which do not depend on `sample_weight`. The objective is conditioned
         on the combination of bins: there are `n_bins` to the power of the number of
-        targets.
+        targets, and may be 10,000.
 
     encoder, hidden_layer_sizes, embedding_dim, clip : as in :class:`AdversarialSER`
 
@@ -177,3 +179,16 @@ class AdversarialSERRegressor(WithObjective, BaseSERRegressor):
         self.callbacks = callbacks
         self.verbose = verbose
         self.random_state = random_state
+
+    def _choose_n_bins(self):
+        if not self._objective.conditional:
+            return 1
+        n_combinations = int(self.n_bins) ** self.n_outputs_
+        if n_combinations > MAX_COMBINATIONS:
+            raise ValueError(
+                f"`n_bins={self.n_bins}` makes {n_combinations} combinations of bins "
+                f"of the {self.n_outputs_} columns of `y`, and a conditional objective "
+                f"takes up to {MAX_COMBINATIONS}; lower `n_bins`, leave columns out, "
+                "or set `conditional=False`."
+            )
+        return self.n_bins

@@ -314,7 +314,7 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
         filled = np.nan_to_num(ratings)
         mean = (weight * filled).sum(0) / total
         scale = np.sqrt((weight * (filled - mean) ** 2).sum(0) / total)
-        n_bins = getattr(self, "n_bins", 1)
+        n_bins = self._choose_n_bins()
         shares = np.arange(1, n_bins) / n_bins
         self._bin_edges = np.nanquantile(ratings, shares, axis=0).T
         self._scaling = mean, np.where(scale > 0, scale, 1)
@@ -327,6 +327,10 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
             delta=self.huber_delta,
             edges=self._bin_edges,
         )
+
+    def _choose_n_bins(self):
+        """Return the number of bins of each target; one where nothing needs bins."""
+        return 1
 
     def _label_targets(self, utterances):
         ratings, dtype = utterances.targets, utterances.X.dtype

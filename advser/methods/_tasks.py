@@ -223,12 +223,8 @@ def bin_codes(ratings: np.ndarray, edges: np.ndarray) -> np.ndarray:
     -------
     codes : ndarray of shape (n,)
     """
-    is_complete = ~np.isnan(ratings).any(axis=1)
-    bins = [
-        np.searchsorted(bounds, column, side="right")
-        for bounds, column in zip(edges, ratings[is_complete].T)
-    ]
-    codes = np.full(len(ratings), -1)
-    shape = (edges.shape[1] + 1,) * len(edges)
-    codes[is_complete] = np.ravel_multi_index(bins, shape)
+    codes = np.zeros(len(ratings), dtype=np.int64)
+    for bounds, column in zip(edges, ratings.T):
+        codes = codes * (len(bounds) + 1) + np.searchsorted(bounds, column, "right")
+    codes[np.isnan(ratings).any(axis=1)] = -1
     return codes

@@ -30,14 +30,16 @@ class Objective(BaseEstimator, nn.Module):
     task : Module
         Emotions or ratings: ``task.loss(output, y)`` is their loss, and
         ``task.condition(output, y)`` the probability of each emotion, of shape
-        (n, n_conditions).
+        (n, n_conditions). For ratings it is that of each combination of bins, of which
+        there is one only if the objective is not `conditional`.
 
     n_speakers : int
         Number of training speakers.
 
     support : Tensor of shape (n_conditions + 1, n_speakers)
-        1 where a speaker has training rows with an emotion, 0 elsewhere. The last row,
-        of ones, is for an unknown emotion.
+        1 where a speaker has training rows with an emotion or combination of bins, 0
+        elsewhere. A row that would be 0 throughout is of ones, as is the last one, for
+        an unknown emotion.
 
     n_adversary_steps : int, default=0
         Number of update steps on `adversary_loss` before each update step on `loss`.
@@ -52,7 +54,7 @@ class Objective(BaseEstimator, nn.Module):
 
     conditional : bool, default=False
         Whether the objective allows for speakers who differ in their mix of emotions.
-        If not, the estimator warns where they do.
+        If not, the estimator warns where they do, and ratings have no bins.
 
     tensor_params : tuple of str, default=()
         Names of numeric parameters that `loss` uses as tensors. Networks that differ in
