@@ -1194,6 +1194,17 @@ def test_early_stopping_leaves_unlabeled_rows_of_validation_speakers_out(toy):
     assert len(ours.speakers_) == 2
 
 
+def test_early_stopping_may_leave_no_unlabeled_row(toy):
+    ours = small(early_stopping=True).fit(*toy)
+    held_out = ~np.isin(toy.speakers, ours.speakers_)
+    again = clone(ours).fit(
+        *toy,
+        X_unlabeled=toy.X[held_out],
+        speakers_unlabeled=toy.speakers[held_out],
+    )
+    np.testing.assert_array_equal(again.transform(toy.X), ours.transform(toy.X))
+
+
 def test_early_stopping_trains_on_rows_of_unknown_speakers(toy):
     speakers = np.where(np.arange(len(toy.y)) < 60, None, toy.speakers)
     for seed in range(5):

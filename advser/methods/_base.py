@@ -266,7 +266,7 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
                 as_tensor(held_out.X), self._validation_labels(held_out), len(held_out)
             )
             if unlabeled is not None:
-                unlabeled = unlabeled.without_speakers_of(held_out)
+                unlabeled = unlabeled.without_speakers_of(held_out) or None
             labeled = labeled.take(train)
         if lost := self._untrained(labeled):
             kind = "columns" if is_regressor(self) else "classes"
