@@ -17,7 +17,15 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
-from skorch.callbacks import Callback, Checkpoint, GradientNormClipping, LRScheduler
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    Checkpoint,
+    EpochScoring,
+    GradientNormClipping,
+    LRScheduler,
+    TrainEndCheckpoint,
+)
 from small_networks import Interrupt
 from tensors import tensor
 from torch import nn
@@ -913,6 +921,23 @@ def test_callbacks_of_skorch(toy, tmp_path):
     assert list(np.flatnonzero(history["event_cp"]))[-1] == best
     for name, values in state_of(ours).items():
         torch.testing.assert_close(saved[name], values)
+
+
+@pytest.mark.parametrize("kind", [Checkpoint, TrainEndCheckpoint])
+def test_checkpoints_need_no_other_callback(toy, tmp_path, kind):
+    name = "{last_batch[train_batch_size]}.pt"
+    checkpoint = kind(dirname=tmp_path, fn_prefix="", f_params=name)
+    if kind is Checkpoint:
+        checkpoint.monitor = "valid_uar_best"
+    ours = small(callbacks=[checkpoint], early_stopping=True, batch_size=50).fit(*toy)
+    saved = torch.load(tmp_path / "50.pt", weights_only=True)
+    assert set(saved) == set(state_of(ours))
+
+
+@pytest.mark.parametrize("kind", [EpochScoring, BatchScoring])
+def test_callbacks_that_score_data_are_refused(toy, kind):
+    with pytest.raises(ValueError, match=f"`callbacks` holds {kind.__name__}"):
+        small(callbacks=[("score", kind("accuracy"))]).fit(*toy)
 
 
 def test_gradient_clipping_changes_the_size_of_the_gradients(toy):

@@ -10,7 +10,13 @@ import pytest
 import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
+from skorch.callbacks import (
+    Callback,
+    Freezer,
+    GradientNormClipping,
+    LRScheduler,
+    Unfreezer,
+)
 from small_networks import Interrupt, random_batch, random_network, ready, terms_of
 from torch import nn
 
@@ -475,6 +481,39 @@ def test_lr_scheduler_changes_every_step():
     assert len(net.optimizer_.param_groups) == 2
     for group in net.optimizer_.param_groups:
         assert group["lr"] == pytest.approx(1e-5)
+
+
+@pytest.mark.parametrize("starts_frozen", [False, True])
+def test_callback_may_unfreeze_and_freeze_parameters(starts_frozen):
+    module = Duel()
+    module.middle.requires_grad_(not starts_frozen)
+    start = state_of(module)
+    kind = Unfreezer if starts_frozen else Freezer
+    net = net_of(module, alpha=0.1, max_epochs=2)
+    net.set_params(callbacks=[kind("middle.*", at=3)]).fit((rows(11), None))
+    half = state_of(module)
+    net.partial_fit((rows(11), None))
+    middle = {"middle.weight", "middle.bias"}
+    rest = set(half) - middle
+    assert changed(module, half) == (rest | middle if starts_frozen else rest)
+    module.load_state_dict(half)
+    assert changed(module, start) == (rest if starts_frozen else rest | middle)
+
+
+class FreezeSecondBatch(Callback):
+    """Freeze a layer before the second batch."""
+
+    def on_batch_begin(self, net, **kwargs):
+        """Freeze it."""
+        net.module_.middle.requires_grad_(len(net.history[-1, "batches"]) == 1)
+
+
+def test_callback_may_freeze_parameters_between_batches():
+    net = net_of(Duel(), max_epochs=1, callbacks=[FreezeSecondBatch()])
+    net.fit((rows(8), None))
+    held = net.optimizer_.param_groups[0]["params"]  # of the middle, then of the front
+    n_updates = [net.optimizer_.state[parameter]["step"].item() for parameter in held]
+    assert n_updates == [2, 2, 4, 4]
 
 
 def thinned_network():

@@ -7,7 +7,14 @@ from threading import RLock
 
 import skorch
 import torch
-from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochTimer,
+    PrintLog,
+    TrainEndCheckpoint,
+)
 from torch import Tensor, nn
 
 from .._threads import limited_threads
@@ -88,15 +95,16 @@ class StepwiseNet(skorch.NeuralNet):
         """Give each step groups of parameters, and so an optimizer state, of its own.
 
         A parameter may belong to several steps, which torch does not allow; the
-        optimizer therefore holds other parameters on the same memory.
+        optimizer therefore holds other parameters on the same memory. It holds frozen
+        ones too, which a callback may unfreeze.
         """
         groups = [
             {
-                "params": [nn.Parameter(p.detach()) for p in changed],
+                "params": [nn.Parameter(p.detach()) for p in parameters],
                 "step": step,
                 "lr": self.lr_of(step),
             }
-            for step, changed in changed_parameters(self.module_).items()
+            for step, parameters in held_parameters(self.module_).items()
         ]
         _, kwargs = self.get_params_for_optimizer("optimizer", ())
         self.optimizer_ = self.optimizer(groups, **kwargs)
@@ -131,12 +139,13 @@ class StepwiseNet(skorch.NeuralNet):
         rows = rows.to(self.device)
         n_epochs = self.max_epochs if epochs is None else epochs
         datasets = {"dataset_train": rows, "dataset_valid": valid_rows}
-        self._parameters_of = self._bind_parameters()
         n = self.batch_size * self.n_parameters
         seed = self.noise_generator.initial_seed()
         with limited_threads(n), seeded_global_random(seed, self.device):
             for epoch in range(n_epochs):
                 self.notify("on_epoch_begin", **datasets)
+                if epoch == 0 or self.callbacks:  # which may freeze parameters
+                    self._parameters_of = self._bind_parameters()
                 means = self._run_epoch(rows, epoch, n_epochs)
                 for name, mean in means.items():
                     self.history.record(name, mean)
@@ -164,7 +173,7 @@ class StepwiseNet(skorch.NeuralNet):
         """Take every step on every batch; return the means of the terms."""
         batch_size = min(self.batch_size, len(rows))
         n = n_batches(len(rows), batch_size)
-        self._calls_back = any(map(_has_batch_hook, self.callbacks_))
+        self._calls_back = any(map(_needs_batches, self.callbacks_))
         sums: dict[str, Tensor] = {}
         with _training_mode(self.module_, n, self.noise_generator) as next_noise:
             for i, batch in enumerate(rows.batches(batch_size, self.order_generator)):
@@ -184,6 +193,7 @@ class StepwiseNet(skorch.NeuralNet):
         x, y = batch
         if self._calls_back:
             self.notify("on_batch_begin", batch=batch, training=True)
+            self._parameters_of = self._bind_parameters()
         shared = self.module_.shared(x)
         found = {}
         for step in self.module_.steps:
@@ -236,16 +246,22 @@ class StepwiseNet(skorch.NeuralNet):
     def _bind_parameters(self):
         """Return the parameters of each step, those of the optimizer, and penalties.
 
-        They share their memory, which a copied or unpickled net has to restore.
+        They share their memory, which a copied or unpickled net has to restore. Those
+        that are frozen now are left out.
         """
         bound = {}
-        steps = changed_parameters(self.module_).items()
-        for (step, changed), group in zip(steps, self.optimizer_.param_groups):
-            for parameter, held in zip(changed, group["params"]):
-                held.data = parameter.detach()
+        groups = self.optimizer_.param_groups
+        for (step, parameters), group in zip(
+            held_parameters(self.module_).items(), groups
+        ):
             penalized = set(map(id, self.module_.penalized(step)))
-            penalties = [self.alpha * (id(p) in penalized) for p in changed]
-            bound[step] = changed, group["params"], penalties
+            bound[step] = changed, held, penalties = [], [], []
+            for parameter, twin in zip(parameters, group["params"]):
+                twin.data = parameter.detach()
+                if parameter.requires_grad:
+                    changed.append(parameter)
+                    held.append(twin)
+                    penalties.append(self.alpha * (id(parameter) in penalized))
         return bound
 
 
@@ -261,11 +277,23 @@ def gradients_of(loss: Tensor, parameters: list) -> tuple[Tensor, ...]:
     )
 
 
+def held_parameters(module: Network) -> dict[str, list[nn.Parameter]]:
+    """Return the parameters that each step can change, frozen ones included."""
+    return {
+        step: [
+            parameter
+            for parameter in module.step_parameters(step)
+            if parameter.requires_grad or parameter.is_floating_point()
+        ]
+        for step in dict.fromkeys(module.steps)
+    }
+
+
 def changed_parameters(module: Network) -> dict[str, list[nn.Parameter]]:
     """Return the parameters that each step changes."""
     return {
-        step: [p for p in module.step_parameters(step) if p.requires_grad]
-        for step in dict.fromkeys(module.steps)
+        step: [p for p in parameters if p.requires_grad]
+        for step, parameters in held_parameters(module).items()
     }
 
 
@@ -328,11 +356,11 @@ class ValidationScores(Callback):
             net.history.record(f"{name}_best", is_best)
 
 
-def _has_batch_hook(named_callback):
-    """Whether a callback overrides a hook that is called for every batch."""
+def _needs_batches(named_callback):
+    """Whether a callback reads the batches of the history, or has a hook for them."""
     hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
     _, callback = named_callback
-    return any(
+    return isinstance(callback, Checkpoint | TrainEndCheckpoint) or any(
         getattr(type(callback), hook) is not getattr(Callback, hook) for hook in hooks
     )
 

@@ -126,7 +126,7 @@ class AdversarialSER(WithObjective, BaseSERClassifier):
     callbacks : list of skorch callbacks or None, default=None
         Further callbacks of the training; copies are used. Networks with callbacks are
         not trained in stacks. skorch's `EarlyStopping` may stop the training; any other
-        KeyboardInterrupt is raised.
+        KeyboardInterrupt is raised. `EpochScoring` and `BatchScoring` are refused.
 
     verbose : int, default=0
         Whether to print a line per epoch.

@@ -23,7 +23,7 @@ from sklearn.base import (
 )
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import BatchScoring, Callback, EarlyStopping, EpochScoring
 from torch import nn
 
 from .._engine import (
@@ -367,6 +367,12 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
             if not isinstance(callback, Callback):
                 raise ValueError(
                     f"`callbacks` must hold callbacks of skorch; got {callback!r}."
+                )
+            if isinstance(callback, EpochScoring | BatchScoring):
+                raise ValueError(
+                    f"`callbacks` holds {type(callback).__name__}, and the nets of "
+                    "this package have no data that it can score; leave it out, and "
+                    "set `early_stopping=True` for scores of validation rows."
                 )
         if self.early_stopping:
             stop = EarlyStopping(
