@@ -12,7 +12,7 @@ import sklearn
 import torch
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
-from sklearn.exceptions import UnsetMetadataPassedError
+from sklearn.exceptions import FitFailedWarning, UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, get_scorer
 from sklearn.model_selection import (
@@ -1054,6 +1054,43 @@ def test_one_of_several_scorers_fails(corpus):
         )
     for name in ("test_good", "test_bad"):
         np.testing.assert_allclose(stacked[name], expected[name])
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(103) % 4])
+def test_groups_among_the_parameters_are_those_of_the_fit(corpus, groups):
+    X, y, speakers = corpus
+    expected, stacked = (
+        function(
+            small(),
+            X,
+            y,
+            cv=3 if groups is None else GroupKFold(3),
+            groups=groups,
+            params={"groups": speakers},
+            return_estimator=True,
+        )["estimator"]
+        for function in (cross_validate, stacked_cross_validate)
+    )
+    for alone, together in zip(expected, stacked):
+        np.testing.assert_array_equal(together.speakers_, alone.speakers_)
+        np.testing.assert_allclose(together.transform(X), alone.transform(X), 1e-5)
+
+
+def test_estimators_of_failed_fits_are_returned(corpus):
+    X, y, speakers = corpus
+    folds = list(GroupKFold(3).split(X, y, speakers))
+    folds[1] = np.flatnonzero(y == "joy"), folds[1][1]
+    with pytest.warns(FitFailedWarning, match="1 of 3"):
+        found = stacked_cross_validate(
+            small(),
+            X,
+            y,
+            cv=folds,
+            params={"speakers": speakers},
+            return_estimator=True,
+        )
+    assert [hasattr(ser, "net_") for ser in found["estimator"]] == [True, False, True]
+    assert found["estimator"][1].get_params()["max_epochs"] == 3
 
 
 @pytest.mark.parametrize("routed", [False, True])

@@ -93,14 +93,15 @@ def stacked_cross_validate(
         )
     search = StackedGridSearchCV(estimator, {}, refit=False, **options)
     params = {} if params is None else dict(params)
-    if groups is not None:
-        params["groups"] = groups
+    is_routed = get_config()["enable_metadata_routing"]
+    keeps_groups = is_routed and groups is None
+    all_params = params if keeps_groups else {**params, "groups": groups}
     X, y = indexable(X, y)
     scorer, _ = search._get_scorers()
-    evaluation, splits = search._prepare(X, y, scorer, params)
+    evaluation, splits = search._prepare(X, y, scorer, all_params)
     evaluation.return_estimator = return_estimator
-    if not get_config()["enable_metadata_routing"]:
-        evaluation.score_params = {}  # unlike the searches of scikit-learn
+    if not is_routed:  # unlike the searches of scikit-learn
+        evaluation.fit_params, evaluation.score_params = params, {}
     found = evaluation.run(estimator, [{}], splits, n_jobs, max_stack)
     scores: dict[str, Any] = {
         name: np.array([result[name] for result in found])

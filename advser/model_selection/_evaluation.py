@@ -79,6 +79,8 @@ class Evaluation:
     def _fit_and_score(self, estimator, candidate, train, test):
         """Fit on the training rows and score the test rows: a job."""
         result = {"n_test_samples": len(test), "fit_error": None, "score_time": 0.0}
+        if self.return_estimator:
+            result["estimator"] = estimator
         arguments, fit_params = self._rows(train, self.fit_params)
         start = time.perf_counter()
         try:
@@ -96,8 +98,6 @@ class Evaluation:
         result["score_time"] = time.perf_counter() - start
         if self.return_train_score:
             result["train_scores"] = self._score(estimator, train)
-        if self.return_estimator:
-            result["estimator"] = estimator
         return result
 
     def _rows(self, rows, params):
@@ -167,8 +167,6 @@ class Evaluation:
             result["test_scores"] = score
             if self.return_train_score:
                 result["train_scores"] = score
-            if self.return_estimator:
-                result["estimator"] = None
 
 
 def warn_not_stacked(estimator):
