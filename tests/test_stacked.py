@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 import sklearn
 import torch
-from sklearn.base import clone
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import FitFailedWarning, UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
@@ -1074,6 +1075,40 @@ def test_groups_among_the_parameters_are_those_of_the_fit(corpus, groups):
     for alone, together in zip(expected, stacked):
         np.testing.assert_array_equal(together.speakers_, alone.speakers_)
         np.testing.assert_allclose(together.transform(X), alone.transform(X), 1e-5)
+
+
+class Needs(TransformerMixin, BaseEstimator):
+    """A step that is fitted on something further about the rows."""
+
+    def fit(self, X, y=None, more=None):
+        """Store its shape."""
+        self.shape_ = more.shape
+        return self
+
+    def transform(self, X):
+        """Return X."""
+        return X
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.coo_array])
+@pytest.mark.parametrize("n_rows", [103, 5])
+def test_sparse_metadata_are_those_of_the_rows(corpus, kind, n_rows):
+    X, y, speakers = corpus
+    params = {"needs__more": kind(np.eye(n_rows)), "adversarialser__groups": speakers}
+    found = [
+        function(
+            make_pipeline(Needs(), small()),
+            X,
+            y,
+            cv=GroupKFold(3),
+            groups=speakers,
+            params=params,
+            return_estimator=True,
+        )["estimator"]
+        for function in (cross_validate, stacked_cross_validate)
+    ]
+    expected, stacked = ([pipe[0].shape_ for pipe in pipes] for pipes in found)
+    assert stacked == expected
 
 
 def test_estimators_of_failed_fits_are_returned(corpus):

@@ -16,6 +16,7 @@ from typing import Any
 from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import FitFailedWarning
+from sklearn.utils import indexable
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._engine import Fit, ends_at_sigterm, last_step, run_all
@@ -109,8 +110,8 @@ class Evaluation:
 
         def take(values):
             is_of_rows = hasattr(values, "__len__") and not isinstance(values, str)
-            if is_of_rows and getattr(values, "ndim", 1) and len(values) == n:
-                return take_rows(values, rows)
+            if is_of_rows and getattr(values, "ndim", 1) and count_rows(values) == n:
+                return take_rows(*indexable(values), rows)
             return values
 
         data = [values for values in (self.X, self.y) if values is not None]
