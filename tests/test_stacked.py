@@ -691,6 +691,39 @@ def test_other_estimators_fall_back_with_a_warning(corpus):
     np.testing.assert_array_equal(split_scores(search), split_scores(expected))
 
 
+class Centred(AdversarialSER):
+    """A subclass whose `fit` uses the fitted network."""
+
+    def fit(self, X, y, speakers=None, **more):
+        """Fit the network, and store the mean of its embedding."""
+        super().fit(X, y, speakers, **more)
+        self.centre_ = self.transform(X).mean(0)
+        return self
+
+
+class Named(AdversarialSER):
+    """A subclass with the `fit` of its parent."""
+
+
+def test_subclasses_with_a_fit_of_their_own_are_fitted_alone(corpus, stacks):
+    X, y, speakers = corpus
+    own = Centred(**small().get_params(deep=False))
+    with pytest.warns(NotStackedWarning, match="Centred cannot be stacked"):
+        assert_same_search(own, {"random_state": [0, 1]}, corpus, GroupKFold(3))
+    pipeline = make_pipeline(small())
+    grid = {"adversarialser": [own, small()]}
+    search = StackedGridSearchCV(pipeline, grid, cv=GroupKFold(3))
+    found = search.fit(X, y, groups=speakers, adversarialser__speakers=speakers)
+    assert np.isfinite(split_scores(found)).all()
+    assert stacks == [3]
+
+
+def test_subclasses_with_the_fit_of_their_parent_are_stacked(corpus, stacks):
+    named = Named(**small().get_params(deep=False))
+    assert_same_search(named, {"random_state": [0, 1]}, corpus, GroupKFold(3))
+    assert stacks == [6]
+
+
 def test_search_is_cloned_and_pickled_and_its_networks_are_small(corpus):
     X, y, speakers = corpus
     search = StackedGridSearchCV(

@@ -1,7 +1,7 @@
 """The training engine of all methods: nets, batches and stacks of networks."""
 
 from ._data import Labels, Rows, as_tensor, n_batches
-from ._jobs import Fit, ends_at_sigterm, last_step, run_all, run_together
+from ._jobs import Fit, can_wait, ends_at_sigterm, last_step, run_all, run_together
 from ._net import (
     Adam,
     StepwiseNet,
@@ -22,6 +22,7 @@ __all__ = [
     "StepwiseNet",
     "ValidationScores",
     "as_tensor",
+    "can_wait",
     "default_torch",
     "ends_at_sigterm",
     "last_step",

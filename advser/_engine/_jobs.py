@@ -90,6 +90,18 @@ def last_step(estimator):
     return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
 
+def can_wait(estimator) -> bool:
+    """Whether the `fit` of an estimator may end before its network is trained.
+
+    It is that of a method of this package; the `fit` of another class may use what is
+    fitted.
+    """
+    if not hasattr(estimator, "_finish_fit"):
+        return False
+    owner = next(kind for kind in type(estimator).__mro__ if "fit" in vars(kind))
+    return owner.__module__.partition(".")[0] == __name__.partition(".")[0]
+
+
 @contextmanager
 def ends_at_sigterm():
     """Let SIGTERM raise SystemExit, so that the processes of joblib end, too.
@@ -116,18 +128,18 @@ def _fit(fits):
     outcomes, pending = [], []
     for number, fit in enumerate(fits):
         network = last_step(fit.estimator)
-        is_network = hasattr(network, "_finish_fit")  # a `BaseSER`, which can wait
+        waits = can_wait(network)
         start, error = process_time(), None
         try:
-            if is_network:
+            if waits:
                 network._defers_training = True
             fit.function()
-            if is_network and hasattr(network, "_pending_job"):
+            if waits and hasattr(network, "_pending_job"):
                 pending.append((number, network, vars(network).pop("_pending_job")))
         except Exception as raised:
             error = raised
         finally:
-            if is_network:
+            if waits:
                 vars(network).pop("_defers_training", None)
         outcomes.append(process_time() - start if error is None else error)
     if not pending:

@@ -19,17 +19,16 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.utils import indexable
 from sklearn.utils.parallel import Parallel, delayed
 
-from .._engine import Fit, ends_at_sigterm, last_step, run_all
+from .._engine import Fit, can_wait, ends_at_sigterm, last_step, run_all
 from .._validation._arrays import count_rows, take_rows
 from ..exceptions import NotStackedWarning
-from ..methods._base import BaseSER
 
 MAX_STACK = 64  # networks trained together, unless said otherwise
 
 
 def is_stackable(estimator: BaseEstimator) -> bool:
     """Whether fits of an estimator can be trained as one batch."""
-    return isinstance(last_step(estimator), BaseSER)
+    return can_wait(last_step(estimator))
 
 
 def bundles(items: list, max_size: int, n_processes: int) -> list[list]:
