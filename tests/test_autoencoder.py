@@ -715,8 +715,9 @@ def test_codes_of_another_width(toy):
 
 
 @pytest.mark.parametrize("speaker_task", ["adversarial", None])
-def test_speaker_is_not_predicted_without_the_task(toy, speaker_task):
-    ours = fitted(toy, speaker_task=speaker_task)
+@pytest.mark.parametrize("speaker_weight", [0, 0.1])
+def test_speaker_is_not_predicted_without_the_task(toy, speaker_task, speaker_weight):
+    ours = fitted(toy, speaker_task=speaker_task, speaker_weight=speaker_weight)
     with pytest.raises(ValueError, match=r"4 known speakers.*auxiliary"):
         ours.predict_speaker(toy.X)
 

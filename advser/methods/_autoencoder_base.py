@@ -198,7 +198,7 @@ class WithAutoencoder(BaseSER):
         """Return the names that the head of a kind predicts; raise without such one."""
         check_is_fitted(self)
         module, names = self.net_.module_, getattr(self, f"{kind}s_")
-        is_hidden = kind == "speaker" and module.speaker_weight < 0
+        is_hidden = kind == "speaker" and module.speaker_weight.signbit()
         if getattr(module, f"{kind}_head") is None or is_hidden:
             raise ValueError(
                 f"The network was trained with {len(names)} known {kind}s and does not "
@@ -270,7 +270,9 @@ class WithAutoencoder(BaseSER):
                 else None
             ),
             lr_scales=self._lr_scales(),
-            speaker_weight=(-1 if is_adversarial else 1) * self.speaker_weight,
+            speaker_weight=math.copysign(
+                self.speaker_weight, -1 if is_adversarial else 1
+            ),
             gender_weight=self.gender_weight,
         )
 

@@ -230,8 +230,8 @@ class AutoencoderNetwork(Network):
         Learning rates of steps, as shares of that of "supervise"; 1 for the others.
 
     speaker_weight, gender_weight : float, default=1.0
-        Shares of the gradients of these heads that reach the encoder. A negative one
-        makes the head an adversary.
+        Shares of the gradients of these heads that reach the encoder. A negative one,
+        which may be -0.0, makes the head an adversary.
     """
 
     inputs: Any  # a Sequential, whose first layer has `inverse`
