@@ -1033,11 +1033,14 @@ def test_function_that_returns_one_encoder_again_has_each_fit_train_a_copy(toy):
     np.testing.assert_array_equal(first.predict_proba(toy.X), before)
 
 
-def test_lazy_layers_of_an_encoder_depend_on_the_seed_alone(toy):
-    first, second = (
-        small(encoder=lambda n: nn.LazyLinear(3), max_epochs=1).fit(*toy)
-        for _ in range(2)
-    )
+@pytest.mark.parametrize("again", [False, True])
+def test_lazy_layers_of_an_encoder_depend_on_the_seed_alone(toy, again):
+    def make_lazy(n_features=None):
+        return nn.Sequential(nn.LazyLinear(3), nn.LazyBatchNorm1d())
+
+    lazy = make_lazy()
+    encoder = (lambda n: lazy) if again else make_lazy
+    first, second = (small(encoder=encoder, max_epochs=1).fit(*toy) for _ in range(2))
     assert_same_fit(first, second, toy.X)
 
 

@@ -4,6 +4,7 @@ import copy
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 from .._engine import seeded_global_random
 
@@ -34,7 +35,12 @@ def own_encoder(encoder, n_features: int, generator: torch.Generator):
                 f"`encoder` returns {type(layers).__name__}; a function must return a "
                 "torch module."
             )
-        layers = copy.deepcopy(layers)  # a function may return the same one again
+        copies = {  # which `deepcopy` cannot make of the buffers of lazy layers
+            id(buffer): UninitializedBuffer(dtype=buffer.dtype)  # type: ignore[call-arg]
+            for buffer in layers.buffers()
+            if is_lazy(buffer)
+        }
+        layers = copy.deepcopy(layers, copies)  # a function may return the same again
         dtype = next((p.dtype for p in layers.parameters()), torch.float32)
         try:
             with torch.no_grad():
