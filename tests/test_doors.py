@@ -36,6 +36,12 @@ def data():
     return rng.normal(size=(60, 5)), np.arange(60) % 3, np.arange(60) // 3 % 4
 
 
+@pytest.fixture(scope="module")
+def single(data):
+    """Return the same in single precision, which automatic casts change."""
+    return data[0].astype(np.float32), *data[1:]
+
+
 def fitted(estimator, data, **settings):
     """Return a fitted copy."""
     X, y, speakers = data
@@ -67,27 +73,37 @@ class default_dtype:  # noqa: N801 - a context manager
         torch.set_default_dtype(self.before)
 
 
+def autocast():
+    """Return a context whose matrix products are of half precision."""
+    return torch.autocast("cpu", torch.bfloat16)
+
+
+def meta():
+    """Return a context whose new tensors have no data."""
+    return torch.device("meta")
+
+
 STATES = pytest.mark.parametrize(
-    "state", [torch.no_grad, torch.inference_mode, float64]
+    "state", [torch.no_grad, torch.inference_mode, float64, autocast, meta]
 )
 
 
 @STATES
 @estimators
-def test_state_of_torch_does_not_change_a_fit(state, estimator, data):
-    expected = output(fitted(estimator, data), data[0])
+def test_state_of_torch_does_not_change_a_fit(state, estimator, single):
+    expected = output(fitted(estimator, single), single[0])
     before = torch.get_default_dtype()
     with state():
         inside = torch.get_default_dtype(), torch.is_grad_enabled()
-        found = output(fitted(estimator, data), data[0])
+        found = output(fitted(estimator, single), single[0])
         assert (torch.get_default_dtype(), torch.is_grad_enabled()) == inside
     assert torch.get_default_dtype() == before
     np.testing.assert_array_equal(found, expected)
 
 
 @STATES
-def test_state_of_torch_does_not_change_an_explanation(state, data):
-    X, y, speakers = data
+def test_state_of_torch_does_not_change_an_explanation(state, single):
+    X, y, speakers = single
     ser = SiameseSER(neutral=y[0], max_epochs=2, random_state=0).fit(X, y, speakers)
     expected = ser.explain(X[:2], n_steps=2)
     with state():
@@ -95,10 +111,11 @@ def test_state_of_torch_does_not_change_an_explanation(state, data):
 
 
 @STATES
-def test_state_of_torch_does_not_change_a_stack(state, data):
-    X, y, speakers = data
+@pytest.mark.parametrize("kind", [AdversarialSER, AutoencoderSER])
+def test_state_of_torch_does_not_change_a_stack(kind, state, single):
+    X, y, speakers = single
     search = StackedGridSearchCV(
-        AdversarialSER(max_epochs=2, random_state=0),
+        kind(max_epochs=2, random_state=0),
         {"lr": [0.001, 0.01]},
         cv=GroupKFold(2),
         scoring="neg_log_loss",

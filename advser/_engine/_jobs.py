@@ -152,7 +152,8 @@ def _fit(fits):
         try:
             if error is not None:
                 raise error
-            network._finish_fit(job)
+            with default_torch():
+                network._finish_fit(job)
         except Exception as raised:
             outcomes[number] = raised
     return outcomes

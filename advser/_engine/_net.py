@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import RLock
 
 import skorch
@@ -329,15 +329,26 @@ def seeded_global_random(seed: int, device: str | torch.device = "cpu"):
 
 @contextmanager
 def default_torch():
-    """Train as by torch's defaults: with gradients, and float32 for new layers."""
-    with GLOBAL_STATE:
+    """Train as by torch's defaults, whatever the process or a context has set.
+
+    That is with gradients, with float32 for new layers, which are on the CPU at first,
+    and without automatic casts.
+    """
+    contexts = [torch.inference_mode(False), torch.enable_grad()]
+    if torch.get_default_device().type != "cpu":  # the context slows down all of torch
+        contexts.append(torch.device("cpu"))
+    contexts += [
+        torch.autocast(kind, enabled=False)
+        for kind in ("cpu", "cuda")
+        if torch.is_autocast_enabled(kind)
+    ]
+    with GLOBAL_STATE, ExitStack() as stack:
         dtype = torch.get_default_dtype()
         torch.set_default_dtype(torch.float32)
-        try:
-            with torch.inference_mode(False), torch.enable_grad():
-                yield
-        finally:
-            torch.set_default_dtype(dtype)
+        stack.callback(torch.set_default_dtype, dtype)
+        for context in contexts:
+            stack.enter_context(context)
+        yield
 
 
 class ValidationScores(Callback):

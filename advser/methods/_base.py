@@ -7,6 +7,7 @@ A fit checks the arrays, sets validation speakers aside, encodes emotions and sp
 import copy
 import math
 from abc import abstractmethod
+from contextlib import nullcontext
 from numbers import Real
 from typing import Self
 from warnings import warn
@@ -33,6 +34,7 @@ from .._engine import (
     StepwiseNet,
     ValidationScores,
     as_tensor,
+    default_torch,
     n_batches,
 )
 from .._threads import limited_threads
@@ -176,8 +178,10 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
         """Run checked rows through a part of the network: (n, ...) to (n, ...)."""
         function = getattr(self.net_.module_, part)
         outputs = None
-        n_rows = min(len(X), CHUNK)
-        with limited_threads(n_rows * self.net_.n_parameters), torch.inference_mode():
+        n = min(len(X), CHUNK) * self.net_.n_parameters
+        is_cast = torch.is_autocast_enabled(torch.device(self.net_.device).type)
+        state = default_torch() if is_cast else nullcontext()  # the former takes longer
+        with state, limited_threads(n), torch.inference_mode():
             for start in range(0, len(X), CHUNK):
                 rows = as_tensor(X[start : start + CHUNK]).to(self.net_.device)
                 output = function(rows)
