@@ -902,6 +902,21 @@ def test_invalid_tables(content, error, message, tmp_path):
         corpora.read_table(tmp_path / "labels.parquet")
 
 
+@pytest.mark.parametrize("spelling", ["./a.wav", "x/../a.wav", "{}/a.wav", "link.wav"])
+def test_recording_under_two_paths_is_an_error(spelling, tmp_path):
+    layouts.write_audio(tmp_path, "a.wav")
+    (tmp_path / "x").mkdir()
+    (tmp_path / "link.wav").symlink_to("a.wav")
+    again = spelling.format(tmp_path)
+    table = tmp_path / "labels.csv"
+    table.write_text(f"file,start,end\na.wav,0,0.1\n{again},0.1,0.2\n")
+    assert len(corpora.read_table(table)) == 2
+    table.write_text(f"file,start,end\na.wav,0,0.1\n{again},0,0.1\n")
+    message = f"1 files more than once, such as '{again}'; keep one row"
+    with pytest.raises(ValueError, match=message):
+        corpora.read_table(table)
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_table_that_git_lfs_has_not_fetched(suffix, tmp_path):
     file = tmp_path / f"labels.{suffix}"

@@ -285,13 +285,15 @@ def checked_rows(copy, rows, path):
         if column not in rows
     ]
     rows = translate(copy, rows, {})
-    times = rows.columns.intersection(["start", "end"])
-    twice = rows[rows.duplicated(["file", *times])]
+    real = {file: os.path.realpath(copy.root / file) for file in rows["file"].unique()}
+    recordings = rows.reindex(columns=["start", "end"])
+    recordings["file"] = rows["file"].map(real)
+    twice = rows[recordings.duplicated()]
     if len(twice):
         raise ValueError(
             f"{path} has {twice['file'].nunique()} files more than once, such as "
-            f"{twice['file'].iloc[0]!r}; keep one row for each file, or give the "
-            "segments of a file in `start` and `end`."
+            f"{twice['file'].iloc[0]!r}; keep one row for each file, under one path, "
+            "or give the segments of a file in `start` and `end`."
         )
     return rows
 
