@@ -988,6 +988,15 @@ def test_texts_of_missing_values_are_no_labels(tmp_path):
         assert list(table[column]) == ["anger", None, None, None]
 
 
+def test_numbers_are_names_without_a_point_where_one_is_missing(tmp_path):
+    for file in ("a.wav", "b.wav"):
+        layouts.write_audio(tmp_path, file)
+    labels = {"file": ["a.wav", "b.wav"], "speaker": [3, None], "session": [0.5, None]}
+    pd.DataFrame(labels).to_parquet(tmp_path / "labels.parquet")
+    table = corpora.read_table(tmp_path / "labels.parquet")
+    assert rows(table, "speaker session") == [("3", "0.5"), (None, None)]
+
+
 @pytest.mark.parametrize("format", ["csv", "parquet"])
 def test_table_of_a_database_in_audformat_is_read(format, tmp_path):
     layouts.write_audio(tmp_path, "a.wav", seconds=1)

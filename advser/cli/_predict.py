@@ -19,7 +19,7 @@ from .._routing import call, requests
 from ..audio import EGeMAPS
 from ..audio._extraction import has_features, new_file, write_failures
 from ..audio._extractor import Extractor
-from ..corpora._generic import aliases_of
+from ..corpora._generic import aliases_of, texts_of
 from ..corpora._table import NOBODY
 from ..persistence import load
 from ..speakers._knowledge import scalers
@@ -283,11 +283,9 @@ def speakers_of(
             "row would depend on all others. Train with `advser train --adapt`, or set "
             "`unknown='adapt'`."
         )
-    names = table[column].astype(object)
-    texts = names.astype(str).str.strip()
-    is_nobody = texts.eq("") | texts.str.lower().isin(NOBODY)
-    known = (names.notna() & ~is_nobody).to_numpy()
-    speakers[known] = texts[known]
+    names = texts_of(table[column])
+    known = (names.notna() & ~names.str.lower().isin(NOBODY)).to_numpy()
+    speakers[known] = names[known]
     # A training speaker may be the number 3, which is not the text "3".
     trained = {name for scaler in found for name in scaler.speakers_}
     if both := sorted(trained & set(speakers[known])):

@@ -7,6 +7,7 @@ from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_float_dtype
 
 from .._validation._parameters import check_parameter
 from .._validation._paths import check_path
@@ -336,9 +337,7 @@ def clean_rows(rows, path):
         )
     for column in ["file", *TEXTS]:
         if column in rows:
-            texts = rows[column].map(lambda text: str(text).strip(), na_action="ignore")
-            texts = texts.astype(object)
-            rows[column] = texts.where(texts.notna() & texts.ne(""), None)
+            rows[column] = texts_of(rows[column])
     empty = rows.index[rows["file"].isna()]
     if len(empty):
         raise ValueError(
@@ -359,6 +358,16 @@ def clean_rows(rows, path):
             )
         rows[times] /= 1e9
     return rows
+
+
+def texts_of(values):
+    """Return a column as texts without blanks around them, None where it has none."""
+    # Whole numbers are floats in a column where one is missing.
+    is_whole = is_float_dtype(values) and (values.dropna() % 1 == 0).all()
+    texts = values.map(
+        lambda value: str(int(value) if is_whole else value).strip(), na_action="ignore"
+    ).astype(object)
+    return texts.where(texts.notna() & texts.ne(""), None)
 
 
 def read_time(time, where):
