@@ -381,17 +381,19 @@ def test_speakers_with_the_names_of_training_speakers_are_reported(
     assert "4 speakers with the name of a training speaker, such as 00" in said
 
 
-def test_numbers_of_speakers_are_whole_where_one_is_missing(tmp_path, capsys):
+def test_speakers_have_one_name_in_any_type_and_form_of_unicode(tmp_path, capsys):
     X = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "b": [1.0, 0.0, 1.0, 0.0]})
     model = make_pipeline(SpeakerScaler(unknown="adapt", balance=False), SVC())
-    model.fit(X, ["joy", "anger"] * 2, speakerscaler__speakers=["1", "1", "2", "2"])
+    names = ["1", "1", "J\u00f6rg", "J\u00f6rg"]
+    model.fit(X, ["joy", "anger"] * 2, speakerscaler__speakers=names)
     advser.save(model, tmp_path / "model.advser")
-    X.assign(caller=[1, 1, None, 2]).to_parquet(tmp_path / "table.parquet")
-    files = [tmp_path / "model.advser", tmp_path / "table.parquet"]
-    with config_context(enable_metadata_routing=True):
-        run("predict", *files, "--speakers", "caller", "-o", "-")
-    said = capsys.readouterr().err
-    assert "2 speakers with the name of a training speaker, such as 1" in said
+    files = [tmp_path / "model.advser", tmp_path / "calls.parquet"]
+    X.assign(number=[1, None, 2, 2], text="Jo\u0308rg").to_parquet(files[1])
+    for column, name in {"number": "1", "text": "J\u00f6rg"}.items():
+        with config_context(enable_metadata_routing=True):
+            run("predict", *files, "--speakers", column, "-o", "-")
+        said = capsys.readouterr().err
+        assert f"1 speaker with the name of a training speaker, such as {name}" in said
 
 
 def test_numbers_of_training_speakers_are_not_the_names_of_a_table(tmp_path, capsys):

@@ -1319,6 +1319,20 @@ def test_names_that_differ_in_case_or_zeros_are_reported(tmp_path):
     assert table["speaker"].nunique() == 4
 
 
+def test_names_in_two_forms_of_unicode_are_one(tmp_path):
+    for name in ("J\u00f6rg", "Jo\u0308rg"):
+        layouts.write_audio(tmp_path, f"{name}_{name}.wav")
+    pattern = "(?P<speaker>[^_]+)_(?P<emotion>[^_.]+)"
+    table = corpora.read_filenames(tmp_path, pattern)
+    assert rows(table, "speaker emotion label") == [("J\u00f6rg",) * 3] * 2
+    assert len(set(table.index)) == 2
+    mapping = {"speaker": {"Jo\u0308rg": "A"}, "emotion": {"J\u00f6rg": "B"}}
+    table = corpora.read_filenames(tmp_path, pattern, mapping)
+    assert rows(table, "speaker emotion") == [("A", "B")] * 2
+    lines = ["a.wav;J\u00f6rg", "b.wav;Jo\u0308rg"]
+    assert table_of(tmp_path, "file;speaker", *lines)["speaker"].nunique() == 1
+
+
 def test_labels_with_one_emotion_are_reported(tmp_path):
     rows = ["a.wav;joy", "b.wav;happy", "c.wav;sad", "d.wav;sadness"]
     with pytest.warns(CorpusWarning):

@@ -19,7 +19,7 @@ from .._routing import call, requests
 from ..audio import EGeMAPS
 from ..audio._extraction import has_features, new_file, write_failures
 from ..audio._extractor import Extractor
-from ..corpora._generic import aliases_of, texts_of
+from ..corpora._generic import aliases_of, composed, texts_of
 from ..corpora._table import NOBODY
 from ..persistence import load
 from ..speakers._knowledge import scalers
@@ -283,7 +283,7 @@ def speakers_of(
             "row would depend on all others. Train with `advser train --adapt`, or set "
             "`unknown='adapt'`."
         )
-    names = texts_of(table[column])
+    names = composed(texts_of(table[column]))
     known = (names.notna() & ~names.str.lower().isin(NOBODY)).to_numpy()
     speakers[known] = names[known]
     # A training speaker may be the number 3, which is not the text "3".

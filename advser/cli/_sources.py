@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -160,7 +161,8 @@ def add_label_options(parser: Parser) -> None:
         "files)",
     )
     emotions = "emotions to classify (default: all)"
-    add("--emotions", nargs="+", metavar="EMOTION", help=emotions)
+    nfc = partial(normalize, "NFC")
+    add("--emotions", nargs="+", type=nfc, metavar="EMOTION", help=emotions)
     add(
         "--target",
         type=lambda text: list(dict.fromkeys(names_in(text))),

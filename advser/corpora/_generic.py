@@ -144,6 +144,8 @@ def find_not_read(copy, files, is_named=bool):
 
 def translate(copy, rows, mapping):
     """Replace codes by their meaning and texts by numbers; set `label` to `emotion`."""
+    for column in rows.columns.intersection(TEXTS):
+        rows[column] = composed(rows[column])
     if "emotion" in rows and "label" not in rows:
         rows["label"] = rows["emotion"]
     for column, words in mapping.items():
@@ -153,7 +155,8 @@ def translate(copy, rows, mapping):
                 f"`mapping` has the column {column!r}, which is none of {names}."
             )
         check_parameter(words, f"mapping[{column!r}]", Mapping)
-        codes = rows[column]
+        words = dict(zip(composed(pd.Series([*words], dtype=object)), words.values()))
+        codes = composed(rows[column])
         wrong = codes.notna() & ~codes.isin(list(words))
         copy.unreadable_values(rows, column, wrong, "is not in `mapping`")
         rows[column] = codes.map(words)
@@ -368,6 +371,13 @@ def texts_of(values):
         lambda value: str(int(value) if is_whole else value).strip(), na_action="ignore"
     ).astype(object)
     return texts.where(texts.notna() & texts.ne(""), None)
+
+
+def composed(texts):
+    """Return texts in Unicode's form NFC: macOS writes file names in another one."""
+    return texts.map(
+        lambda text: normalize("NFC", text) if isinstance(text, str) else text
+    )
 
 
 def read_time(time, where):
