@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from layouts import write_audio, write_iemocap
 from matplotlib.image import imread
-from speech import EMOTIONS, write_corpus
+from speech import EMOTIONS, spoil, write_corpus
 
 import advser
 from advser import cli
@@ -103,6 +103,26 @@ def test_benchmark_of_own_files_drops_the_bad_one(corpus, tmp_path, capsys):
     page = (folder / "report.html").read_text()
     assert "bad.wav" in page
     assert "image/png" in page  # the embeddings
+
+
+def test_benchmark_after_an_error_extracts_nothing_again(tmp_path, capsys):
+    table = write_corpus(tmp_path, seconds=0.3)
+    table = table[~table["file"].str.endswith("02-anger-0.wav")]
+    table.to_csv(tmp_path / "labels.csv", index=False)
+    first = tmp_path / "00-anger-0.wav"
+    sound = first.read_bytes()
+    first.write_bytes(b"no audio")
+    options = ["--quick", "--methods", "logistic", "--out", tmp_path / "out"]
+    error = error_of([tmp_path / "labels.csv", *options], capsys)
+    assert "without 1 unusable file, so no speaker is left" in error
+    assert len(list(tmp_path.glob("out.parts/*.features"))) == 10
+    for file in table["file"]:
+        spoil(file)
+    first.write_bytes(sound)
+    assert run(tmp_path / "labels.csv", *options) == 0
+    predictions = pd.read_csv(tmp_path / "out" / "predictions.csv")
+    assert predictions["sample"].nunique() == 11
+    assert not (tmp_path / "out.parts").exists()
 
 
 def test_benchmark_of_few_utterances_skips_the_leakage(tmp_path):

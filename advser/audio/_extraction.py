@@ -91,21 +91,30 @@ def extract_features(
 def new_file(path: str | os.PathLike, suffix: str = "") -> Iterator[tuple[Path, Path]]:
     """Hold the lock of a file that does not exist yet.
 
-    Yields its absolute path, and a folder beside it for what is finished before it. An
-    interrupted command goes on from there; without an error, the folder is deleted.
+    Yields its absolute path, and the folder of :func:`parts_beside`.
     """
     output = Path(path).absolute()
     check_output(output, suffix)
     with locked(output):
         check_output(output, suffix)  # another process may have written it
-        parts = output.with_name(f"{output.name}.parts")
-        if parts.exists() and not parts.is_dir():
-            raise FileExistsError(
-                f"{parts} is no folder; remove it, or name another `output`."
-            )
-        yield output, parts
-        with suppress(FileNotFoundError):
-            shutil.rmtree(parts)
+        with parts_beside(output) as parts:
+            yield output, parts
+
+
+@contextmanager
+def parts_beside(output: Path) -> Iterator[Path]:
+    """Yield a folder beside an output for what is finished before it.
+
+    An interrupted command goes on from there; without an error, the folder is deleted.
+    """
+    parts = output.with_name(f"{output.name}.parts")
+    if parts.exists() and not parts.is_dir():
+        raise FileExistsError(
+            f"{parts} is no folder; remove it, or name another `output`."
+        )
+    yield parts
+    with suppress(FileNotFoundError):
+        shutil.rmtree(parts)
 
 
 def extract(table, output, cache, extractor, n_jobs, verbose):

@@ -3,17 +3,19 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from ..audio._extraction import check_output
+from ..audio._extraction import check_output, parts_beside
 from ._methods import LINES, METHODS, REGRESSORS, check_labels_of
 from ._models import best_method, fit_model, save_model
 from ._parser import Parser, usage_errors
 from ._results import benchmark, format_table, notes_of, save_figures
 from ._sources import (
     SOURCES,
+    Recordings,
     add_label_options,
     add_source_options,
     positive,
@@ -112,12 +114,22 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
     is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
     if not is_free and not (folder / "comparison.json").is_file():
         parser.error(f"{folder} exists and is not an empty folder; name another --out")
-    with usage_errors(parser):
+    with usage_errors(parser), parts_beside(folder.resolve()) as parts:
         if options.save_best is not None:
             check_output(options.save_best.absolute(), "", "--save-best")
-        recordings = recordings_of(options, source, by_session=by_session)
+        recordings = recordings_of(options, source, by_session=by_session, memory=parts)
         folder.mkdir(parents=True, exist_ok=True)
-    print_left_out(recordings)
+        print_left_out(recordings)
+        compare_methods(options, recordings, methods, folder)
+
+
+def compare_methods(
+    options: argparse.Namespace,
+    recordings: Recordings,
+    methods: Sequence[str] | None,
+    folder: Path,
+) -> None:
+    """Compare, print the results, draw the figures, and save the best model."""
     n_folds, n_speakers = options.folds, len(set(recordings.speakers))
     if n_folds and n_folds > n_speakers:
         print(
@@ -127,17 +139,16 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
         )
         n_folds = None
     print(f"results go to {folder}{os.sep}", file=sys.stderr)
-    with usage_errors(parser):
-        comparison = benchmark(
-            recordings,
-            folder,
-            methods=methods,
-            n_folds=n_folds,
-            seeds=options.seeds or (1 if options.quick else 5),
-            probes=("logistic",) if options.quick else ("logistic", "mlp"),
-            n_jobs=options.n_jobs,
-            verbose=1,
-        )
+    comparison = benchmark(
+        recordings,
+        folder,
+        methods=methods,
+        n_folds=n_folds,
+        seeds=options.seeds or (1 if options.quick else 5),
+        probes=("logistic",) if options.quick else ("logistic", "mlp"),
+        n_jobs=options.n_jobs,
+        verbose=1,
+    )
     print(format_table(comparison), notes_of(comparison, n_folds), sep="\n\n")
     try:
         save_figures(comparison, recordings, folder)
@@ -145,7 +156,6 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
         print(f"\nNo figures: {error}")
     print(f"\nAll results are in {folder}{os.sep}; as a page: advser report {folder}")
     if options.save_best is not None:
-        with usage_errors(parser):
-            best = best_method(comparison)
-            save_model(fit_model(recordings, best), recordings, options.save_best)
+        best = best_method(comparison)
+        save_model(fit_model(recordings, best), recordings, options.save_best)
         print(f"{options.save_best} has the model {METHODS[best]}")
