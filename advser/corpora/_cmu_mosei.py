@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from .._validation._parameters import check_parameter
-from ._table import AUDIO, Copy, read_csv, stem
+from ._files import read_csv
+from ._table import AUDIO, Copy, stem
 
 _EMOTIONS = ["anger", "disgust", "fear", "happiness", "sadness", "surprise"]
 _RATINGS = [*_EMOTIONS, "sentiment"]

@@ -11,6 +11,7 @@ from pandas.api.types import is_float_dtype
 
 from .._validation._parameters import check_parameter
 from .._validation._paths import check_path
+from ._files import check_fetched, read_csv
 from ._table import (
     AUDIO,
     GENDERS,
@@ -19,9 +20,7 @@ from ._table import (
     OTHER_SOUND,
     TEXTS,
     Copy,
-    check_fetched,
     harmonize,
-    read_csv,
     stem,
 )
 

@@ -6,7 +6,8 @@ import re
 import pandas as pd
 
 from .._validation._parameters import FLAG, check_parameter
-from ._table import AUDIO, Copy, harmonize, read_text
+from ._files import read_text
+from ._table import AUDIO, Copy, harmonize
 
 # [6.2901 - 8.2357]	Ses01F_impro01_F000	neu	[2.5000, 2.5000, 2.5000]
 _TURN = re.compile(

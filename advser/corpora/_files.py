@@ -1,0 +1,84 @@
+"""Files of labels: tables of texts, and texts."""
+
+import csv
+import io
+from pathlib import Path
+
+import pandas as pd
+
+POINTER = b"version https://git-lfs"  # starts a file that Git LFS has not fetched
+
+
+def read_csv(path):
+    """Return a table of texts; its index is the number of the line.
+
+    A missing value is None. Columns without a name and empty lines are left out.
+
+    Raises
+    ------
+    ValueError
+        If the file is no table: it names the file and the line.
+    """
+    try:
+        text = read_text(path)
+        header = text.lstrip().partition("\n")[0]
+        separator = max(",;\t", key=header.count)
+        reader = csv.reader(
+            io.StringIO(text, newline=""),
+            delimiter=separator,
+            skipinitialspace=True,
+            strict=True,
+        )
+        found = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
+    except (UnicodeDecodeError, csv.Error) as error:
+        reason = str(error)
+        if isinstance(error, UnicodeDecodeError):
+            line = error.object.count(b"\n", 0, error.start) + 1
+            reason = f"line {line} is not in UTF-8"
+        raise ValueError(
+            f"{path} cannot be read as a CSV table: {reason}. Save it as CSV in UTF-8."
+        ) from error
+    if not found:
+        raise ValueError(f"{path} cannot be read as a CSV table: it is empty.")
+    (_, names), *found = found
+    names = [name.strip() for name in names]
+    kept = [place for place, name in enumerate(names) if name]
+    twice = {name for name in names if name and names.count(name) > 1}
+    if twice:
+        raise ValueError(f"{path} has the columns {sorted(twice)} more than once.")
+    for line, row in found:
+        while len(row) > len(names) and not row[-1].strip():
+            row.pop()  # separators at the end
+        if len(row) != len(names):
+            raise ValueError(
+                f"{path} has {len(row)} values in line {line} and {len(names)} columns;"
+                f" correct the line, and quote values that contain {separator!r}."
+            )
+    return pd.DataFrame(
+        [[row[place] or None for place in kept] for _, row in found],
+        index=pd.Index([line for line, _ in found], name="line"),
+        columns=[names[place] for place in kept],
+        dtype=object,
+    )
+
+
+def read_text(path, *, any_encoding=False):
+    """Return the text of a file in UTF-8, or in the code page of Windows."""
+    check_fetched(path)
+    data = Path(path).read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeError:
+        if not any_encoding:
+            raise
+        return data.decode("cp1252", "replace")
+
+
+def check_fetched(path):
+    """Raise a ValueError if Git LFS has left a pointer in place of a file."""
+    with open(path, "rb") as opened:
+        if opened.read(len(POINTER)) == POINTER:
+            raise ValueError(
+                f"{path} is a pointer of Git LFS and not the file itself; fetch it "
+                "with `git lfs pull`."
+            )
