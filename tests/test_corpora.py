@@ -1,8 +1,10 @@
 """The readers of corpora, tested on small copies in the layout of the originals."""
 
+import ast
 import os
 import re
 import shutil
+import subprocess
 import sys
 import textwrap
 import time
@@ -1272,6 +1274,53 @@ def test_labels_of_files_are_those_of_their_segments_in_any_order():
     assert list(table["speaker"]) == list("aabbcc") * 2
     assert list(table["start"]) == list(starts)
     assert list(table["gender"]) == ["female", *[None] * 11]
+
+
+UNPRIVILEGED = """
+import os, warnings
+from advser import corpora
+warnings.simplefilter("ignore")
+
+def read():
+    named = corpora.read_filenames(".", r"(?P<speaker>[a-z])_(?P<emotion>[a-z]+)")
+    return [
+        (list(table.index), table.attrs["problems"])
+        for table in (named, corpora.read_table("labels.csv"))
+    ]
+
+read()
+if os.getuid() == 0:  # who may open all files
+    os.setuid(65534)
+print(read())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
+def test_files_and_folders_that_cannot_be_opened_are_reported(tmp_path):
+    files = ["a_joy.wav", "b_joy.wav", "x/a_joy.wav", "y/c_joy.wav"]
+    for file in files:
+        layouts.write_audio(tmp_path, file)
+    lines = [f"{file},{speaker}" for file, speaker in zip(files, "abcd")]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,speaker", *lines]))
+    closed = [tmp_path / "x" / "a_joy.wav", tmp_path / "y"]
+    tmp_path.chmod(0o755)
+    for path in closed:
+        path.chmod(0)
+    done = subprocess.run(
+        [sys.executable, "-c", UNPRIVILEGED],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    for path in closed:
+        path.chmod(0o755)
+    assert done.returncode == 0, done.stderr
+    kind = "files and folders that cannot be opened"
+    (found, named), (_, listed) = ast.literal_eval(done.stdout)
+    assert found == ["a_joy.wav", "b_joy.wav"]
+    assert named[kind] == ["y", "x/a_joy.wav"]
+    assert listed[kind] == ["x/a_joy.wav"]
+    assert listed["missing audio files"] == ["y/c_joy.wav"]
 
 
 def test_recordings_to_convert_are_reported(tmp_path):

@@ -249,7 +249,8 @@ def with_files(rows, path, root=None, name=None):
     """Return the corpus of a table, and those of its rows whose files are there."""
     copy = Copy(path.parent if root is None else root, name)
     rows = checked_rows(copy, rows, path)
-    present = {file: (copy.root / file).is_file() for file in rows["file"].unique()}
+    files = rows["file"].unique()
+    present = {file: os.path.isfile(copy.root / file) for file in files}
     is_present = rows["file"].map(present).astype(bool)
     if not is_present.any():
         first = rows["file"].iloc[0]
@@ -272,7 +273,7 @@ def _remedy_for(file, root):
         },
     }
     for remedy, name in spelt.items():
-        if (root / name).is_file():
+        if os.path.isfile(root / name):
             return remedy
     return "`file` must be relative to this folder"
 

@@ -69,6 +69,7 @@ class Copy:
     DUPLICATE = "duplicate ids"
     UNLABELED_FILE = "audio files without a label"
     UNLABELED_SPEAKER = "speakers without a label"
+    CLOSED = "files and folders that cannot be opened"
     NOT_UNICODE = "file names that are not UTF-8"
     TWO_GENDERS = "speakers with two genders"
     IDENTICAL = "identical recordings of two speakers"
@@ -98,7 +99,8 @@ class Copy:
         such as those that macOS adds to archives, are left out.
         """
         found, seen = [], set()
-        for path, folders, files in os.walk(self.root, followlinks=True):
+        walk = os.walk(self.root, followlinks=True, onerror=self.closed_folder)
+        for path, folders, files in walk:
             if (real := os.path.realpath(path)) in seen:
                 folders.clear()
                 continue
@@ -123,6 +125,12 @@ class Copy:
             names = self.problems[self.NOT_UNICODE]
             names += sorted({*map(printable, wrong)} - set(names))
         return sorted(set(found) - set(wrong))
+
+    def closed_folder(self, error):
+        """Add the folder that an error names to the problems, once."""
+        folder = Path(error.filename).relative_to(self.root).as_posix()
+        if folder not in self.problems[self.CLOSED]:
+            self.problems[self.CLOSED].append(folder)
 
     def match_lines(self, file, pattern, start=""):
         """Return the groups of a pattern in those lines of a file that begin so."""
@@ -195,6 +203,7 @@ class Copy:
 
     def drop_same(self, rows):
         """Drop files with the name, the labels and the content of an earlier one."""
+        rows = self.drop_closed(rows)
         keys = rows.assign(file=rows["file"].map(stem))
         again = keys.duplicated(keep=False)
         files = rows["file"][again]
@@ -209,6 +218,18 @@ class Copy:
                 kept[place].append(path)
         self.problems[self.DUPLICATE] += copies
         return rows[~rows["file"].isin(copies)]
+
+    def drop_closed(self, rows):
+        """Drop the files that are there and must not be read."""
+        root, files = str(self.root), rows["file"].unique()
+        paths = {file: os.path.join(root, file) for file in files}
+        closed = [
+            file
+            for file, path in paths.items()
+            if not os.access(path, os.R_OK) and os.path.exists(path)
+        ]
+        self.problems[self.CLOSED] += closed
+        return rows[~rows["file"].isin(closed)]
 
     def drop_pointers(self, rows, sizes):
         """Drop the files in whose place Git LFS has left a pointer."""
@@ -278,6 +299,7 @@ class Copy:
         table : DataFrame, indexed by file
             With the attributes (`attrs`) `corpus`, `root` and `problems`.
         """
+        rows = self.drop_closed(rows)
         sizes = {file: size_of(self.root, file) for file in rows["file"].unique()}
         rows = self.drop_pointers(rows, sizes)
         if not len(rows):
