@@ -54,6 +54,16 @@ def read_csv(path):
                 f"{path} has {len(row)} values in line {line} and {len(names)} columns;"
                 f" correct the line, and quote values that contain {separator!r}."
             )
+        for place, value in enumerate(row):
+            # Two lone quotes in a column swallow the rows between them, and the columns
+            # before this one of the last row.
+            last = value.rpartition("\n")[2]
+            if last != value and last.count(separator) == place > 0:
+                raise ValueError(
+                    f"{path} has a quote in the column {names[place]} that opens a "
+                    f"value of several rows, up to line {line}: {value!r:.40}; write a "
+                    "quote in a value as two within quotes, or leave it out."
+                )
     return pd.DataFrame(
         [[row[place] or None for place in kept] for _, row in found],
         index=pd.Index([line for line, _ in found], name="line"),
