@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import warnings
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -338,6 +339,30 @@ def test_output_that_exists_names_the_option(features, tmp_path, capsys):
     model = ["--save-best", features, "--out", tmp_path / "results"]
     error = error_of(capsys, "benchmark", *model)
     assert error.endswith("exists; remove it, or name another `--save-best`.\n")
+
+
+def output_in_latin_1(*arguments):
+    """Return what a command writes where the characters of Latin-1 are all there is."""
+    output = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    with redirect_stdout(output):
+        assert run(*arguments) == 0
+    output.flush()
+    return output.buffer.getvalue()
+
+
+def test_benchmark_escapes_what_standard_output_cannot_write(features, tmp_path):
+    options = ["--quick", "--methods", "logistic", "--out", tmp_path / "out"]
+    printed = output_in_latin_1("benchmark", features, *options).decode("latin-1")
+    assert r" \u2013 " in printed
+    assert "All results are in" in printed
+
+
+def test_predictions_on_standard_output_are_in_utf_8(models, embeddings, tmp_path):
+    table = pd.read_csv(embeddings / "wide.csv").assign(file="\u674e.wav")[:1]
+    table.to_csv(tmp_path / "table.csv", index=False)
+    files = [models["own"], tmp_path / "table.csv"]
+    printed = output_in_latin_1("predict", *files, "-o", "-")
+    assert pd.read_csv(io.BytesIO(printed))["file"].tolist() == ["\u674e.wav"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 from ._parser import Parser
 
@@ -32,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     status : int
         0 on success, 2 if the input cannot be used, 130 if interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # which may write Latin-1 alone
+            stream.reconfigure(errors="backslashreplace")
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from io import TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,8 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
                 "rename it in the table."
             )
         rows = rows.join(predictions)
+        if output is None and isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
         with nullcontext(sys.stdout) if output is None else replacing(output) as target:
             rows.to_csv(target, index=False)
         if output is not None:
