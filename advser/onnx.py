@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import reduce
-from itertools import groupby
+from itertools import groupby, product
 
 import numpy as np
 import torch
@@ -214,8 +214,9 @@ def _of(step, dtype):
     import onnxruntime
     import skl2onnx
 
-    options = {"zipmap": False} if is_classifier(step) else None
-    for kind in (dtype, np.float32):  # onnxruntime runs some in float32 alone
+    # Some classifiers have no such option, and onnxruntime runs some in float32 alone.
+    choices = [{"zipmap": False}, None] if is_classifier(step) else [None]
+    for options, kind in product(choices, (dtype, np.float32)):
         try:
             with _quiet():
                 rows = np.zeros((1, step.n_features_in_), kind)
