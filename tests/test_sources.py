@@ -1,5 +1,7 @@
 """Labelled recordings: the bundled corpus, and sources of the user's own."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -221,6 +223,18 @@ def test_sources_are_read_as_what_they_are(tmp_path):
     assert read_source(tmp_path / "emodb")["label"].isna().all()
     with pytest.raises(ValueError, match="`--wavs` is the folder of the files"):
         read_source(tmp_path / "emodb", wavs=tmp_path)
+
+
+def test_recordings_beside_a_table_of_features_do_not_matter(tmp_path):
+    table = pd.DataFrame({"f": range(6), "speaker": [*"aabbcc"]})
+    table = table.assign(emotion=[*"xyxyxy"], file=[f"{i}.wav" for i in range(6)])
+    table.to_csv(tmp_path / "table.csv", index=False)
+    (tmp_path / "0.wav").write_text("version https://git-lfs.github.com/spec/v1\n")
+    for name in ("1.wav", "2.wav"):
+        (tmp_path / name).write_bytes(b"the same")
+    with warnings.catch_warnings(action="error"):
+        recordings = load_recordings(tmp_path / "table.csv", features="f")
+    assert list(recordings.X.index) == list(table["file"])
 
 
 def test_feature_that_is_known_in_no_row_is_named(tmp_path):

@@ -182,7 +182,8 @@ def read_features_of_table(
     if "file" not in labels:
         labels["file"] = [f"{labels.index.name} {number}" for number in labels.index]
     copy = Copy(path.absolute().parent, path.stem)
-    table = copy.table(checked_rows(copy, clean_rows(labels, path), path))
+    labels = checked_rows(copy, clean_rows(labels, path), path)
+    table = copy.table(labels, is_audio=False)
     kept = table.pop(ROW).to_numpy(int)
     return pd.DataFrame(features).iloc[kept].set_axis(table.index), table
 

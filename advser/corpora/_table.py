@@ -282,7 +282,7 @@ class Copy:
         self.problems[self.UNLABELED_FILE] += sorted(map(file_of.get, unlabeled))
         return rows[rows["file"].notna()].drop(columns="id")
 
-    def table(self, rows):
+    def table(self, rows, *, is_audio=True):
         """Return the table of a corpus, and warn of problems of the copy.
 
         Call it from the public function that the user calls, so that the warning shows
@@ -294,13 +294,18 @@ class Copy:
             One row per utterance: its `file`, relative to the root, and any of the
             columns of the table. Other columns come last.
 
+        is_audio : bool, default=True
+            Whether the files will be read; otherwise they need not be there.
+
         Returns
         -------
         table : DataFrame, indexed by file
             With the attributes (`attrs`) `corpus`, `root` and `problems`.
         """
-        rows = self.drop_closed(rows)
-        sizes = {file: size_of(self.root, file) for file in rows["file"].unique()}
+        sizes = dict.fromkeys(rows["file"], 0)
+        if is_audio:
+            rows = self.drop_closed(rows)
+            sizes = {file: size_of(self.root, file) for file in sizes}
         rows = self.drop_pointers(rows, sizes)
         if not len(rows):
             if not any(self.root.iterdir()):
