@@ -572,6 +572,13 @@ def test_row_with_a_missing_feature_is_left_out(embeddings, tmp_path, capsys, tr
     found = predict(model, tmp_path / "gaps.csv", capsys=capsys)
     assert len(found) == 30
     assert "line 9" not in set(found["file"])
+    table = pd.read_parquet(embeddings / "vectors.parquet")
+    table.loc[[0, 4], "emb"] = None
+    table.to_parquet(tmp_path / "gaps.parquet")
+    run("predict", model, tmp_path / "gaps.parquet", "-o", tmp_path / "out.csv")
+    said = capsys.readouterr().err
+    assert "left out: row 5 has 20 missing or infinite features, such as emb_0" in said
+    assert len(pd.read_csv(tmp_path / "out.csv")) == 30
 
 
 def test_numeric_columns_that_nobody_uses_are_reported(embeddings, capsys, tmp_path):

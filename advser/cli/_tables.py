@@ -50,9 +50,11 @@ def open_columns(path: str | os.PathLike) -> pd.DataFrame:
     columns: dict = {}
     for name, values in arrays.items():
         known = iter(values.dropna()) if values.dtype == object else iter(())
-        if isinstance(next(known, None), list | np.ndarray):
+        if isinstance(vector := next(known, None), list | np.ndarray):
+            blank = np.full(np.shape(vector), np.nan)
+            vectors = [blank if none else v for v, none in zip(values, values.isna())]
             try:
-                values = np.stack(values.to_numpy())
+                values = np.stack(vectors)
             except (TypeError, ValueError) as error:
                 raise ValueError(
                     f"{path} has vectors of unequal lengths in the column {name}; each "
