@@ -998,10 +998,13 @@ def test_texts_of_missing_values_are_no_labels(tmp_path):
     for file in files:
         layouts.write_audio(tmp_path, file)
     labels = {"file": files, "emotion": texts, "speaker": texts, "gender": texts}
+    labels |= {"valence": ["3", *texts[1:]]}
     pd.DataFrame(labels).to_csv(tmp_path / "labels.csv", index=False)
     table = corpora.read_table(tmp_path / "labels.csv")
     for column in ("emotion", "label", "speaker", "gender"):
         assert list(table[column]) == ["anger", None, None, None]
+    assert list(table["valence"].fillna(-1)) == [3, -1, -1, -1]
+    assert table.attrs["problems"] == {}
 
 
 def test_numbers_are_names_without_a_point_where_one_is_missing(tmp_path):

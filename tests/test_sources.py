@@ -1,6 +1,7 @@
 """Labelled recordings: the bundled corpus, and sources of the user's own."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -176,6 +177,19 @@ def test_ratings_of_extracted_features_that_are_no_numbers_are_reported(
     frame.assign(emotion="a", arousal="high", speaker=frame["file"]).to_parquet(path)
     with pytest.warns(CorpusWarning, match=r"features\.parquet has 12 unreadable la"):
         read_extracted(path)
+
+
+def test_texts_of_missing_ratings_are_no_ratings(tmp_path):
+    table = pd.DataFrame({"f": range(8), "speaker": [*"aabbccdd"]})
+    table = table.assign(stress=["1", "nan", "N/A", *"45678"])
+    table.assign(valence=[*"1234567", "NaN"]).to_csv(tmp_path / "t.csv", index=False)
+    load = partial(load_recordings, tmp_path / "t.csv", features="f")
+    y = load(targets=["valence", "stress"]).y
+    assert list(y["stress"].fillna(-1)) == [1, -1, -1, 4, 5, 6, 7, 8]
+    assert list(y["valence"].fillna(-1)) == [1, 2, 3, 4, 5, 6, 7, -1]
+    recordings = load(targets=["stress"])
+    assert list(recordings.y["stress"]) == [1, 4, 5, 6, 7, 8]
+    assert recordings.n_others == 2
 
 
 def test_folder_of_recordings_goes_with_no_table_of_features(corpus, tmp_path):

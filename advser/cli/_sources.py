@@ -20,7 +20,7 @@ from .. import corpora
 from .._validation._paths import printable
 from ..audio._extraction import has_features
 from ..audio._features import PITCH, EGeMAPS
-from ..corpora._table import OTHER_SOUND, Copy
+from ..corpora._table import OTHER_SOUND, Copy, is_missing
 from ..datasets import load_emodb
 from ._parser import Parser, counted
 from ._tables import (
@@ -381,11 +381,12 @@ def load_recordings(
     others = ["speaker", "session"] if by_session else ["speaker"]
     purpose = "a comparison" if compares else "training"
     for column in [*labels, *others]:
-        if column not in table or table[column].isna().all():
+        if column not in table or is_missing(table[column]).all():
             raise ValueError(
                 f"{source} has no {column!r}; {purpose} needs it for each recording."
             )
-    wanted = table[labels].notna().any(axis=1) & table[others].notna().all(axis=1)
+    wanted = ~table[labels].apply(is_missing).all(axis=1)
+    wanted &= table[others].notna().all(axis=1)
     if emotions is not None:
         unknown = sorted(set(emotions) - set(table["emotion"]))
         if unknown:
@@ -429,7 +430,7 @@ def ratings(table, source):
     """Return columns of a table as numbers."""
     numbers = table.apply(pd.to_numeric, errors="coerce").astype(float)
     for name in table:
-        wrong = table[name][numbers[name].isna() & table[name].notna()]
+        wrong = table[name][numbers[name].isna() & ~is_missing(table[name])]
         if len(wrong):
             raise ValueError(
                 f"{source} has {wrong.iloc[0]!r} in the column {name}, which is no "

@@ -21,7 +21,7 @@ from ..corpora._generic import (
     translate,
     with_files,
 )
-from ..corpora._table import COLUMNS, MISSING, Copy, in_columns
+from ..corpora._table import COLUMNS, Copy, in_columns, is_missing
 from ..exceptions import CorpusWarning
 from ._parser import counted
 
@@ -52,9 +52,9 @@ def open_columns(path: str | os.PathLike) -> pd.DataFrame:
         known = iter(values.dropna()) if values.dtype == object else iter(())
         if isinstance(vector := next(known, None), list | np.ndarray):
             blank = np.full(np.shape(vector), np.nan)
-            vectors = [blank if none else v for v, none in zip(values, values.isna())]
+            filled = [blank if none else v for v, none in zip(values, values.isna())]
             try:
-                values = np.stack(vectors)
+                values = np.stack(filled)
             except (TypeError, ValueError) as error:
                 raise ValueError(
                     f"{path} has vectors of unequal lengths in the column {name}; each "
@@ -172,8 +172,8 @@ def read_features_of_table(
     for name in names:
         values = rows[name]
         numbers = pd.to_numeric(values, errors="coerce")
-        wrong = values[numbers.isna() & values.notna()]
-        wrong = wrong[~wrong.astype(str).str.strip().str.lower().isin({"", *MISSING})]
+        wrong = values[numbers.isna()]
+        wrong = wrong[~is_missing(wrong)]
         if len(wrong):
             raise ValueError(
                 f"{path}, {rows.index.name} {wrong.index[0]}: {name} is "

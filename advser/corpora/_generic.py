@@ -21,6 +21,7 @@ from ._table import (
     TEXTS,
     Copy,
     harmonize,
+    is_missing,
     stem,
 )
 
@@ -166,7 +167,7 @@ def translate(copy, rows, mapping):
         rows["gender"] = harmonize(rows["gender"], GENDERS)
     for column in rows.columns.intersection(NUMBERS):
         numbers = pd.to_numeric(rows[column], errors="coerce")
-        wrong = rows[column].notna() & numbers.isna()
+        wrong = numbers.isna() & ~is_missing(rows[column])
         commas = rows[column][wrong].astype(str)
         commas = commas[commas.str.fullmatch(r"-?\d+,\d+")]
         if len(commas):

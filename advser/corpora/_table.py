@@ -365,6 +365,12 @@ def in_columns(rows):
     return rows
 
 
+def is_missing(values):
+    """Return which values are missing, or texts that stand for a missing one."""
+    texts = values.astype(str).str.strip().str.lower()
+    return values.isna() | texts.isin({"", *MISSING})
+
+
 def size_of(root, file):
     """Return the size of a file in bytes, 0 if there is none."""
     try:
