@@ -638,6 +638,17 @@ def test_features_in_a_table_of_files_are_used(features, models, tmp_path, capsy
     assert found["file"].iloc[0] == table["file"].iloc[0]
 
 
+def test_files_of_predictions_are_those_of_the_table(corpus, models, capsys, tmp_path):
+    files = ["00-anger-0.wav", str(corpus / "01-anger-0.wav"), "./02-anger-0.wav"]
+    pd.DataFrame({"file": files}).to_csv(corpus / "mixed.csv", index=False)
+    found = predict(models["model"], corpus / "mixed.csv", capsys=capsys)
+    assert list(found["file"]) == files
+    table = pd.DataFrame({"emb_0": 0, "emb_1": 1, "emb_2": 2, "file": files})
+    table.to_csv(corpus / "mixed.csv", index=False)
+    found = predict(models["own"], corpus / "mixed.csv", capsys=capsys)
+    assert list(found["file"]) == files
+
+
 def test_table_without_files_and_features_says_what_to_pass(models, tmp_path, capsys):
     for name, remedy in {"wav": "rename the column wav to file", "x": "add it"}.items():
         pd.DataFrame({name: ["a.wav"]}).to_csv(tmp_path / "table.csv", index=False)

@@ -32,6 +32,7 @@ from ._sources import (
     refuse_wavs,
 )
 from ._tables import (
+    FILE,
     files_of,
     is_table,
     open_columns,
@@ -199,9 +200,10 @@ def read_inputs(
         check_file_column(rows, source)
         X, table = None, read_labels(rows, source, wavs, keep_missing=True)
     if column is not None and column not in table:
+        names = [name for name in table.dropna(axis=1, how="all") if name != FILE]
         raise ValueError(
             f"`--speakers` is {column}, which is no column of {source}; it has "
-            f"{', '.join(map(str, table.dropna(axis=1, how='all').columns[:15]))}."
+            f"{', '.join(map(str, names[:15]))}."
         )
     return X, table
 

@@ -26,7 +26,7 @@ from ..exceptions import CorpusWarning
 from ._parser import counted
 
 TABLES = {".csv", ".tsv", ".parquet", ".npz"}
-ROW = "row of the features"  # a column that no table has
+ROW, FILE = "row of the features", "file as in the table"  # columns that no table has
 
 
 def is_table(path: str | os.PathLike) -> bool:
@@ -184,7 +184,7 @@ def read_features_of_table(
     if "file" not in labels:
         labels["file"] = [f"{labels.index.name} {number}" for number in labels.index]
     copy = Copy(path.absolute().parent, path.stem)
-    labels = checked_rows(copy, clean_rows(labels, path), path)
+    labels = checked_rows(copy, with_names(clean_rows(labels, path)), path)
     table = copy.table(labels, is_audio=False)
     kept = table.pop(ROW).to_numpy(int)
     return pd.DataFrame(features).iloc[kept].set_axis(table.index), table
@@ -244,7 +244,7 @@ def read_labels(
     table : DataFrame, indexed by file
     """
     path = Path(path)
-    rows = clean_rows(rows, path)
+    rows = with_names(clean_rows(rows, path))
     if keep_missing:
         copy = Copy(path.parent if wavs is None else wavs)
         return copy.table(checked_rows(copy, rows, path))
@@ -257,7 +257,7 @@ def warn_of_unused(
 ) -> None:
     """Warn of numeric columns that are no labels and not used."""
     unused = []
-    for name in rows.columns.difference(["file", *COLUMNS, *used], sort=False):
+    for name in rows.columns.difference(["file", FILE, *COLUMNS, *used], sort=False):
         known = rows[name].dropna()
         if len(known) and pd.to_numeric(known, errors="coerce").notna().all():
             unused.append(name)
@@ -319,14 +319,21 @@ def with_features(
     return X.set_axis(pd.Index(names_of(table), name="file")), table, failures
 
 
+def with_names(rows):
+    """Return rows with a copy of the column `file`, which becomes the index."""
+    return rows.assign(**{FILE: rows["file"]})
+
+
 def files_of(table: pd.DataFrame) -> list[str]:
-    """Return the files of a table, relative to its root."""
+    """Return the files of a table as it has them, or relative to its root."""
+    if FILE in table:
+        return [*table[FILE]]
     prefix = os.path.join(table.attrs["root"] or "", "")
     return [file.removeprefix(prefix) for file in table.index]
 
 
 def names_of(table):
-    """Return the files of a table, relative to its root, with the times of segments."""
+    """Return the files of a table as :func:`files_of`, with the times of segments."""
     names = files_of(table)
     if table[["start", "end"]].notna().any(axis=None):
         times = zip(names, table["start"], table["end"])
