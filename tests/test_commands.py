@@ -239,6 +239,14 @@ def test_recordings_are_predicted_by_a_model_of_recordings(corpus, train, tmp_pa
     ]
 
 
+def test_recordings_of_which_none_can_be_used_are_listed(corpus, models, tmp_path):
+    with pytest.raises(SystemExit):
+        run("predict", models["model"], corpus / "bad.wav", "-o", tmp_path / "out.csv")
+    (log,) = tmp_path.iterdir()
+    assert log.name == "out.csv.failures.csv"
+    assert list(pd.read_csv(log)["file"]) == [str(corpus / "bad.wav")]
+
+
 def test_log_of_another_output_is_kept(corpus, features, models, tmp_path):
     log = tmp_path / "calls.failures.csv"  # of an output named calls
     log.write_text("precious")
@@ -350,11 +358,25 @@ def output_in_latin_1(*arguments):
     return output.buffer.getvalue()
 
 
-def test_benchmark_escapes_what_standard_output_cannot_write(features, tmp_path):
-    options = ["--quick", "--methods", "logistic", "--out", tmp_path / "out"]
-    printed = output_in_latin_1("benchmark", features, *options).decode("latin-1")
+def test_benchmark_escapes_what_standard_output_cannot_write(
+    embeddings, tmp_path, capsys
+):
+    table = pd.read_csv(embeddings / "wide.csv", dtype=str)
+    table.replace("anger", "\u6012").to_csv(tmp_path / "table.csv", index=False)
+    arguments = [
+        tmp_path / "table.csv",
+        "--features",
+        "emb_",
+        "--out",
+        tmp_path / "out",
+    ]
+    arguments += ["--quick", "--methods", "logistic"]
+    printed = output_in_latin_1("benchmark", *arguments).decode("latin-1")
     assert r" \u2013 " in printed
     assert "All results are in" in printed
+    said = capsys.readouterr().err  # of a font without the character
+    assert "Glyph" in said
+    assert "UserWarning" not in said
 
 
 def test_predictions_on_standard_output_are_in_utf_8(models, embeddings, tmp_path):

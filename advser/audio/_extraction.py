@@ -105,16 +105,21 @@ def new_file(path: str | os.PathLike, suffix: str = "") -> Iterator[tuple[Path, 
 def parts_beside(output: Path) -> Iterator[Path]:
     """Yield a folder beside an output for what is finished before it.
 
-    An interrupted command goes on from there; without an error, the folder is deleted.
+    An interrupted command goes on from there. Without an error, or if nothing was
+    finished, the folder is deleted.
     """
     parts = output.with_name(f"{output.name}.parts")
     if parts.exists() and not parts.is_dir():
         raise FileExistsError(
             f"{parts} is no folder; remove it, or name another `output`."
         )
-    yield parts
-    with suppress(FileNotFoundError):
-        shutil.rmtree(parts)
+    try:
+        yield parts
+        with suppress(FileNotFoundError):
+            shutil.rmtree(parts)
+    finally:
+        with suppress(OSError):
+            parts.rmdir()
 
 
 def extract(table, output, cache, extractor, n_jobs, verbose):
@@ -133,7 +138,6 @@ def extract(table, output, cache, extractor, n_jobs, verbose):
     failures = failures.reset_index(drop=True)
     sidecar = write_failures(failures, output)
     if not len(whole):
-        shutil.rmtree(cache)
         raise ValueError(
             f"None of the {len(labels)} recordings can be used; {sidecar} has the "
             f"reasons. The first: {failures['file'][0]} {failures['reason'][0]}"

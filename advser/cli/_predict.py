@@ -114,6 +114,8 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
             )
         X, kept, failures = with_features(table, X, extractor or EGeMAPS())
         print_failures(failures)
+        if output is not None:
+            write_failures(failures, output)
         if not len(X):
             raise ValueError(
                 f"none of {counted(len(table), 'recording')} can be used, such as "
@@ -136,8 +138,6 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
             sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
         with nullcontext(sys.stdout) if output is None else replacing(output) as target:
             rows.to_csv(target, index=False)
-        if output is not None:
-            write_failures(failures, output)
     if is_file:
         counts = f"{len(X):,} of {counted(len(table), 'recording')}"
         print(f"{options.output} has the predictions of {counts}")
