@@ -957,6 +957,7 @@ def test_recording_is_no_table(tmp_path):
         b"file,speaker,text,\na.wav,s1,Yes,\nb.wav,s2,No,\n",
         b"file,speaker,text\na.wav,s1,Yes,\nb.wav,s2,No\n,,\n",
         b'file, speaker, text\n"a.wav", "s1", "Yes"\nb.wav,s2,No\n',
+        b'"file";"speaker";"text";"a, b, c, d"\na.wav;s1;Yes;\nb.wav;s2;No;\n',
     ],
 )
 def test_table_is_read_with_any_separator_and_separators_at_the_end(content, tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -21,7 +22,7 @@ def read_csv(path):
     """
     try:
         text = read_text(path)
-        header = text.lstrip().partition("\n")[0]
+        header = re.sub('"[^"]*"', "", text.lstrip().partition("\n")[0])
         separator = max(",;\t", key=header.count)
         reader = csv.reader(
             io.StringIO(text, newline=""),
