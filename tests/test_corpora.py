@@ -908,9 +908,10 @@ def test_rows_that_a_lone_quote_would_swallow_are_an_error(tmp_path):
     for file in ("a.wav", "b.wav", "c.wav"):
         layouts.write_audio(tmp_path, file)
     table = tmp_path / "labels.csv"
-    lines = ["file,speaker,text", 'a.wav,a,"Yes, yes,\nor no"', 'b.wav,b,"x\n\ny"']
+    lines = ["file,speaker,text", 'a.wav,a,"Yes,\nwell, no, no"', 'b.wav,b,"x\n\ny"']
     table.write_text("\n".join(lines))
-    assert list(corpora.read_table(table)["text"]) == ["Yes, yes,\nor no", "x\n\ny"]
+    texts = ["Yes,\nwell, no, no", "x\n\ny"]
+    assert list(corpora.read_table(table)["text"]) == texts
     for text, line in {'b.wav\tb\tOh"': 3, 'b.wav\tb\tOh\nc.wav\tc\tNo"\n': 4}.items():
         table.write_text(f'file\tspeaker\ttext\na.wav\ta\t"Oh\n{text}')
         message = f"quote in the column text .*, up to line {line}: 'Oh"

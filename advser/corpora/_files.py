@@ -56,10 +56,14 @@ def read_csv(path):
                 f" correct the line, and quote values that contain {separator!r}."
             )
         for place, value in enumerate(row):
-            # Two lone quotes in a column swallow the rows between them, and the columns
-            # before this one of the last row.
-            last = value.rpartition("\n")[2]
-            if last != value and last.count(separator) == place > 0:
+            # Two lone quotes in a column swallow the rows between them, the columns
+            # behind it of the first row and those before it of the last.
+            first, *others = value.split("\n")
+            if (
+                others
+                and first.count(separator) == len(names) - 1 - place
+                and others[-1].count(separator) == place > 0
+            ):
                 raise ValueError(
                     f"{path} has a quote in the column {names[place]} that opens a "
                     f"value of several rows, up to line {line}: {value!r:.40}; write a "
