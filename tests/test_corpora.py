@@ -834,14 +834,16 @@ def test_table_of_labels(suffix, tmp_path):
     assert EGeMAPS().transform(segments).shape == (2, 88)
 
 
-def test_root_of_a_table_is_its_folder_by_default(tmp_path):
+@pytest.mark.parametrize("rating", ["low", "inf", "-inf"])
+def test_root_of_a_table_is_its_folder_by_default(rating, tmp_path):
     layouts.write_audio(tmp_path, "a.wav")
-    (tmp_path / "labels.csv").write_text("file, valence\na.wav,low\nb.wav,1\n")
+    (tmp_path / "labels.csv").write_text(f"file, valence\na.wav,{rating}\nb.wav,1\n")
     with pytest.warns(CorpusWarning) as found:
         table = corpora.read_table(tmp_path / "labels.csv")
     assert "1 missing audio files (b.wav)" in str(found[0].message)
-    assert "a.wav: valence 'low' is no number" in str(found[0].message)
+    assert f"a.wav: valence '{rating}' is no number" in str(found[0].message)
     assert len(table) == 1
+    assert table["valence"].isna().all()
 
 
 @pytest.mark.parametrize(
@@ -959,6 +961,7 @@ def test_recording_is_no_table(tmp_path):
         b"file,speaker,text\na.wav,s1,Yes,\nb.wav,s2,No\n,,\n",
         b'file, speaker, text\n"a.wav", "s1", "Yes"\nb.wav,s2,No\n',
         b'"file";"speaker";"text";"a, b, c, d"\na.wav;s1;Yes;\nb.wav;s2;No;\n',
+        b"\xef\xbb\xbfsep=;\r\nfile;speaker;text\r\na.wav;s1;Yes\r\nb.wav;s2;No\r\n",
     ],
 )
 def test_table_is_read_with_any_separator_and_separators_at_the_end(content, tmp_path):

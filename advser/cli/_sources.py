@@ -429,6 +429,7 @@ def load_recordings(
 def ratings(table, source):
     """Return columns of a table as numbers."""
     numbers = table.apply(pd.to_numeric, errors="coerce").astype(float)
+    numbers = numbers.replace([np.inf, -np.inf], np.nan)
     for name in table:
         wrong = table[name][numbers[name].isna() & ~is_missing(table[name])]
         if len(wrong):

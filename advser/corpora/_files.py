@@ -23,7 +23,8 @@ def read_csv(path):
     try:
         text = read_text(path)
         header = re.sub('"[^"]*"', "", text.lstrip().partition("\n")[0])
-        separator = max(",;\t", key=header.count)
+        stated = re.fullmatch("sep=(.)\r?", header)  # a line of Excel
+        separator = stated[1] if stated else max(",;\t", key=header.count)
         reader = csv.reader(
             io.StringIO(text, newline=""),
             delimiter=separator,
@@ -39,6 +40,7 @@ def read_csv(path):
         raise ValueError(
             f"{path} cannot be read as a CSV table: {reason}. Save it as CSV in UTF-8."
         ) from error
+    found = found[1:] if stated else found
     if not found:
         raise ValueError(f"{path} cannot be read as a CSV table: it is empty.")
     (_, names), *found = found

@@ -167,6 +167,7 @@ def translate(copy, rows, mapping):
         rows["gender"] = harmonize(rows["gender"], GENDERS)
     for column in rows.columns.intersection(NUMBERS):
         numbers = pd.to_numeric(rows[column], errors="coerce")
+        numbers = numbers.replace([np.inf, -np.inf], np.nan)
         wrong = numbers.isna() & ~is_missing(rows[column])
         commas = rows[column][wrong].astype(str)
         commas = commas[commas.str.fullmatch(r"-?\d+,\d+")]
