@@ -13,17 +13,9 @@ EmoDB comes with the package; other tables are files with the columns `emotion` 
 already is not computed again.
 """
 
-import argparse
-import json
-from pathlib import Path
-
-from _report import environment, write
-from adaptation import read
-from tqdm import tqdm
+from _corpora import compare_on_corpora
 
 from advser import AdversarialSER
-from advser.datasets import load_emodb
-from advser.evaluation import compare
 from advser.objectives import ClosedForm, Confusion, GradientReversal, MaxEntropy
 
 NONE = "no adversary"
@@ -60,47 +52,19 @@ NETWORKS = {name: AdversarialSER(one) for name, one in ADVERSARIES.items()} | {
 }
 
 
-def results_of(names, X, y, speakers, seeds):
-    """Return recall and leakage of some networks on a corpus."""
-    summary = compare(
-        {name: NETWORKS[name] for name in names},
-        X,
-        y,
-        speakers,
-        cv=6 if len(set(speakers)) == 6 else 5,
-        seeds=seeds,
-        probes=["logistic"],
-        n_jobs=1,
-    ).summary()
+def recall_and_leakage(summary):
+    """Return recall and leakage of each network."""
     columns = {"uar": "uar", "uar_std": "uar_std", "leakage_logistic": "leakage"}
-    return summary[[*columns]].rename(columns=columns).round(4).to_dict("index")
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("tables", nargs="*", type=Path)
-    parser.add_argument("--seeds", type=int, default=3)
-    results = Path(__file__).parent / "results"
-    parser.add_argument("--out", type=Path, default=results / "adversary_weights.json")
-    args = parser.parse_args()
-    corpora = {"emodb": load_emodb(return_X_y_speakers=True)}
-    corpora |= {path.stem.partition("_")[0]: read(path) for path in args.tables}
-    report = {
-        "protocol": "five folds by speaker; UAR of all folds; balanced accuracy of a "
-        "logistic probe for the speaker; mean over seeds",
-        "settings": {"seeds": args.seeds},
-        **environment(["advser", "numpy", "scikit-learn", "torch"]),
-        "results": {},
-    }
-    if args.out.exists():
-        report["results"] = json.loads(args.out.read_text("utf-8"))["results"]
-    for name, data in tqdm(corpora.items()):
-        found = report["results"].setdefault(name, {})
-        missing = [name for name in NETWORKS if name not in found]
-        if missing:
-            found |= results_of(missing, *data, args.seeds)
-            write(args.out, report)
+    return summary[[*columns]].rename(columns=columns).to_dict("index")
 
 
 if __name__ == "__main__":
-    main()
+    compare_on_corpora(
+        __doc__,
+        "adversary_weights",
+        NETWORKS,
+        "five folds by speaker; UAR of all folds; balanced accuracy of a logistic "
+        "probe for the speaker; mean over seeds",
+        recall_and_leakage,
+        probes=["logistic"],
+    )

@@ -478,7 +478,7 @@ def autoencoder_settings_rst():
     gains = uar - uar.iloc[-1]
     rows = [["", *map(corpus_name, uar), "mean"]]
     for name, of_name in gains.iterrows():
-        label = f"``{name}``" if name else "defaults"
+        label = name if name == "defaults" else f"``{name}``"
         cells = [*of_name, of_name.mean()]
         rows.append([label, *(f"{gain:+z.3f}" for gain in cells)])
     note = (
