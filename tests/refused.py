@@ -526,16 +526,16 @@ CASES = [
         "A negative weight",
         lambda data: fit(data, sample_weight=with_first(np.ones(24), -1)),
         ValueError,
-        "`sample_weight` must have one number for each row, none of them negative or "
-        "missing, and not all zero; it is from -1.0 to 1.0",
+        "`sample_weight` must be one-dimensional and hold no negative or missing "
+        "number, and not only zeros; it is from -1.0 to 1.0",
     ),
     Refused(
         WEIGHTS,
         "A missing weight",
         lambda data: fit(data, sample_weight=with_first(np.ones(24), None)),
         ValueError,
-        "`sample_weight` must have one number for each row, none of them negative or "
-        "missing",
+        "`sample_weight` must be one-dimensional and hold no negative or missing "
+        "number",
     ),
     Refused(
         WEIGHTS,
@@ -551,7 +551,7 @@ CASES = [
             data, small(class_weight={"anger": np.nan, "neutral": 1, "sadness": 1})
         ),
         ValueError,
-        "`class_weight` must have one number for each row",
+        "`class_weight` must be one-dimensional and hold no negative",
     ),
     Refused(
         WEIGHTS,

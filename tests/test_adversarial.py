@@ -1252,5 +1252,5 @@ def test_log_probability_is_the_logarithm_of_the_probability(toy):
 @pytest.mark.parametrize("weights", [(0, 0, 0), (1, -1, 1)])
 def test_class_weight_must_be_positive_somewhere_and_negative_nowhere(toy, weights):
     class_weight = dict(zip(["anger", "neutral", "sadness"], weights))
-    with pytest.raises(ValueError, match="`class_weight` must have one number"):
+    with pytest.raises(ValueError, match="`class_weight` must be one-dimensional"):
         small(class_weight=class_weight).fit(*toy)

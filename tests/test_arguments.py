@@ -261,5 +261,5 @@ def test_columns_and_tables_are_taken_everywhere():
         ]
     ]
     np.testing.assert_array_equal(scores[1:], scores[:1] * 2)
-    with pytest.raises(ValueError, match="`sample_weight` must have one number"):
+    with pytest.raises(ValueError, match="`sample_weight` must be one-dimensional"):
         model.score(table, Y, -weight)

@@ -325,9 +325,9 @@ def check_weights(
         found = found[:, 0]
     if found.ndim > 1 or not (found >= 0).all() or not found.any():
         raise ValueError(
-            f"`{name}` must have one number for each row, none of them negative or "
-            f"missing, and not all zero; it is from {np.min(found)} to "
-            f"{np.max(found)}, of shape {found.shape}."
+            f"`{name}` must be one-dimensional and hold no negative or missing number, "
+            f"and not only zeros; it is from {np.min(found)} to {np.max(found)}, of "
+            f"shape {found.shape}."
         )
     return found / found.max()
 
