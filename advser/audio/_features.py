@@ -28,8 +28,7 @@ class EGeMAPS(Extractor):
     The extended Geneva minimalistic acoustic parameter set (version 02) describes an
     utterance by 88 functionals of pitch, loudness, formants and spectrum that were
     chosen for research on emotion in the voice [1]_. Recordings are first mixed to one
-    channel, resampled to 16 kHz and clipped to full scale, so that their features do
-    not depend on the format.
+    channel, resampled to 16 kHz and clipped to full scale.
 
     There is nothing to learn, so you can call :meth:`transform` without :meth:`fit`.
 
