@@ -468,6 +468,8 @@ class _Call(nn.Module):
     def __init__(self, network):
         super().__init__()
         self.network = network
+        # Private: `named_buffers` takes 12 microseconds in place of 0.4 for the default
+        # network, in every call, and leaves out a buffer that is None at first.
         tables = [module._buffers for module in network.modules()]
         self.places = [(table, name) for table in tables for name in table]
 

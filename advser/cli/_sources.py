@@ -20,7 +20,7 @@ from .. import corpora
 from .._validation._paths import printable
 from ..audio._extraction import has_features
 from ..audio._features import PITCH, EGeMAPS
-from ..corpora._table import OTHER_SOUND, Copy, is_missing
+from ..corpora._table import OTHER_SOUND, Copy, is_missing, numbers_in
 from ..datasets import load_emodb
 from ._parser import Parser, counted
 from ._tables import (
@@ -428,16 +428,15 @@ def load_recordings(
 
 def ratings(table, source):
     """Return columns of a table as numbers."""
-    numbers = table.apply(pd.to_numeric, errors="coerce").astype(float)
-    numbers = numbers.replace([np.inf, -np.inf], np.nan)
-    for name in table:
-        wrong = table[name][numbers[name].isna() & ~is_missing(table[name])]
-        if len(wrong):
+    found = {}
+    for name, values in table.items():
+        found[name], wrong = numbers_in(values)
+        if wrong.any():
             raise ValueError(
-                f"{source} has {wrong.iloc[0]!r} in the column {name}, which is no "
-                "number, and `--target` names it; correct it or leave it empty."
+                f"{source} has {values[wrong].iloc[0]!r} in the column {name}, which "
+                "is no number, and `--target` names it; correct it or leave it empty."
             )
-    return numbers
+    return table.assign(**found).astype(float)
 
 
 def read_bundled():

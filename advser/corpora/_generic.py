@@ -21,7 +21,7 @@ from ._table import (
     TEXTS,
     Copy,
     harmonize,
-    is_missing,
+    numbers_in,
     stem,
 )
 
@@ -166,9 +166,7 @@ def translate(copy, rows, mapping):
     if "gender" in rows and "gender" not in mapping:
         rows["gender"] = harmonize(rows["gender"], GENDERS)
     for column in rows.columns.intersection(NUMBERS):
-        numbers = pd.to_numeric(rows[column], errors="coerce")
-        numbers = numbers.replace([np.inf, -np.inf], np.nan)
-        wrong = numbers.isna() & ~is_missing(rows[column])
+        numbers, wrong = numbers_in(rows[column])
         commas = rows[column][wrong].astype(str)
         commas = commas[commas.str.fullmatch(r"-?\d+,\d+")]
         if len(commas):

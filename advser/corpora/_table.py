@@ -7,6 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from warnings import warn
 
+import numpy as np
 import pandas as pd
 
 from .._validation._parameters import check_parameter, check_table
@@ -363,6 +364,15 @@ def in_columns(rows):
     for column, unknown in {**labels, "speaker": NOBODY, "gender": NOBODY}.items():
         rows.loc[rows[column].astype(str).str.lower().isin(unknown), column] = None
     return rows
+
+
+def numbers_in(values):
+    """Return a column as finite numbers, and which values are neither that nor missing.
+
+    They are NaN, as missing ones are.
+    """
+    numbers = pd.to_numeric(values, errors="coerce").replace([np.inf, -np.inf], np.nan)
+    return numbers, numbers.isna() & ~is_missing(values)
 
 
 def is_missing(values):

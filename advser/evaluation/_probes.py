@@ -412,7 +412,7 @@ def leakage_of_parts(
             "`within_emotion=True`, but `y` has no emotion of which two speakers have "
             "two rows each; set `within_emotion=False`."
         )
-    rows, predicted = np.concatenate(rows), np.concatenate(predicted)
+    rows, predicted, probes = map(np.concatenate, (rows, predicted, probes))
     settings = {
         "probe": probe if isinstance(probe, str) else type(probe).__name__,
         "confidence_level": confidence_level,
@@ -420,7 +420,6 @@ def leakage_of_parts(
     if genders is not None:
         return leakage_of_genders(genders[rows], predicted, speakers[rows], **settings)
     within = y[rows] if within_emotion else None
-    probes = np.concatenate(probes)
     return SpeakerLeakage.from_predictions(
         speakers[rows], predicted, within=within, probes=probes, **settings
     )
