@@ -273,3 +273,15 @@ def test_labels_that_are_no_table_raise(content, corpus, tmp_path):
     labels.write_bytes(content)
     with pytest.raises(ValueError, match=r"labels\.csv cannot be read as a CSV table"):
         load_recordings(labels, wavs=corpus[0])
+
+
+@pytest.mark.parametrize("wrong", ["high", "inf"])
+def test_rating_that_is_no_number_is_named(wrong, tmp_path):
+    table = pd.DataFrame({"f_1": range(6), "speaker": [*"aabbcc"]})
+    path = tmp_path / "table.csv"
+    table.assign(stress=["1", "NaN", "2.5", "N/A", "", "4"]).to_csv(path, index=False)
+    recordings = load_recordings(path, features="f_", targets=["stress"])
+    assert recordings.y["stress"].tolist() == [1, 2.5, 4]
+    table.assign(stress=["1", "2", "3", "4", "5", wrong]).to_csv(path, index=False)
+    with pytest.raises(ValueError, match=f"has '?{wrong}'? in the column stress, whic"):
+        load_recordings(path, features="f_", targets=["stress"])
