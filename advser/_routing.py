@@ -4,7 +4,7 @@ An estimator, or a step in a pipeline or a search, gets the speakers if it reque
 `speakers` or `groups`; other estimators do not get them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sklearn import clone, config_context
@@ -13,6 +13,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 
 from ._validation._parameters import check_estimator
+
+GRIDS = ("param_grid", "param_distributions")  # parameters of searches
 
 
 def call(
@@ -60,15 +62,45 @@ def representation(estimator: BaseEstimator) -> BaseEstimator | None:
     return None
 
 
-def unseeded(estimator: BaseEstimator) -> list[str]:
-    """Return the names of the `random_state` parameters that are None."""
-    return [
-        name
-        for name, value in estimator.get_params().items()
-        if name.rpartition("__")[2] == "random_state" and value is None
-    ]
+def unseeded(estimator: BaseEstimator) -> bool:
+    """Whether a `random_state` is None, also among the candidates of a search."""
+    return bool(_with_seed(estimator.get_params(), 0))
 
 
 def seeded(estimator: BaseEstimator, seed: int) -> BaseEstimator:
-    """Return an unfitted copy with `seed` for each `random_state` that is None."""
-    return clone(estimator).set_params(**dict.fromkeys(unseeded(estimator), seed))
+    """Return an unfitted copy with `seed` for each `random_state` that is None.
+
+    That includes the candidates of a search.
+    """
+    return clone(estimator).set_params(**_with_seed(estimator.get_params(), seed))
+
+
+def _with_seed(parameters: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Return the parameters that need the seed, with it."""
+    found: dict[str, Any] = {}
+    for name, value in parameters.items():
+        last = name.rpartition("__")[2]
+        if last == "random_state" and value is None:
+            found[name] = seed
+        elif last in GRIDS:
+            grids = [value] if isinstance(value, Mapping) else value
+            changes = [_candidates_with_seed(grid, seed) for grid in grids]
+            if any(changes):
+                found[name] = [{**one, **new} for one, new in zip(grids, changes)]
+    return found
+
+
+def _candidates_with_seed(grid: Mapping[str, Any], seed: int) -> dict[str, list]:
+    """Return the candidates of the parameters that need the seed, with it."""
+    found = {}
+    for name, values in grid.items():
+        if isinstance(values, list | tuple):  # no distribution
+            filled = [
+                seeded(value, seed)
+                if isinstance(value, BaseEstimator) and unseeded(value)
+                else _with_seed({name: value}, seed).get(name, value)
+                for value in values
+            ]
+            if any(new is not value for new, value in zip(filled, values)):
+                found[name] = filled
+    return found

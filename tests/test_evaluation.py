@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import make_column_selector
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import VotingClassifier
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, f1_score, make_scorer, recall_score
@@ -1040,3 +1040,61 @@ def test_compare_refuses_the_name_of_an_order(adaptive, toy):
     estimators = {"LR": adaptive, "LR, random": GUESS}
     with pytest.raises(ValueError, match="'LR, random', which is also the name"):
         compare(estimators, *toy, probes=())
+
+
+def test_candidates_that_are_estimators_are_told_apart_on_resuming(toy, tmp_path):
+    def search(*strengths):
+        candidates = [LogisticRegression(C=C, random_state=0) for C in strengths]
+        return compare(
+            {"LR": make_pipeline(StandardScaler(), LogisticRegression())},
+            *toy,
+            probes=(),
+            inner_cv=2,
+            folder=tmp_path,
+            search={"LR": {"logisticregression": candidates}},
+        )
+
+    search(0.1, 1.0)
+    with pytest.raises(FileExistsError, match=r"estimators\.LR\.candidates"):
+        search(0.1, 10.0)
+
+
+def test_candidates_of_a_search_have_the_seed(toy):
+    forests = [RandomForestClassifier(2), RandomForestClassifier(3)]
+    runs = [
+        compare(
+            {"LR": make_pipeline(LogisticRegression(random_state=0))},
+            *toy,
+            probes=(),
+            seeds=2,
+            inner_cv=2,
+            search={"LR": {"logisticregression": forests}},
+        )
+        for _ in range(2)
+    ]
+    assert runs[0].summary()["seeds"].tolist() == [2]
+    predictions = [run.predictions["y_pred"] for run in runs]
+    assert predictions[0].tolist() == predictions[1].tolist()
+
+
+def test_kind_is_that_of_the_setting_an_inner_search_has_chosen(toy):
+    scaled = make_pipeline(SpeakerScaler(), LogisticRegression(random_state=0))
+    grid = {"speakerscaler__unknown": ["batch"]}
+    model = make_pipeline(StandardScaler(), GridSearchCV(scaled, grid, cv=2))
+    comparison = compare({"search": model}, *toy, probes=())
+    assert comparison.kinds()["search"] == "transductive"
+    with pytest.raises(ValueError, match="does not pass speakers on"):
+        compare({"search": model}, *toy, probes=(), cv=2)
+
+
+def test_speakers_with_few_ratings_are_not_the_worst():
+    rng = np.random.default_rng(0)
+    speakers = np.repeat([*"abcdef"], 12)
+    X = rng.normal(size=(72, 3))
+    ratings = X[:, 0] + 0.1 * rng.normal(size=72)
+    ratings[np.flatnonzero(speakers == "c")[2:]] = np.nan
+    ratings[speakers == "c"] *= -1  # the wrong sign
+    model = AdversarialSERRegressor(None, max_epochs=2, random_state=0)
+    summary = compare({"net": model}, X, ratings, speakers, probes=()).summary()
+    assert summary["few_utterances"].tolist() == [1]
+    assert summary["worst_speaker"].tolist() != ["c"]

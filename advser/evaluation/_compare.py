@@ -203,7 +203,6 @@ def compare(
     speakers = check_labels(speakers, "speakers", n_rows)
     groups = None if groups is None else check_labels(groups, "groups", n_rows)
     ordered = [name for name, model in estimators.items() if adapts(model)]
-    seeds = seeds_of(seeds, estimators, ordered)
     orders = _orders(order, task)
     if RAW_FEATURES in estimators:
         raise ValueError(
@@ -232,6 +231,7 @@ def compare(
             for candidate in settings:  # raise if one adapts: a search has no order
                 varied = clone(estimators[name]).set_params(**candidate)
                 adapts(clone(models[name]).set_params(estimator=varied))
+    seeds = seeds_of(seeds, models, ordered)
     entries = {
         name: _by_order(name, orders) if name in ordered else {name: None}
         for name in models
@@ -282,7 +282,7 @@ def compare(
     for name, model in models.items():
         # One fit serves several orders, and seeds that draw nothing but the order.
         one_by_one = [[seed] for seed in seeds[name]]
-        for together in one_by_one if unseeded(estimators[name]) else [seeds[name]]:
+        for together in one_by_one if unseeded(model) else [seeds[name]]:
             runs = list(product(entries[name], together))
             jobs += [
                 Job([(*one, number) for one in runs], _fold, arguments)

@@ -201,7 +201,7 @@ class Comparison(StoredComparison):
                 Mean over emotions of the F1 score: mean over the seeds.
             worst_speaker, worst_speaker_uar
                 The test speaker with the lowest UAR as a mean over the seeds, of those
-                with ten utterances or more: few utterances make an extreme score.
+                with ten utterances (with a rating) or more: few make an extreme score.
             few_utterances
                 Number of test speakers with fewer.
             leakage_<probe>, within_emotion_<probe>, gender_<probe>
@@ -227,8 +227,9 @@ class Comparison(StoredComparison):
         measure = self.measure
         by_seed = self.by_seed().groupby("estimator", sort=False)
         by_speaker = self.by_speaker()
-        rows = self._finished.groupby(["estimator", "seed", "speaker"], sort=False)
-        counts = rows.size().groupby("speaker").max()
+        known = self._finished[self._task.is_known(self._finished)]
+        runs = known.groupby(["estimator", "seed", "speaker"], sort=False)
+        counts = runs.size().groupby("speaker").max()
         judged = by_speaker[counts.reindex(by_speaker.index) >= MIN_UTTERANCES]
         scores = self.scores.groupby("estimator", sort=False)
         means = by_seed.mean()
@@ -441,17 +442,23 @@ class Comparison(StoredComparison):
         keys = pd.MultiIndex.from_frame(self.predictions[["estimator", "seed"]])
         return self.predictions[keys.isin(runs)]
 
+    @cached_property
+    def _by_estimator(self):
+        """The predictions of the finished seeds of each estimator, by its name."""
+        return dict(iter(self._finished.groupby("estimator", sort=False)))
+
     @property
     def _names(self):
         """The estimators with a finished seed, in their order."""
-        finished = set(self._finished["estimator"])
-        return [name for name in self.settings["estimators"] if name in finished]
+        return [
+            name for name in self.settings["estimators"] if name in self._by_estimator
+        ]
 
     def _of(self, name):
         """Return the predictions of the finished seeds of an estimator."""
-        if not isinstance(name, str) or name not in self._names:
+        if not isinstance(name, str) or name not in self._by_estimator:
             raise ValueError(
                 f"{name!r} has not finished all folds of any seed; those that have are "
                 f"{sorted(self._names)}."
             )
-        return self._finished[self._finished["estimator"] == name]
+        return self._by_estimator[name]

@@ -23,6 +23,7 @@ from typing import Self
 import joblib
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from skorch.callbacks import Callback
 from torch import nn
@@ -46,7 +47,7 @@ OVERVIEW = {
     *("kind", "target", "errors"),
 }  # the columns of a summary that are printed
 TABLES = (np.ndarray, pd.DataFrame, pd.Series)
-NESTED = (tuple, list, Mapping)
+NESTED = (tuple, list, Mapping, BaseEstimator)
 MAX_SHOWN = 20  # entries of an array among the parameters
 SHOWN: dict = {"float_format": "{:.3f}".format, "na_rep": ""}
 PACKAGES = [
@@ -316,7 +317,15 @@ def fingerprint(X, *labels):
 
 def described(model):
     """Return the parameters of an estimator and of its parts, ready for JSON."""
-    parameters = {name: as_json(value) for name, value in model.get_params().items()}
+    return _parameters(model, ())
+
+
+def _parameters(model, within):
+    values = model.get_params()
+    parameters = {}
+    for name, value in values.items():
+        has_own = any(other.startswith(f"{name}__") for other in values)
+        parameters[name] = type(value).__name__ if has_own else as_json(value, within)
     if isinstance(model, Pipeline):
         parameters["steps"] = [name for name, _ in model.steps]  # parts are above
     return parameters
@@ -341,10 +350,12 @@ def as_json(value, within=()):
         return value
     if isinstance(value, float) and np.isfinite(value):
         return float(value)
-    is_estimator = hasattr(value, "get_params") and not isinstance(value, Callback)
-    if is_estimator or id(value) in within:
+    if id(value) in within:
         return type(value).__name__
     within = (*within, id(value))
+    is_object = not isinstance(value, type | Callback)
+    if is_object and hasattr(value, "get_params"):
+        return {"class": type(value).__name__, **_parameters(value, within)}
     if isinstance(value, Mapping):
         return {str(key): as_json(each, within) for key, each in value.items()}
     if isinstance(value, set | frozenset):  # its order differs between processes

@@ -57,6 +57,10 @@ class Task:
         y_pred = np.stack([self.pair(rows)[1] for rows in seeds], axis=-1)
         return self.pair(seeds[0])[0], y_pred, seeds[0]["speaker"].to_numpy()
 
+    def is_known(self, rows):
+        """Return whether each row of predictions has a true emotion or rating."""
+        return rows[[*self.names[::2]]].notna().any(axis=1)
+
     def bounds(self, predictions, confidence_level):
         """Return the interval of the measure over speakers; NaN for one speaker."""
         check_parameter(confidence_level, "confidence_level", LEVEL)

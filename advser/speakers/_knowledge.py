@@ -117,7 +117,16 @@ def adaptation_of(estimator):
 
 
 def _unknown(estimator):
-    """Return what the scalers in an estimator do with unknown speakers."""
-    if not hasattr(estimator, "get_params") or isinstance(estimator, type):
-        return set()
-    return {scaler.unknown for scaler in scalers(estimator).values()}
+    """Return what the scalers in an estimator do with unknown speakers.
+
+    Of a fitted search in it, the best estimator counts.
+    """
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    if isinstance(estimator, list | tuple):  # such as the steps of a pipeline
+        parts = estimator
+    elif hasattr(estimator, "get_params") and not isinstance(estimator, type):
+        parts = estimator.get_params(deep=False).values()
+    else:
+        parts = ()
+    own = {estimator.unknown} if isinstance(estimator, SpeakerScaler) else set()
+    return own.union(*map(_unknown, parts))
