@@ -231,7 +231,8 @@ def rated_corpus(rng, n_speakers=6, n_rows=8, n_targets=2):
 def test_concordance_of_two_speakers_is_that_worked_out_by_hand():
     # Separately: a is right, 1; b has twice the deviation: 2 * 2 / (1 + 4) = 0.8.
     rated, predicted = [1.0, 3.0, 1.0, 3.0], [1.0, 3.0, 0.0, 4.0]
-    low, high = ccc_interval(rated, predicted, speakers=["a", "a", "b", "b"])
+    options = {"speakers": ["a", "a", "b", "b"], "confidence_level": 0.5}
+    low, high = ccc_interval(rated, predicted, **options)
     assert (low, high) == pytest.approx((0.8, 1.0))
     # Both: variances 1 and (1 + 4) / 2, covariance (1 + 2) / 2: 2 * 1.5 / 3.5.
     found = ccc_difference(rated, predicted, rated, speakers=["a", "a", "b", "b"])
@@ -271,7 +272,27 @@ def test_concordance_of_draws_that_lack_a_target_is_that_of_the_other():
     # Only a has the second rating, which is predicted with the wrong sign.
     rated = [[1.0, 1.0], [3.0, 3.0], [1.0, np.nan], [3.0, np.nan]]
     predicted = [[1.0, 3.0], [3.0, 1.0], [1.0, 0.0], [3.0, 0.0]]
-    assert ccc_interval(rated, predicted, speakers=["a", "a", "b", "b"]) == (0, 1)
+    options = {"speakers": ["a", "a", "b", "b"], "confidence_level": 0.5}
+    assert ccc_interval(rated, predicted, **options) == (0, 1)
+
+
+def test_interval_of_three_speakers_is_that_of_student():
+    # Recalls of 0.8, 0.7 and 0.6: a standard error of 0.1 / sqrt(3), and t = 4.303.
+    y_true, y_pred = ["anger"] * 30, ["anger"] * 8 + ["joy"] * 2
+    y_pred += ["anger"] * 7 + ["joy"] * 3 + ["anger"] * 6 + ["joy"] * 4
+    speakers = np.repeat(["a", "b", "c"], 10)
+    interval = uar_interval(y_true, y_pred, speakers=speakers)
+    assert interval == pytest.approx((0.7 - 0.248, 0.7 + 0.248), abs=0.005)
+    wide = uar_interval(y_true, y_pred, speakers=speakers, confidence_level=0.99)
+    assert wide[1] == 1  # and not 0.7 + 0.57
+
+
+def test_draws_are_the_same_in_batches(monkeypatch):
+    rng = np.random.default_rng(0)
+    y, speakers = rng.integers(2, size=200), np.arange(200) // 10
+    whole = uar_interval(y, y[::-1], speakers=speakers)
+    monkeypatch.setattr("advser.evaluation._resampling.BATCH_SIZE", 100)
+    assert uar_interval(y, y[::-1], speakers=speakers) == whole
 
 
 @pytest.mark.parametrize(

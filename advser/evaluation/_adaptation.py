@@ -18,7 +18,7 @@ from ..speakers import utterance_order
 from ..speakers._adaptation import ORDERS
 from ..speakers._knowledge import adapts, predict_by_speaker, scalers
 from ._arguments import check_choices
-from ._resampling import bootstrap_interval, recall
+from ._resampling import OF_RECALL, bootstrap_interval, recall
 from ._splits import speaker_disjoint_folds
 
 BOUNDS = (1, 2, 5, 10, 20, 50, np.inf)  # of the number of utterances in a row
@@ -157,7 +157,10 @@ def adaptation_curve(
         of_alone = predict(alone, test)
         for order, repeat in product(orders, range(repeats)):
             at = utterance_order(
-                y[test], speakers[test], order, random_state=random_state + repeat
+                y[test],
+                speakers[test],
+                order,
+                random_state=(random_state + repeat) % 2**32,
             )
             rows = test[at]
             table = pd.DataFrame({"speaker": speakers[rows], "true": y[rows]})
@@ -195,6 +198,8 @@ def _interval(table):
     hit = (table["true"] == table["predicted"]).to_numpy()
     np.add.at(sums, (speaker, repeat, 0, emotion), hit)
     np.add.at(sums, (speaker, repeat, 1, emotion), 1)
-    return bootstrap_interval(
-        sums, lambda totals: recall(totals).mean(axis=-1), LEVEL, N_RESAMPLES, 0
-    )
+
+    def mean_recall(totals):
+        return recall(totals).mean(axis=-1)
+
+    return bootstrap_interval(sums, mean_recall, OF_RECALL, LEVEL, N_RESAMPLES, 0)

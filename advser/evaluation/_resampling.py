@@ -23,7 +23,8 @@ from .._validation._arrays import (
 )
 from .._validation._parameters import COUNT, LEVEL, SEED, check_parameter
 
-BATCH_SIZE = 2**20  # speakers in the permutations that are computed at a time
+BATCH_SIZE = 2**20  # speakers in the draws that are computed at a time
+OF_RECALL, OF_CONCORDANCE = (0, 1), (-1, 1)  # smallest and largest score
 
 
 @dataclass(frozen=True)
@@ -163,32 +164,61 @@ def _speaker_codes(speakers, n_rows, counts=...):
     return codes, len(names)
 
 
-def bootstrap_interval(sums, statistic, confidence_level, n_resamples, random_state):
-    """Return the expanded percentiles of a statistic of resampled speakers.
+def bootstrap_interval(
+    sums, statistic, limits, confidence_level, n_resamples, random_state
+):
+    """Return the interval of a statistic of resampled speakers.
 
-    The statistic takes the sum over speakers of `sums`, (n_speakers, ...), for many
-    draws at once: (n_resamples, ...) to (n_resamples,).
+    Its bounds are the expanded percentiles. With so few speakers that these cannot have
+    the confidence level, they are at least as far out as Student's t standard errors.
+
+    Parameters
+    ----------
+    sums : ndarray of shape (n_speakers, ...)
+
+    statistic : callable
+        Takes sums over speakers for many draws: (n_draws, ...) to (n_draws,).
+
+    limits : tuple of float
+        The smallest and the largest value of the statistic.
+
+    confidence_level, n_resamples, random_state : as in `uar_interval`
+
+    Returns
+    -------
+    low, high : float
     """
     check_parameter(confidence_level, "confidence_level", LEVEL)
     check_parameter(n_resamples, "n_resamples", COUNT)
     check_parameter(random_state, "random_state", SEED)
     n_speakers = len(sums)
-    draws = np.random.default_rng(random_state).multinomial(
-        n_speakers, np.full(n_speakers, 1 / n_speakers), size=n_resamples
-    )
-    found = statistic(np.tensordot(draws, sums, 1))
-    tail = stats.t.ppf((1 - confidence_level) / 2, n_speakers - 1)
-    tail = stats.norm.cdf(np.sqrt(n_speakers / (n_speakers - 1)) * tail)
+    rng = np.random.default_rng(random_state)
+    share = np.full(n_speakers, 1 / n_speakers)
+    batch = max(1, BATCH_SIZE // n_speakers)
+    found = []
+    for start in range(0, n_resamples, batch):
+        size = min(batch, n_resamples - start)
+        draws = rng.multinomial(n_speakers, share, size)
+        found.append(statistic(np.tensordot(draws, sums, 1)))
+    found = np.concatenate(found)
+    t = stats.t.ppf((1 - confidence_level) / 2, n_speakers - 1)
+    expansion = np.sqrt(n_speakers / (n_speakers - 1))
+    tail = stats.norm.cdf(expansion * t)
     low, high = np.nanquantile(found, [tail, 1 - tail])
-    return float(low), float(high)
+    if 2.0 ** (1 - n_speakers) > 1 - confidence_level:  # all are on one side so often
+        score = statistic(sums.sum(axis=0)[None])[0]
+        margin = -t * expansion * np.nanstd(found)
+        low, high = min(low, score - margin), max(high, score + margin)
+    return float(max(low, limits[0])), float(min(high, limits[1]))
 
 
 def permutation_difference(
-    sums, others, statistic, confidence_level, n_resamples, random_state
+    sums, others, statistic, limits, confidence_level, n_resamples, random_state
 ):
     """Return the difference of a statistic between two methods.
 
-    `sums` and `others` are those of the methods, as in `bootstrap_interval`.
+    `sums` and `others` are those of the methods, as in `bootstrap_interval`; `limits`
+    are those of the statistic.
     """
     pairs = np.stack([sums, others], axis=1)  # (n_speakers, 2, ...)
     n_speakers = len(pairs)
@@ -205,7 +235,8 @@ def permutation_difference(
         )
 
     settings = confidence_level, n_resamples, random_state
-    low, high = bootstrap_interval(pairs, difference, *settings)
+    widest = limits[0] - limits[1], limits[1] - limits[0]
+    low, high = bootstrap_interval(pairs, difference, widest, *settings)
     test = stats.permutation_test(
         (np.ones(n_speakers), np.zeros(n_speakers)),
         exchanged,

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from .._validation._arrays import check_numbers, count_rows
 from ._resampling import (
+    OF_CONCORDANCE,
+    OF_RECALL,
     Difference,
     bootstrap_interval,
     concordance,
@@ -36,6 +38,11 @@ def uar_interval(
     percentiles of these recalls, moved outwards as far as Student's t with
     ``n_speakers - 1`` degrees of freedom lies outside the normal distribution: the
     plain percentiles are too narrow for few speakers [1]_.
+
+    No draw of :math:`n` speakers lies beyond all of them, so that percentiles cover a
+    score with a probability of :math:`1 - 2^{1-n}` at most. Where this is less than the
+    confidence level, as for five speakers and 95 %, the bounds are at least as far from
+    the recall as Student's t times the standard error of the draws.
 
     Parameters
     ----------
@@ -89,7 +96,9 @@ def uar_interval(
     (0.67, 1.0)
     """
     sums = recall_sums(y_true, y_pred, speakers)
-    return bootstrap_interval(sums, recall, confidence_level, n_resamples, random_state)
+    return bootstrap_interval(
+        sums, recall, OF_RECALL, confidence_level, n_resamples, random_state
+    )
 
 
 def uar_difference(
@@ -185,7 +194,7 @@ def uar_difference(
     sums = recall_sums(y_true, y_pred, speakers)
     others = recall_sums(y_true, y_pred_other, speakers, name="y_pred_other")
     return permutation_difference(
-        sums, others, recall, confidence_level, n_resamples, random_state
+        sums, others, recall, OF_RECALL, confidence_level, n_resamples, random_state
     )
 
 
@@ -243,7 +252,7 @@ def ccc_interval(
     """
     sums = rating_sums(y_true, y_pred, speakers)
     return bootstrap_interval(
-        sums, concordance, confidence_level, n_resamples, random_state
+        sums, concordance, OF_CONCORDANCE, confidence_level, n_resamples, random_state
     )
 
 
@@ -305,9 +314,8 @@ def ccc_difference(
     sums, others = (
         np.tile(one, n_pairs // one.shape[-1]) for one in (sums, others)
     )  # (n_speakers, 6, n_targets, n_pairs)
-    return permutation_difference(
-        sums, others, concordance, confidence_level, n_resamples, random_state
-    )
+    settings = OF_CONCORDANCE, confidence_level, n_resamples, random_state
+    return permutation_difference(sums, others, concordance, *settings)
 
 
 def holm(p_values: npt.ArrayLike) -> np.ndarray:
