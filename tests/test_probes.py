@@ -310,11 +310,24 @@ def test_chance_within_emotions_is_that_of_the_speakers_that_a_probe_knows():
             probe=DummyClassifier(strategy="uniform"),
             random_state=seed,
         )
-        for seed in range(40)
+        for seed in range(160)
     ]
     accuracy = np.mean([guess.accuracy for guess in guesses])
     assert accuracy == pytest.approx(guesses[0].chance, abs=0.015)
     assert guesses[0].majority == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("n_rows", [2, 3])
+def test_leakage_of_noise_is_that_of_chance_with_few_rows_of_a_speaker(n_rows):
+    speakers = np.repeat(np.arange(20), n_rows)
+    rng = np.random.default_rng(0)
+    accuracy = [
+        speaker_leakage(
+            rng.normal(size=(len(speakers), 16)), speakers, random_state=seed
+        ).accuracy
+        for seed in range(60)
+    ]
+    assert np.mean(accuracy) == pytest.approx(1 / 20, abs=0.0125)
 
 
 def test_leakage_within_emotion_leaves_out_what_cannot_be_probed(mixes):

@@ -96,7 +96,8 @@ def speaker_leakage(
         emotions of a single speaker, are left out.
 
     n_splits : int, default=5
-        Number of folds.
+        Number of folds; at most as many as half of the speakers have rows (of an
+        emotion), and at least two.
 
     confidence_level : float, default=0.95
         Probability that the interval covers the true accuracy.
@@ -272,7 +273,7 @@ def cross_val_leakage(
         As in :func:`speaker_leakage`.
 
     n_splits : int, default=5
-        Number of folds of the probe within each half.
+        Number of folds of the probe within each half, as in :func:`speaker_leakage`.
 
     confidence_level : float, default=0.95
         As in :func:`speaker_leakage`.
@@ -476,13 +477,17 @@ def _folds(speakers, genders, y, n_splits, random_state):
     if genders is not None:
         _, first = np.unique(codes, return_index=True)
         return _deal(genders[first], None, n_splits, random_state)[codes]
-    single = names[np.bincount(codes) < 2]
+    counts = np.bincount(codes)
+    single = names[counts < 2]
     if len(single):
         raise ValueError(
             f"`speakers` gives speaker {single[0]!r} a single row; the probe needs one "
             "to train on and one to test on. Leave such rows out."
         )
     check_several(len(names))
+    # A test row costs its speaker a training row. If most speakers are in few of the
+    # folds, that is the speaker whom the probe knows least: it guesses below chance.
+    n_splits = min(n_splits, max(2, int(np.median(counts))))
     return _deal(speakers, y, n_splits, random_state)
 
 
