@@ -735,3 +735,11 @@ def test_enrolment_on_real_speech_gains_by_shrinkage_and_balance():
         curve = enrollment_curve(model, *corpus, k=[2, 5], repeats=5)
         recall.append(curve["uar"].mean())
     assert recall[1] > recall[0] + 0.01
+
+
+def test_speakers_of_a_single_row_say_nothing_about_the_spread_within_speakers():
+    X = np.array([[0.0], [2.0], [4.0], [6.0]])
+    single = SpeakerScaler(shrinkage=np.inf).fit(X, None, [*"abcd"])
+    assert single.population_scale_ == pytest.approx(np.sqrt(5))  # of all rows
+    scaler = SpeakerScaler().fit(X, None, ["a", "b", "c", "c"])
+    assert scaler.population_scale_ == pytest.approx(1)  # of c alone

@@ -68,11 +68,15 @@ def average_speaker(speakers):
     """Return mean and variance of the average speaker: twice (n_features,).
 
     Each speaker counts once in the mean, and each row in the variance, which is that
-    around the mean of its speaker.
+    around the mean of its speaker. Single rows say nothing about it and do not count;
+    if all are single, the variance is that of the rows.
     """
     counts, means, variances = speakers
     mean = means[0] + (means - means[0]).mean(axis=0)
-    return mean, (counts * variances).sum(axis=0) / counts.sum()
+    weight = np.where(counts > 1, counts, 0)
+    if not weight.any():
+        return mean, (means - means[0]).var(axis=0)
+    return mean, (weight * variances).sum(axis=0) / weight.sum()
 
 
 def best_shrinkage(speakers, n_effects=0):

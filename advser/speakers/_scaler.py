@@ -56,7 +56,8 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     pseudo-utterances, the `shrinkage`, of the average training speaker:
     :math:`\mu` is the mean of the training speakers' means, each speaker counting
     once, and :math:`\sigma^2` the variance of the training rows around their own
-    speaker's mean.
+    speaker's mean. Speakers of a single row do not count in it; if all are such, it is
+    the variance of the rows.
 
     Parameters
     ----------
