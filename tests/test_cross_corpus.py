@@ -388,6 +388,16 @@ def test_pairwise_compares_with_a_baseline_across_corpora(halves):
         comparison.pairwise("SVM")
 
 
+def test_the_baseline_is_the_way_of_training_that_uses_least(halves):
+    # With "speaker", the scaler has speakers; with "both", utterances alone.
+    scaled = make_pipeline(SpeakerScaler(unknown="batch"), LR[-1])
+    found = cross_corpus(halves, {"LR": scaled}, domain=["speaker", "both"])
+    summary = found.summary().reset_index()
+    least = summary.loc[summary["target"] == "utterances", "domain"].unique()
+    assert least.tolist() == ["both"]
+    assert found.pairwise("LR")["domain"].unique().tolist() == ["speaker"]
+
+
 def test_a_failed_fit_is_recorded_and_the_others_continue(pair):
     fails = make_pipeline(SpeakerScaler(unknown="error"), LR[-1])
     with pytest.warns(FitFailedWarning, match=r"'fails'.*trained on 'A'.*tested on"):

@@ -180,13 +180,15 @@ class CrossCorpusComparison(StoredComparison):
         Where `transductive` differs from that of the baseline, the difference comes
         from the method and from what is known of the test corpus.
         """
-        known = list(pd.unique(self.scores["estimator"]))
-        if baseline not in known:
+        names = list(pd.unique(self.scores["estimator"]))
+        if baseline not in names:
             raise ValueError(
-                f"`baseline` is {baseline!r}; the estimators with results are {known}."
+                f"`baseline` is {baseline!r}; the estimators with results are {names}."
             )
         options = {"confidence_level": confidence_level, "random_state": random_state}
-        uses = self.scores.groupby(CELL)["transductive"].any()
+        by_cell = self.scores.groupby(CELL)
+        uses = by_cell["transductive"].any()
+        known = by_cell["target"].max()  # sorted by name, from "nothing" on
         across = self.predictions[self.predictions["train"] != self.predictions["test"]]
         rows = []
         for _, of_pair in across.groupby(["train", "test"], sort=False):
@@ -194,7 +196,7 @@ class CrossCorpusComparison(StoredComparison):
             own = [cell for cell in cells if cell[2] == baseline]
             if not own or of_pair["speaker"].nunique() < 2:
                 continue
-            base = cells.pop(min(own, key=lambda cell: uses[cell]))
+            base = cells.pop(min(own, key=lambda cell: known[cell]))
             for cell, predictions in cells.items():
                 found = TASK.difference(predictions, base, **options)
                 rows.append(
