@@ -152,6 +152,16 @@ def test_emotions_that_are_not_shared_and_missing_ones_are_left_out(own):
     assert list(found.classes_) == list(EMOTIONS)
 
 
+def test_an_emotion_of_one_training_speaker_is_missing_where_that_one_is_left_out(own):
+    X, y, speakers = own
+    y = y.astype(object)
+    y[(speakers == "00") & (y == "anger")] = "fear"
+    near = NEAR[0], np.where(NEAR[1] == "anger", "fear", NEAR[1]), NEAR[2]
+    found = fitted((X, y, speakers), corpora={"near": near}, cv=4)
+    assert found.scores_["log_loss"].notna().all()
+    assert "fear" in found.classes_
+
+
 def test_names_of_speakers_in_other_corpora_are_of_other_people(own):
     model = AdversarialSER(max_epochs=1, random_state=0)
     found = fitted(own, model, weights={"near": 1.0}).best_estimator_

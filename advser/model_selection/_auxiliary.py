@@ -92,7 +92,8 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     weights : sequence of float or dict of str to float, default=(0.1, 0.3)
         The weights to choose from: the total weight of the rows of other corpora,
-        relative to that of the training rows. All corpora together share it equally. A
+        relative to that of the training rows of the same emotions. All corpora together
+        share it equally. A
         dict sets the weight of each corpus without a choice, 0 for those not named.
 
     by_speaker : bool, default=False
@@ -127,7 +128,8 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     Notes
     -----
     The rows of a corpus with an emotion have the share of that emotion in `y`, so that
-    a corpus does not change the mix of emotions.
+    a corpus with all emotions does not change their mix. One that lacks an emotion adds
+    nothing to it.
 
     The choice fits the estimator ``cv * (1 + len(weights))`` times. Networks train as
     one batch.
@@ -417,6 +419,7 @@ def _joined(weights, corpora, own):
     X, y, sample_weight = [own.X], [own.y], [np.ones(len(own.y))]
     speakers = own.speakers
     for name, corpus in corpora.items():
+        corpus = corpus.take(np.flatnonzero(pd.Series(corpus.y).isin(share.index)))
         X.append(corpus.X * np.sqrt(scaler.var_) + scaler.mean_)
         y.append(corpus.y.astype(own.y.dtype, copy=False))  # without a missing one
         of_emotion = share / pd.Series(corpus.y).value_counts()
