@@ -625,8 +625,11 @@ def test_speakers_may_be_booleans(toy):
     assert set(labels) == counts
 
 
+SCORED = {"transductive": False, "n_speakers": 9}
+
+
 def test_numbers_enrolled_may_be_texts_from_a_file():
-    curve = pd.DataFrame({"k": [0, 2], "uar": [0.5, 0.7], "transductive": False})
+    curve = pd.DataFrame({"k": [0, 2], "uar": [0.5, 0.7], **SCORED})
     other = curve.assign(k=["0", "all"])
     display = EnrollmentDisplay.from_curves(
         {"a": curve, "b": other}, ax=Figure().add_subplot()
@@ -636,8 +639,32 @@ def test_numbers_enrolled_may_be_texts_from_a_file():
     assert "standard deviation over draws" in display.ax_.get_xlabel()
 
 
+def test_numbers_enrolled_that_not_all_speakers_have_name_those_scored():
+    curve = pd.DataFrame({"k": [0, 40], "uar": [0.5, 1.0], **SCORED})
+    display = EnrollmentDisplay.from_curves(
+        curve.assign(n_speakers=[10, 2]), ax=Figure().add_subplot()
+    )
+    labels = [label.get_text() for label in display.ax_.get_xticklabels()]
+    assert labels == ["0\n(10)", "40\n(2)"]
+    assert "in brackets: speakers scored" in display.ax_.get_xlabel()
+
+
+def test_every_row_of_a_tall_figure_has_its_name(toy):
+    guesses = {f"guess {i}": DummyClassifier() for i in range(14)}
+    display = DifferenceDisplay.from_comparison(compare(guesses, *toy, probes=()))
+    assert len(display.ax_.get_yticklabels()) == len(display.differences) == 91
+
+
+def test_figures_are_legible_in_a_dark_style():
+    history = pd.DataFrame({"train_emotion_loss": [1.0], "valid_uar": [0.5]})
+    with pyplot.style.context("dark_background"):
+        ax = TrainingDisplay(history).plot(Figure().add_subplot()).ax_
+    (line,) = [line for line in ax.lines if line.get_label() == "validation UAR"]
+    assert line.get_color() == "white"
+
+
 def test_curves_of_one_method_have_its_colour_and_markers_of_their_own():
-    curve = pd.DataFrame({"k": [0, 2], "uar": [0.5, 0.7], "transductive": False})
+    curve = pd.DataFrame({"k": [0, 2], "uar": [0.5, 0.7], **SCORED})
     names = ["SVM", "MLP, adaptive", "SVM, adaptive", *map(str, range(9)), "SVMs"]
     display = EnrollmentDisplay.from_curves(
         dict.fromkeys(names, curve), ax=Figure().add_subplot()

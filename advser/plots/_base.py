@@ -286,8 +286,8 @@ def mark_style(kind, color=GREY, marker="o"):
         "color": color,
         "marker": marker,
         "fillstyle": FILLS.get(kind, "full"),
-        "markerfacecolor": "white" if kind == "transductive" else color,
-        "markerfacecoloralt": "white",
+        "markerfacecolor": background_color() if kind == "transductive" else color,
+        "markerfacecoloralt": background_color(),
         "markersize": 7,
         "markeredgewidth": 1.5,
         "linestyle": "none",
@@ -326,6 +326,20 @@ def height_below(names):
     return 4.2 + 0.11 * len(names) + 0.17 * n_more
 
 
+def text_color():
+    """Return the colour of text, white in a dark style."""
+    from matplotlib import rcParams
+
+    return rcParams["text.color"]
+
+
+def background_color():
+    """Return the colour behind the data."""
+    from matplotlib import rcParams
+
+    return rcParams["axes.facecolor"]
+
+
 def despine(ax):
     """Remove the upper and the right edge of a plot."""
     ax.spines[["top", "right"]].set_visible(False)
@@ -348,9 +362,12 @@ def small_if_many(n_names):
     return 8 if n_names > 20 else None
 
 
-def label_rows(ax, names, bold=()):
-    """Write the name of each row beside it, the first on top; some of them bold."""
-    shown = readable(len(names))
+def label_rows(ax, names, bold=(), shown=None):
+    """Write the name of each row beside it, the first on top; some of them bold.
+
+    `shown` are the positions of the names to write, by default all.
+    """
+    shown = range(len(names)) if shown is None else shown
     texts = [wrapped(names[i]) for i in shown]
     ax.set_yticks(shown, texts, fontsize=small_if_many(len(names)))
     for number, label in zip(shown, ax.get_yticklabels()):

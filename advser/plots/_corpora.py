@@ -13,7 +13,7 @@ import pandas as pd
 from .._validation._parameters import check_parameter
 from ..evaluation import CrossCorpusComparison
 from ..evaluation._arguments import check_choices
-from ._base import RED, new_panels, plain, require_matplotlib
+from ._base import RED, new_panels, plain, require_matplotlib, text_color
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
@@ -130,7 +130,7 @@ class CrossCorpusDisplay:
         )
         for number, (ax, (title, table)) in enumerate(zip(self.axes_, panels)):
             draw_matrix(ax, table, rows, columns, found["chance"].min())
-            color = RED if table["transductive"].any() else "black"
+            color = RED if table["transductive"].any() else text_color()
             ax.set_title(plain(title), fontsize="small", color=color)
             is_first = number % n_columns == 0
             ax.set_yticks(range(len(rows)), row_names if is_first else [])

@@ -16,6 +16,7 @@ from ._base import (
     Display,
     OptionalAxes,
     add_grid,
+    background_color,
     by_name,
     height_below,
     knowledge_handles,
@@ -261,6 +262,7 @@ class WeightDisplay(ProbedDisplay):
     def _draw(self, ax):
         from matplotlib.patheffects import withStroke
 
+        halo = withStroke(linewidth=3, foreground=background_color())
         handles, lines = [], self.results.groupby("objective", sort=False)
         numbers = numbers_of(self.results["objective"])
         for objective, line in lines:
@@ -285,7 +287,7 @@ class WeightDisplay(ProbedDisplay):
                     xytext=(-5, 5),
                     textcoords="offset points",
                     horizontalalignment="right",
-                    path_effects=[withStroke(linewidth=3, foreground="white")],
+                    path_effects=[halo],
                     zorder=5,
                 )
         bars = BARS if self.results["score_std"].notna().any() else ""

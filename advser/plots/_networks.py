@@ -38,6 +38,7 @@ from ._base import (
     new_axes,
     plain,
     styles,
+    text_color,
     wrapped,
 )
 
@@ -104,7 +105,7 @@ class TrainingDisplay(Display):
             scores = self.history.get(f"valid_{measure}")
             if scores is not None:
                 label = f"validation {measure.upper()}"
-                ax.plot(epochs, scores, color="black", linewidth=2.5, label=label)
+                ax.plot(epochs, scores, color=text_color(), linewidth=2.5, label=label)
                 ylabel += f"\nand {measure.upper()} on validation speakers"
         ax.axhline(0, color="0.85", linewidth=1, zorder=0)
         ax.xaxis.get_major_locator().set_params(integer=True)

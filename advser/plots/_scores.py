@@ -23,6 +23,7 @@ from ._base import (
     mark_style,
     p_text,
     style_of,
+    text_color,
 )
 
 
@@ -256,7 +257,7 @@ class DifferenceDisplay(Display):
     def _draw(self, ax):
         is_recall = "points" in self.differences
         draw_intervals(ax, self.differences, "points" if is_recall else "difference")
-        ax.axvline(0, color="black", linestyle="--", linewidth=1, zorder=1)
+        ax.axvline(0, color=text_color(), linestyle="--", linewidth=1, zorder=1)
         unit = "UAR, percentage points" if is_recall else "CCC"
         level = f"{self.confidence_level:.0%} interval over speakers"
         ax.set_xlabel(f"Difference in {unit}\n({level};\np corrected by Holm)")

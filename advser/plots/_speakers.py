@@ -138,7 +138,8 @@ class SpeakerRecallDisplay(Display):
         ax.plot(recall, range(len(recall)), "o", color=BLUE, markersize=6)
         ax.axvline(recall.mean(), color=GREY, linestyle="--", linewidth=1)
         counts = self.n_samples.reindex(recall.index)  # a name may be a boolean
-        label_rows(ax, [f"{name} ({count})" for name, count in counts.items()])
+        names = [f"{name} ({count})" for name, count in counts.items()]
+        label_rows(ax, names, shown=readable(len(names)))
         ax.invert_yaxis()
         ax.set(xlim=(0, 1.02), ylabel="Speaker (number of utterances)")
         mean = f"(dashed: mean over speakers, {recall.mean():.2f})"
@@ -237,8 +238,9 @@ class EnrollmentDisplay(Display):
     """Recall on new speakers by the number of their utterances enrolled.
 
     A mark is the mean over draws, its bar one standard deviation. A hollow mark is
-    transductive: the enrolled utterances are scored, too. Use :meth:`from_curves` or
-    :meth:`from_estimator` to make one.
+    transductive: the enrolled utterances are scored, too. If not all speakers have so
+    many utterances, the number of speakers that are scored is given below. Use
+    :meth:`from_curves` or :meth:`from_estimator` to make one.
 
     Parameters
     ----------
@@ -278,8 +280,9 @@ class EnrollmentDisplay(Display):
         display : EnrollmentDisplay
         """
         curves = by_name(curves, "curves")
+        columns = ["k", "transductive", "n_speakers", "uar"]
         for curve in curves.values():
-            check_table(curve, ["k", "uar", "transductive"], "curves", n_rows=1)
+            check_table(curve, columns, "curves", n_rows=1)
         return cls(curves).plot(ax)
 
     @classmethod
@@ -354,11 +357,13 @@ class EnrollmentDisplay(Display):
             marks = mark_style("transductive", color=GREY, marker="o")
             label = "transductive: enrolled and scored"
             handles += ax.plot([], [], **marks, label=label)
+        fewest = pd.concat(curves.values()).groupby("k")["n_speakers"].min()[numbers]
+        notes = "bars: standard deviation over draws"
+        if fewest.nunique() > 1:  # not every speaker has so many utterances
+            numbers = [f"{k}\n({n})" for k, n in fewest.items()]
+            notes = f"in brackets: speakers scored; {notes}"
         ax.set_xticks(range(len(numbers)), numbers)
-        ax.set_xlabel(
-            "Utterances enrolled of each new speaker\n"
-            "(bars: standard deviation over draws)"
-        )
+        ax.set_xlabel(f"Utterances enrolled of each new speaker\n({notes})")
         ax.set_ylabel(MEASURES["uar"])
         add_grid(ax, "y")
         if handles:
