@@ -743,3 +743,20 @@ def test_speakers_of_a_single_row_say_nothing_about_the_spread_within_speakers()
     assert single.population_scale_ == pytest.approx(np.sqrt(5))  # of all rows
     scaler = SpeakerScaler().fit(X, None, ["a", "b", "c", "c"])
     assert scaler.population_scale_ == pytest.approx(1)  # of c alone
+
+
+def test_an_argument_that_is_refused_leaves_the_scaler_as_it_was(toy):
+    scaler = SpeakerScaler(balance=True).fit(toy.X, toy.y, toy.speakers)
+    before = scaler.transform(toy.X, toy.speakers)
+    with pytest.raises(ValueError, match="`balance=True` needs y"):
+        scaler.fit(toy.X * 10 + 3, None, toy.speakers)
+    np.testing.assert_array_equal(scaler.transform(toy.X, toy.speakers), before)
+
+
+def test_a_constant_feature_does_not_change_what_is_guessed_of_the_emotions(toy):
+    wide = np.column_stack([toy.X, np.ones(len(toy.X))])
+    narrow, wide = (
+        SpeakerScaler(balance=True, shrinkage=0).fit_transform(X, toy.y, toy.speakers)
+        for X in (toy.X, wide)
+    )
+    np.testing.assert_allclose(wide[:, :-1], narrow, rtol=1e-4, atol=1e-4)

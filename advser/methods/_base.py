@@ -46,6 +46,7 @@ from .._validation._parameters import (
     SEED,
     WEIGHT,
     Number,
+    kept_on_error,
 )
 from .._validation._paths import check_device
 from ..exceptions import CorpusWarning
@@ -236,16 +237,19 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
         self._validate_params()
         check_device(self.device)
         again = self._goes_on
+        with kept_on_error(self):
+            labeled = self._check_labeled(
+                X, y, speakers, groups, genders, sample_weight
+            )
+            unlabeled = self._check_unlabeled(
+                X_unlabeled, speakers_unlabeled, genders_unlabeled
+            )
+            if unlabeled is not None:
+                both = [*labeled.speakers, *unlabeled.speakers]
+                name = "speakers` and `speakers_unlabeled"
+                check_labels(both, name, len(both), allow_missing=True)
         if not again:
             vars(self).pop("net_", None)
-        labeled = self._check_labeled(X, y, speakers, groups, genders, sample_weight)
-        unlabeled = self._check_unlabeled(
-            X_unlabeled, speakers_unlabeled, genders_unlabeled
-        )
-        if unlabeled is not None:
-            both = [*labeled.speakers, *unlabeled.speakers]
-            name = "speakers` and `speakers_unlabeled"
-            check_labels(both, name, len(both), allow_missing=True)
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=4)
         if not again:
             self._split_seed = seeds[0]  # a warm start keeps its validation speakers

@@ -82,8 +82,11 @@ class EmotionEffects:
         self.shrinkage, within = best_shrinkage(of_speakers, len(self.effects) - 1)
         self._scale = np.where(within > 0, np.sqrt(within), 1.0)
         residuals = self._standardize(residuals, of_speakers.means[speakers])
-        covariance, _ = ledoit_wolf(residuals, assume_centered=True)
-        covariance += np.finfo(float).eps * np.eye(len(covariance))  # if all are 0
+        covariance = np.eye(len(within))
+        if (varies := residuals.any(axis=0)).any():
+            known, _ = ledoit_wolf(residuals[:, varies], assume_centered=True)
+            known += np.finfo(float).eps * np.eye(len(known))  # of equal features
+            covariance[np.ix_(varies, varies)] = known
         centres = self.effects / self._scale
         self._weights = np.linalg.solve(covariance, centres.T)
         self._bias = -0.5 * (centres.T * self._weights).sum(axis=0)
