@@ -499,3 +499,36 @@ def test_objective_with_steps_without_their_loss(toy):
 
     with pytest.raises(NotImplementedError, match="Nothing has no `adversary_loss`"):
         small(Nothing()).fit(*toy)
+
+
+def test_objective_with_a_layer_of_unknown_width(toy):
+    class Lazy(SpeakerTask):
+        def build(self, embedding_dim, n_speakers, generator):
+            self.head = nn.LazyLinear(n_speakers)
+
+    with pytest.raises(ValueError, match="`build` of Lazy makes a layer whose width"):
+        small(Lazy()).fit(*toy)
+
+
+@pytest.mark.parametrize("name", ["n_speakers", "support", "training"])
+def test_objective_with_a_parameter_that_would_be_overwritten(toy, name):
+    space = {}
+    exec(f"def __init__(self, {name}=3):\n    self.{name} = {name}", space)
+    taken = type("Taken", (SpeakerTask,), space)
+    with pytest.raises(ValueError, match=f"Taken has the parameter '{name}'"):
+        small(taken()).fit(*toy)
+
+
+def test_risks_of_speakers_where_none_is_known_are_that_of_all_rows(toy):
+    class Mean(Objective):
+        needs_speakers = False
+
+        def loss(self, h, output, y, progress):
+            risks, weights = self.speaker_risks(output, y)
+            return {"emotion": (risks * weights).sum() / weights.sum()}
+
+    found = small(Mean()).fit(toy.X, toy.y)
+    expected = small(None).fit(toy.X, toy.y)
+    np.testing.assert_allclose(
+        found.predict_proba(toy.X), expected.predict_proba(toy.X), rtol=1e-4
+    )

@@ -169,7 +169,10 @@ def fit_together(jobs: list[Job]) -> list[Exception | None]:
     errors: list[Exception | None] = [None] * len(jobs)
     groups: dict[Any, list[int]] = {}
     for number, job in enumerate(jobs):
-        key = stacking_key(job)
+        try:
+            key = stacking_key(job)
+        except Exception:  # of a network that its own fit will find wrong
+            key = None
         groups.setdefault(number if key is None else key, []).append(number)
     with limited_threads(0), threadpool_limits(1):
         for numbers in groups.values():

@@ -8,10 +8,13 @@ import torch
 import torch.nn.functional as F
 from sklearn.base import BaseEstimator, clone
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from .._engine import Labels, seeded_global_random
 from .._validation._parameters import Number, check_names, check_parameter
 from ..nn import ramp
+
+RESERVED = {"task", "n_speakers", "support", "training"}  # attributes of an objective
 
 
 class Objective(BaseEstimator, nn.Module):
@@ -181,6 +184,7 @@ class Objective(BaseEstimator, nn.Module):
         Returns
         -------
         terms : dict of str to Tensor of shape ()
+            Recorded like those of `loss`, which has precedence where names are equal.
         """
         raise NotImplementedError(f"{type(self).__name__} has no `adversary_loss`.")
 
@@ -210,7 +214,8 @@ class Objective(BaseEstimator, nn.Module):
         membership : Tensor of shape (n, n_speakers)
             0 throughout in rows of unknown speakers.
         """
-        one_hot = F.one_hot(y.speaker.clamp(min=0), self.n_speakers)
+        one_hot = F.one_hot(y.speaker.clamp(min=0), max(1, self.n_speakers))
+        one_hot = one_hot[:, : self.n_speakers]  # none, if no speaker is known
         return one_hot * y.speaker_weight.gt(0).to(y.speaker_weight)[:, None]
 
     def speaker_risks(self, output: Tensor, y: Labels) -> tuple[Tensor, Tensor]:
@@ -264,6 +269,11 @@ class Objective(BaseEstimator, nn.Module):
             self.n_adversary_steps, "n_adversary_steps", Number(Integral, 0)
         )
         ready = clone(self)
+        if taken := RESERVED.intersection(BaseEstimator.get_params(self)):
+            raise ValueError(
+                f"{type(self).__name__} has the parameter {min(taken)!r}, and an "
+                "objective has another attribute of this name; choose another."
+            )
         for name in check_names(self.tensor_params, "tensor_params"):
             if not hasattr(ready, name):
                 raise ValueError(
@@ -280,6 +290,11 @@ class Objective(BaseEstimator, nn.Module):
         ready.register_buffer("support", torch.cat([support, ones]))
         with seeded_global_random(generator.initial_seed()):
             ready.build(embedding_dim, ready.n_speakers, generator)
+        if any(map(is_lazy, [*ready.parameters(), *ready.buffers()])):
+            raise ValueError(
+                f"`build` of {type(self).__name__} makes a layer whose width is not "
+                "known; use no lazy layers: it gets `embedding_dim` and `n_speakers`."
+            )
         return ready
 
 
