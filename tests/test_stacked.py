@@ -1258,3 +1258,64 @@ def test_is_stackable():
     assert is_stackable(make_pipeline(StandardScaler(), AdversarialSERRegressor()))
     assert not is_stackable(LogisticRegression())
     assert not is_stackable(make_pipeline(small(), LogisticRegression()))
+
+
+def test_a_candidate_that_cannot_be_stacked_fails_alone(toy):
+    class Lazy(Spread):
+        def build(self, embedding_dim, n_speakers, generator):
+            self.head = nn.LazyLinear(n_speakers)
+
+    search = StackedGridSearchCV(
+        AdversarialSER(None, max_epochs=2, random_state=0),
+        {"adversary": [Lazy(), None, "grl"]},
+        cv=GroupKFold(2),
+        refit=False,
+    )
+    with (
+        pytest.warns(FitFailedWarning, match="whose width is not known"),
+        pytest.warns(UserWarning, match="test scores are non-finite"),
+    ):
+        search.fit(toy.X, toy.y, speakers=toy.speakers, groups=toy.speakers)
+    is_failed = np.isnan(search.cv_results_["mean_test_score"])
+    assert is_failed.tolist() == [True, False, False]
+
+
+def test_a_misspelt_parameter_is_an_error_and_no_failed_fit(toy):
+    grid = [{"alpha": [0.1]}, {"alhpa": [0.1]}]
+    search = StackedGridSearchCV(AdversarialSER(None, max_epochs=2), grid, cv=2)
+    with pytest.raises(ValueError, match="Invalid parameter 'alhpa'"):
+        search.fit(toy.X, toy.y)
+
+
+@pytest.mark.parametrize("scores", [lambda s: np.array([s]), np.float32, float])
+def test_a_scorer_may_return_an_array_of_one_number(toy, scores):
+    search = StackedGridSearchCV(
+        AdversarialSER(None, max_epochs=2, random_state=0),
+        {"alpha": [0.1]},
+        cv=2,
+        scoring=lambda model, X, y: scores(model.score(X, y)),
+    ).fit(toy.X, toy.y)
+    assert 0 < search.best_score_ <= 1
+
+
+@pytest.mark.parametrize("score", ["0.5", None, np.zeros(2), {"u": 1.0, "v": "0.5"}])
+def test_a_scorer_that_returns_no_number_is_an_error(toy, score):
+    search = StackedGridSearchCV(
+        AdversarialSER(None, max_epochs=2, random_state=0),
+        {"alpha": [0.1]},
+        cv=2,
+        refit=False,
+        scoring=lambda model, X, y: score,
+    )
+    with pytest.raises(ValueError, match="`scoring` must return a number"):
+        search.fit(toy.X, toy.y)
+
+
+def test_groups_may_be_dates_where_the_splitter_alone_gets_them(toy):
+    number = np.unique(toy.speakers, return_inverse=True)[1]
+    days = np.datetime64("2026-01-01") + number.astype("timedelta64[D]")
+    model = AdversarialSER(None, max_epochs=2, random_state=0)
+    for groups in (days, pd.Series(days)):
+        found = StackedGridSearchCV(model, {"alpha": [0.1]}, cv=GroupKFold(2))
+        found.fit(toy.X, toy.y, groups=groups)
+        assert found.best_score_ > 0

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from numbers import Real
 from typing import Any
 
 from joblib import effective_n_jobs
@@ -82,9 +83,9 @@ class Evaluation:
         if self.return_estimator:
             result["estimator"] = estimator
         arguments, fit_params = self._rows(train, self.fit_params)
+        estimator.set_params(**clone(candidate, safe=False))
         start = time.perf_counter()
         try:
-            estimator.set_params(**clone(candidate, safe=False))
             fit = partial(estimator.fit, *arguments, **fit_params)
             result["fit_time"] = yield Fit(estimator, fit)
         except Exception:
@@ -129,10 +130,15 @@ class Evaluation:
                 raise
             return self._failed_score(traceback.format_exc())
         if not isinstance(scores, dict):
-            return float(scores)
-        return {  # a scorer that failed among several returns its traceback
-            name: self._failed_score(s) if isinstance(s, str) else float(s)
-            for name, s in scores.items()
+            return _number(scores, self.scorer)
+        of_several = hasattr(
+            self.scorer, "_scorers"
+        )  # returns a traceback if one fails
+        return {
+            name: self._failed_score(score)
+            if of_several and isinstance(score, str)
+            else _number(score, self.scorer)
+            for name, score in scores.items()
         }
 
     def _failed_score(self, error):
@@ -167,6 +173,15 @@ class Evaluation:
             result["test_scores"] = score
             if self.return_train_score:
                 result["train_scores"] = score
+
+
+def _number(score, scorer):
+    """Return a score as a float; raise a ValueError unless it is one number."""
+    if getattr(score, "size", None) == 1:
+        score = score.item()
+    if not isinstance(score, Real):
+        raise ValueError(f"`scoring` must return a number; {scorer!r} got {score!r}.")
+    return float(score)
 
 
 def warn_not_stacked(estimator):

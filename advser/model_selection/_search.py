@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from sklearn import get_config
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.model_selection import (
     GridSearchCV,
@@ -103,7 +104,11 @@ class _StackedSearch(BaseEstimator):
         check_parameter(
             self.error_score, "error_score", StrOptions({"raise"}), numbers.Real
         )
-        if (groups := params.get("groups")) is not None:
+        groups = params.get("groups")
+        # Without routing, the splitter alone gets them, and may group by dates.
+        is_routed = get_config()["enable_metadata_routing"]
+        kind = getattr(getattr(groups, "dtype", None), "kind", "O")
+        if groups is not None and (is_routed or kind not in "fmM"):
             groups = check_labels(groups, "groups", count_rows(X))
             params = {**params, "groups": groups}
         routed = self._get_routed_params_for_fit(params)
