@@ -1254,3 +1254,38 @@ def test_class_weight_must_be_positive_somewhere_and_negative_nowhere(toy, weigh
     class_weight = dict(zip(["anger", "neutral", "sadness"], weights))
     with pytest.raises(ValueError, match="`class_weight` must be one-dimensional"):
         small(class_weight=class_weight).fit(*toy)
+
+
+def test_an_argument_that_is_refused_leaves_the_last_fit_as_it_was(toy):
+    ser = AdversarialSER(max_epochs=2, random_state=0)
+    before = ser.fit(toy.X, toy.y, speakers=toy.speakers).predict_proba(toy.X)
+    other = np.where(toy.y == "anger", "rage", toy.y)
+    with pytest.raises(ValueError, match="`speakers` has"):
+        ser.fit(toy.X[:, :2], other, speakers=toy.speakers[1:])
+    np.testing.assert_array_equal(ser.predict_proba(toy.X), before)
+    assert "rage" not in ser.classes_
+
+
+def test_a_row_of_an_array_in_reverse_order_is_predicted_as_any(toy):
+    X = toy.X.astype(np.float64)
+    ser = AdversarialSER(None, max_epochs=2, random_state=0).fit(X, toy.y)
+    expected = ser.predict_proba(X[4:5])
+    np.testing.assert_array_equal(ser.predict_proba(X[4:3:-1]), expected)
+    fields = np.zeros(1, dtype=[("a", "i4"), ("x", "f8", X.shape[1])])
+    fields["x"] = X[4]
+    np.testing.assert_array_equal(ser.predict_proba(fields["x"]), expected)
+
+
+def test_whole_numbers_that_need_all_64_bits_are_predicted_as_numbers(toy):
+    y = np.unique(toy.y, return_inverse=True)[1].astype(np.uint64) + np.uint64(2**63)
+    ser = AdversarialSER(None, max_epochs=2, random_state=0).fit(toy.X, y)
+    assert ser.predict(toy.X).dtype == np.uint64
+    assert set(ser.predict(toy.X)) <= set(y)
+
+
+def test_labels_may_be_strings_of_variable_width(toy):
+    y = toy.y.astype(np.dtypes.StringDType())
+    speakers = toy.speakers.astype(str).astype(np.dtypes.StringDType())
+    ser = AdversarialSER(max_epochs=2, random_state=0).fit(toy.X, y, speakers=speakers)
+    expected = clone(ser).fit(toy.X, toy.y, speakers=toy.speakers.astype(str))
+    np.testing.assert_array_equal(ser.predict(toy.X), expected.predict(toy.X))

@@ -18,6 +18,10 @@ def as_tensor(array: np.ndarray) -> Tensor:
     torch warns about read-only memory, since writing to it would crash. Training only
     reads its rows, so that a memory-mapped corpus needs no copy.
     """
+    if any(step < 0 or step % array.itemsize for step in array.strides):
+        array = (
+            array.copy()
+        )  # torch has no such strides, which a view of a row may have
     if array.flags.writeable:
         return torch.from_numpy(array)
     with warnings.catch_warnings():

@@ -87,10 +87,11 @@ def check_labels(
             f"pass one label per row of `{rows_of}`."
         )
     if isinstance(labels, np.ndarray):
-        dtype = labels.dtype.newbyteorder("=")
         # These types have no missing values. Joined with int64, uint64 becomes float.
-        if dtype.kind in "biu" and dtype != np.uint64:
-            return labels.astype(dtype, copy=False)
+        if labels.dtype.kind in "biu":
+            dtype = labels.dtype.newbyteorder("=")
+            if dtype != np.uint64:
+                return labels.astype(dtype, copy=False)
         if labels.dtype.kind in "cmMV":
             raise ValueError(_unknown_kind(name, labels[0]))
     values = np.empty(n_rows, dtype=object)

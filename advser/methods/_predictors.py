@@ -129,7 +129,7 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
             column_or_1d(y, warn=True)  # as all classifiers of scikit-learn
         classes, codes = np.unique(labels, return_inverse=True)
         if classes.dtype == object:
-            classes = classes.astype(str)
+            classes = np.array(classes.tolist())
         if len(classes) < 2:
             (only,) = classes.tolist()
             raise ValueError(
