@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn import config_context
 from sklearn.compose import ColumnTransformer
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import (
     GridSearchCV,
@@ -544,3 +545,28 @@ def test_few_rows_leave_no_choice_of_what_to_adapt(n_rows, n_emotions):
     assert not scaler.balance_
     assert scaler.adaptation_scores_ is None
     assert np.isfinite(scaler.transform(X, ["new"] * n_rows)).all()
+
+
+@pytest.mark.parametrize("unknown", ["adapt", "batch"])
+def test_session_refuses_a_second_scaler_that_needs_the_speakers(toy, unknown):
+    model = make_pipeline(
+        SpeakerScaler(unknown="adapt", balance=False),
+        SpeakerScaler(unknown=unknown, balance=False),
+        LogisticRegression(),
+    )
+    with config_context(enable_metadata_routing=True):
+        model.fit(toy.X, toy.y, speakers=toy.speakers)
+    with pytest.raises(ValueError, match="has a second SpeakerScaler"):
+        Session(model)
+
+
+def test_session_uses_a_frozen_scaler(toy):
+    scaler = SpeakerScaler(unknown="adapt", balance=False).fit(
+        toy.X, toy.y, toy.speakers
+    )
+    scaled = scaler.transform(toy.X, toy.speakers)
+    classifier = LogisticRegression().fit(scaled, toy.y)
+    frozen = make_pipeline(FrozenEstimator(scaler), classifier)
+    found = Session(frozen).predict_proba(toy.X)
+    expected = Session(make_pipeline(scaler, classifier)).predict_proba(toy.X)
+    np.testing.assert_array_equal(found, expected)

@@ -3,6 +3,7 @@
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -124,6 +125,8 @@ def steps_of(estimator, unfitted=False):
             step for _, step in estimator.steps if step not in (None, "passthrough")
         ]
         return [inner for step in steps for inner in steps_of(step, unfitted)]
+    if isinstance(estimator, FrozenEstimator):
+        return steps_of(estimator.estimator, unfitted)
     # Of scikit-learn's meta-estimators, only searches have an `error_score`.
     is_search = isinstance(estimator, MetaEstimatorMixin) and hasattr(
         estimator, "error_score"

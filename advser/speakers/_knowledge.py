@@ -24,10 +24,10 @@ def adapts(estimator):
 
     Raise a ValueError if an inner cross-validation does, which has no such order.
     """
-    if "adapt" not in _unknown(estimator):
+    if "adapt" not in unknown_of(estimator):
         return False
     parts = [estimator, *estimator.get_params().values()]
-    if any(hasattr(part, "cv") and "adapt" in _unknown(part) for part in parts):
+    if any(hasattr(part, "cv") and "adapt" in unknown_of(part) for part in parts):
         raise ValueError(
             "A search (or another estimator with inner folds) cannot hold "
             "`SpeakerScaler(unknown='adapt')`: its scores would depend on an order "
@@ -58,7 +58,7 @@ def kind_of(estimator, order=None):
         )
     if order is not None:
         return f"adaptive, {order}"
-    return "transductive" if "batch" in _unknown(estimator) else "inductive"
+    return "transductive" if "batch" in unknown_of(estimator) else "inductive"
 
 
 def predict_by_speaker(estimator, X, speakers, **others):
@@ -88,7 +88,7 @@ def predict_by_speaker(estimator, X, speakers, **others):
         it the speakers of several.
     """
     estimator = getattr(estimator, "best_estimator_", estimator)
-    by_rows = _unknown(estimator) & {"adapt", "batch"}
+    by_rows = unknown_of(estimator) & {"adapt", "batch"}
     n_speakers = len(pd.unique(np.asarray(speakers, dtype=object)))
     gets_speakers = requests(estimator, "predict", ["speakers", "groups"])
     if by_rows and n_speakers > 1 and not gets_speakers:
@@ -116,7 +116,7 @@ def adaptation_of(estimator):
     return None
 
 
-def _unknown(estimator):
+def unknown_of(estimator):
     """Return what the scalers in an estimator do with unknown speakers.
 
     Of a fitted search in it, the best estimator counts.
@@ -129,4 +129,4 @@ def _unknown(estimator):
     else:
         parts = ()
     own = {estimator.unknown} if isinstance(estimator, SpeakerScaler) else set()
-    return own.union(*map(_unknown, parts))
+    return own.union(*map(unknown_of, parts))

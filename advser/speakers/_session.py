@@ -19,6 +19,7 @@ from .._validation._arrays import check_labels
 from .._validation._parameters import check_estimator
 from .._validation._paths import check_file, check_path
 from ._enrolment import pipeline_of, split_at_scaler
+from ._knowledge import unknown_of
 from ._moments import Moments
 from ._scaler import SpeakerScaler
 
@@ -89,6 +90,14 @@ class Session:
             raise ValueError(
                 f"`model` scales unknown speakers by {kind!r} and does not adapt; fit "
                 "it with `SpeakerScaler(unknown='adapt')`."
+            )
+        further = unknown_of([front, *rest]) & {"adapt", "batch"}
+        if further:
+            raise ValueError(
+                "`model` has a second SpeakerScaler with "
+                f"`unknown={min(further)!r}`, which would get the utterances of all "
+                "speakers one by one, as of nobody. Keep one of the scalers, or fit "
+                "the other with `unknown='population'`."
             )
         self.model = model
         self._front, self._scaler, self._rest = front, scaler, pipeline_of(rest)
