@@ -245,6 +245,11 @@ def _write(model):
     """Return the bytes of the file of a model."""
     import skops.io  # takes a second
 
+    if any(isinstance(part, torch.jit.ScriptModule) for part in parts_of(model)):
+        raise ValueError(
+            "It has a module of TorchScript, which such a file cannot hold; fit it "
+            "with the module in Python."
+        )
     plain = _replaced(model, LEAVES, _pack)
     for part in parts_of(plain):
         _reduce(part)

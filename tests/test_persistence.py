@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+import warnings
 import zipfile
 from hashlib import sha256
 from pathlib import Path
@@ -596,3 +597,14 @@ def test_device_that_is_missing_becomes_the_cpu(toy, file):
         loaded = advser.load(file)
     assert loaded.device == "cpu"
     assert_array_equal(loaded.predict(toy.X), model.predict(toy.X))
+
+
+def test_a_module_of_torchscript_is_refused(toy, file):
+    with warnings.catch_warnings():  # torch prefers other forms by now
+        warnings.simplefilter("ignore")
+        encoder = torch.jit.script(nn.Linear(toy.X.shape[1], 8))
+        model = AdversarialSER(None, encoder=encoder, **FEW)
+        model.fit(toy.X.astype(np.float32), toy.y)
+    with pytest.raises(ValueError, match="It has a module of TorchScript"):
+        advser.save(model, file)
+    assert not file.exists()
