@@ -810,7 +810,7 @@ CASES = [
         FIGURES,
         "A curve without rows",
         lambda data: plots.EnrollmentDisplay.from_curves(
-            pd.DataFrame(columns=["k", "uar", "transductive"])
+            pd.DataFrame(columns=["k", "uar", "transductive", "n_speakers"])
         ),
         ValueError,
         "`curves` has 0 rows; pass at least 1.",
