@@ -1413,7 +1413,8 @@ def test_labels_with_one_emotion_are_reported(tmp_path):
 
 
 def test_decimal_commas_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"valence has 1 numbers .* such as '3,5'"):
+    message = r"valence of \w+ has 1 numbers .* such as '3,5'"
+    with pytest.raises(ValueError, match=message):
         table_of(tmp_path, "file;valence", "a.wav;3,5", "b.wav;4")
 
 
@@ -1445,3 +1446,34 @@ def test_msp_podcast_of_an_earlier_release(copies, tables, tmp_path):
     labels.rename(labels.with_name("labels_concensus.csv"))
     table = corpora.read_msp_podcast(tmp_path)
     assert list(table["emotion"]) == list(tables["msp_podcast"]["emotion"])
+
+
+def test_speakers_that_became_floats_are_the_same_persons(tmp_path):
+    rows = ["a.wav;1;anger", "b.wav;1.0;joy", "c.wav;2.0;joy"]
+    table = table_of(tmp_path, "file;speaker;emotion", *rows)
+    assert table["speaker"].tolist() == ["1", "1", "2"]
+    with pytest.warns(CorpusWarning, match="differ in case or zeros"):
+        table = table_of(tmp_path, "file;speaker;emotion", *rows, "d.wav;M3;joy")
+    assert ["1 and 1.0"] in table.attrs["problems"].values()
+
+
+@pytest.mark.parametrize("emotion", ["None", "unknown", "?", "no_agreement"])
+def test_emotions_that_may_stand_for_a_missing_one_are_reported(tmp_path, emotion):
+    rows = ["a.wav;s1;anger", f"b.wav;s1;{emotion}"]
+    with pytest.warns(CorpusWarning, match="may stand for a missing one"):
+        table = table_of(tmp_path, "file;speaker;emotion", *rows)
+    assert table["emotion"].tolist() == ["anger", emotion]
+
+
+def test_a_pattern_with_a_group_of_the_name_file_is_refused(tmp_path):
+    layouts.write_audio(tmp_path, "a_anger.wav")
+    with pytest.raises(ValueError, match="which has the group 'file'"):
+        corpora.read_filenames(tmp_path, r"(?P<file>\w)_(?P<emotion>\w+)")
+
+
+def test_files_in_another_case_are_named_as_on_disk(tmp_path):
+    layouts.write_audio(tmp_path, "Wavs", "a.wav")
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,emotion\nwavs/A.WAV,anger\n")
+    with pytest.raises(FileNotFoundError, match=r"as the file is spelt, 'Wavs/a\.wav'"):
+        corpora.read_table(labels)

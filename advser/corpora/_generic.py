@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from unicodedata import normalize
 
 import numpy as np
@@ -34,6 +35,7 @@ ALIASES = {
     "start": ["begin", "onset", "start_time", "starttime"],
     "end": ["stop", "offset", "end_time", "endtime"],
 }
+WHOLE = re.compile(r"\d+(\.0+)?")
 MISSING_TIMES = {"", "nat", *MISSING}
 LONGEST = 1e7  # seconds, about 4 months; in nanoseconds, 10 ms
 
@@ -112,6 +114,11 @@ def parse_names(copy, pattern, mapping, *, suffixes=AUDIO, any_case=False):
             f"`pattern` is {pattern.pattern!r}, which has no named group; name a group "
             "for each column, such as (?P<speaker>\\w+)."
         )
+    if "file" in pattern.groupindex:
+        raise ValueError(
+            f"`pattern` is {pattern.pattern!r}, which has the group 'file'; this is "
+            "the column of the paths, so name the group otherwise."
+        )
     found = []
     for file in copy.list_files(suffixes):
         if match := pattern.search(file):
@@ -171,8 +178,8 @@ def translate(copy, rows, mapping):
         commas = commas[commas.str.fullmatch(r"-?\d+,\d+")]
         if len(commas):
             raise ValueError(
-                f"The column {column} has {len(commas)} numbers with a decimal comma, "
-                f"such as {commas.iloc[0]!r}; write them with a point."
+                f"The column {column} of {copy.name} has {len(commas)} numbers with a "
+                f"decimal comma, such as {commas.iloc[0]!r}; write them with a point."
             )
         copy.unreadable_values(rows, column, wrong, "is no number")
         rows[column] = numbers
@@ -207,7 +214,8 @@ def read_table(
         CSV table in UTF-8, separated by commas, semicolons or tabs, or Parquet if its
         name ends in ``.parquet``. It has the column `file` and may have those of every
         table (:mod:`advser.corpora`) and others. An empty value is an unknown label,
-        and so are "NaN" and "N/A", and the speaker or gender "unknown".
+        and so are "NaN" and "N/A", and the speaker or gender "unknown". Where all
+        speakers are whole numbers, "1.0" is "1".
         `start` and `end` are seconds, or durations such as "0.5s", "00:00:00.5" and
         "0 days 00:00:00.5". If both are there and a number exceeds ten million, they
         are nanoseconds, as in tables of audformat.
@@ -275,7 +283,24 @@ def _remedy_for(file, root):
     for remedy, name in spelt.items():
         if os.path.isfile(root / name):
             return remedy
+    if (name := _in_any_case(file, root)) is not None:
+        return f"write it as the file is spelt, {name!r}"
     return "`file` must be relative to this folder"
+
+
+def _in_any_case(file, root):
+    """Return the path of a file that differs in upper and lower case, or None."""
+    found = []
+    for part in Path(file).parts:
+        try:
+            names = os.listdir(root.joinpath(*found))
+        except OSError:
+            return None
+        part = next((n for n in names if n.lower() == part.lower()), None)
+        if part is None:
+            return None
+        found.append(part)
+    return "/".join(found)
 
 
 def checked_rows(copy, rows, path):
@@ -335,8 +360,7 @@ def clean_rows(rows, path):
         hint = f" Rename the column {aliases[0]} to file." if aliases else ""
         raise ValueError(
             f"{path} lacks the column file; its first line must be the names of the "
-            f"columns, and is {str(list(rows.columns))[:200]}.{hint} For a table of "
-            "features, name their columns by `--features`."
+            f"columns, and is {str(list(rows.columns))[:200]}.{hint}"
         )
     for column in ["file", *TEXTS]:
         if column in rows:
@@ -370,7 +394,11 @@ def texts_of(values):
     texts = values.map(
         lambda value: str(int(value) if is_whole else value).strip(), na_action="ignore"
     ).astype(object)
-    return texts.where(texts.notna() & texts.ne(""), None)
+    texts = texts.where(texts.notna() & texts.ne(""), None)
+    known = texts.dropna()
+    if known.map(lambda text: bool(WHOLE.fullmatch(text))).all():  # such as "1.0"
+        texts[known.index] = known.map(lambda text: text.partition(".")[0])
+    return texts
 
 
 def composed(texts):

@@ -47,7 +47,8 @@ WORD_OF = {
 # Texts of missing values, and speakers and genders that are unknown, in lower case.
 MISSING = {"nan", "<na>", "n/a", "#n/a"}
 NOBODY = {"unknown", "unk", "none", "anonymous", "n.a.", "?", "-", *MISSING}
-DOUBTFUL = {"na", "null"}  # missing values, or labels and initials
+# Missing values, or labels and initials; of speakers, some are missing for sure.
+DOUBTFUL = {"na", "null", "no_agreement", "no agreement", "xxx", *NOBODY} - MISSING
 GENDERS = {"f": "female", "m": "male", "female": "female", "male": "male"}
 
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -395,10 +396,11 @@ def stem(path):
 
 
 def alike(names):
-    """Return the names that differ in case, blanks or leading zeros alone, as texts."""
+    """Return the names that differ in case, blanks or zeros alone, as texts."""
     found = defaultdict(list)
     for name in names:
-        found[name.casefold().strip().lstrip("0")].append(name)
+        name_of = re.sub(r"\.0+$", "", name.casefold().strip())  # "1.0" as "1"
+        found[name_of.lstrip("0")].append(name)
     return [" and ".join(same) for same in found.values() if len(same) > 1]
 
 
