@@ -749,3 +749,11 @@ def test_long_titles_of_adaptation_do_not_meet():
     left, right = (ax.title.get_window_extent() for ax in display.axes_)
     assert 0 <= left.x0 <= left.x1 < right.x0
     pyplot.close(display.figure_)
+
+
+def test_names_with_an_underscore_in_front_are_in_legends():
+    names = np.repeat(["_x1", "y2", "_w4"], 4)
+    points = np.random.default_rng(0).normal(size=(12, 3))
+    display = EmbeddingDisplay.from_embedding(points, names, names, method="pca")
+    texts = [text.get_text().strip() for text in display.figure_.findobj(Text)]
+    assert {"_x1", "y2", "_w4"} <= set(texts)

@@ -187,9 +187,13 @@ def new_panels(figure, n_panels, n_columns, size, **options):
 
 
 def plain(name):
-    """Return a name as a text of a figure, in which a dollar begins no formula."""
+    """Return a name as a text of a figure, in which a dollar begins no formula.
+
+    matplotlib leaves labels with an underscore in front out of legends.
+    """
     lines = map(printable, str(name).split("\n"))
-    return "\n".join(lines).replace("$", r"\$")
+    text = "\n".join(lines).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
 
 
 def wrapped(name):
