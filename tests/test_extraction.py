@@ -8,6 +8,7 @@ import layouts
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from speech import spoil, write_corpus
@@ -448,3 +449,13 @@ def test_origin_survives_cross_validation_and_arrays_have_none(fitted):
     ser.fit(X.to_numpy(), labels["emotion"], speakers=labels["speaker"])
     assert ser.feature_origin_ is None
     assert len(ser.predict(X.to_numpy()))
+
+
+def test_a_recording_whose_header_states_no_samples_is_to_be_repaired(tmp_path):
+    file = tmp_path / "cut.wav"
+    soundfile.write(file, np.zeros(16000), 16000)
+    content = bytearray(file.read_bytes())
+    content[40:44] = bytes(4)  # the size of the samples
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match="by its header, and has 32,044 bytes"):
+        EGeMAPS().transform([str(file)])

@@ -23,6 +23,7 @@ from pandas.api.types import is_scalar
 FULL_SCALE = 1 - 2**-15  # the largest 16-bit sample; openSMILE wraps larger ones
 MAX_PEAK = 1.5  # decoders of lossy formats exceed full scale, but by less than this
 MAX_CHANNELS = 64
+LARGEST_HEADER = 4096  # bytes, of a file without samples
 MIN_SECONDS = 0.060  # the longest analysis window of eGeMAPS
 MIN_RATE, MAX_RATE = 4_000, 768_000  # Hz
 SEGMENT = ["file", "start", "end"]  # columns of a table of segments
@@ -164,7 +165,15 @@ def read_recording(
 
         signal, rate = read_file(recording.file, recording.start, recording.end)
     if not signal.size:
-        raise ValueError("holds no samples.")
+        reason = "holds no samples."
+        if recording.file is not None and recording.end is None:
+            size = os.stat(recording.file).st_size
+            if size > LARGEST_HEADER:  # as a recorder leaves it that has lost its power
+                reason = (
+                    f"holds no samples by its header, and has {size:,} bytes; repair "
+                    "it, for instance with `ffmpeg -i`."
+                )
+        raise ValueError(reason)
     is_number = isinstance(rate, Real)
     if not (is_number and MIN_RATE <= rate <= MAX_RATE and rate % 1 == 0):
         raise ValueError(
