@@ -30,7 +30,7 @@ from advser.cli._methods import GRIDS
 from advser.cli._parser import Parser, counted, usage_errors
 from advser.cli._results import notes_of
 from advser.cli._sources import load_recordings
-from advser.cli._tables import select
+from advser.cli._tables import open_columns, select
 from advser.evaluation import compare
 
 AROUSAL = {"anger": 5, "happiness": 4, "neutral": 2, "sadness": 1}
@@ -638,8 +638,9 @@ def test_features_that_cannot_be_used(make, columns, message, embeddings, capsys
 
 
 def test_folder_without_recordings_says_so(models, tmp_path, capsys):
-    for command in (["predict", models["model"]], ["extract"]):
-        arguments = [*command, tmp_path, "-o", tmp_path / "out.parquet"]
+    commands = {"out.csv": ["predict", models["model"]], "out.parquet": ["extract"]}
+    for output, command in commands.items():
+        arguments = [*command, tmp_path, "-o", tmp_path / output]
         error = error_of(capsys, *arguments)
         assert error.endswith(f"error: {tmp_path} holds no audio files.\n")
     (tmp_path / "a.m4a").touch()
@@ -793,3 +794,65 @@ def test_worst_speaker_has_enough_utterances_to_judge(tmp_path, capsys):
     assert summary["worst_speaker_uar"] == by_speaker.drop("c").min()
     assert summary["few_utterances"] == 1
     assert "is none of the 1 with fewer than 10 utterances" in notes_of(comparison)
+
+
+def test_patterns_of_features_leave_out_labels_and_targets():
+    names = ["file", "emotion", "class", "Subject", "stress", "f0", "f1"]
+    assert select(names, "*", "a.csv", ["stress"]) == ["f0", "f1"]
+    assert select(names, "class,f", "a.csv") == ["class", "f0", "f1"]
+    with pytest.raises(ValueError, match="both name 'stress'"):
+        select(names, "f,stress", "a.csv", ["stress"])
+
+
+def test_predictions_in_another_format_are_refused(models, features, tmp_path, capsys):
+    for name in ("out.parquet", "out.xlsx"):
+        arguments = ["predict", models["model"], features, "-o", tmp_path / name]
+        assert f"{name} must end in .csv" in error_of(capsys, *arguments)
+
+
+def test_a_model_is_not_written_to_standard_output(features, capsys):
+    assert "a model goes to a file" in error_of(capsys, "train", features, "-o", "-")
+
+
+def test_a_table_with_the_suffix_of_a_text_is_a_table(features, models, tmp_path):
+    table = pd.read_parquet(features)
+    table.attrs = {}
+    table.to_csv(tmp_path / "features.txt", sep="\t", index=False)
+    run("predict", models["model"], tmp_path / "features.txt", "-o", tmp_path / "o.csv")
+    assert len(pd.read_csv(tmp_path / "o.csv")) == len(table)
+
+
+def test_a_pipeline_of_extractor_and_network_takes_extracted_features(
+    corpus, features, tmp_path
+):
+    model = make_pipeline(EGeMAPS(), AdversarialSER(None, max_epochs=2, random_state=0))
+    files = sorted(map(str, corpus.glob("0*.wav")))
+    model.fit(files, [Path(file).name.split("-")[1] for file in files])
+    advser.save(model, tmp_path / "m.advser")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run("predict", tmp_path / "m.advser", features, "-o", tmp_path / "a.csv")
+        run("predict", tmp_path / "m.advser", files[0], "-o", tmp_path / "b.csv")
+    whole, one = (pd.read_csv(tmp_path / f"{name}.csv") for name in "ab")
+    row = whole[whole["file"] == Path(files[0]).name].iloc[0]
+    assert list(row)[1:] == list(one.iloc[0])[1:]
+
+
+def test_bytes_of_an_npz_file_are_read_as_unicode(tmp_path):
+    words = np.char.encode(["Ärger", "Freude"], "utf-8")
+    np.savez(tmp_path / "a.npz", emb=np.zeros((2, 3)), emotion=words)
+    assert open_columns(tmp_path / "a.npz")["emotion"].tolist() == ["Ärger", "Freude"]
+    np.savez(tmp_path / "b.npz", emotion=np.char.encode(["Ä", "b"], "latin-1"))
+    with pytest.raises(ValueError, match="cannot be read as npz, the array emotion: "):
+        open_columns(tmp_path / "b.npz")
+
+
+def test_features_of_a_refused_benchmark_are_not_lost(corpus, tmp_path, capsys):
+    pattern = r"(?P<speaker>\d+)-(?P<emotion>[a-z]+)"
+    arguments = [corpus, "--pattern", pattern, "--quick", "--methods", "logistic"]
+    out = tmp_path / "out"
+    run("benchmark", *arguments, "--out", out)
+    more = ["--methods", "svm", "--out", out]
+    error = error_of(capsys, "benchmark", *arguments, *more)
+    assert f"are in {out}.parts; rename this folder" in error
+    assert list((tmp_path / "out.parts").iterdir())

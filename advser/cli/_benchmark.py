@@ -120,7 +120,15 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
         recordings = recordings_of(options, source, by_session=by_session, memory=parts)
         folder.mkdir(parents=True, exist_ok=True)
         print_left_out(recordings)
-        compare_methods(options, recordings, methods, folder)
+        try:
+            compare_methods(options, recordings, methods, folder)
+        except FileExistsError as error:
+            if not parts.is_dir():
+                raise
+            raise FileExistsError(
+                f"{error} The features that were extracted are in {parts}; rename this "
+                "folder to that of the new name, with .parts, to use them."
+            ) from error
 
 
 def compare_methods(

@@ -5,7 +5,8 @@ import argparse
 from ..audio import AudioEmbedding, EGeMAPS, extract_features
 from ._parser import Parser, counted, usage_errors
 from ._sources import (
-    SOURCES,
+    FOLDERS,
+    LABELS,
     add_source_options,
     print_failures,
     read_source,
@@ -19,7 +20,7 @@ After an interruption, the same command goes on where it stopped. Recordings tha
 be used are listed, with the reason, in a file beside the table,
 features.parquet.failures.csv; the table has all others."""
 EPILOG = f"""\
-{SOURCES}  a folder, without --corpus
+{LABELS}{FOLDERS}  a folder, without --corpus
       all audio files in it and below, without labels
 
 examples:

@@ -66,6 +66,8 @@ examples:
   advser predict model.advser a.wav b.wav -o -
   advser predict model.advser calls.csv --speakers caller -o predictions.csv"""
 
+OTHER_FORMATS = {".parquet", ".feather", ".npz", ".xlsx", ".xls", ".ods", ".json"}
+
 
 def add_options(parser: Parser) -> None:
     """Add the options of the command."""
@@ -87,6 +89,8 @@ def add_options(parser: Parser) -> None:
 def run(options: argparse.Namespace, parser: Parser) -> None:
     """Load the model, predict the inputs, and write the table."""
     is_file = options.output != "-"
+    if is_file and Path(options.output).suffix.lower() in OTHER_FORMATS:
+        parser.error(f"argument -o/--output: {options.output} must end in .csv")
     written = new_file(options.output) if is_file else nullcontext((None, None))
     with usage_errors(parser), written as (output, parts):
         model = load_model(options.model)
@@ -191,7 +195,7 @@ def read_inputs(
         return None, list_files(inputs)
     source = inputs[0]
     rows = None if has_features(source) else open_columns(source)
-    names = getattr(model, "feature_names_in_", None)
+    names = names_of_features(model, extractor)
     has_all = rows is None or (names is not None and set(names) <= {*rows})
     if extractor is None or has_all:
         refuse_wavs(wavs, source)
@@ -206,6 +210,12 @@ def read_inputs(
             f"{', '.join(map(str, names[:15]))}."
         )
     return X, table
+
+
+def names_of_features(model, extractor):
+    """Return the names of the features that a model takes, None if they have none."""
+    own = getattr(model, "feature_names_in_", None)
+    return getattr(extractor, "feature_names", None) if own is None else own
 
 
 def check_file_column(rows, source):
@@ -224,7 +234,7 @@ def read_known_features(source, rows, extractor, model):
 
     The rows are None for an output of `advser extract`.
     """
-    names = getattr(model, "feature_names_in_", None)
+    names = names_of_features(model, extractor)
     if names is None:
         raise ValueError(
             "the model was trained on features without names, so its columns are "
@@ -337,6 +347,8 @@ def predicted(
 
 def columns_of(model, X, speakers):
     """Return the predictions as columns."""
+    if not hasattr(model, "feature_names_in_"):  # trained on an array
+        X = X.to_numpy()
     y = call(model, "predict", X, speakers=speakers)
     if not is_classifier(model):
         ratings = np.reshape(y, (len(X), -1)).astype(float)

@@ -20,11 +20,12 @@ from .. import corpora
 from .._validation._paths import printable
 from ..audio._extraction import has_features
 from ..audio._features import PITCH, EGeMAPS
+from ..corpora._generic import aliases_of
 from ..corpora._table import OTHER_SOUND, Copy, is_missing, numbers_in
 from ..datasets import load_emodb
 from ._parser import Parser, counted
 from ._tables import (
-    is_table,
+    TABLES,
     names_in,
     open_columns,
     read_extracted,
@@ -47,14 +48,20 @@ READERS: dict[str, Callable] = {
     "ravdess": corpora.read_ravdess,
     "urdu": corpora.read_urdu,
 }
-SOURCES = f"""\
+LABELS = """\
 sources:
   labels.csv, labels.parquet
       table with the column file, relative to the folder of the table or to --wavs,
       and as far as known emotion, speaker, gender, start, end (seconds) and others
+"""
+FEATURES = """\
+  features.parquet
+      output of advser extract
   table.csv, table.parquet, table.npz, with --features
       features of any origin in columns of numbers or vectors, and labels as above;
       the column file is not needed
+"""
+FOLDERS = f"""\
   a folder, with --corpus
       corpus as it was distributed:
       {", ".join([*READERS][:6])},
@@ -64,6 +71,7 @@ sources:
       corpus whose file names contain the labels; the pattern is a regular expression
       with a group for each column, such as '(?P<speaker>\\d+)_(?P<emotion>[a-z]+)'
 """
+SOURCES = LABELS + FEATURES + FOLDERS
 
 
 @dataclass(frozen=True, eq=False)
@@ -355,7 +363,7 @@ def load_recordings(
                 "`--corpus` and `--wavs`; leave them out."
             )
         rows = open_columns(source)
-        names = select(rows, features, source)
+        names = select(rows, features, source, used)
         X, table = read_features_of_table(rows, names, source)
         warn_of_unused(table, source, used)
         recipe = {"feature_set": f"those that `--features` names, {features}"}
@@ -367,6 +375,11 @@ def load_recordings(
     elif corpus is None and not Path(source).is_dir():
         rows = open_columns(source)
         warn_of_unused(rows, source, used)
+        if not aliases_of("file", rows):
+            raise ValueError(
+                f"{source} lacks the column file; add it, or, for a table of features, "
+                "name their columns by `--features`."
+            )
         table = read_labels(rows, source, wavs)
     else:
         table = read_source(source, corpus=corpus, wavs=wavs)
@@ -450,7 +463,8 @@ def read_bundled():
 
 def unlabelled(folder):
     """Return what to pass instead of a folder of recordings."""
-    tables = sorted(path.name for path in Path(folder).iterdir() if is_table(path))
+    files = Path(folder).iterdir()
+    tables = sorted(path.name for path in files if path.suffix.lower() in TABLES)
     found = f" (it has {', '.join(tables)})" if tables else ""
     return (
         f"{folder} is a folder of recordings without labels; pass a table of their "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 from warnings import warn
 from zipfile import BadZipFile
@@ -15,6 +16,7 @@ import pandas as pd
 from ..audio._extraction import SEGMENT, extract_part, read_features
 from ..audio._extractor import Extractor
 from ..corpora._generic import (
+    ALIASES,
     checked_rows,
     clean_rows,
     open_table,
@@ -26,12 +28,13 @@ from ..exceptions import CorpusWarning
 from ._parser import counted
 
 TABLES = {".csv", ".tsv", ".parquet", ".npz"}
+TEXT_TABLES = {".txt", ".tab"}  # or other texts
 ROW, FILE = "row of the features", "file as in the table"  # columns that no table has
 
 
 def is_table(path: str | os.PathLike) -> bool:
     """Return whether a file is a table by its name."""
-    return Path(path).suffix.lower() in TABLES
+    return Path(path).suffix.lower() in TABLES | TEXT_TABLES
 
 
 def open_columns(path: str | os.PathLike) -> pd.DataFrame:
@@ -78,13 +81,17 @@ def read_arrays(path):
     """Return the arrays of an npz file, which have an entry for each row."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} is no file; pass a table.")
+    arrays, name = {}, ""
     try:
         with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+            for name in stored.files:
+                array = stored[name]
+                is_bytes = array.dtype.kind == "S"
+                arrays[name] = np.char.decode(array, "utf-8") if is_bytes else array
     except (AttributeError, BadZipFile, EOFError, OSError, TypeError, ValueError) as e:
         raise ValueError(
-            f"{path} cannot be read as npz: {e} Save numbers, and texts as arrays of "
-            "str."
+            f"{path} cannot be read as npz{name and f', the array {name}'}: "
+            f"{str(e).rstrip('.')}. Save numbers, and texts as arrays of str."
         ) from e
     n_rows = {name: len(array) if array.ndim else 0 for name, array in arrays.items()}
     if len(set(n_rows.values())) != 1 or 0 in n_rows.values():
@@ -92,10 +99,7 @@ def read_arrays(path):
             f"{path} has arrays with these numbers of rows: {n_rows}; each must have "
             "one entry for each recording."
         )
-    return {
-        name: array.astype(str if array.dtype.kind == "S" else array.dtype)
-        for name, array in arrays.items()
-    }
+    return arrays
 
 
 def names_in(text: str) -> list[str]:
@@ -103,8 +107,16 @@ def names_in(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
 
-def select(names: Iterable[str], features: str, path: str | os.PathLike) -> list[str]:
+def select(
+    names: Iterable[str],
+    features: str,
+    path: str | os.PathLike,
+    targets: Sequence[str] = (),
+) -> list[str]:
     """Return the columns of a table that `--features` names.
+
+    Prefixes and patterns leave out labels: the columns of the readers, those with
+    usual names of these such as `subject`, and the targets.
 
     Parameters
     ----------
@@ -118,6 +130,9 @@ def select(names: Iterable[str], features: str, path: str | os.PathLike) -> list
     path : str or path-like
         The table.
 
+    targets : sequence of str, default=()
+        What `--target` names.
+
     Returns
     -------
     names : list of str
@@ -125,10 +140,12 @@ def select(names: Iterable[str], features: str, path: str | os.PathLike) -> list
     Raises
     ------
     ValueError
-        If there is no such column.
+        If there is no such column, or it is a target.
     """
     names, found = list(names), []
-    others = [name for name in names if name not in ("file", *COLUMNS)]
+    usual = chain.from_iterable(ALIASES.values())
+    labels = {"file", *COLUMNS, *targets, *usual}
+    others = [name for name in names if not {name, name.lower()} & labels]
     for text in names_in(features):
         pattern = text if set("*?[") & {*text} else f"{text}*"
         matched = [name for name in others if fnmatchcase(name, pattern)]
@@ -139,6 +156,11 @@ def select(names: Iterable[str], features: str, path: str | os.PathLike) -> list
                 f"it has {', '.join(names[:10])}{', ...' * (len(names) > 10)}."
             )
         found += matched
+    if both := [name for name in found if name in targets]:
+        raise ValueError(
+            f"`--features` and `--target` both name {both[0]!r}; leave it out of the "
+            "features."
+        )
     return list(dict.fromkeys(found))
 
 

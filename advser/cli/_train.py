@@ -66,6 +66,8 @@ def add_options(parser: Parser) -> None:
 def run(options: argparse.Namespace, parser: Parser) -> None:
     """Load the recordings, fit the model, and save it."""
     check_labels_of(options, [options.method])
+    if options.output == "-":
+        parser.error("argument -o/--output: a model goes to a file, which - is not")
     with usage_errors(parser), new_file(options.output) as (output, parts):
         recordings = recordings_of(
             options, options.source, compares=False, memory=parts
