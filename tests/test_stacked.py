@@ -1281,9 +1281,9 @@ def test_a_candidate_that_cannot_be_stacked_fails_alone(toy):
 
 
 def test_a_misspelt_parameter_is_an_error_and_no_failed_fit(toy):
-    grid = [{"alpha": [0.1]}, {"alhpa": [0.1]}]
+    grid = [{"alpha": [0.1]}, {"alpha_": [0.1]}]
     search = StackedGridSearchCV(AdversarialSER(None, max_epochs=2), grid, cv=2)
-    with pytest.raises(ValueError, match="Invalid parameter 'alhpa'"):
+    with pytest.raises(ValueError, match="Invalid parameter 'alpha_'"):
         search.fit(toy.X, toy.y)
 
 
