@@ -351,7 +351,7 @@ def despine(ax):
 
 def add_grid(ax, axis="both"):
     """Draw grid lines behind the data, and no upper and right edge."""
-    ax.grid(axis=axis, color="0.9")
+    ax.grid(axis=axis, color=text_color(), alpha=0.1)
     ax.set_axisbelow(True)
     despine(ax)
 

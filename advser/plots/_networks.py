@@ -107,7 +107,7 @@ class TrainingDisplay(Display):
                 label = f"validation {measure.upper()}"
                 ax.plot(epochs, scores, color=text_color(), linewidth=2.5, label=label)
                 ylabel += f"\nand {measure.upper()} on validation speakers"
-        ax.axhline(0, color="0.85", linewidth=1, zorder=0)
+        ax.axhline(0, color=text_color(), alpha=0.15, linewidth=1, zorder=0)
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.set(xlabel="Epoch", ylabel=ylabel)
         despine(ax)

@@ -33,6 +33,7 @@ from ._base import (
     readable,
     small_if_many,
     styles_by_method,
+    text_color,
     wrapped,
 )
 
@@ -134,7 +135,8 @@ class SpeakerRecallDisplay(Display):
 
     def _draw(self, ax):
         recall = self.recall.sort_values(kind="stable")
-        ax.hlines(range(len(recall)), 0, recall, color="0.85", linewidth=1)
+        line = {"color": text_color(), "alpha": 0.15, "linewidth": 1}
+        ax.hlines(range(len(recall)), 0, recall, **line)
         ax.plot(recall, range(len(recall)), "o", color=BLUE, markersize=6)
         ax.axvline(recall.mean(), color=GREY, linestyle="--", linewidth=1)
         counts = self.n_samples.reindex(recall.index)  # a name may be a boolean
