@@ -1477,3 +1477,12 @@ def test_files_in_another_case_are_named_as_on_disk(tmp_path):
     labels.write_text("file,emotion\nwavs/A.WAV,anger\n")
     with pytest.raises(FileNotFoundError, match=r"as the file is spelt, 'Wavs/a\.wav'"):
         corpora.read_table(labels)
+
+
+def test_a_recording_in_two_formats_is_reported(tmp_path):
+    for name in ("a.wav", "a.flac", "b.wav"):
+        layouts.write_audio(tmp_path, name)
+    with pytest.warns(CorpusWarning, match="1 recordings in two formats, which count"):
+        table = corpora.read_filenames(tmp_path, r"(?P<speaker>\w)\.")
+    assert ["a.flac and a.wav"] in table.attrs["problems"].values()
+    assert len(table) == 3

@@ -75,6 +75,7 @@ class Copy:
     NOT_UNICODE = "file names that are not UTF-8"
     TWO_GENDERS = "speakers with two genders"
     IDENTICAL = "identical recordings of two speakers"
+    TWO_FORMATS = "recordings in two formats, which count twice"
     EMPTY = "label files without an entry"
     NOT_FETCHED = "files that `git lfs pull` must fetch"
     NOT_READ = "files to convert to WAV"
@@ -340,6 +341,10 @@ class Copy:
         genders = rows.groupby("speaker")["gender"].nunique()
         self.problems[self.TWO_GENDERS] += list(genders.index[genders > 1])
         self.problems[self.IDENTICAL] += self.find_identical(rows, sizes)
+        names = rows["file"].drop_duplicates()
+        of_take = names.groupby(names.map(lambda name: os.path.splitext(name)[0]))
+        takes = [" and ".join(same) for _, same in of_take if len(same) > 1]
+        self.problems[self.TWO_FORMATS] += takes
         problems = {kind: found for kind, found in self.problems.items() if found}
         root = "" if self.root == Path() else str(self.root)
         files = [os.path.join(root, file) for file in rows.pop("file")]
