@@ -291,6 +291,7 @@ def interrupt(command, has_begun):
     assert process.returncode == 130
     assert "what was finished is kept" in error
     assert "Traceback" not in error
+    return error
 
 
 def test_extract_after_ctrl_c_goes_on_where_it_stopped(tmp_path):
@@ -317,7 +318,8 @@ def test_ctrl_c_keeps_what_was_finished_and_scores_no_half_trained_network(tmp_p
     folder = tmp_path / "results"
     command = [sys.executable, "-m", "advser", "benchmark", "--methods", "none"]
     command += ["--n-jobs", "1", "--seeds", "50", "--out", str(folder)]
-    interrupt(command, (folder / "scores.csv").exists)
+    error = interrupt(command, (folder / "scores.csv").exists)
+    assert f"to go on, repeat the command with --out {folder}\n" in error
     n_scored = pd.read_csv(folder / "scores.csv")["n_samples"].sum()
     assert 0 < n_scored == len(pd.read_csv(folder / "predictions.csv"))
     assert json.loads((folder / "settings.json").read_text())["seconds"] is None

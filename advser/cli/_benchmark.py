@@ -117,10 +117,12 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
     with usage_errors(parser), parts_beside(folder.resolve()) as parts:
         if options.save_best is not None:
             check_output(options.save_best.absolute(), "", "--save-best")
-        recordings = recordings_of(options, source, by_session=by_session, memory=parts)
-        folder.mkdir(parents=True, exist_ok=True)
-        print_left_out(recordings)
         try:
+            recordings = recordings_of(
+                options, source, by_session=by_session, memory=parts
+            )
+            folder.mkdir(parents=True, exist_ok=True)
+            print_left_out(recordings)
             compare_methods(options, recordings, methods, folder)
         except FileExistsError as error:
             if not parts.is_dir():
@@ -129,6 +131,9 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
                 f"{error} The features that were extracted are in {parts}; rename this "
                 "folder to that of the new name, with .parts, to use them."
             ) from error
+        except KeyboardInterrupt:
+            print(f"to go on, repeat the command with --out {folder}", file=sys.stderr)
+            raise
 
 
 def compare_methods(
