@@ -19,9 +19,7 @@ def as_tensor(array: np.ndarray) -> Tensor:
     reads its rows, so that a memory-mapped corpus needs no copy.
     """
     if any(step < 0 or step % array.itemsize for step in array.strides):
-        array = (
-            array.copy()
-        )  # torch has no such strides, which a view of a row may have
+        array = array.copy()  # of a view of one row, which torch refuses
     if array.flags.writeable:
         return torch.from_numpy(array)
     with warnings.catch_warnings():

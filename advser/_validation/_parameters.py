@@ -1,8 +1,7 @@
 """Checks of the parameters of estimators, and of the arguments of functions."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -137,18 +136,6 @@ def _is_finite(number):
         return math.isfinite(number)
     except OverflowError:  # a large int
         return False
-
-
-@contextmanager
-def kept_on_error(estimator: Any) -> Iterator[None]:
-    """Restore the attributes of an estimator, those of its last fit, on an error."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
 
 
 def check_table(

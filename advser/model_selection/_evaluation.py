@@ -131,9 +131,8 @@ class Evaluation:
             return self._failed_score(traceback.format_exc())
         if not isinstance(scores, dict):
             return _number(scores, self.scorer)
-        of_several = hasattr(
-            self.scorer, "_scorers"
-        )  # returns a traceback if one fails
+        # A scorer that failed among several returns its traceback.
+        of_several = hasattr(self.scorer, "_scorers")
         return {
             name: self._failed_score(score)
             if of_several and isinstance(score, str)
