@@ -17,7 +17,7 @@ class AdaptationWarning(UserWarning):
 
 
 class ConfoundedSpeakersWarning(UserWarning):
-    """The speaker predicts the emotion: removing speaker information removes both."""
+    """The speaker predicts the emotion, so removing the speaker removes both."""
 
 
 class CollapseWarning(UserWarning):
@@ -33,7 +33,7 @@ class NoNeutralWarning(UserWarning):
 
 
 class NoSpeakersWarning(UserWarning):
-    """No speakers are given, so the fit leaves out the speaker loss."""
+    """No speakers are given, so the fit does not use them."""
 
 
 class NotStackedWarning(UserWarning):

@@ -57,7 +57,7 @@ def to_onnx(model: BaseEstimator, path: str | os.PathLike) -> None:
     Raises
     ------
     ImportError
-        If onnx, onnxscript or skl2onnx is missing: ``pip install advser[onnx]``.
+        If onnx, onnxscript or skl2onnx is missing: the extra ``onnx``.
 
     ValueError
         If the model is no classifier or regressor, or a step has no form in ONNX, such

@@ -534,7 +534,7 @@ def cross_corpus_rst():
     pairs = [(pair["train"], pair["test"]) for pair in report["pairs"]]
     across = [pair for pair in pairs if pair[0] != pair[1]]
     within = [pair for pair in pairs if pair[0] == pair[1]]
-    header = ["estimator", "domain", "information about the test"]
+    header = ["estimator", "domain", "information about the test corpus"]
     header += [f"{train} to {test}" for train, test in across]
     header += [f"within {name}" for name, _ in within]
     rows = [header]

@@ -295,7 +295,7 @@ CASES = [
         "Strings in ``y_true`` and numbers in ``y_pred``",
         lambda data: metrics.unweighted_average_recall(["1", "2"], [1, 2]),
         ValueError,
-        "Unknown label type: `y_pred` and `y_true` holds",
+        "Unknown label type: `y_pred` and `y_true` hold",
     ),
     Refused(
         LABELS,
@@ -304,7 +304,7 @@ CASES = [
             ["1", "2"], [1, 2], speakers=data.speakers[5:7]
         ),
         ValueError,
-        "Unknown label type: `y_pred` and `y_true` holds",
+        "Unknown label type: `y_pred` and `y_true` hold",
     ),
     Refused(
         LABELS,
@@ -371,7 +371,7 @@ CASES = [
             speakers_unlabeled=data.speakers,
         ),
         ValueError,
-        "Unknown label type: `speakers` and `speakers_unlabeled` holds",
+        "Unknown label type: `speakers` and `speakers_unlabeled` hold",
     ),
     Refused(
         LABELS,

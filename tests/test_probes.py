@@ -276,7 +276,7 @@ def test_leakage_within_emotion_finds_a_speaker_whose_place_depends_on_it(probe,
 
 
 def test_from_predictions_refuses_speakers_of_another_type():
-    with pytest.raises(ValueError, match="`predicted` and `speakers` holds"):
+    with pytest.raises(ValueError, match="`predicted` and `speakers` hold"):
         SpeakerLeakage.from_predictions([1, 2], ["1", "2"], probe="p")
 
 

@@ -197,8 +197,9 @@ def plain(values: Any) -> Any:
 def _unknown_kind(name, *labels):
     """Return the error text for labels of the wrong kind, or of several kinds."""
     shown = " and ".join(f"{label!r} ({type(label).__name__})" for label in labels[:2])
+    holds = "hold" if "` and `" in name else "holds"
     return (
-        f"Unknown label type: `{name}` holds {shown}; labels are strings, whole "
+        f"Unknown label type: `{name}` {holds} {shown}; labels are strings, whole "
         "numbers or booleans, all of the same type."
     )
 

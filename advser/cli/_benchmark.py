@@ -34,9 +34,7 @@ the speaker each method keeps.
 Without a source, the bundled eGeMAPS features of EmoDB are used: acted German speech,
 ten speakers, four emotions."""
 EPILOG = f"""\
-{SOURCES}  features.parquet
-      output of advser extract
-
+{SOURCES}
 methods:
 {LINES}
   With --target: {", ".join(REGRESSORS)}

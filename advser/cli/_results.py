@@ -239,7 +239,7 @@ def notes_of(comparison: Comparison, n_folds: int | None = None) -> str:
     n_few = comparison.summary()["few_utterances"].max()
     if n_few:
         notes += (
-            f"\nThe worst speaker is none of the {n_few} with fewer than "
+            f'\nThe column "worst speaker" leaves out {n_few} speakers with fewer than '
             f"{MIN_UTTERANCES} utterances."
         )
     return notes

@@ -31,7 +31,8 @@ with config_context(enable_metadata_routing=True):
     model.fit(X[~new], y[~new], speakers=speakers[~new])
 
 # %%
-# A session predicts each utterance and then counts it. It keeps sums and no utterance:
+# A session updates the statistics of the speaker with each utterance, and predicts it.
+# It keeps these statistics, and no utterance:
 
 session = Session(model)
 for utterance, emotion in zip(X[new][:5], y[new]):

@@ -2,8 +2,9 @@
 Leakage of the speaker by method
 ================================
 
-Features of speech identify the speaker at least as well as the emotion. A network that
-is trained on the emotion removes some of the speaker, and an adversary removes more.
+Features of speech identify the speaker, too: from the 88 features, a linear probe
+recognises six of ten utterances among ten speakers. A network that is trained on the
+emotion removes some of the speaker, and an adversary removes more.
 
 The noise, the dropout and the L2 penalty of the defaults, which are set for recall,
 make a trained adversary weak (:doc:`/guide/max_entropy`). An adversary in closed form
@@ -33,8 +34,8 @@ X_train, X_test, y_train, y_test, speakers_train, speakers_test = train_test_spl
 )
 
 # %%
-# In a two-dimensional projection of the 88 features, utterances of one speaker are
-# close to each other:
+# In a projection of the 88 features, utterances of one emotion are close to each other,
+# and within it often those of one speaker:
 
 EmbeddingDisplay.from_embedding(X_test, y_test, speakers_test)
 plt.show()

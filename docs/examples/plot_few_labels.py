@@ -3,7 +3,8 @@ Few labels and many unlabelled utterances
 =========================================
 
 Some utterances of the training speakers have an emotion, the others do not. Passed as
-``X_unlabeled``, with their speakers, the others raise the recall on new speakers.
+``X_unlabeled``, with their speakers, the others raise the recall on new speakers if
+labels are few.
 """
 
 # %%
@@ -69,5 +70,4 @@ plt.show()
 # Most of the gain comes from the speakers: with all of their utterances, labelled or
 # not, the mean of each training speaker is known. Relative to it, the emotions of the
 # unlabelled utterances are easier to estimate than those of a new speaker, and the
-# network learns from these estimates. :doc:`/guide/few_labels` has more corpora, and
-# the cases in which this does not work.
+# network learns from these estimates. :doc:`/guide/few_labels` has more corpora.
