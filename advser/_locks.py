@@ -1,27 +1,49 @@
 """Outputs: a lock, so that no two processes write one, and no incomplete file."""
 
 import contextlib
+import errno
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[Path]:
+def replacing(path: str | os.PathLike, *, durable: bool = True) -> Iterator[Path]:
     """Yield a new file beside a file, and then replace that file by it.
 
-    The file is complete at any time. After an error it is as it was before.
+    The file is complete at any time, if `durable` also after a power cut. After an
+    error it is as it was before. It keeps its permissions, and a link to it stays a
+    link.
     """
     if os.path.exists(path) and not os.path.isfile(path):
         raise IsADirectoryError(
             f"No file can replace {path}, which is a folder or device; name a file."
         )
-    unfinished = Path(f"{os.fspath(path)}.{uuid4().hex}.part")
+    file = Path(os.path.realpath(path))
+    # A file system takes names of 255 bytes; some characters have four.
+    unfinished = file.with_name(f"{file.name[:40]}.{uuid4().hex}.part")
     try:
         yield unfinished
-        os.replace(unfinished, path)
+        if file.exists():
+            shutil.copymode(file, unfinished)
+        if durable:
+            with open(unfinished, "rb+") as written:
+                os.fsync(written.fileno())
+        os.replace(unfinished, file)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise OSError(
+            error.errno,
+            f"{os.strerror(error.errno)}; free disk space, and repeat the same call. "
+            "Cannot write",
+            str(path),
+        ) from error
     finally:
         unfinished.unlink(missing_ok=True)
 

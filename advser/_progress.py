@@ -54,7 +54,9 @@ def progress_bar(
     bar : tqdm
     """
     options: dict[str, Any] = {"unit": f" {unit}"}
-    if not sys.stderr.isatty():
+    if sys.stderr is None:  # as in programs without a console
+        verbose = 0
+    elif not sys.stderr.isatty():
         form = "{desc}: {percentage:.0f}%, {n_fmt} of {total_fmt}{unit}, {elapsed}"
         options |= {"file": _Lines(), "bar_format": form}
         options |= {"mininterval": SECONDS, "maxinterval": SECONDS}

@@ -8,8 +8,10 @@ prediction of a thousand rows that took a hundred times as long.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
+from threadpoolctl import ThreadpoolController
 
 SMALL = 2**25  # multiplications: about a millisecond in one thread
 
@@ -17,6 +19,8 @@ _lock = threading.Lock()
 _n_inside = 0
 _threads_outside = 1
 _here = threading.local()
+_n_in_blas = 0
+_blas: Any = None  # what restores them
 
 
 @contextmanager
@@ -53,3 +57,26 @@ def limited_threads(n_multiplications: int) -> Iterator[None]:
         with _lock:
             torch.set_num_threads(n_threads)
             _n_inside -= 1
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let the libraries of NumPy and scikit-learn use one thread in this context.
+
+    The threads of BLAS are those of the process: the last of several Python threads in
+    this context restores them.
+    """
+    global _n_in_blas, _blas
+    libraries = ThreadpoolController()
+    with libraries.select(user_api="openmp").limit(limits=1):
+        with _lock:
+            if _n_in_blas == 0:
+                _blas = libraries.select(user_api="blas").limit(limits=1)
+            _n_in_blas += 1
+        try:
+            yield
+        finally:
+            with _lock:
+                _n_in_blas -= 1
+                if _n_in_blas == 0:
+                    _blas.restore_original_limits()

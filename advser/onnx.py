@@ -8,7 +8,6 @@ import copy
 import json
 import logging
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import reduce
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 
 from ._validation._parameters import check_estimator
 from ._validation._paths import check_path
+from ._warnings import ignored
 from .audio._extractor import Extractor
 from .persistence import NETWORKS, describe, replace_file
 from .speakers import SpeakerScaler
@@ -292,8 +292,7 @@ def _name_ends(graph, steps, labels):
     graph.node.insert(0, helper.make_node("Identity", ["features"], [source.name]))
     source.name = "features"
     if is_regressor(last):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of rows without names
+        with ignored():  # of rows without names
             shape = last.predict(np.zeros((1, last.n_features_in_))).shape[1:]
         target = np.array([-1, *shape], np.int64)
         graph.initializer.append(numpy_helper.from_array(target, "shape"))
@@ -317,8 +316,7 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with ignored():
             yield
     finally:
         logger.setLevel(level)

@@ -856,3 +856,21 @@ def test_features_of_a_refused_benchmark_are_not_lost(corpus, tmp_path, capsys):
     error = error_of(capsys, "benchmark", *arguments, *more)
     assert f"are in {out}.parts; rename this folder" in error
     assert list((tmp_path / "out.parts").iterdir())
+
+
+def test_a_damaged_npz_file_is_named(tmp_path):
+    np.savez_compressed(
+        tmp_path / "a.npz", emb=np.random.default_rng(0).random((40, 8))
+    )
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[100] ^= 1
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.npz cannot be read as npz"):
+        open_columns(tmp_path / "a.npz")
+
+
+def test_extraction_works_without_standard_error(corpus, tmp_path):
+    code = "import sys; sys.stderr = None; from advser.cli import main; main()"
+    command = [sys.executable, "-c", code, "extract", str(corpus), "-o"]
+    subprocess.run([*command, str(tmp_path / "a.parquet")], check=True)
+    assert (tmp_path / "a.parquet").is_file()

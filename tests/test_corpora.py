@@ -1086,7 +1086,7 @@ def test_file_names_that_are_not_utf_8_are_left_out_and_reported(tmp_path):
     layouts.write_audio(tmp_path, "s1.wav")
     with open(os.path.join(os.fsencode(tmp_path), b"sch\xf6n.wav"), "wb"):
         pass
-    message = r"1 file names that are not UTF-8 \(sch\\udcf6n.wav\)"
+    message = r"1 file names that are not UTF-8; rename .* \(sch\\udcf6n.wav\)"
     with pytest.warns(CorpusWarning, match=message):
         table = corpora.read_filenames(tmp_path)
     assert [Path(file).name for file in table.index] == ["s1.wav"]

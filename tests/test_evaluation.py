@@ -2,6 +2,8 @@
 
 import json
 import os
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from itertools import product
 
@@ -13,6 +15,7 @@ import torch
 from baselines import GUESS, LR
 from scipy.stats import loguniform
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_selector
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
@@ -32,6 +35,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 from skorch.callbacks import EarlyStopping, LRScheduler
 from threadpoolctl import threadpool_info
+from torch import nn
 
 from advser import AdaptationWarning, AdversarialSER, AdversarialSERRegressor
 from advser.evaluation import (
@@ -1098,3 +1102,62 @@ def test_speakers_with_few_ratings_are_not_the_worst():
     summary = compare({"net": model}, X, ratings, speakers, probes=()).summary()
     assert summary["few_utterances"].tolist() == [1]
     assert summary["worst_speaker"].tolist() != ["c"]
+
+
+def test_estimators_of_own_classes_are_told_apart_by_their_code(toy, tmp_path):
+    def guess(code):
+        class Guess(ClassifierMixin, BaseEstimator):
+            def fit(self, X, y):
+                self.classes_ = np.unique(y)
+                return self
+
+            def predict(self, X):
+                return np.full(len(X), self.classes_[code])
+
+        return Guess()
+
+    def run(estimator):
+        return compare({"own": estimator}, *toy, probes=(), folder=tmp_path)
+
+    first = run(guess(0))
+    assert run(guess(0)).predictions.equals(first.predictions)
+    for other in (guess(1), CalibratedClassifierCV(guess(0))):
+        with pytest.raises(FileExistsError, match=r"estimators\.own\.class"):
+            run(other)
+
+
+def test_own_modules_are_told_apart_by_their_code():
+    def encoder(factor):
+        class Scaled(nn.Module):
+            def forward(self, x):
+                return factor * x
+
+        return Scaled()
+
+    one, same, other = (
+        as_json(AdversarialSER(encoder=encoder(factor)).encoder) for factor in (1, 1, 2)
+    )
+    assert one == same != other
+
+
+def test_threads_that_compare_restore_the_filters_of_warnings(toy):
+    adaptive = make_pipeline(SpeakerScaler(unknown="adapt"), LogisticRegression())
+    before = list(warnings.filters)
+
+    def run(cv):
+        with pytest.raises(AdaptationWarning):  # which the tests turn into an error
+            compare({"LR": adaptive}, *toy, probes=["knn"], cv=cv)
+
+    with ThreadPoolExecutor(2) as executor:
+        runs = [executor.submit(run, cv) for cv in (4, 2)]
+    for one in runs:
+        one.result()
+    assert warnings.filters == before
+
+
+def test_a_folder_in_the_place_of_a_table_is_an_error(toy, tmp_path):
+    compare({"guess": GUESS}, *toy, probes=(), folder=tmp_path)
+    (tmp_path / "scores.csv").unlink()
+    (tmp_path / "scores.csv").mkdir()
+    with pytest.raises(ValueError, match=r"scores\.csv` is no file; remove it"):
+        Comparison.load(tmp_path)

@@ -459,3 +459,15 @@ def test_a_recording_whose_header_states_no_samples_is_to_be_repaired(tmp_path):
     file.write_bytes(content)
     with pytest.raises(ValueError, match="by its header, and has 32,044 bytes"):
         EGeMAPS().transform([str(file)])
+
+
+def test_a_flipped_bit_in_a_table_of_features_is_found(tmp_path):
+    table = write_corpus(tmp_path, n_speakers=2, seconds=0.3)
+    output = tmp_path / "features.parquet"
+    extract_features(table.set_index("file"), output)
+    content = bytearray(output.read_bytes())
+    place = content.index(EGeMAPS().transform([table["file"][0]])[0, :1].tobytes())
+    content[place] ^= 1
+    output.write_bytes(content)
+    with pytest.raises(ValueError, match="is damaged: could not verify"):
+        read_features(output)

@@ -1,13 +1,15 @@
 """Locks of outputs: held by one process at a time, and freed when it dies."""
 
+import errno
 import os
+import re
 import subprocess
 import sys
 import threading
 
 import pytest
 
-from advser._locks import locked
+from advser._locks import locked, replacing
 
 HOLD = """\
 import sys
@@ -75,3 +77,32 @@ def test_one_thread_at_a_time_holds_the_lock(tmp_path):
 def test_folder_that_does_not_exist_is_an_error_with_its_name(tmp_path):
     with pytest.raises(OSError, match="nowhere"), locked(tmp_path / "nowhere" / "out"):
         pass
+
+
+def test_a_private_file_stays_private_and_a_link_a_link(tmp_path):
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.write_text("old")
+    file.chmod(0o600)
+    link.symlink_to(file)
+    with replacing(link) as unfinished:
+        unfinished.write_text("new")
+    assert link.is_symlink()
+    assert file.read_text() == "new"
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_name_may_be_as_long_as_the_file_system_takes(tmp_path):
+    path = tmp_path / ("ä" * 120 + ".x")
+    with replacing(path) as unfinished:
+        unfinished.write_text("new")
+    assert path.read_text() == "new"
+
+
+def test_a_full_disk_names_the_file_and_the_remedy(tmp_path):
+    path = tmp_path / "out"
+    path.write_text("old")
+    message = f"free disk space, and repeat the same call. Cannot write: '{path}'"
+    with pytest.raises(OSError, match=re.escape(message)), replacing(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert path.read_text() == "old"
+    assert [*tmp_path.iterdir()] == [path]

@@ -1,5 +1,9 @@
 """Small operations use one thread of torch; afterwards the number is as before."""
 
+import os
+import subprocess
+import sys
+import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -129,3 +133,41 @@ def test_fit_of_small_batches_uses_one_thread(toy):
     )
     assert Threads.seen == 1
     assert torch.get_num_threads() == 2
+
+
+def test_python_threads_restore_the_threads_of_blas():
+    code = textwrap.dedent("""
+        from threading import Event, Thread
+        import numpy
+        from threadpoolctl import threadpool_info
+        from advser._threads import one_thread
+
+        def n_threads():
+            found = [one for one in threadpool_info() if one["user_api"] == "blas"]
+            return {library["num_threads"] for library in found}
+
+        def limited(entered, may_leave):
+            with one_thread():
+                inside.append(n_threads())
+                entered.set()
+                may_leave.wait()
+
+        inside, events = [], [(Event(), Event()) for _ in range(2)]
+        threads = [Thread(target=limited, args=pair) for pair in events]
+        for thread, (entered, _) in zip(threads, events):
+            thread.start()
+            entered.wait()
+        for thread, (_, may_leave) in zip(threads, events):  # the first leaves first
+            may_leave.set()
+            thread.join()
+        print(inside, n_threads())
+    """)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout == "[{1}, {1}] {2}\n"

@@ -1,6 +1,5 @@
 """Training rows as tensors, and the batches that are cut from them."""
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
@@ -8,6 +7,8 @@ from typing import Any, Self
 import numpy as np
 import torch
 from torch import Tensor
+
+from .._warnings import ignored
 
 BLOCK_ROWS = 4096  # rows that one indexing operation gathers, to be cut into batches
 
@@ -22,8 +23,7 @@ def as_tensor(array: np.ndarray) -> Tensor:
         array = array.copy()  # of a view of one row, which torch refuses
     if array.flags.writeable:
         return torch.from_numpy(array)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+    with ignored("The given NumPy array is not writable"):
         return torch.from_numpy(array)
 
 

@@ -15,9 +15,8 @@ from typing import Any, NamedTuple
 
 import torch
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits
 
-from .._threads import limited_threads
+from .._threads import limited_threads, one_thread
 from ..exceptions import NotStackedWarning
 from ._net import default_torch
 from ._stack import Job, fit_stacked, stacking_key
@@ -174,7 +173,7 @@ def fit_together(jobs: list[Job]) -> list[Exception | None]:
         except Exception:  # of a network that its own fit will find wrong
             key = None
         groups.setdefault(number if key is None else key, []).append(number)
-    with limited_threads(0), threadpool_limits(1):
+    with limited_threads(0), one_thread():
         for numbers in groups.values():
             group = [jobs[number] for number in numbers]
             if len(group) > 1 and _is_fitted_as_one(group):

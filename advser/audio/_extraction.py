@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import warnings
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -152,7 +151,7 @@ def extract(table, output, cache, extractor, n_jobs, verbose):
         "root": table.attrs.get("root"),
     }
     with replacing(output) as unfinished:
-        whole.to_parquet(unfinished, index=False)
+        whole.to_parquet(unfinished, index=False, write_page_checksum=True)
     return failures
 
 
@@ -175,7 +174,7 @@ def has_features(path: str | os.PathLike) -> bool:
         return False
     try:
         attrs = pd.read_parquet(path, columns=[]).attrs
-    except (OSError, ValueError):  # no Parquet, or metadata that are no JSON
+    except Exception:  # no Parquet, or damaged metadata
         return False
     return {"features", "names", "corpus", "root"} <= attrs.keys()
 
@@ -214,8 +213,8 @@ def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, pd.DataFrame]:
             "extract`."
         )
     try:
-        frame = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
+        frame = pd.read_parquet(path, page_checksum_verification=True)
+    except Exception as error:  # whatever pyarrow raises for damaged files
         raise ValueError(
             f"{path} is damaged: {str(error).splitlines()[0]}. Extract the features "
             "again."
@@ -305,10 +304,7 @@ def hashable(time):
 def extract_part(extractor, rows):
     """Return the rows with features, and those without, with the reason."""
     rows = rows.reset_index(drop=True)
-    with warnings.catch_warnings():
-        # The caller gets the failures, so a warning of them is not needed.
-        warnings.filterwarnings("ignore", ".*recordings cannot be used")
-        features = extractor.transform(rows[SEGMENT])
+    features = extractor.extract(rows[SEGMENT])
     reasons = extractor.failures_.set_index("row")[["error", "reason"]]
     features = pd.DataFrame(features, columns=extractor.feature_names)
     return (

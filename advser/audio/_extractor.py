@@ -113,6 +113,22 @@ class Extractor(TransformerMixin, BaseEstimator):
             With `on_error="raise"`, if a file cannot be opened: a FileNotFoundError,
             IsADirectoryError or PermissionError.
         """
+        features = self.extract(X)
+        if self.on_error == "nan" and len(self.failures_):
+            _warn_of_failures(self.failures_, len(features))
+        return features
+
+    def extract(self, X: Iterable) -> np.ndarray:
+        """Extract the features as `transform`, without a warning of failures.
+
+        Parameters
+        ----------
+        X : as in `transform`
+
+        Returns
+        -------
+        features : ndarray
+        """
         self._validate_params()
         recordings = list_recordings(X)
         recipe, n_features = self.recipe, len(self.feature_names)
@@ -148,8 +164,6 @@ class Extractor(TransformerMixin, BaseEstimator):
             blank = np.full((1, n_features), np.nan, dtype=np.float32)
             for failure in failures:
                 results[failure.row] = blank
-            if failures:
-                _warn_of_failures(failures, len(recordings))
         self._check_results(results, recordings)
         if self._is_table:
             return np.concatenate(results)  # (n, n_features)
@@ -253,8 +267,9 @@ def _failure(row, item, error, on_error):
 
 def _warn_of_failures(failures, n_recordings):
     first = [
-        f"`{failure.file or f'X[{failure.row}]'}` {failure.reason}"
-        for failure in failures[:3]
+        f"`{failure.file if isinstance(failure.file, str) else f'X[{failure.row}]'}` "
+        f"{failure.reason}"
+        for failure in failures.head(3).itertuples()
     ]
     warnings.warn(
         f"{len(failures)} of {n_recordings} recordings cannot be used, and their "
@@ -266,7 +281,8 @@ def _warn_of_failures(failures, n_recordings):
 def _write_entry(entry: Path, features: np.ndarray) -> None:
     """Add features to the cache: the SHA-256 of their bytes, and the bytes."""
     content = features.astype("<f4").tobytes()
-    with replacing(entry) as unfinished:  # of this thread alone
+    # Of this thread alone. After a power cut, a damaged entry is computed again.
+    with replacing(entry, durable=False) as unfinished:
         unfinished.write_bytes(hashlib.sha256(content).digest() + content)
 
 

@@ -223,7 +223,7 @@ class EGeMAPS(Extractor):
                 f"{len(unvoiced)} of {len(recordings)} recordings have no voiced "
                 f"frame, so their pitch is 0, such as `{name}`; check whether they "
                 "hold speech.",
-                stacklevel=4,  # the line that calls transform, which set_output wraps
+                stacklevel=5,  # the line that calls transform, which set_output wraps
             )
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import LeaveOneGroupOut, train_test_split
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from .._routing import call, seeded
+from .._threads import one_thread
 from ..evaluation import Comparison, compare
 from ..evaluation._comparison import MIN_UTTERANCES
 from ..evaluation._probes import MIN_ROWS
@@ -439,7 +439,7 @@ def draw_embeddings(recordings, method=None):
     halves = figure.subfigures(len(estimators), 1, squeeze=False).ravel()
     for half, (name, estimator) in zip(halves, estimators.items()):
         model = seeded(estimator, 0)
-        with threadpool_limits(1):
+        with one_thread():
             call(model, "fit", X.iloc[train], y[train], speakers=speakers[train])
         axes = half.subplots(1, 2)
         EmbeddingDisplay.from_estimator(

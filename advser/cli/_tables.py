@@ -8,7 +8,6 @@ from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
 from warnings import warn
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -88,7 +87,7 @@ def read_arrays(path):
                 array = stored[name]
                 is_bytes = array.dtype.kind == "S"
                 arrays[name] = np.char.decode(array, "utf-8") if is_bytes else array
-    except (AttributeError, BadZipFile, EOFError, OSError, TypeError, ValueError) as e:
+    except Exception as e:  # whatever zipfile and NumPy raise for damaged files
         raise ValueError(
             f"{path} cannot be read as npz{name and f', the array {name}'}: "
             f"{str(e).rstrip('.')}. Save numbers, and texts as arrays of str."

@@ -72,7 +72,7 @@ class Copy:
     UNLABELED_FILE = "audio files without a label"
     UNLABELED_SPEAKER = "speakers without a label"
     CLOSED = "files and folders that cannot be opened"
-    NOT_UNICODE = "file names that are not UTF-8"
+    NOT_UNICODE = "file names that are not UTF-8; rename these files to use them"
     TWO_GENDERS = "speakers with two genders"
     IDENTICAL = "identical recordings of two speakers"
     TWO_FORMATS = "recordings in two formats, which count twice"

@@ -12,11 +12,11 @@ import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import MetadataRequest
-from threadpoolctl import threadpool_limits
 
 from .._engine import Fit, ends_at_sigterm, run_all
 from .._progress import progress_bar
 from .._routing import call, request_for_scores, seeded
+from .._threads import one_thread
 from .._validation._arrays import check_labels, check_speakers, count_rows, take_rows
 from .._validation._parameters import (
     COUNT,
@@ -164,7 +164,7 @@ def _leave_out(folds, scorer, *data):
 
     `folds` has the number, the training rows and the test rows of each.
     """
-    with threadpool_limits(1):
+    with one_thread():
         results = run_all([_job(scorer, *fold, *data) for fold in folds])
     return [found for result in results for found in result]
 

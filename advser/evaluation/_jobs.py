@@ -16,14 +16,14 @@ import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.exceptions import FitFailedWarning
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits
 
 from .._engine import Fit, ends_at_sigterm, run_together
 from .._progress import progress_bar
 from .._routing import call
+from .._threads import one_thread
 from .._validation._arrays import take_rows
-from ..exceptions import AdaptationWarning
 from ..model_selection._evaluation import MAX_STACK, is_stackable
+from ..speakers._adaptation import WARNS
 from ..speakers._knowledge import predict_by_speaker
 from ._reading import KEYS
 from ._store import Store, held, unicode
@@ -88,7 +88,7 @@ def run(jobs, utterances, task, settings, folder, n_jobs, verbose):
         Whether to show a progress bar.
     """
     # Worker threads share the limit and would not restore it in the right order.
-    with held(folder), ends_at_sigterm(), threadpool_limits(1):
+    with held(folder), ends_at_sigterm(), one_thread():
         store = Store(folder, settings, utterances, task)
         done = store.done()
         left = {}
@@ -174,9 +174,12 @@ def _run_bundle(jobs, *utterances):
     """Return the first key and the tables of each job: its results, or its error."""
     utterances = Utterances(*utterances)
     generators = [job.function(utterances, job.keys, *job.arguments) for job in jobs]
-    with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", AdaptationWarning)  # `compare` warns once
-        results = run_together(generators)
+    before = WARNS.set(False)  # `compare` warns once
+    try:
+        with one_thread():
+            results = run_together(generators)
+    finally:
+        WARNS.reset(before)
     return [
         (job.keys[0], _errors(job, found) if isinstance(found, Exception) else found)
         for job, found in zip(jobs, results)

@@ -153,7 +153,9 @@ def _check_scores(scores, predictions, settings, file):
 
 def _read_table(file, name, settings):
     """Return a table, with numbers where it is no text; empty if there is none."""
-    content = file.read_bytes() if file.is_file() else b""
+    if file.exists() and not file.is_file():
+        raise ValueError(f"`{file}` is no file; remove it, or name another folder.")
+    content = file.read_bytes() if file.exists() else b""
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:

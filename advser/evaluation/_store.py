@@ -54,6 +54,7 @@ PACKAGES = [
     *("advser", "joblib", "numpy", "pandas", "scikit-learn", "scipy", "skorch"),
     "torch",
 ]
+KNOWN = {"builtins", "abc", "sklearn", *PACKAGES}
 
 
 @contextmanager
@@ -325,16 +326,32 @@ def _parameters(model, within):
     parameters = {}
     for name, value in values.items():
         has_own = any(other.startswith(f"{name}__") for other in values)
-        parameters[name] = type(value).__name__ if has_own else as_json(value, within)
+        parameters[name] = class_of(value) if has_own else as_json(value, within)
     if isinstance(model, Pipeline):
         parameters["steps"] = [name for name, _ in model.steps]  # parts are above
     return parameters
 
 
+def class_of(value):
+    """Return the name of the class of an object, and what identifies its code.
+
+    The code of the packages in `PACKAGES` is known by their versions.
+    """
+    code = {}
+    for kind in type(value).__mro__:
+        if kind.__module__.partition(".")[0] not in KNOWN:
+            for name, member in vars(kind).items():
+                member = getattr(member, "__func__", getattr(member, "fget", member))
+                if hasattr(member, "__code__"):
+                    code[f"{kind.__name__}.{name}"] = as_json(_contents(member))
+    name = type(value).__name__
+    return f"{name} {joblib.hash(code)}" if code else name
+
+
 def planned(estimator, model, seeds, order=None):
     """Return how an estimator is run, ready for JSON; `model` may be a search of it."""
     return {
-        "class": type(estimator).__name__,
+        "class": class_of(estimator),
         "kind": kind_of(model, order),
         "seeds": seeds,
         "parameters": described(estimator),
@@ -355,7 +372,7 @@ def as_json(value, within=()):
     within = (*within, id(value))
     is_object = not isinstance(value, type | Callback)
     if is_object and hasattr(value, "get_params"):
-        return {"class": type(value).__name__, **_parameters(value, within)}
+        return {"class": class_of(value), **_parameters(value, within)}
     if isinstance(value, Mapping):
         return {str(key): as_json(each, within) for key, each in value.items()}
     if isinstance(value, set | frozenset):  # its order differs between processes
@@ -385,7 +402,9 @@ def _contents(value):
         return [_instructions(code), defaults, getattr(value, "__self__", None), cells]
     if isinstance(value, nn.Module):
         tensors = value.state_dict().values()
-        return joblib.hash([tensor.float().numpy(force=True) for tensor in tensors])
+        tensors = [tensor.float().numpy(force=True) for tensor in tensors]
+        classes = sorted({class_of(module) for module in value.modules()})
+        return joblib.hash([tensors, classes])
     if isinstance(value, partial):
         return [value.func, value.args, value.keywords]
     if hasattr(value, "__wrapped__"):  # a function with a cache

@@ -3,6 +3,7 @@
 What a row contributes depends on it and on earlier rows of the same speaker alone.
 """
 
+from contextvars import ContextVar
 from warnings import warn
 
 import numpy as np
@@ -21,6 +22,7 @@ from ._moments import Moments, pool
 
 ORDERS = ("random", "blocks", "emotions")
 BLOCK = 10  # utterances of one emotion in a row, in the order "blocks"
+WARNS = ContextVar("warns of no adaptation", default=True)
 N_FOLDS = 5  # of training speakers, to choose what to adapt
 
 
@@ -166,7 +168,7 @@ def choose(scaler, X, y, codes):
     if means.isna().any():  # one emotion in all folds
         return no_choice
     best = means.idxmax()
-    if best == "none":
+    if best == "none" and WARNS.get():
         other = means.drop("none").max()
         warn(
             "SpeakerScaler does not adapt to new speakers: on training speakers left "

@@ -1,7 +1,6 @@
 """Predict utterances as they come, and adapt to their speakers."""
 
 import json
-import zipfile
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -240,7 +239,7 @@ class Session:
                 names = [_name_of(name) for name in json.loads(str(stored["speakers"]))]
                 model = stored["model"]
                 parts = [stored[field].astype(float) for field in Moments._fields]
-        except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except Exception as error:  # whatever zipfile and NumPy raise for damaged files
             raise ValueError(
                 f"{path} is no file of a session, or damaged "
                 f"({type(error).__name__}); pass one that `save` has written."
