@@ -1013,3 +1013,21 @@ def test_layer_of_no_width(toy, parameter):
 def test_mixture_needs_an_axis_for_each_emotion(toy):
     with pytest.raises(ValueError, match="`embedding_dim` is 2 and there are 3 emot"):
         small(prior="mixture", embedding_dim=2).fit(*toy)
+
+
+def test_a_small_penalty_leaves_a_code_without_a_head_as_it_is():
+    X, y, speakers = load_emodb(return_X_y_speakers=True)
+    norms = [
+        AutoencoderSER(
+            categorical_code=True,
+            speaker_task=None,
+            alpha=alpha,
+            max_epochs=20,
+            random_state=0,
+        )
+        .fit(X, y, speakers=speakers)
+        .net_.module_.code_layer.weight.norm()
+        .item()
+        for alpha in (0.0, 1e-6)
+    ]
+    assert norms[1] == pytest.approx(norms[0], rel=0.05)

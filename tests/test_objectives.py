@@ -532,3 +532,13 @@ def test_risks_of_speakers_where_none_is_known_are_that_of_all_rows(toy):
     np.testing.assert_allclose(
         found.predict_proba(toy.X), expected.predict_proba(toy.X), rtol=1e-4
     )
+
+
+@pytest.mark.parametrize("objective", [GradientReversal, MaxEntropy])
+def test_a_warm_start_knows_new_emotions_of_a_speaker(toy, objective):
+    speaker, emotion = toy.speakers[0], toy.y[0]
+    known = (toy.speakers != speaker) | (toy.y != emotion)
+    ser = small(objective(conditional=True)).set_params(warm_start=True)
+    ser.fit(toy.X[known], toy.y[known], toy.speakers[known])
+    ser.fit(*toy)
+    assert ser.history_["train_speaker_loss"].max() < 100

@@ -471,3 +471,21 @@ def test_concordance_wants_one_prediction_each():
         concordance_correlation([1, 2], [1, 2, 3])
     with pytest.raises(ValueError, match="`multioutput` must be"):
         concordance_correlation([1, 2], [1, 2], multioutput="sum")
+
+
+def test_a_row_without_ratings_is_like_an_unlabelled_one_of_an_unknown_speaker(rated):
+    X, y, speakers = rated
+    others = X[:40] + 1
+    ser = AdversarialSERRegressor(
+        ClosedForm(weight=3.0, ramp=0), loss="mse", max_epochs=5, batch_size=1000
+    ).set_params(random_state=0)
+    one = clone(ser).fit(
+        X, y, speakers, X_unlabeled=others, speakers_unlabeled=[None] * 40
+    )
+    blank = np.full((40, *y.shape[1:]), np.nan)
+    other = clone(ser).fit(
+        np.concatenate([X, others]),
+        np.concatenate([y, blank]),
+        np.concatenate([speakers.astype(object), [None] * 40]),
+    )
+    np.testing.assert_allclose(one.predict(X), other.predict(X), rtol=1e-3, atol=1e-3)

@@ -216,3 +216,16 @@ def test_scores_of_ratings_by_hand():
     scores = ratings().scores(predicted, y)
     assert scores["valid_loss"] == pytest.approx((1 + 4 + 9) / 3)
     assert scores["valid_ccc"] == pytest.approx(4 / 11)
+
+
+@pytest.mark.parametrize(("kind", "risk"), [("mse", 1), ("huber", 0.5), ("ccc", 0.5)])
+def test_risk_of_a_speaker_is_that_of_the_rated_targets(kind, risk):
+    # The second speaker has no ratings of the second target. Ratings of 0 and 2 are
+    # predicted as 1 and 3, with a CCC of 2 / (1 + 1 + 1).
+    rated = [[0.0, 0.0], [2.0, 2.0]] * 2
+    weight = [[1.0, 1.0]] * 2 + [[1.0, 0.0]] * 2
+    membership = tensor([[1.0, 0.0]] * 2 + [[0.0, 1.0]] * 2)
+    task = ratings(kind, (1.0, 1.0))
+    risks, _ = task.risks(tensor(rated) + 1, rated_as(rated, weight), membership)
+    expected = {"ccc": 1 - 2 / 3}.get(kind, risk)
+    assert risks.tolist() == pytest.approx([expected, expected])

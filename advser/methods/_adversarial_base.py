@@ -6,7 +6,7 @@ from warnings import warn
 
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .. import objectives
 from .._engine import default_torch
@@ -145,6 +145,14 @@ class WithObjective(BaseSER):
         support = _support(labels, task.n_conditions, self._n_speakers)
         objective = objective.set_up(task, self.embedding_dim, support, generator)
         return AdversarialNetwork(encoder, emotion_head, objective)
+
+    def _update_network(self, labels):
+        objective = self.net_.module_.objective
+        support = _support(labels, objective.task.n_conditions, self._n_speakers)
+        for module in objective.modules():
+            known = getattr(module, "support", None)
+            if isinstance(known, Tensor) and known[:-1].shape == support.shape:
+                known[:-1].clamp_(min=support.to(known))
 
     @property
     def _objective(self):

@@ -55,8 +55,9 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
     ----------
     prior : {"normal", "mixture"}, default="normal"
         Distribution that the codes should have: :math:`N(0, I)`, or one Gaussian for
-        each emotion [2]_. Labelled rows are matched with the Gaussian of their emotion,
-        the others with all of them. The Gaussians lie on the first axes of the code, in
+        each emotion [2]_. A row is matched with the Gaussian of its emotion, which
+        `pseudo_labels` estimates for unlabelled rows; without these, such rows are
+        matched with all of them. The Gaussians lie on the first axes of the code, in
         the order of `classes_`.
 
     prior_weight : float, default=0.3

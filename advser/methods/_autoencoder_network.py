@@ -97,8 +97,8 @@ class Prior(Noise):
     With one component at the origin it is :math:`N(0, I)`. With one component for each
     emotion, labelled rows are matched with the component of their emotion, as in
     section 2.3 of Makhzani et al. (2015): the emotion is a further input of D, for rows
-    and samples alike. Rows without a label have a condition of their own, and are
-    matched with the whole mixture.
+    and samples alike. Rows without a label, or an estimate of it, have a condition of
+    their own, and are matched with the whole mixture.
 
     The number of samples does not depend on the number of rows. The number of samples
     from each component is fixed, so that only their places are random.
@@ -339,11 +339,16 @@ class AutoencoderNetwork(Network):
         """Return the weights of encoder and emotion head, in "supervise" alone.
 
         In other steps the penalty would work against the prior: a small decoder needs
-        large codes. Discriminators and the other heads have no penalty at all.
+        large codes. Discriminators and the other heads have no penalty at all. The
+        layer of the code has one if a head reads the code: alone, however small, it
+        would decide the size of each update of Adam.
         """
         if step != "supervise":
             return []
-        main = nn.ModuleList([self.body, self.code_layer, self.emotion_head])
+        main = nn.ModuleList([self.body, self.emotion_head])
+        other_heads = [self.speaker_head, self.gender_head]
+        if self.class_discriminator is None or other_heads != [None, None]:
+            main.append(self.code_layer)
         return [parameter for parameter in main.parameters() if parameter.ndim > 1]
 
     def lr_scale(self, step):

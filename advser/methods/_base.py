@@ -297,6 +297,7 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
         labels = self._encode(utterances)
         rows = Rows(as_tensor(utterances.X), labels, len(labeled))
         if again:
+            self._update_network(labels)
             self.net_.set_lr(float(self.lr))
             self.net_.set_params(max_epochs=self._n_epochs(len(rows)))
             self.net_.partial_fit((rows, valid_rows))
@@ -313,6 +314,9 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
             return self
         job.fit()
         return self._finish_fit(job)
+
+    def _update_network(self, labels):
+        """Let a network that is trained on know the labels of the new rows."""
 
     def _finish_fit(self, job) -> Self:
         """Take over a trained net; raise an error if its training diverged."""

@@ -116,7 +116,7 @@ class WithInputs(BaseEstimator, metaclass=ABCMeta):
         weight = utterances.sample_weight
         speaker = self._encode_names("speakers", utterances.speakers)
         if self._unknown_is_a_speaker:
-            speaker = self._encode_unknown(speaker)
+            speaker = self._encode_unknown(speaker, utterances.has_target)
         elif not self._goes_on:
             self._n_speakers = len(self.speakers_)
         labels = {
@@ -154,11 +154,12 @@ class WithInputs(BaseEstimator, metaclass=ABCMeta):
             )
         return pd.Index(known).get_indexer(names).astype(np.int64)
 
-    def _encode_unknown(self, speaker):
+    def _encode_unknown(self, speaker, has_target):
         """Give unlabelled rows of unknown speakers a code of their own, the last."""
         n_known = len(self.speakers_)
-        n = self._n_labeled
-        unknown = np.flatnonzero(speaker[n:] == -1) + n
+        # Those behind the labelled rows may have an estimated target.
+        is_unlabeled = ~has_target | (np.arange(len(speaker)) >= self._n_labeled)
+        unknown = np.flatnonzero((speaker == -1) & is_unlabeled)
         if not self._goes_on:
             self._n_speakers = n_known + (n_known > 0 and len(unknown) > 0)
         if len(unknown) and self._n_speakers:

@@ -139,16 +139,21 @@ class Ratings(nn.Module):
     def risks(
         self, predicted: Tensor, y: Labels, membership: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return the loss and the total weight of each speaker: twice (n_speakers,)."""
+        """Return the loss and the total weight of each speaker: twice (n_speakers,).
+
+        The loss is the mean over the targets of which the speaker has ratings.
+        """
         weight = membership[:, :, None] * y.ratings_weight[:, None]  # (n, S, t)
         predicted, rated = predicted[:, None], y.ratings[:, None]
         total = weight.sum(0)  # (n_speakers, n_targets)
         if self.kind == "ccc":
-            losses = (total > 0) * (1 - concordance(predicted, rated, weight))
+            losses = 1 - concordance(predicted, rated, weight)
         else:
             costs = (weight * self._costs(predicted - rated)).sum(0)
             losses = costs / total.clamp(min=torch.finfo(total.dtype).tiny)
-        return losses @ self.weights, total.sum(1)
+        is_rated = (total > 0).to(losses)
+        share = (is_rated @ self.weights).clamp(min=torch.finfo(total.dtype).tiny)
+        return (is_rated * losses) @ self.weights / share, total.sum(1)
 
     def condition(self, predicted: Tensor, y: Labels) -> tuple[Tensor, Tensor]:
         """Return probabilities and codes of the bins: (n, n_conditions) and (n,).
