@@ -793,7 +793,7 @@ def test_worst_speaker_has_enough_utterances_to_judge(tmp_path, capsys):
     assert summary["worst_speaker"] == by_speaker.drop("c").idxmin()
     assert summary["worst_speaker_uar"] == by_speaker.drop("c").min()
     assert summary["few_utterances"] == 1
-    assert "is none of the 1 with fewer than 10 utterances" in notes_of(comparison)
+    assert "leaves out 1 speaker with fewer than 10 utterances" in notes_of(comparison)
 
 
 def test_patterns_of_features_leave_out_labels_and_targets():

@@ -37,6 +37,7 @@ from ._methods import (
     make_estimators,
     method_of,
 )
+from ._parser import counted
 from ._sources import Recordings
 
 TOOLS = ("audresample", "matplotlib", "opensmile", "soundfile")  # beside `compare`'s
@@ -239,8 +240,8 @@ def notes_of(comparison: Comparison, n_folds: int | None = None) -> str:
     n_few = comparison.summary()["few_utterances"].max()
     if n_few:
         notes += (
-            f'\nThe column "worst speaker" leaves out {n_few} speakers with fewer than '
-            f"{MIN_UTTERANCES} utterances."
+            f'\nThe column "worst speaker" leaves out {counted(n_few, "speaker")} with '
+            f"fewer than {MIN_UTTERANCES} utterances."
         )
     return notes
 

@@ -5,6 +5,7 @@ training, against an encoder that adapts to it. A probe is a new classifier: it 
 fitted on the frozen embedding after the training, and tested on other utterances.
 """
 
+import warnings
 from functools import partial
 
 import numpy as np
@@ -33,7 +34,6 @@ from .._validation._parameters import (
     check_estimator,
     check_parameter,
 )
-from .._warnings import ignored
 from ._leakage import SpeakerLeakage, check_several, leakage_of_genders
 
 PROBES = {
@@ -400,8 +400,10 @@ def leakage_of_parts(
             folds = _folds(speakers[own], *of_own, n_splits, random_state)
             codes, names = encode(labels[own])
             cv = PredefinedSplit(folds)
-            # Speakers are classes, even with few rows.
-            with ignored("The number of unique classes"):
+            # Speakers are classes, even with few rows. There is no lock, as this may
+            # wait for other threads, those of a dask worker.
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "The number of unique classes")
                 found = cross_val_predict(
                     model, embedding[group], codes, cv=cv, n_jobs=1
                 )
