@@ -304,7 +304,7 @@ def hashable(time):
 def extract_part(extractor, rows):
     """Return the rows with features, and those without, with the reason."""
     rows = rows.reset_index(drop=True)
-    features = extractor.extract(rows[SEGMENT])
+    features = extractor._extract(rows[SEGMENT])
     reasons = extractor.failures_.set_index("row")[["error", "reason"]]
     features = pd.DataFrame(features, columns=extractor.feature_names)
     return (

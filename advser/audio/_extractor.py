@@ -113,22 +113,13 @@ class Extractor(TransformerMixin, BaseEstimator):
             With `on_error="raise"`, if a file cannot be opened: a FileNotFoundError,
             IsADirectoryError or PermissionError.
         """
-        features = self.extract(X)
+        features = self._extract(X)
         if self.on_error == "nan" and len(self.failures_):
             _warn_of_failures(self.failures_, len(features))
         return features
 
-    def extract(self, X: Iterable) -> np.ndarray:
-        """Extract the features as `transform`, without a warning of failures.
-
-        Parameters
-        ----------
-        X : as in `transform`
-
-        Returns
-        -------
-        features : ndarray
-        """
+    def _extract(self, X: Iterable) -> np.ndarray:
+        """Return the features of recordings, without a warning of those that failed."""
         self._validate_params()
         recordings = list_recordings(X)
         recipe, n_features = self.recipe, len(self.feature_names)
