@@ -874,3 +874,14 @@ def test_extraction_works_without_standard_error(corpus, tmp_path):
     command = [sys.executable, "-c", code, "extract", str(corpus), "-o"]
     subprocess.run([*command, str(tmp_path / "a.parquet")], check=True)
     assert (tmp_path / "a.parquet").is_file()
+
+
+def test_segments_of_one_file_have_speakers_of_numbers(train, features, corpus, capsys):
+    model = train(features, "--method", "logistic", "--adapt")
+    calls = pd.DataFrame(
+        {"file": "01-anger-0.wav", "start": [0, 0.1], "end": [0.2, 0.3]}
+    ).assign(caller=["7", "8.0"])
+    calls.to_csv(corpus / "calls.csv", index=False)
+    options = ["--speakers", "caller"]
+    found = predict(model, corpus / "calls.csv", *options, capsys=capsys)
+    assert found["start"].tolist() == [0, 0.1]

@@ -395,9 +395,9 @@ def texts_of(values):
         lambda value: str(int(value) if is_whole else value).strip(), na_action="ignore"
     ).astype(object)
     texts = texts.where(texts.notna() & texts.ne(""), None)
-    known = texts.dropna()
-    if known.map(lambda text: bool(WHOLE.fullmatch(text))).all():  # such as "1.0"
-        texts[known.index] = known.map(lambda text: text.partition(".")[0])
+    if all(map(WHOLE.fullmatch, texts.dropna())):  # such as "1.0"
+        texts = texts.map(lambda text: text.partition(".")[0], na_action="ignore")
+        texts = texts.astype(object).where(texts.notna(), None)
     return texts
 
 
