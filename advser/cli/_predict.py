@@ -20,7 +20,7 @@ from .._routing import call, requests
 from ..audio import EGeMAPS
 from ..audio._extraction import has_features, new_file, write_failures
 from ..audio._extractor import Extractor
-from ..corpora._generic import aliases_of, composed, texts_of
+from ..corpora._generic import composed, texts_of
 from ..corpora._table import NOBODY
 from ..persistence import load
 from ..speakers._knowledge import scalers
@@ -33,6 +33,7 @@ from ._sources import (
 )
 from ._tables import (
     FILE,
+    check_file_column,
     files_of,
     is_table,
     open_columns,
@@ -201,7 +202,8 @@ def read_inputs(
         refuse_wavs(wavs, source)
         X, table = read_known_features(source, rows, extractor, model)
     else:
-        check_file_column(rows, source)
+        otherwise = "pass a table with all features of the model"
+        check_file_column(rows, source, otherwise)
         X, table = None, read_labels(rows, source, wavs, keep_missing=True)
     if column is not None and column not in table:
         names = [name for name in table.dropna(axis=1, how="all") if name != FILE]
@@ -216,17 +218,6 @@ def names_of_features(model, extractor):
     """Return the names of the features that a model takes, None if they have none."""
     own = getattr(model, "feature_names_in_", None)
     return getattr(extractor, "feature_names", None) if own is None else own
-
-
-def check_file_column(rows, source):
-    """Raise for a table that has neither files nor the features of a model."""
-    if "file" not in rows:
-        aliases = aliases_of("file", rows)
-        remedy = f"rename the column {aliases[0]} to file" if aliases else "add it"
-        raise ValueError(
-            f"{source} lacks the column file; {remedy}, or pass a table with all "
-            "features of the model."
-        )
 
 
 def read_known_features(source, rows, extractor, model):

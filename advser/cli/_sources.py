@@ -20,12 +20,12 @@ from .. import corpora
 from .._validation._paths import printable
 from ..audio._extraction import has_features
 from ..audio._features import PITCH, EGeMAPS
-from ..corpora._generic import aliases_of
 from ..corpora._table import OTHER_SOUND, Copy, is_missing, numbers_in
 from ..datasets import load_emodb
 from ._parser import Parser, counted
 from ._tables import (
     TABLES,
+    check_file_column,
     names_in,
     open_columns,
     read_extracted,
@@ -375,11 +375,8 @@ def load_recordings(
     elif corpus is None and not Path(source).is_dir():
         rows = open_columns(source)
         warn_of_unused(rows, source, used)
-        if not aliases_of("file", rows):
-            raise ValueError(
-                f"{source} lacks the column file; add it, or, for a table of features, "
-                "name their columns by `--features`."
-            )
+        otherwise = "name the columns of a table of features by `--features`"
+        check_file_column(rows, source, otherwise)
         table = read_labels(rows, source, wavs)
     else:
         table = read_source(source, corpus=corpus, wavs=wavs)

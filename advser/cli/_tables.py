@@ -16,6 +16,7 @@ from ..audio._extraction import SEGMENT, extract_part, read_features
 from ..audio._extractor import Extractor
 from ..corpora._generic import (
     ALIASES,
+    aliases_of,
     checked_rows,
     clean_rows,
     open_table,
@@ -235,6 +236,16 @@ def read_extracted(path: str | os.PathLike) -> tuple[pd.DataFrame, pd.DataFrame]
     if any(copy.problems.values()):
         warn(f"{path} has {copy.count_problems()}.", CorpusWarning, stacklevel=2)
     return X, table
+
+
+def check_file_column(
+    rows: pd.DataFrame, path: str | os.PathLike, otherwise: str
+) -> None:
+    """Raise for a table without the column `file`; say what else to do."""
+    if "file" not in rows:
+        aliases = aliases_of("file", rows)
+        remedy = f"rename the column {aliases[0]} to file" if aliases else "add it"
+        raise ValueError(f"{path} lacks the column file; {remedy}, or {otherwise}.")
 
 
 def read_labels(

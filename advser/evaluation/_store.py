@@ -8,6 +8,7 @@ folder is read.
 import csv
 import errno
 import json
+import os
 import platform
 import re
 from collections.abc import Mapping
@@ -300,7 +301,7 @@ def writing(file):
         number = error.errno or errno.EIO
         raise OSError(
             number,
-            f"{error.strerror or error}; what was finished is kept. Free disk space, "
+            f"{os.strerror(number)}; what was finished is kept. Free disk space, "
             "or make the folder writable, and repeat the same call. Cannot write",
             str(file),
         ) from None
@@ -316,12 +317,8 @@ def fingerprint(X, *labels):
     return joblib.hash([index, columns, values, texts])
 
 
-def described(model):
+def described(model, within=()):
     """Return the parameters of an estimator and of its parts, ready for JSON."""
-    return _parameters(model, ())
-
-
-def _parameters(model, within):
     values = model.get_params()
     parameters = {}
     for name, value in values.items():
@@ -372,7 +369,7 @@ def as_json(value, within=()):
     within = (*within, id(value))
     is_object = not isinstance(value, type | Callback)
     if is_object and hasattr(value, "get_params"):
-        return {"class": class_of(value), **_parameters(value, within)}
+        return {"class": class_of(value), **described(value, within)}
     if isinstance(value, Mapping):
         return {str(key): as_json(each, within) for key, each in value.items()}
     if isinstance(value, set | frozenset):  # its order differs between processes
