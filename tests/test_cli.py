@@ -288,7 +288,7 @@ def interrupt(command, has_begun):
         error = process.communicate(timeout=30)[1]
     finally:
         process.kill()
-    assert process.returncode == 130
+    assert process.returncode == 130, error
     assert "what was finished is kept" in error
     assert "Traceback" not in error
     return error
