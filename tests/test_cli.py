@@ -25,6 +25,7 @@ TABLES = ["scores.csv", "predictions.csv", "leakage.csv", "summary.csv"]
 TABLES += ["pairwise.csv", "comparison.json"]
 pytestmark = pytest.mark.filterwarnings("ignore::advser.AdaptationWarning")
 FIGURES = ["uar.png", "leakage.png", "confusion.png", "embedding.png"]
+KEPT = "; what was finished is kept"
 
 
 @pytest.fixture(scope="module")
@@ -289,7 +290,7 @@ def interrupt(command, has_begun):
     finally:
         process.kill()
     assert process.returncode == 130, error
-    assert "what was finished is kept" in error
+    assert KEPT in error
     assert "Traceback" not in error
     return error
 
@@ -427,21 +428,25 @@ def test_options_of_ratings_that_do_not_fit(options, error, rated, tmp_path, cap
 
 
 @pytest.mark.parametrize(
-    ("arguments", "kept"),
+    ("arguments", "raised", "kept"),
     [
-        (["benchmark"], "; what was finished is kept"),
-        (["predict", "m", "a.wav", "-o", "p.csv"], "; what was finished is kept"),
-        (["predict", "m", "a.wav", "-o", "-"], ""),
-        (["report", "results"], ""),
+        (["benchmark"], "KeyboardInterrupt", KEPT),
+        (["benchmark"], "RuntimeError('of a library')", KEPT),
+        (["predict", "m", "a.wav", "-o", "p.csv"], "KeyboardInterrupt", KEPT),
+        (["predict", "m", "a.wav", "-o", "-"], "KeyboardInterrupt", ""),
+        (["report", "results"], "KeyboardInterrupt", ""),
     ],
 )
-def test_ctrl_c_during_the_imports_ends_without_a_traceback(arguments, kept):
+def test_ctrl_c_during_the_imports_ends_without_a_traceback(arguments, raised, kept):
     code = (
         "import builtins, signal\n"
         "original = builtins.__import__\n"
         "def interrupt(name, *args, **kwargs):\n"
         "    if name == 'torch':\n"
-        "        signal.raise_signal(signal.SIGINT)\n"
+        "        try:\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+        "        except KeyboardInterrupt:\n"
+        f"            raise {raised}\n"
         "    return original(name, *args, **kwargs)\n"
         "builtins.__import__ = interrupt\n"
         "import runpy, sys\n"

@@ -36,16 +36,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # which may write Latin-1 alone
             stream.reconfigure(errors="backslashreplace")
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupts = []
+
+    def interrupt(number, frame):
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
         run(arguments)
-    except KeyboardInterrupt:
-        is_kept = arguments[:1] != ["report"] and not KEEPS_NOTHING & {*arguments}
-        kept = "; what was finished is kept" if is_kept else ""
-        print(f"interrupted{kept}", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of standard output has closed it
+    except BaseException as error:
+        if interrupts:  # a library may turn them into errors of its own
+            is_kept = arguments[:1] != ["report"] and not KEEPS_NOTHING & {*arguments}
+            kept = "; what was finished is kept" if is_kept else ""
+            print(f"interrupted{kept}", file=sys.stderr)
+            return 130
+        if not isinstance(error, BrokenPipeError):
+            raise
+        # The reader of standard output has closed it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     finally:
