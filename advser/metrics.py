@@ -273,7 +273,8 @@ def rating_scorers(targets: Sequence[str] | None = None) -> dict[str, Callable]:
     columns = {"": None} | {f"_{t}": column for column, t in enumerate(targets)}
     return {
         f"{'neg_' * (name == 'mae')}{name}{target}": make_scorer(
-            partial(_score, name=name, column=column), greater_is_better=name != "mae"
+            partial(_score, name=name, targets=targets, column=column),
+            greater_is_better=name != "mae",
         )
         for target, column in columns.items()
         for name in _SCORES
@@ -338,7 +339,7 @@ def rated_columns(
     limits: dict = {"rows_of": "rows of `y_true`", "largest": LARGEST}
     y_true = check_numbers(y_true, "y_true", n_rows, **limits)
     y_pred = check_predicted(y_pred, "y_pred", count_rows(y_pred, "y_pred"), **limits)
-    if y_true.shape != y_pred.shape:
+    if y_true.reshape(n_rows, -1).shape != y_pred.reshape(len(y_pred), -1).shape:
         raise ValueError(
             f"`y_true` has shape {y_true.shape} and `y_pred` has {y_pred.shape}; pass "
             "a prediction for each rating."
@@ -355,8 +356,11 @@ def _score_targets(score, y_true, y_pred):
     return [score(*ratings) for ratings in rated_columns(y_true, y_pred)]
 
 
-def _score(y_true, y_pred, *, name, column=None):
+def _score(y_true, y_pred, *, name, targets=(), column=None):
     """Return a score of one target, or its mean over all targets."""
+    columns = columns_of(y_true)
+    if set(columns) == set(targets):  # but perhaps in another order
+        check_columns_alike(columns, "y", list(targets), "targets")
     values = _score_targets(_SCORES[name], y_true, y_pred)
     if column is not None and column >= len(values):
         raise ValueError(

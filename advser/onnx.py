@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from ._engine import default_torch
 from ._validation._parameters import check_estimator
 from ._validation._paths import check_path
 from ._warnings import ignored
@@ -92,12 +93,12 @@ def to_onnx(model: BaseEstimator, path: str | os.PathLike) -> None:
     try:
         import onnx
         import onnx.compose
-        import onnxruntime  # noqa: F401
+        import onnxruntime
         import onnxscript  # noqa: F401
         import skl2onnx  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            f"`to_onnx` needs {error.name}; pip install advser[onnx]"
+            f"`to_onnx` needs {error.name}; `pip install 'advser[onnx]'`."
         ) from error
     check_path(path, "path")
     check_estimator(model, "model")
@@ -127,7 +128,15 @@ def to_onnx(model: BaseEstimator, path: str | os.PathLike) -> None:
     for name in ("classes", "feature_names", "feature_origin"):
         whole.metadata_props.add(key=name, value=json.dumps(described[name]))
     onnx.checker.check_model(whole)
-    replace_file(path, whole.SerializeToString())
+    content = whole.SerializeToString()
+    try:
+        onnxruntime.InferenceSession(content)
+    except Exception as error:  # onnxruntime has no common type of its errors
+        raise ValueError(
+            "onnxruntime cannot run this model; fit it with features of float32, or "
+            f"use other layers. {error}"
+        ) from error
+    replace_file(path, content)
 
 
 class _Scale(nn.Module):
@@ -311,12 +320,12 @@ def _name_ends(graph, steps, labels):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hide what PyTorch and skl2onnx warn of, such as optional packages."""
+    """Export by torch's defaults, without warnings, as of optional packages."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with ignored():
+        with default_torch(), ignored():
             yield
     finally:
         logger.setLevel(level)

@@ -17,6 +17,7 @@ from importlib.metadata import version
 from io import BytesIO
 from types import FunctionType, ModuleType
 from typing import Any
+from warnings import warn
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import numpy as np
@@ -24,14 +25,12 @@ import pandas as pd
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import MetadataRequest
-from skorch.callbacks import EarlyStopping
-from skorch.utils import get_map_location
 from torch import Tensor, nn
 
-from ._engine import StepwiseNet
+from ._engine import StepwiseNet, ValidationScores, default_torch
 from ._locks import replacing
 from ._validation._parameters import check_names
-from ._validation._paths import check_file, check_path
+from ._validation._paths import check_device, check_file, check_path
 from .audio import AudioEmbedding, EGeMAPS
 from .audio._extractor import Extractor
 from .methods import (
@@ -59,6 +58,7 @@ NETWORKS = (
 )
 # Of scikit-learn's networks; they have no public name, and skops does not know them.
 MLP_OPTIMIZERS = ("AdamOptimizer", "SGDOptimizer")
+PAIRS = "keys and values"  # of a dict whose keys are booleans
 # Parameters of an estimator that its net keeps from the fit.
 SETTINGS = ("alpha", "lr", "max_epochs", "batch_size")
 
@@ -298,9 +298,10 @@ def _read(data, path, trusted):
         for part in parts_of(model):
             if isinstance(part, nn.Module):
                 vars(part).update({**vars(nn.Module()), **vars(part)})
-        model = _replaced(model, (_Part,), _unpack)
-        for part in parts_of(model):
-            _restore(part)
+        with default_torch():
+            model = _replaced(model, (_Part,), _unpack)
+            for part in parts_of(model):
+                _restore(part)
         extractors = [part for part in parts_of(model) if isinstance(part, Extractor)]
         differences = [
             f"{name} {fitted!r} in the file and {extractor.recipe.get(name)!r} here"
@@ -397,10 +398,7 @@ def _pack(leaf):
             "noise": leaf.noise_generator,
             "history": json.dumps(leaf.history, default=lambda number: number.item()),
             "settings": {name: getattr(leaf, name) for name in SETTINGS},
-            "patience": next(
-                (c.patience for c in leaf.callbacks if isinstance(c, EarlyStopping)),
-                None,
-            ),
+            "patience": _patience_of(leaf),
         }
         return _Part("net", _replaced(content, LEAVES, _pack))
     if isinstance(leaf, Tensor):
@@ -451,6 +449,10 @@ def _reduce(part):
         for name, value in vars(nn.Module()).items():
             if value in ({}, set(), None) and vars(part).get(name) == value:
                 del vars(part)[name]
+    if isinstance(part, dict) and any(isinstance(k, bool | np.bool_) for k in part):
+        pairs = list(part.items())  # skops reads False as True
+        part.clear()
+        part[PAIRS] = pairs
     if isinstance(part, BaseEstimator) and getattr(part, "memory", None) is not None:
         part.memory = None  # a folder of this machine
     # scikit-learn has no public way to read all requests, and no form for files.
@@ -463,8 +465,17 @@ def _reduce(part):
         }
 
 
+def _patience_of(net):
+    """Return the patience of early stopping, which is last; None if there is none."""
+    if any(isinstance(callback, ValidationScores) for callback in net.callbacks):
+        return net.callbacks[-1].patience
+    return None
+
+
 def _restore(part):
     """Make an object whole again, in place."""
+    if isinstance(part, dict) and [*part] == [PAIRS]:
+        part.update(part.pop(PAIRS))
     if not isinstance(part, BaseEstimator):
         return
     if getattr(part, "memory", None) is not None:
@@ -475,6 +486,12 @@ def _restore(part):
             for name, alias in aliases.items():
                 getattr(requests, method).add_request(param=name, alias=alias)
         part._metadata_request = requests
+    if isinstance(part, (*NETWORKS, AudioEmbedding)):
+        try:
+            check_device(part.device)
+        except ValueError as error:
+            warn(f"The model is loaded to the CPU: {error}", stacklevel=4)
+            part.device = "cpu"
     if isinstance(part, NETWORKS) and hasattr(part, "net_"):
         part.net_ = _restored_net(part, **part.net_.content)
 
@@ -483,9 +500,6 @@ def _restored_net(
     estimator, module, optimizer, order, noise, history, settings, patience
 ):
     """Return the net of a fitted estimator."""
-    device = estimator.device
-    if device != "auto" and get_map_location(device).type != torch.device(device).type:
-        estimator.device = "cpu"  # skorch has warned that there is no CUDA
     as_in_fit = copy.copy(estimator).set_params(
         **settings, early_stopping=patience is not None, n_iter_no_change=patience or 1
     )

@@ -293,9 +293,10 @@ def leakage_of(comparison, finished):
     names = [name for name in comparison.settings["estimators"] if name in wide.index]
     raw = wide.index.difference(names)  # they are no estimator
     table = wide.loc[[*raw, *names], "accuracy"][pd.unique(columns)]
-    table.loc["chance"] = wide["chance"].max()
+    chance = wide["chance"].max()[table.columns].rename("chance")
+    table = pd.concat([table, chance.to_frame().T]).rename_axis("estimator")
     table = table.apply(lambda column: texts("{:z.2f}", column))
-    kinds = comparison.kinds().reindex(table.index, fill_value="")
+    kinds = [*comparison.kinds().reindex([*raw, *names], fill_value=""), ""]
     alt = f"Leakage by the {probe} probe against {comparison.measure.upper()}, for each"
     caption = (
         "The best estimators are at the top left: a high score and a low leakage. The "

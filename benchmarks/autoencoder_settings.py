@@ -1,8 +1,8 @@
 """Dropout, penalty, learning rate and sizes of the autoencoder, on several corpora.
 
 Each corpus is split by speaker into five folds (six speakers: six folds). One or a few
-parameters differ from the defaults of `AutoencoderSER`; the last row has the defaults
-of an earlier version, which were chosen on EmoDB.
+parameters differ from the defaults of `AutoencoderSER`; the last row has values
+that were chosen on EmoDB alone.
 
     python benchmarks/autoencoder_settings.py urdu.csv emovo.parquet ...
 

@@ -482,8 +482,8 @@ def autoencoder_settings_rst():
         cells = [*of_name, of_name.mean()]
         rows.append([label, *(f"{gain:+z.3f}" for gain in cells)])
     note = (
-        "Recall, less that of the last row, which has the defaults of an earlier "
-        f"version. {report['settings']['seeds']} seeds, five folds by speaker."
+        "Recall, less that of the last row, whose values were chosen on EmoDB alone. "
+        f"{report['settings']['seeds']} seeds, five folds by speaker."
     )
     return "\n\n".join([list_table(rows), fill(note, 96)])
 

@@ -6,6 +6,8 @@ import pytest
 import torch
 from checks import assert_passes_all_checks
 from sklearn import clone, config_context
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_validate
 from sklearn.neighbors import KNeighborsClassifier
@@ -89,6 +91,22 @@ def test_rows_join_at_the_mean_deviation_and_weight_of_the_training_rows(own):
     found = fitted(own, weights=FIXED)
     np.testing.assert_allclose(found.best_estimator_.coef_, expected.coef_, rtol=1e-6)
     np.testing.assert_array_equal(found.predict(X), expected.predict(X))
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        BaggingClassifier(LINEAR, 3, random_state=0),
+        CalibratedClassifierCV(make_pipeline(StandardScaler(), LINEAR), cv=3),
+    ],
+)
+def test_weights_reach_the_estimators_within_an_estimator(own, estimator):
+    little, much = (
+        fitted(own, estimator, {"far": FAR}, weights={"far": weight})
+        for weight in (1e-6, 100.0)
+    )
+    X, y, _ = own
+    assert little.score(X, y) > much.score(X, y) + 0.2
 
 
 def test_a_corpus_keeps_the_mix_of_emotions_of_the_training_rows(own):
@@ -334,6 +352,7 @@ def test_tables_keep_their_names_and_may_order_their_columns(own):
         ({"weights": []}, "'weights' parameter"),
         ({"cv": 1}, "'cv' parameter"),
         ({"estimator": KNeighborsClassifier()}, "takes no `sample_weight`"),
+        ({"estimator": AdaBoostClassifier()}, "takes no `sample_weight` by metadata"),
     ],
 )
 def test_wrong_parameters_are_named(own, params, message):

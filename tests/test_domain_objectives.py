@@ -107,6 +107,14 @@ def test_group_dro_by_hand():
     assert loss_of(objective)["emotion"].item() == pytest.approx(q @ RISKS)
 
 
+@pytest.mark.parametrize("step_size", [100.0, 1e4])
+def test_group_dro_of_large_steps_is_the_loss_of_the_worst_speaker(step_size):
+    objective = ready(GroupDRO(step_size))
+    for _ in range(3):
+        loss = loss_of(objective)["emotion"].item()
+    assert loss == pytest.approx(max(RISKS))
+
+
 def test_group_dro_without_steps_is_the_mean_over_speakers():
     loss = loss_of(ready(GroupDRO(0.0)))["emotion"].item()
     assert loss == pytest.approx(sum(RISKS) / 3)

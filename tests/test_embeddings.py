@@ -285,7 +285,7 @@ def test_layer_out_of_range(layer, folder, signals):
 
 def test_missing_extra(own_folder, signals, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(ImportError, match=r"pip install advser\[embeddings\]"):
+    with pytest.raises(ImportError, match=r"pip install 'advser\[embeddings\]'"):
         AudioEmbedding(own_folder).transform(signals)
 
 

@@ -194,5 +194,6 @@ def test_model_must_be_fitted(file):
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime", "onnxscript", "skl2onnx"])
 def test_missing_package_names_the_extra(package, file, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ImportError, match=rf"{package}; pip install advser\[onnx\]"):
+    message = rf"needs {package}; `pip install 'advser\[onnx\]'`"
+    with pytest.raises(ImportError, match=message):
         advser.to_onnx(AdversarialSER(), file)

@@ -27,6 +27,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from skorch.callbacks import EarlyStopping
 from torch import nn
 
 import advser
@@ -591,12 +592,47 @@ def test_device_that_is_missing_becomes_the_cpu(toy, file):
         pytest.skip("CUDA is there")
     model = AdversarialSER(**FEW).fit(toy.X, toy.y, speakers=toy.speakers)
     model.device = "cuda"
-    with pytest.warns(UserWarning, match='on device "cpu"'):
+    with pytest.warns(UserWarning, match="loaded to the CPU: `device='cuda'`"):
         advser.save(model, file)
-    with pytest.warns(UserWarning, match='on device "cpu"'):
+    with pytest.warns(UserWarning, match="loaded to the CPU: `device='cuda'`"):
         loaded = advser.load(file)
     assert loaded.device == "cpu"
     assert_array_equal(loaded.predict(toy.X), model.predict(toy.X))
+
+
+def test_weights_of_classes_that_are_booleans_are_kept(toy, file):
+    weights = {True: 5.0, False: 1.0}
+    model = AdversarialSER(class_weight=weights, **FEW)
+    model.fit(toy.X, toy.y == toy.y[0], speakers=toy.speakers)
+    advser.save(model, file)
+    assert advser.load(file).class_weight == weights
+    assert model.class_weight == weights
+
+
+def test_patience_of_early_stopping_is_not_that_of_a_callback(toy, file):
+    callback = EarlyStopping("train_loss", patience=3)
+    trusted = ["skorch.callbacks.training.EarlyStopping", "builtins.print"]
+    plain = AdversarialSER(callbacks=[callback], warm_start=True, **FEW)
+    plain.fit(toy.X, toy.y, speakers=toy.speakers)
+    advser.save(plain, file, trusted=trusted)
+    again = advser.load(file, trusted=trusted)
+    again.fit(toy.X, toy.y, speakers=toy.speakers)
+    stopping = clone(plain).set_params(early_stopping=True, n_iter_no_change=17)
+    stopping.fit(toy.X, toy.y, speakers=toy.speakers)
+    advser.save(stopping, file, trusted=trusted)
+    loaded = advser.load(file, trusted=trusted)
+    assert loaded.net_.callbacks[-1].patience == 17
+
+
+def test_model_that_was_loaded_without_gradients_trains_on(toy, file):
+    model = AdversarialSER(warm_start=True, **FEW)
+    model.fit(toy.X, toy.y, speakers=toy.speakers)
+    advser.save(model, file)
+    with torch.inference_mode():
+        loaded = advser.load(file)
+    loaded.fit(toy.X, toy.y, speakers=toy.speakers)
+    model.fit(toy.X, toy.y, speakers=toy.speakers)
+    assert_array_equal(loaded.predict_proba(toy.X), model.predict_proba(toy.X))
 
 
 def test_a_module_of_torchscript_is_refused(toy, file):

@@ -330,6 +330,25 @@ def test_leakage_of_noise_is_that_of_chance_with_few_rows_of_a_speaker(n_rows):
     assert np.mean(accuracy) == pytest.approx(1 / 20, abs=0.0125)
 
 
+@pytest.mark.parametrize("n_rows", [2, 4])
+def test_leakage_of_the_emotion_alone_is_that_of_chance(n_rows):
+    speakers = np.repeat(np.arange(12), 4 * n_rows)
+    y = np.tile(np.repeat(np.arange(4), n_rows), 12)
+    rng = np.random.default_rng(0)
+    accuracy = [
+        leakage.accuracy
+        for seed in range(10)
+        for embedding in [5 * np.eye(4)[y] + rng.normal(size=(len(y), 4))]
+        for leakage in [
+            speaker_leakage(embedding, speakers, y, random_state=seed),
+            cross_val_leakage(
+                StandardScaler(), embedding, y, speakers, random_state=seed
+            ),
+        ]
+    ]
+    assert np.mean(accuracy) == pytest.approx(1 / 12, abs=0.02)
+
+
 def test_leakage_within_emotion_leaves_out_what_cannot_be_probed(mixes):
     noise, y, speakers = mixes
     y = y.copy()

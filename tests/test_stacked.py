@@ -12,6 +12,7 @@ import sklearn
 import torch
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.decomposition import KernelPCA
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import FitFailedWarning, UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
@@ -1319,3 +1320,49 @@ def test_groups_may_be_dates_where_the_splitter_alone_gets_them(toy):
         found = StackedGridSearchCV(model, {"alpha": [0.1]}, cv=GroupKFold(2))
         found.fit(toy.X, toy.y, groups=groups)
         assert found.best_score_ > 0
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        {"adversary": ["grl", None], "adversary__weight": [0.1]},
+        [{"alpha": [0.1]}, {"alfa": [0.1]}],
+    ],
+)
+def test_a_wrong_name_ends_the_search_before_it_trains(corpus, grid):
+    X, y, speakers = corpus
+    trained = []
+
+    class Seen(Callback):
+        def on_train_begin(self, net, **kwargs):
+            trained.append(net)
+
+    search = StackedGridSearchCV(small(callbacks=[Seen()]), grid, cv=GroupKFold(3))
+    with pytest.raises(ValueError, match=r"has no parameters|Invalid parameter"):
+        search.fit(X, y, groups=speakers)
+    assert not trained
+
+
+def test_a_kernel_has_the_columns_of_the_training_rows(corpus):
+    X, y, speakers = corpus
+    kernel = X @ X.T
+    model = make_pipeline(KernelPCA(4, kernel="precomputed"), small(None))
+    settings = {"groups": speakers, "cv": GroupKFold(3), "scoring": "neg_log_loss"}
+    expected = cross_validate(model, kernel, y, **settings, return_train_score=True)
+    found = stacked_cross_validate(
+        model, kernel, y, **settings, return_train_score=True
+    )
+    for name in ("test_score", "train_score"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-6)
+
+
+def test_speakers_may_be_unknown_where_no_splitter_groups_by_them(corpus):
+    X, y, speakers = corpus
+    some = [None if row % 5 == 0 else str(s) for row, s in enumerate(speakers)]
+    grid = {"lr": [0.01, 0.003]}
+    with sklearn.config_context(enable_metadata_routing=True):
+        search = StackedGridSearchCV(small(), grid, cv=3).fit(X, y, groups=some)
+        assert search.best_estimator_.n_iter_ == 3
+        search = StackedGridSearchCV(small(), grid, cv=GroupKFold(3))
+        with pytest.raises(ValueError, match="`groups` is missing in"):
+            search.fit(X, y, groups=some)

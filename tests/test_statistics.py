@@ -276,6 +276,20 @@ def test_concordance_of_draws_that_lack_a_target_is_that_of_the_other():
     assert ccc_interval(rated, predicted, **options) == (0, 1)
 
 
+def test_speakers_without_a_rating_are_none_to_draw_or_to_exchange():
+    rated, speakers, predict = rated_corpus(np.random.default_rng(3), n_speakers=5)
+    one, other = predict(0.5), predict(1.0)
+    more = [
+        np.concatenate([values, np.full((8, 2), filler)])
+        for values, filler in ((rated, np.nan), (one, 0.0), (other, 0.0))
+    ]
+    named = np.concatenate([speakers, np.arange(8) + 10])
+    interval = ccc_interval(rated, one, speakers=speakers)
+    assert ccc_interval(*more[:2], speakers=named) == interval
+    found = ccc_difference(*more, speakers=named)
+    assert found == ccc_difference(rated, one, other, speakers=speakers)
+
+
 def test_interval_of_three_speakers_is_that_of_student():
     # Recalls of 0.8, 0.7 and 0.6: a standard error of 0.1 / sqrt(3), and t = 4.303.
     y_true, y_pred = ["anger"] * 30, ["anger"] * 8 + ["joy"] * 2

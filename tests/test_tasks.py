@@ -178,6 +178,34 @@ def membership(codes, n_speakers):
 
 
 @pytest.mark.parametrize("kind", ["ccc", "mse", "huber"])
+def test_mean_of_the_risks_over_the_rows_is_the_loss(kind):
+    rng = np.random.default_rng(0)
+    rated = tensor(rng.normal(size=(9, 2)))
+    predicted = tensor(rng.normal(size=(9, 2))).requires_grad_()
+    task = ratings(kind, (1.0, 3.0), delta=0.5)
+    y = Labels(ratings=rated, ratings_weight=torch.ones_like(rated))
+    of_each, weights = task.risks(predicted, y, torch.eye(9).double())  # a row each
+    mean = (weights * of_each).sum() / weights.sum()
+    loss = task.loss(predicted, y)
+    assert mean.item() == pytest.approx(loss.item())
+    (ours,), (theirs,) = (gradients([one], [predicted]) for one in (mean, loss))
+    assert theirs.any()
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_risks_of_the_concordance_by_hand():
+    y = Labels(
+        ratings=tensor([[0.0], [2.0], [1.0]]),
+        ratings_weight=torch.ones(3, 1).double(),
+    )
+    risks, _ = ratings("ccc", (1.0,)).risks(
+        tensor([[0.0], [1.0], [2.0]]), y, membership([0, 0, 1], 2)
+    )
+    # variances 2/3 and 2/3, equal means: the spread is 4/3
+    assert risks.tolist() == pytest.approx([(0 + 1) / 2 / (4 / 3), 1 / (4 / 3)])
+
+
+@pytest.mark.parametrize("kind", ["mse", "huber"])
 def test_risks_are_the_losses_of_the_rows_of_each_speaker(kind):
     rng = np.random.default_rng(0)
     predicted, rated = tensor(rng.normal(size=(2, 9, 2)))

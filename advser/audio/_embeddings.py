@@ -233,7 +233,7 @@ def _load(model: str, state: tuple, device: str) -> _Network:
         import transformers
     except ImportError as error:
         raise ImportError(
-            "`AudioEmbedding` needs transformers; pip install advser[embeddings]"
+            "`AudioEmbedding` needs transformers; `pip install 'advser[embeddings]'`."
         ) from error
     log = transformers.utils.logging
     before = log.get_verbosity(), log.is_progress_bar_enabled()

@@ -161,6 +161,8 @@ def make_model(
     -------
     model : Pipeline
     """
+    if models is REGRESSORS and isinstance(scaler, SpeakerScaler):
+        scaler = clone(scaler).set_params(balance=False)  # ratings are no emotions
     model = clone(models[method])
     folds = [key for key in model.get_params() if key.rpartition("__")[2] == "cv"]
     model.set_params(**dict.fromkeys(folds, GroupKFold(min(5, n_speakers))))

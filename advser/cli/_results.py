@@ -309,14 +309,17 @@ def format_table(comparison: Comparison) -> str:
 def score_columns(comparison):
     """Return the columns of the scores in a comparison, with their names in the table.
 
-    Those of ratings are by target: `ccc_arousal`, or `ccc` if there is one target.
+    Those of ratings are by target: `ccc_arousal`, or `ccc` if there is one target. With
+    several, the mean that the interval and the worst speaker belong to comes first.
     """
     scores = SCORES[comparison.measure]
     targets = comparison.settings["data"].get("targets")
     if targets is None:
         return scores
-    return {
-        f"{score}_{target}" if len(targets) > 1 else score: f"{name}, {target}"
+    if len(targets) == 1:
+        return {score: f"{name}, {targets[0]}" for score, name in scores.items()}
+    return {"ccc": "CCC, mean"} | {
+        f"{score}_{target}": f"{name}, {target}"
         for score, name in scores.items()
         for target in targets
     }

@@ -240,7 +240,7 @@ def load(
         import audb
     except ImportError as error:
         raise ImportError(
-            "`load` needs audb; install it: python -m pip install 'advser[corpora]'."
+            "`load` needs audb; `pip install 'advser[corpora]'`."
         ) from error
     check_parameter(name, "name", str)
     check_parameter(version, "version", str, None)

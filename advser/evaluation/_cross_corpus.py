@@ -1,7 +1,7 @@
 """Comparison across corpora: trained on one, tested on another.
 
 A classifier is tested on another microphone, another language and other annotators, not
-only on unseen speakers. The domains that an adversary hides are speakers, corpora or
+only on unseen speakers. The domains that an adversary removes are speakers, corpora or
 both. Each result states what is known of the test corpus.
 """
 
@@ -78,7 +78,7 @@ def cross_corpus(
         them are fitted, with the labels that they request, see Notes.
 
     domain : {"speaker", "corpus", "both"} or sequence of these, default="speaker"
-        The labels that estimators get as `speakers`: an adversary hides them and a
+        The labels that estimators get as `speakers`: an adversary removes them and a
         :class:`~advser.SpeakerScaler` scales by them.
 
         - "speaker": the speakers. If the test corpus is part of the training, its

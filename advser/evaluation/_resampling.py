@@ -117,7 +117,10 @@ def rating_sums(y_true, y_pred, speakers, name="y_pred"):
         raise ValueError(
             "`y_true` has no target with two ratings; the concordance needs two."
         )
-    speaker, n_speakers = _speaker_codes(speakers, n_rows, known.any(axis=(1, 2)))
+    speakers = check_labels(speakers, "speakers", n_rows, rows_of="y_true")
+    rated = known.any(axis=(1, 2))  # a speaker without a rating adds nothing
+    y_true, y_pred, known = y_true[rated], y_pred[rated], known[rated]
+    speaker, n_speakers = _speaker_codes(speakers[rated], rated.sum())
     n_ratings = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, y_true, 0).sum(axis=0) / n_ratings
     deviation = np.where(known, y_true - mean, 0)
@@ -149,17 +152,14 @@ def concordance(sums):
     return np.where(n_known, mean, np.nan)
 
 
-def _speaker_codes(speakers, n_rows, counts=...):
-    """Return a code for the speaker of each row, and the number of speakers.
-
-    Two of them must have a row that counts.
-    """
+def _speaker_codes(speakers, n_rows):
+    """Return a code for the speaker of each row, and the number of speakers."""
     speakers = check_labels(speakers, "speakers", n_rows, rows_of="y_true")
     codes, names = encode(speakers)
-    if (found := len(np.unique(codes[counts]))) < 2:
+    if len(names) < 2:
         raise ValueError(
-            f"`speakers` names {found} speaker; an interval for other speakers needs "
-            "two or more."
+            f"`speakers` names {len(names)} speaker; an interval for other speakers "
+            "needs two or more."
         )
     return codes, len(names)
 

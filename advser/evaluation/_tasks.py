@@ -64,9 +64,9 @@ class Task:
     def bounds(self, predictions, confidence_level):
         """Return the interval of the measure over speakers; NaN for one speaker."""
         check_parameter(confidence_level, "confidence_level", LEVEL)
-        y_true, y_pred, speakers = self.by_utterance(predictions)
-        if len(set(speakers)) < 2:
+        if predictions["speaker"][self.is_known(predictions)].nunique() < 2:
             return np.nan, np.nan
+        y_true, y_pred, speakers = self.by_utterance(predictions)
         return self.interval(
             y_true, y_pred, speakers=speakers, confidence_level=confidence_level
         )

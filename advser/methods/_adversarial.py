@@ -4,8 +4,8 @@ An encoder E and an emotion head C minimise an objective of `advser.objectives`:
 
 .. math:: \min_{E, C} \; L(h, C(h), e, s), \qquad h = E(x)
 
-Adversarial objectives hide the speaker s in the embedding h. Without one, the objective
-is the loss of the emotion e alone.
+Adversarial objectives remove the speaker s from the embedding h. Without one, the
+objective is the loss of the emotion e alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from ._predictors import BaseSERClassifier
 
 
 class AdversarialSER(WithObjective, BaseSERClassifier):
-    r"""Emotion classifier whose embedding hides the speaker.
+    r"""Emotion classifier that removes the speaker from its embedding.
 
     An encoder E and an emotion head C learn the emotion, while an adversary predicts
     the speaker from the embedding :math:`h = E(x)`. The encoder is trained to make the

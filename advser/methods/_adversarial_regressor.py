@@ -17,7 +17,7 @@ MAX_COMBINATIONS = 10_000  # of bins, for each of which a network has weights
 
 
 class AdversarialSERRegressor(WithObjective, BaseSERRegressor):
-    r"""Regressor of dimensional emotion whose embedding hides the speaker.
+    r"""Regressor of dimensional emotion that removes the speaker from its embedding.
 
     It rates utterances on continuous scales, such as arousal, valence and dominance,
     several of them at once from one embedding. Network and objectives are those of
@@ -91,8 +91,8 @@ class AdversarialSERRegressor(WithObjective, BaseSERRegressor):
     **Concordance and the batch.** :math:`\rho_c` is not a mean over rows: it is
     computed on each batch. The smaller the batches, the more its mean over batches
     differs from that of all rows, and the noisier is the gradient. With fewer than 64
-    rows per batch, use the squared error. Variances are divided by the number of rows,
-    as in [1]_.
+    rated rows per batch, as with many rows in `X_unlabeled`, use the squared error.
+    Variances are divided by the number of rows, as in [1]_.
 
     **Missing ratings** are NaN in `y`. A row without any trains the adversary only.
 

@@ -255,18 +255,7 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
             self._held_out = []
         valid_rows = None
         if self._stops_early:
-            # Of a warm start, training speakers do not become validation speakers.
-            stays_out = pd.Series(labeled.speakers).isin(self._held_out).to_numpy()
-            train, valid = np.flatnonzero(~stays_out), np.flatnonzero(stays_out)
-            if not (len(train) and labeled.has_target[valid].any()):
-                train, valid = validation_split(
-                    labeled,
-                    self._row_splitter,
-                    self._untrained,
-                    test_size=self.validation_fraction,
-                    random_state=self._split_seed,
-                )
-            held_out = labeled.take(valid)
+            labeled, held_out = self._validation_set_aside(labeled)
             if not again:
                 self._held_out = pd.Series(held_out.speakers).dropna().unique().tolist()
             valid_rows = Rows(
@@ -274,17 +263,7 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
             )
             if unlabeled is not None:
                 unlabeled = unlabeled.without_speakers_of(held_out) or None
-            labeled = labeled.take(train)
-        if lost := self._untrained(labeled):
-            kind = "columns" if is_regressor(self) else "classes"
-            message = (
-                f"The network cannot learn the {kind} {lost} of `y`: all their rows "
-                "are of validation speakers, or have a `sample_weight` of 0. Give them "
-                "a weight, lower `validation_fraction`, or set `early_stopping=False`."
-            )
-            if is_regressor(self) or len(lost) == len(self.classes_) - 1:
-                raise ValueError(message)
-            warn(message, CorpusWarning, stacklevel=3)
+        self._check_all_trained(labeled)
         self._n_labeled = len(labeled)  # rows behind these may have pseudo-labels
         utterances, name = labeled, "X"
         if unlabeled is not None:
@@ -314,6 +293,36 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
             return self
         job.fit()
         return self._finish_fit(job)
+
+    def _validation_set_aside(self, labeled):
+        """Return the training and the validation utterances."""
+        # Of a warm start, training speakers do not become validation speakers.
+        stays_out = pd.Series(labeled.speakers).isin(self._held_out).to_numpy()
+        train, valid = np.flatnonzero(~stays_out), np.flatnonzero(stays_out)
+        if not (len(train) and labeled.has_target[valid].any()):
+            train, valid = validation_split(
+                labeled,
+                self._row_splitter,
+                self._untrained,
+                test_size=self.validation_fraction,
+                random_state=self._split_seed,
+            )
+        return labeled.take(train), labeled.take(valid)
+
+    def _check_all_trained(self, labeled):
+        """Warn of classes without a training row; raise if fewer than two have one."""
+        lost = self._untrained(labeled)
+        if not lost:
+            return
+        kind = "columns" if is_regressor(self) else "classes"
+        message = (
+            f"The network cannot learn the {kind} {lost} of `y`: all their rows "
+            "are of validation speakers, or have a `sample_weight` of 0. Give them "
+            "a weight, lower `validation_fraction`, or set `early_stopping=False`."
+        )
+        if is_regressor(self) or len(lost) == len(self.classes_) - 1:
+            raise ValueError(message)
+        warn(message, CorpusWarning, stacklevel=4)
 
     def _update_network(self, labels):
         """Let a network that is trained on know the labels of the new rows."""

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from numbers import Real
+from warnings import warn
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +21,13 @@ from .._validation._arrays import (
     columns_of,
 )
 from .._validation._parameters import POSITIVE, Numbers, StrOptions
+from ..exceptions import CorpusWarning
 from ._base import BaseSER
 from ._data import weights
 from ._pseudo_labels import pseudo_labels
 from ._tasks import Emotions, Ratings, bin_codes
+
+MIN_RATED = 4  # rated rows of a batch, on average, to learn from their correlation
 
 
 class BaseSERClassifier(ClassifierMixin, BaseSER):
@@ -309,6 +313,19 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
             rows_of="columns of `y`",
         )
         ratings = utterances.targets
+        n_rated = self.batch_size * (~np.isnan(ratings)).any(axis=1).mean()
+        if (
+            self.loss == "ccc"
+            and len(ratings) > self.batch_size
+            and n_rated < MIN_RATED
+        ):
+            warn(
+                f"A batch of {self.batch_size} rows has {n_rated:.1f} with ratings on "
+                "average, too few for the correlation of `loss='ccc'`: set "
+                "`loss='mse'`, or a larger `batch_size`.",
+                CorpusWarning,
+                stacklevel=4,
+            )
         weight = utterances.sample_weight[:, None] * ~np.isnan(ratings)
         total = weight.sum(0)
         filled = np.nan_to_num(ratings)

@@ -141,16 +141,22 @@ class Ratings(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Return the loss and the total weight of each speaker: twice (n_speakers,).
 
-        The loss is the mean over the targets of which the speaker has ratings.
+        The loss is the mean over the targets of which the speaker has ratings. With
+        "ccc" it is the squared error divided by the `spread` of the whole batch, so
+        that its mean over the rows is that of `loss`: few rows of a speaker have no
+        correlation of their own.
         """
         weight = membership[:, :, None] * y.ratings_weight[:, None]  # (n, S, t)
-        predicted, rated = predicted[:, None], y.ratings[:, None]
-        total = weight.sum(0)  # (n_speakers, n_targets)
+        error = predicted - y.ratings
         if self.kind == "ccc":
-            losses = 1 - concordance(predicted, rated, weight)
+            tiny = torch.finfo(error.dtype).tiny
+            of_batch = spread(predicted, y.ratings, y.ratings_weight)
+            costs = error**2 / of_batch.clamp(min=tiny)
         else:
-            costs = (weight * self._costs(predicted - rated)).sum(0)
-            losses = costs / total.clamp(min=torch.finfo(total.dtype).tiny)
+            costs = self._costs(error)
+        total = weight.sum(0)  # (n_speakers, n_targets)
+        losses = (weight * costs[:, None]).sum(0)
+        losses = losses / total.clamp(min=torch.finfo(total.dtype).tiny)
         is_rated = (total > 0).to(losses)
         share = (is_rated @ self.weights).clamp(min=torch.finfo(total.dtype).tiny)
         return (is_rated * losses) @ self.weights / share, total.sum(1)
@@ -196,23 +202,36 @@ def concordance(predicted: Tensor, rated: Tensor, weight: Tensor) -> Tensor:
 
     Parameters
     ----------
-    predicted, rated : Tensor of shape (n, ..., n_targets)
+    predicted, rated : Tensor of shape (n, n_targets)
 
-    weight : Tensor of shape (n, ..., n_targets)
+    weight : Tensor of shape (n, n_targets)
         Weights of the ratings, 0 for a missing one.
 
     Returns
     -------
-    coefficient : Tensor of shape (..., n_targets)
+    coefficient : Tensor of shape (n_targets,)
         In [-1, 1]; 0 for a target without a rating, or where all is constant.
     """
-    tiny = torch.finfo(predicted.dtype).tiny
-    share = weight / weight.sum(0).clamp(min=tiny)
-    mean_p, mean_r = (share * predicted).sum(0), (share * rated).sum(0)
-    p, r = predicted - mean_p, rated - mean_r
+    share, (p, _), (r, _) = _centred(predicted, rated, weight)
     covariance = (share * p * r).sum(0)
-    spread = (share * (p**2 + r**2)).sum(0) + (mean_p - mean_r) ** 2
-    return 2 * covariance / spread.clamp(min=tiny)
+    of_all = spread(predicted, rated, weight)
+    return 2 * covariance / of_all.clamp(min=torch.finfo(of_all.dtype).tiny)
+
+
+def spread(predicted: Tensor, rated: Tensor, weight: Tensor) -> Tensor:
+    r"""Return the denominator of `concordance`: twice (n, n_targets) to (n_targets,).
+
+    One minus the concordance is the mean squared error divided by it.
+    """
+    share, (p, mean_p), (r, mean_r) = _centred(predicted, rated, weight)
+    return (share * (p**2 + r**2)).sum(0) + (mean_p - mean_r) ** 2
+
+
+def _centred(predicted, rated, weight):
+    """Return the share of each rating, and both as deviations with their means."""
+    share = weight / weight.sum(0).clamp(min=torch.finfo(weight.dtype).tiny)
+    means = [(share * values).sum(0) for values in (predicted, rated)]
+    return share, (predicted - means[0], means[0]), (rated - means[1], means[1])
 
 
 def bin_codes(ratings: np.ndarray, edges: np.ndarray) -> np.ndarray:

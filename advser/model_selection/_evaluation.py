@@ -14,10 +14,11 @@ from itertools import product
 from numbers import Real
 from typing import Any
 
+import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import FitFailedWarning
-from sklearn.utils import indexable
+from sklearn.utils import get_tags, indexable
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._engine import Fit, can_wait, ends_at_sigterm, last_step, run_all
@@ -57,6 +58,8 @@ class Evaluation:
 
     def run(self, estimator, candidates, splits, n_jobs, max_stack) -> list[dict]:
         """Return the results of all candidates on all splits, candidates first."""
+        for candidate in candidates:  # a wrong name ends the search before it trains
+            clone(estimator).set_params(**clone(candidate, safe=False))
         tasks = [
             (clone(estimator), candidate, *split)
             for candidate, split in product(candidates, splits)
@@ -82,8 +85,11 @@ class Evaluation:
         result = {"n_test_samples": len(test), "fit_error": None, "score_time": 0.0}
         if self.return_estimator:
             result["estimator"] = estimator
-        arguments, fit_params = self._rows(train, self.fit_params)
         estimator.set_params(**clone(candidate, safe=False))
+        # A kernel or distances have a column for each training row.
+        is_pairwise = get_tags(estimator).input_tags.pairwise
+        columns = train if is_pairwise else None
+        arguments, fit_params = self._rows(train, columns, self.fit_params)
         start = time.perf_counter()
         try:
             fit = partial(estimator.fit, *arguments, **fit_params)
@@ -95,16 +101,17 @@ class Evaluation:
             result["fit_error"] = traceback.format_exc()
             return result
         start = time.perf_counter()
-        result["test_scores"] = self._score(estimator, test)
+        result["test_scores"] = self._score(estimator, test, columns)
         result["score_time"] = time.perf_counter() - start
         if self.return_train_score:
-            result["train_scores"] = self._score(estimator, train)
+            result["train_scores"] = self._score(estimator, train, columns)
         return result
 
-    def _rows(self, rows, params):
+    def _rows(self, rows, columns, params):
         """Return X, with y if any, and parameters at some rows.
 
-        Parameters that have other rows stay whole.
+        X has some of its columns, or all if they are None. Parameters that have other
+        rows stay whole.
         """
         n = count_rows(self.X)
 
@@ -114,13 +121,15 @@ class Evaluation:
                 return take_rows(*indexable(values), rows)
             return values
 
-        data = [values for values in (self.X, self.y) if values is not None]
-        params = {name: take(values) for name, values in params.items()}
-        return [take_rows(values, rows) for values in data], params
+        X = take_rows(self.X, rows)
+        if columns is not None:
+            X = take_rows(np.transpose(X), columns).T
+        data = [X] if self.y is None else [X, take_rows(self.y, rows)]
+        return data, {name: take(values) for name, values in params.items()}
 
-    def _score(self, estimator, rows):
+    def _score(self, estimator, rows, columns):
         """Return the score of some rows, or a dict of scores."""
-        arguments, params = self._rows(rows, self.score_params)
+        arguments, params = self._rows(rows, columns, self.score_params)
         try:
             scores = self.scorer(estimator, *arguments, **params)
         except Exception:

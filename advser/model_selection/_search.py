@@ -18,6 +18,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import indexable
 
+from .._routing import requests
 from .._validation._arrays import check_labels, count_rows
 from .._validation._parameters import COUNT, INTEGER, StrOptions, check_parameter
 from ._evaluation import MAX_STACK, Evaluation, is_stackable, warn_not_stacked
@@ -109,7 +110,12 @@ class _StackedSearch(BaseEstimator):
         is_routed = get_config()["enable_metadata_routing"]
         kind = getattr(getattr(groups, "dtype", None), "kind", "O")
         if groups is not None and (is_routed or kind not in "fmM"):
-            groups = check_labels(groups, "groups", count_rows(X))
+            cv = check_cv(self.cv)
+            # A network may have unknown speakers; a splitter may not.
+            is_missing_allowed = is_routed and not requests(cv, "split", ["groups"])
+            groups = check_labels(
+                groups, "groups", count_rows(X), allow_missing=is_missing_allowed
+            )
             params = {**params, "groups": groups}
         routed = self._get_routed_params_for_fit(params)
         try:

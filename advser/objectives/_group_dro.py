@@ -63,8 +63,8 @@ class GroupDRO(Objective):
         """Return the loss of the emotion, weighted by speaker."""
         risks, weights = self.speaker_risks(output, y)
         with torch.no_grad():
-            self.q.mul_((self.step_size * risks).exp())
-            self.q.div_(self.q.sum())
+            # The same as q * exp(step_size * risks) / sum, which may overflow.
+            self.q.copy_((self.q.log() + self.step_size * risks).softmax(0))
         q = self.q * (weights > 0)
         q = q / q.sum().clamp(min=torch.finfo(q.dtype).tiny)
         return {"emotion": (q * risks).sum()}

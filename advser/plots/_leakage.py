@@ -138,7 +138,12 @@ class LeakageDisplay(ProbedDisplay):
         """
         leakage, chance, raw = leakage_of(comparison, probe, asked)
         results = comparison.by_seed().join(leakage).reset_index("seed")
-        results = with_looks(results, comparison)
+        results = with_looks(results.dropna(subset="leakage"), comparison)
+        if results.empty:
+            raise ValueError(
+                f"`comparison` has no estimator with a leakage by the probe {probe!r}: "
+                "see its `errors`."
+            )
         return cls(results, chance, probe, asked, raw, comparison.measure).plot(ax)
 
     def _names(self):
@@ -237,6 +242,7 @@ class WeightDisplay(ProbedDisplay):
         """
         leakage, chance, raw = leakage_of(comparison, probe, asked)
         table, measure = comparison.by_seed().join(leakage), comparison.measure
+        table = table.dropna(subset="leakage")
         known = list(table.index.unique("estimator"))
         rows = []
         check_parameter(objectives, "objectives", Mapping)

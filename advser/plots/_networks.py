@@ -108,7 +108,7 @@ class TrainingDisplay(Display):
                 ax.plot(epochs, scores, color=text_color(), linewidth=2.5, label=label)
                 ylabel += f"\nand {measure.upper()} on validation speakers"
         ax.axhline(0, color=text_color(), alpha=0.15, linewidth=1, zorder=0)
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         ax.set(xlabel="Epoch", ylabel=ylabel)
         despine(ax)
         legend_above(ax, n_columns=2)

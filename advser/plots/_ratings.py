@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 
 from .._validation._parameters import Number, check_estimator, check_parameter
 from ..metrics import concordance_correlation, rated_columns
-from ._base import BLUE, GREY, Display, OptionalAxes, despine, plain
+from ._base import BLUE, GREY, Display, OptionalAxes, despine, wrapped
 
 MANY = 1000  # dots; a vector file of more is large
 
@@ -134,7 +134,7 @@ class RatingDisplay(Display):
             rasterized=len(self.y_true) > MANY,
         )
         ax.set(xlim=ends, ylim=ends, aspect="equal")
-        name = plain(self.name)
+        name = wrapped(self.name)
         ax.set(xlabel=f"True {name}", ylabel=f"Predicted {name}")
         ccc = concordance_correlation(self.y_true, self.y_pred)
         ax.set_title(f"CCC {ccc:z.2f}", fontsize="medium")

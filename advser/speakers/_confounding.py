@@ -1,4 +1,4 @@
-"""Are speaker and emotion confounded? Then hiding the speaker hides the emotion too.
+"""Are speaker and emotion confounded? Then removing one removes the other.
 
 An embedding h without any information on the speaker s cannot contain more information
 on the emotion e than is left once s is known:
@@ -20,7 +20,7 @@ from sklearn.metrics import adjusted_mutual_info_score
 from .._validation._arrays import check_labels, count_rows
 from ..exceptions import ConfoundedSpeakersWarning
 
-CONFOUNDED = 0.5  # above it, hiding the speaker hides more of the emotion than is left
+CONFOUNDED = 0.5  # above it, an embedding without the speaker loses most of the emotion
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +156,7 @@ def strong_confounding(emotion, speaker):
 
 
 def warn_if_confounded(emotion, speaker, *, setting, remedy, stacklevel):
-    """Warn where a loss that hides the speaker hides the emotion, too.
+    """Warn where a loss that removes the speaker removes the emotion, too.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def warn_if_confounded(emotion, speaker, *, setting, remedy, stacklevel):
     found = strong_confounding(emotion, speaker)
     if found is not None:
         warn(
-            f"`{setting}` hides the speaker, and the speaker determines the emotion: "
+            f"`{setting}` removes the speaker, who determines the emotion: "
             f"{found}. The network cannot remove one and keep the other. {remedy}",
             ConfoundedSpeakersWarning,
             stacklevel=stacklevel + 1,

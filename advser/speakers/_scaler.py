@@ -163,7 +163,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     --------
     Session : Adapts a fitted pipeline to speakers, utterance by utterance.
     enroll : Enrols speakers in a pipeline with a scaler.
-    AdversarialSER : Learns an embedding that hides the speaker.
+    AdversarialSER : Learns an embedding without the speaker.
     sklearn.preprocessing.StandardScaler : One mean and deviation for all rows.
 
     Notes

@@ -52,7 +52,8 @@ plt.show()
 
 # %%
 # The adversary in closed form and maximum entropy reduce the leakage, more so with the
-# larger weight. Unbounded gradient reversal costs recall without reducing the leakage.
+# larger weight. Unbounded gradient reversal costs recall without reducing the leakage:
+# it needs weights of 0.1 or less (:doc:`/guide/gradient_reversal`).
 
 # %%
 # The loss of the adversary
@@ -60,8 +61,8 @@ plt.show()
 #
 # The cross-entropy of a speaker head at chance is :math:`\log 10 = 2.3`. Under
 # unbounded gradient reversal it is larger: the head is certain of a wrong speaker.
-# Still a new classifier, the probe, identifies the speaker as often as without an
-# adversary. Always use an independent probe.
+# Still a new classifier, the probe, identifies the speaker at least as often as without
+# an adversary. Always use an independent probe.
 
 names = ["bounded=False", "bounded=True"]
 losses, leakages = [], []
