@@ -75,7 +75,7 @@ def write(args, comparison, tables):
         "machine": {"platform": platform.platform(), "cpus": os.cpu_count()},
         "versions": settings["versions"],
         **{
-            name: json.loads(table.round(4).to_json(orient="records"))
+            name: json.loads(table.round(6).to_json(orient="records"))
             for name, table in tables.items()
         },
     }

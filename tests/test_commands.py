@@ -24,8 +24,16 @@ from sklearn.svm import SVC
 from speech import utterance, write_corpus
 
 import advser
-from advser import AdaptationWarning, AdversarialSER, EGeMAPS, SpeakerScaler, cli
+from advser import (
+    AdaptationWarning,
+    AdversarialSER,
+    EGeMAPS,
+    SpeakerScaler,
+    cli,
+    corpora,
+)
 from advser._progress import progress_bar
+from advser.audio import extract_features, read_features
 from advser.cli._methods import GRIDS
 from advser.cli._parser import Parser, counted, usage_errors
 from advser.cli._results import notes_of
@@ -280,6 +288,56 @@ def test_segments_are_rows(corpus, train, features, capsys, tmp_path):
     assert list(found["start"]) == [0, 0.1]
     assert list(found["end"]) == [0.1, 0.25]
     assert list(found) == ["file", "start", "end", "emotion"]
+    output = tmp_path / "out.csv"
+    arguments = [tmp_path / "segments.csv", *options, "--n-jobs", 1, "-o", output]
+    assert run("predict", model, *arguments) == 0
+    assert "left out: no.wav 0-1 " in capsys.readouterr().err
+    failures = pd.read_csv(f"{output}.failures.csv")
+    assert failures[["file", "start", "end"]].values.tolist() == [["no.wav", 0, 1]]
+
+
+@pytest.mark.parametrize("form", ["folder", "table"])
+def test_pointers_of_git_lfs_are_listed(form, corpus, models, tmp_path):
+    os.link(corpus / "00-anger-0.wav", tmp_path / "ok.wav")
+    (tmp_path / "pointer.wav").write_bytes(b"version https://git-lfs.github.com/spec")
+    table = pd.DataFrame({"file": ["ok.wav", "pointer.wav"]})
+    table.to_csv(tmp_path / "calls.csv", index=False)
+    source = tmp_path if form == "folder" else tmp_path / "calls.csv"
+    output = tmp_path / "out.csv"
+    assert run("predict", models["model"], source, "--n-jobs", 1, "-o", output) == 0
+    (row,) = pd.read_csv(f"{output}.failures.csv").itertuples()
+    assert Path(row.file).name == "pointer.wav"
+    assert "git lfs pull" in row.reason
+
+
+def test_file_whose_name_is_no_unicode_is_left_out(corpus, models, tmp_path, capsys):
+    wrong = os.fsencode(tmp_path) + b"/J\xf6rg.wav"
+    try:
+        os.link(os.fsencode(corpus / "00-anger-0.wav"), wrong)
+    except OSError:
+        pytest.skip("the file system takes UTF-8 alone")
+    output = tmp_path / "out.csv"
+    files = [os.fsdecode(wrong), str(corpus / "00-anger-0.wav")]
+    command = ["predict", str(models["model"]), *files, "--n-jobs", "1"]
+    assert cli.main([*command, "-o", str(output)]) == 0
+    assert list(pd.read_csv(output)["file"]) == files[1:]
+    assert "1 file whose name is not UTF-8, such as" in capsys.readouterr().err
+
+
+def test_features_of_another_rate_are_refused_by_a_step(features, tmp_path, capsys):
+    X, labels = read_features(features)
+    model = make_pipeline(SpeakerScaler(unknown="adapt"), LogisticRegression())
+    model.fit(X, labels["emotion"], speakerscaler__speakers=labels["speaker"])
+    advser.save(model, tmp_path / "m.advser")
+    other = tmp_path / "other.parquet"
+    extract_features(
+        corpora.read_table(features.parent / "labels.csv"),
+        other,
+        extractor=EGeMAPS(sampling_rate=8000, n_jobs=1),
+    )
+    arguments = ["predict", tmp_path / "m.advser", other, "-o", tmp_path / "out.csv"]
+    assert "sampling_rate" in error_of(capsys, *arguments)
+    assert run(*arguments[:2], features, *arguments[3:]) == 0
 
 
 def test_paths_are_checked_before_the_work(

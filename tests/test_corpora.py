@@ -749,6 +749,16 @@ def test_labels_in_file_names(tmp_path):
     assert corpora.read_filenames(tmp_path)["emotion"].isna().all()
 
 
+def test_codes_may_stand_for_numbers(tmp_path):
+    for name in ("s1-A.wav", "s2-F.wav"):
+        layouts.write_audio(tmp_path, name)
+    mapping = {"speaker": {"s1": 1, "s2": None}, "emotion": {"A": 0, "F": True}}
+    table = corpora.read_filenames(
+        tmp_path, r"(?P<speaker>\w+)-(?P<emotion>\w)", mapping
+    )
+    assert rows(table, "speaker emotion") == [("1", "0"), (None, "True")]
+
+
 def test_codes_that_are_not_in_the_mapping_are_reported(tmp_path):
     for name in ("s1-A-F-3.wav", "s2-B-m-x.wav"):
         layouts.write_audio(tmp_path, name)
@@ -910,9 +920,9 @@ def test_rows_that_a_lone_quote_would_swallow_are_an_error(tmp_path):
     for file in ("a.wav", "b.wav", "c.wav"):
         layouts.write_audio(tmp_path, file)
     table = tmp_path / "labels.csv"
-    lines = ["file,speaker,text", 'a.wav,a,"Yes,\nwell, no, no"', 'b.wav,b,"x\n\ny"']
-    table.write_text("\n".join(lines))
-    texts = ["Yes,\nwell, no, no", "x\n\ny"]
+    texts = ["Yes,\nwell, no, no", "Oh.\nNo, no, no."]
+    rows_ = [f'{name}.wav,{name},"{text}"' for name, text in zip("ab", texts)]
+    table.write_text("\n".join(["file,speaker,text", *rows_]))
     assert list(corpora.read_table(table)["text"]) == texts
     for text, line in {'b.wav\tb\tOh"': 3, 'b.wav\tb\tOh\nc.wav\tc\tNo"\n': 4}.items():
         table.write_text(f'file\tspeaker\ttext\na.wav\ta\t"Oh\n{text}')
@@ -1252,6 +1262,26 @@ def test_tables_of_a_database_that_disagree_are_named():
     assert rows(table, "emotion label") == [(None, "no_agreement")]
     with pytest.raises(ValueError, match=r"`tables` has \['voice'\].*'emotion.voice'"):
         corpora.from_audformat(db, tables=["emotion.voice", "voice"])
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # pandas, of audformat
+def test_tables_are_those_of_all_columns_that_they_have():
+    db = audformat.Database("talks")
+    index = audformat.filewise_index(["a.wav"])
+    columns = {
+        "gold": {"emotion": "anger", "arousal": 4.0},
+        "rater": {"emotion": "anger", "arousal": 2.0},
+        "files": {"speaker": "ann"},
+    }
+    for name, values in columns.items():
+        db[name] = audformat.Table(index)
+        for column, value in values.items():
+            db[name][column] = audformat.Column()
+            db[name][column].set([value])
+    with pytest.raises(ValueError, match="column 'arousal'"):
+        corpora.from_audformat(db)
+    table = corpora.from_audformat(db, tables="gold")
+    assert rows(table, "emotion arousal speaker") == [("anger", 4.0, "ann")]
 
 
 # Speed

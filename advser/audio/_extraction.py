@@ -262,6 +262,11 @@ def labels_of(table, feature_names):
             "`table` must be a DataFrame whose index holds the files, such as a reader "
             "of advser.corpora returns."
         )
+    if "file" in table:
+        raise ValueError(
+            "`table` has the column 'file', which must be its index; pass "
+            "`table.set_index('file')`."
+        )
     reserved = {"file", *feature_names}
     wrong = [name for name in table if name in reserved or not isinstance(name, str)]
     wrong += list(table.columns[table.columns.duplicated()])

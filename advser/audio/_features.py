@@ -121,7 +121,8 @@ class EGeMAPS(Extractor):
     floats above 1.5 or below -1.5, see `overload` (others are clipped to full scale); a
     sampling rate outside 4 to 768 kHz. openSMILE needs about 80 MiB of memory per
     minute of a recording. In MP3 and FLAC files that do not state their length, a
-    missing end cannot be noticed.
+    missing end cannot be noticed. Of MP3 files that were joined to one, the first part
+    alone may be read.
 
     Low-level descriptors have another length for each recording. They are an array of
     shape (n,) and dtype object; each element is an array of shape (n_frames, 25).

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from io import TextIOWrapper
 from pathlib import Path
+from warnings import warn
 
 import numpy as np
 import pandas as pd
@@ -17,11 +18,13 @@ from sklearn.pipeline import Pipeline
 
 from .._locks import replacing
 from .._routing import call, requests
+from .._validation._paths import printable
 from ..audio import EGeMAPS
 from ..audio._extraction import has_features, new_file, write_failures
 from ..audio._extractor import Extractor
 from ..corpora._generic import composed, texts_of
-from ..corpora._table import NOBODY
+from ..corpora._table import NOBODY, SURROGATE, Copy
+from ..exceptions import CorpusWarning
 from ..persistence import load
 from ..speakers._knowledge import scalers
 from ._parser import Parser, counted, usage_errors
@@ -231,12 +234,10 @@ def read_known_features(source, rows, extractor, model):
             "the model was trained on features without names, so its columns are "
             "unknown; pass recordings, or predict in Python."
         )
-    origin = getattr(model, "feature_origin_", None)
     table = None
-    if rows is None and (extractor or origin):
+    if rows is None:  # with the origin of the features, which a step may check
         rows, table = read_extracted(source)
-    elif rows is None:
-        rows = open_columns(source)
+    origin = getattr(model, "feature_origin_", None)
     ours = getattr(extractor, "recipe", origin) or {}
     theirs = rows.attrs.get("features", {})
     for name in ours if theirs else ():
@@ -263,11 +264,32 @@ def list_files(inputs):
     if missing:
         raise FileNotFoundError(f"no such file: {', '.join(missing)}")
     for path in inputs:
-        files += list(list_folder(path).index) if Path(path).is_dir() else [path]
+        files += files_in(path) if Path(path).is_dir() else [path]
+    wrong = [file for file in files if SURROGATE.search(file)]
+    files = [file for file in files if file not in wrong]
+    if not files:
+        raise ValueError(f"no file has a name in UTF-8, such as {printable(wrong[0])}")
+    if wrong:
+        print(
+            f"left out: {counted(len(wrong), 'file')} whose name is not UTF-8, such as "
+            f"{printable(wrong[0])}; rename them",
+            file=sys.stderr,
+        )
     index = pd.Index(dict.fromkeys(files), name="file")
     table = pd.DataFrame({"start": np.nan, "end": np.nan}, index=index)
     table.attrs["root"] = ""
     return table
+
+
+def files_in(folder):
+    """Return the audio files in a folder and below; raise an error if there are none."""
+    copy = Copy(folder)
+    files = copy.list_files()
+    if not files:
+        list_folder(folder)  # says what the folder holds
+    if copy.problems:
+        warn(f"{folder} has {copy.count_problems()}.", CorpusWarning, stacklevel=2)
+    return [os.path.join(folder, file) for file in files]
 
 
 def speakers_of(

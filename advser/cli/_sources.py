@@ -181,8 +181,9 @@ def add_label_options(parser: Parser) -> None:
 
 def print_failures(failures: pd.DataFrame) -> None:
     """Print which recordings were left out, and why."""
-    for file, reason in zip(failures["file"], failures["reason"]):
-        print("left out:", printable(file), reason, file=sys.stderr)
+    for row in failures.itertuples():
+        times = "" if pd.isna(row.start) else f" {row.start:g}-{row.end:g}"
+        print("left out:", printable(row.file) + times, row.reason, file=sys.stderr)
 
 
 def print_left_out(recordings: Recordings) -> None:

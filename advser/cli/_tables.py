@@ -269,7 +269,7 @@ def read_labels(
         Folder of the files; that of the table if None.
 
     keep_missing : bool, default=False
-        Whether to keep rows whose files are missing.
+        Whether to keep rows whose files are missing, or cannot be read.
 
     Returns
     -------
@@ -279,7 +279,7 @@ def read_labels(
     rows = with_names(clean_rows(rows, path))
     if keep_missing:
         copy = Copy(path.parent if wavs is None else wavs)
-        return copy.table(checked_rows(copy, rows, path))
+        return copy.table(checked_rows(copy, rows, path), keep_unusable=True)
     copy, rows = with_files(rows, path, wavs)
     return copy.table(rows)
 
@@ -346,7 +346,7 @@ def with_features(
         kept = X.index
         X = X.drop(columns=SEGMENT)
         X.attrs = {"features": extractor.recipe}
-    failures["file"] = names_of(table.iloc[failures.index])
+    failures["file"] = files_of(table.iloc[failures.index])
     table = table.iloc[kept]
     return X.set_axis(pd.Index(names_of(table), name="file")), table, failures
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from os.path import splitext
 from pathlib import Path
 
 import pandas as pd
@@ -59,12 +60,14 @@ def read_csv(path):
             )
         for place, value in enumerate(row):
             # Two lone quotes in a column swallow the rows between them, the columns
-            # behind it of the first row and those before it of the last.
+            # behind it of the first row and those before it of the last, which begins
+            # with a name of a file like that of the first.
             first, *others = value.split("\n")
             if (
                 others
                 and first.count(separator) == len(names) - 1 - place
                 and others[-1].count(separator) == place > 0
+                and splitext(others[-1].split(separator)[0])[1] == splitext(row[0])[1]
             ):
                 raise ValueError(
                     f"{path} has a quote in the column {names[place]} that opens a "

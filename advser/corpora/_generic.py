@@ -167,6 +167,8 @@ def translate(copy, rows, mapping):
         wrong = codes.notna() & ~codes.isin(list(words))
         copy.unreadable_values(rows, column, wrong, "is not in `mapping`")
         rows[column] = codes.map(words)
+        if column in TEXTS:
+            rows[column] = rows[column].map(str, na_action="ignore")
     if "emotion" in rows and "emotion" not in mapping:
         rows["emotion"] = harmonize(rows["emotion"])
         copy.problems[copy.MERGED] += merged(rows["label"], rows["emotion"])

@@ -83,7 +83,7 @@ def from_audformat(
     try:
         found = db.get(emotion, tables=tables)
         others = {
-            column: [_of_rows(db, name, found.index) for name in names]
+            column: [_of_rows(db, name, found.index, tables) for name in names]
             for column, names in _SCHEMES.items()
         }
     except ValueError as error:
@@ -128,14 +128,17 @@ def from_audformat(
     return copy.table(translate(copy, rows, {}))
 
 
-def _of_rows(db, scheme, index):
+def _of_rows(db, scheme, index, tables):
     """Return the values of a scheme for the rows of an index.
 
-    Those of a file as a whole are those of its segments, unless these have their own.
+    They are those of some tables, or of all if these have none. Those of a file as a
+    whole are those of its segments, unless these have their own.
     """
     from audformat import segmented_index, utils
 
-    values = db.get(scheme)[scheme]
+    values = db.get(scheme, tables=tables)[scheme]
+    if not values.notna().any():
+        values = db.get(scheme)[scheme]
     values.index = utils.to_segmented_index(values.index)
     own = values.reindex(utils.to_segmented_index(index))
     of_file = values.reindex(segmented_index(index.get_level_values("file")))

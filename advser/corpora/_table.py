@@ -285,7 +285,7 @@ class Copy:
         self.problems[self.UNLABELED_FILE] += sorted(map(file_of.get, unlabeled))
         return rows[rows["file"].notna()].drop(columns="id")
 
-    def table(self, rows, *, is_audio=True):
+    def table(self, rows, *, is_audio=True, keep_unusable=False):
         """Return the table of a corpus, and warn of problems of the copy.
 
         Call it from the public function that the user calls, so that the warning shows
@@ -300,13 +300,16 @@ class Copy:
         is_audio : bool, default=True
             Whether the files will be read; otherwise they need not be there.
 
+        keep_unusable : bool, default=False
+            Whether to keep the files that must not be read, and pointers of Git LFS.
+
         Returns
         -------
         table : DataFrame, indexed by file
             With the attributes (`attrs`) `corpus`, `root` and `problems`.
         """
         sizes = dict.fromkeys(rows["file"], 0)
-        if is_audio:
+        if is_audio and not keep_unusable:
             rows = self.drop_closed(rows)
             sizes = {file: size_of(self.root, file) for file in sizes}
         rows = self.drop_pointers(rows, sizes)

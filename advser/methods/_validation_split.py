@@ -53,7 +53,7 @@ def validation_split(
             "Without them the validation rows come from the training speakers, and do "
             "not show how the network performs on new ones. Pass `speakers` to fit.",
             NoSpeakersWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
         splitter = row_splitter
     known, others = rows[can_score], rows[~can_score]
