@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         run(arguments)
     except BaseException as error:
-        if interrupts:  # a library may turn them into errors of its own
+        # A library may turn an interrupt into an error of its own.
+        if interrupts or isinstance(error, KeyboardInterrupt):
             is_kept = arguments[:1] != ["report"] and not KEEPS_NOTHING & {*arguments}
             kept = "; what was finished is kept" if is_kept else ""
             print(f"interrupted{kept}", file=sys.stderr)

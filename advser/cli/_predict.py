@@ -234,10 +234,13 @@ def read_known_features(source, rows, extractor, model):
             "the model was trained on features without names, so its columns are "
             "unknown; pass recordings, or predict in Python."
         )
-    table = None
-    if rows is None:  # with the origin of the features, which a step may check
-        rows, table = read_extracted(source)
     origin = getattr(model, "feature_origin_", None)
+    table, extracted = None, {}
+    if rows is None and (extractor or origin):
+        rows, table = read_extracted(source)
+    elif rows is None:
+        rows = open_columns(source)
+        extracted = pd.read_parquet(source, columns=[]).attrs
     ours = getattr(extractor, "recipe", origin) or {}
     theirs = rows.attrs.get("features", {})
     for name in ours if theirs else ():
@@ -252,9 +255,11 @@ def read_known_features(source, rows, extractor, model):
             f"{source} lacks {len(missing)} of the {len(names)} features of the model, "
             f"such as {missing[0]}; pass a table that has them."
         )
-    if table is None:
-        return read_features_of_table(rows, names, source)
-    return rows[[*names]], table
+    if table is not None:
+        return rows[[*names]], table
+    X, table = read_features_of_table(rows, names, source)
+    X.attrs |= extracted  # with the origin of the features, which a step may check
+    return X, table
 
 
 def list_files(inputs):
@@ -282,7 +287,7 @@ def list_files(inputs):
 
 
 def files_in(folder):
-    """Return the audio files in a folder and below; raise an error if there are none."""
+    """Return the audio files in a folder and below; raise if there are none."""
     copy = Copy(folder)
     files = copy.list_files()
     if not files:

@@ -166,9 +166,11 @@ def translate(copy, rows, mapping):
         codes = composed(rows[column])
         wrong = codes.notna() & ~codes.isin(list(words))
         copy.unreadable_values(rows, column, wrong, "is not in `mapping`")
-        rows[column] = codes.map(words)
         if column in TEXTS:
-            rows[column] = rows[column].map(str, na_action="ignore")
+            words = {
+                code: one if one is None else str(one) for code, one in words.items()
+            }
+        rows[column] = codes.map(words)
     if "emotion" in rows and "emotion" not in mapping:
         rows["emotion"] = harmonize(rows["emotion"])
         copy.problems[copy.MERGED] += merged(rows["label"], rows["emotion"])
