@@ -26,6 +26,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import MetadataRequest
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from ._engine import StepwiseNet, ValidationScores, default_torch
 from ._locks import replacing
@@ -213,11 +214,18 @@ def describe(model: BaseEstimator | Session) -> dict[str, Any]:
     return {
         "advser": version("advser"),
         "model": type(model).__name__,
-        "classes": np.asarray(getattr(model, "classes_", [])).tolist(),
+        "classes": _as_lists(getattr(model, "classes_", [])),
         "feature_names": None if names is None else list(names),
         "feature_origin": origin,
         "extraction": [extractor.recipe for extractor in extractors],
     }
+
+
+def _as_lists(classes):
+    """Return classes, or those of each of several targets, as lists."""
+    if isinstance(classes, list):
+        return [_as_lists(of_target) for of_target in classes]
+    return np.asarray(classes).tolist()
 
 
 def parts_of(value: Any, kinds: tuple[type, ...] = ()) -> Iterator[Any]:
@@ -401,6 +409,11 @@ def _pack(leaf):
             "patience": _patience_of(leaf),
         }
         return _Part("net", _replaced(content, LEAVES, _pack))
+    if is_lazy(leaf):
+        raise ValueError(
+            "It has a lazy layer whose width is not known, such as the parameter "
+            "`encoder` of the estimator; pass a function that returns the encoder."
+        )
     if isinstance(leaf, Tensor):
         kind = "parameter" if isinstance(leaf, nn.Parameter) else "tensor"
         values = leaf.detach().cpu().numpy()

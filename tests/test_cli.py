@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 from layouts import write_audio, write_iemocap
@@ -357,6 +358,8 @@ def test_benchmark_of_ratings_fills_the_folder(rated, tmp_path, capsys):
     summary = pd.read_csv(folder / "summary.csv", index_col="estimator")
     assert len(summary) == 2 * len(methods) + 2  # closed form and ridge adapt, too
     assert set(summary["kind"]) == {"inductive", "adaptive, random", "transductive"}
+    header = (folder / "table.md").read_text().partition("\n")[0]
+    assert header.index("CCC, mean") < header.index("CCC, arousal")
     ccc = summary["ccc_arousal"]
     assert ccc["ridge regression"] > ccc["mean of the training ratings"]
     assert summary["leakage_logistic"].notna().all()
@@ -380,6 +383,27 @@ def test_benchmark_of_ratings_fills_the_folder(rated, tmp_path, capsys):
     assert (folder / "table.md").read_text().strip() in capsys.readouterr().out
     assert cli.main(["report", str(folder)]) == 0
     assert "rated for arousal, valence" in (folder / "report.html").read_text()
+
+
+def test_whole_numbers_are_ratings_and_no_emotions_to_adapt_to(rated, tmp_path):
+    X, labels = read_features(rated)
+    labels["arousal"] = labels["arousal"].fillna(3).round().astype(int)
+    table = X.join(labels[["speaker", "arousal"]]).reset_index()
+    table.to_csv(tmp_path / "whole.csv", index=False)
+    command = ["train", tmp_path / "whole.csv", "--target", "arousal", "--adapt"]
+    command += [
+        "--features",
+        ",".join(X.columns[:8]),
+        "--method",
+        "ridge",
+        "--n-jobs",
+        1,
+    ]
+    command += ["-o", tmp_path / "model.advser"]
+    assert cli.main([*map(str, command)]) == 0
+    scaler = advser.load(tmp_path / "model.advser")[0]
+    assert scaler.balance_ is False
+    assert np.isfinite(scaler.shrinkage_).any()
 
 
 def test_benchmark_of_ratings_leaves_sessions_out(rated, tmp_path):

@@ -24,6 +24,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -598,6 +600,21 @@ def test_device_that_is_missing_becomes_the_cpu(toy, file):
         loaded = advser.load(file)
     assert loaded.device == "cpu"
     assert_array_equal(loaded.predict(toy.X), model.predict(toy.X))
+
+
+def test_a_lazy_encoder_is_refused_with_the_remedy(toy, file):
+    encoder = nn.Sequential(nn.LazyLinear(8), nn.ReLU())
+    model = AdversarialSER(None, encoder=encoder, **FEW).fit(toy.X, toy.y)
+    with pytest.raises(ValueError, match=r"has a lazy layer .* pass a function"):
+        advser.save(model, file)
+
+
+def test_classes_of_several_targets_are_lists(toy, file):
+    y = np.column_stack([toy.y, toy.y == toy.y[0]]).astype(str)
+    y[0, 1] = "other"
+    model = MultiOutputClassifier(GaussianNB()).fit(toy.X, y)
+    advser.save(model, file)
+    assert_array_equal(advser.load(file).predict(toy.X), model.predict(toy.X))
 
 
 def test_weights_of_classes_that_are_booleans_are_kept(toy, file):

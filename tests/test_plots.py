@@ -1,6 +1,7 @@
 """Displays of a comparison, of an embedding and of an explanation."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -209,6 +210,18 @@ def test_difference_display_writes_no_p_value_of_zero(comparison):
         "p\xa0<\xa00.001)",
         "p\xa0=\xa00.020)",
     ]
+
+
+def test_leakage_display_leaves_out_what_has_no_leakage(comparison):
+    name = next(iter(comparison.settings["estimators"]))
+    rows = comparison.leakage[comparison.leakage["estimator"] != name]
+    display = LeakageDisplay.from_comparison(
+        replace(comparison, leakage=rows), ax=axes()
+    )
+    assert name not in set(display.results["method"])
+    alone = comparison.leakage[comparison.leakage["estimator"] == "raw features"]
+    with pytest.raises(ValueError, match="no estimator with a leakage"):
+        LeakageDisplay.from_comparison(replace(comparison, leakage=alone), ax=axes())
 
 
 def test_leakage_display_names_the_known_probes(comparison):

@@ -1,6 +1,7 @@
 """The regressors are estimators of scikit-learn, and rate unseen speakers."""
 
 import pickle
+import warnings
 
 import audmetric
 import numpy as np
@@ -9,11 +10,12 @@ import pytest
 import torch
 from checks import assert_passes_all_checks
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVR
 
 from advser import AdversarialSERRegressor, AutoencoderSERRegressor
 from advser.exceptions import NoSpeakersWarning
@@ -55,6 +57,49 @@ def rated():
 
 def small(adversary="entropy", **settings):
     return AdversarialSERRegressor(adversary, **{**SMALL, **settings})
+
+
+# Scorers
+
+
+def test_scorers_refuse_targets_in_another_order(rated):
+    X, y, _ = rated
+    y = pd.DataFrame(y, columns=TARGETS)
+    model = LinearRegression().fit(X, y)
+    assert rating_scorers(TARGETS)["ccc_valence"](model, X, y) > 0
+    assert rating_scorers(["first", "second"])["ccc_second"](model, X, y) > 0
+    with pytest.raises(ValueError, match="the same columns in the same order"):
+        rating_scorers(TARGETS[::-1])["ccc_valence"](model, X, y)
+
+
+def test_scorers_take_a_column_and_flat_predictions(rated):
+    X, y, _ = rated
+    model = SVR().fit(X, y[:, 0])
+    flat = rating_scorers()["ccc"](model, X, y[:, 0])
+    assert rating_scorers()["ccc"](model, X, y[:, :1]) == flat
+
+
+# Batches
+
+
+@pytest.mark.parametrize("adversary", ["vrex", "group_dro"])
+def test_speakers_of_one_utterance_have_a_risk(adversary, rated):
+    X, y, _ = rated
+    model = small(adversary, max_epochs=40).fit(X, y, speakers=np.arange(len(X)))
+    assert concordance_correlation(y, model.predict(X)) > 0.5
+
+
+@pytest.mark.parametrize(("loss", "warns"), [("ccc", True), ("mse", False)])
+def test_batches_of_few_ratings_are_reported(loss, warns, rated):
+    X, y, speakers = rated
+    y = y.copy()
+    y[10:] = np.nan  # ten of 240 rows: 2.7 in a batch of 64
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        small(loss=loss, max_epochs=1).fit(X, y, speakers=speakers)
+    found = [one for one in caught if "2.7 with ratings" in str(one.message)]
+    assert bool(found) == warns
+    assert all(one.filename == __file__ for one in found)
 
 
 # scikit-learn's own checks

@@ -6,6 +6,7 @@ import re
 import shutil
 from base64 import b64decode
 from html.parser import HTMLParser
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -13,6 +14,7 @@ import pytest
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -86,6 +88,16 @@ def test_report_speaks_of_seeds_if_there_are_several(n_seeds, toy, tmp_path):
     text = report(tmp_path).read_text(encoding="utf-8")
     assert ("over seeds" in text) == (n_seeds == 2)
     assert ("over the seeds" in text) == (n_seeds == 2)
+
+
+def test_an_estimator_may_be_named_chance(toy, tmp_path):
+    models = {"NB": GaussianNB(), "chance": DummyClassifier()}
+    found = compare(models, *toy, probes=["logistic"], folder=tmp_path)
+    page = report(tmp_path).read_text(encoding="utf-8")
+    leakage = found.leakage_summary().set_index("estimator").loc["chance"]
+    cells = re.findall(r"<th[^>]*>chance</th>\s*<td[^>]*>([^<]*)</td>", page)
+    expected = f"{leakage['accuracy']:.2f}", f"{leakage['chance']:.2f}"
+    assert expected in list(pairwise(cells))
 
 
 def test_report_is_one_page_that_loads_nothing(folder):
