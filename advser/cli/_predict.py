@@ -292,7 +292,7 @@ def files_in(folder):
     files = copy.list_files()
     if not files:
         list_folder(folder)  # says what the folder holds
-    if copy.problems:
+    if any(copy.problems.values()):
         warn(f"{folder} has {copy.count_problems()}.", CorpusWarning, stacklevel=2)
     return [os.path.join(folder, file) for file in files]
 

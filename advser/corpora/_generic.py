@@ -167,9 +167,7 @@ def translate(copy, rows, mapping):
         wrong = codes.notna() & ~codes.isin(list(words))
         copy.unreadable_values(rows, column, wrong, "is not in `mapping`")
         if column in TEXTS:
-            words = {
-                code: one if one is None else str(one) for code, one in words.items()
-            }
+            words = {c: None if pd.isna(w) else str(w) for c, w in words.items()}
         rows[column] = codes.map(words)
     if "emotion" in rows and "emotion" not in mapping:
         rows["emotion"] = harmonize(rows["emotion"])
