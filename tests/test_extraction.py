@@ -279,7 +279,7 @@ def test_resumed_extraction_repeats_all_with_another_opensmile(
             lambda t: t.reset_index().set_index("file", drop=False),
             "f.parquet",
             ValueError,
-            "1 columns that the file cannot have, such as 'file'",
+            r"has the column 'file', .* pass `table.set_index\('file'\)`",
         ),
         (
             lambda t: pd.concat([t, t["emotion"]], axis=1),

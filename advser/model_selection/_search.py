@@ -3,6 +3,7 @@
 import numbers
 import time
 from collections.abc import Callable
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -105,12 +106,13 @@ class _StackedSearch(BaseEstimator):
         check_parameter(
             self.error_score, "error_score", StrOptions({"raise"}), numbers.Real
         )
+        with _named(self.cv):
+            cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         groups = params.get("groups")
         # Without routing, the splitter alone gets them, and may group by dates.
         is_routed = get_config()["enable_metadata_routing"]
         kind = getattr(getattr(groups, "dtype", None), "kind", "O")
         if groups is not None and (is_routed or kind not in "fmM"):
-            cv = check_cv(self.cv)
             # A network may have unknown speakers; a splitter may not.
             is_missing_allowed = is_routed and not requests(cv, "split", ["groups"])
             groups = check_labels(
@@ -118,13 +120,10 @@ class _StackedSearch(BaseEstimator):
             )
             params = {**params, "groups": groups}
         routed = self._get_routed_params_for_fit(params)
-        try:
-            cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        with _named(self.cv):
             splits = [
                 (train, test) for train, test in cv.split(X, y, **routed.splitter.split)
             ]
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"`cv` is {self.cv!r}: {error}") from error
         if not splits:
             raise ValueError(f"`cv` is {self.cv!r}, which makes no folds.")
         evaluation = Evaluation(
@@ -137,6 +136,15 @@ class _StackedSearch(BaseEstimator):
             self.return_train_score,
         )
         return evaluation, splits
+
+
+@contextmanager
+def _named(cv):
+    """Let an error of a splitter name the parameter `cv`."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`cv` is {cv!r}: {error}") from error
 
 
 class StackedGridSearchCV(_StackedSearch, GridSearchCV):
