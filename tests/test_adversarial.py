@@ -1098,6 +1098,17 @@ def test_own_encoder_of_a_wrong_shape(toy, encoder, error, message):
         small(encoder=encoder).fit(*toy)
 
 
+def test_own_encoder_must_take_the_type_of_the_features(toy):
+    class Single(nn.Linear):
+        def forward(self, x):
+            return super().forward(x.float())
+
+    ours = small(encoder=Single(8, 4))
+    ours.fit(toy.X.astype(np.float32), *toy[1:])
+    with pytest.raises(ValueError, match=r"features of torch.float64, as `X` has"):
+        ours.fit(toy.X.astype(np.float64), *toy[1:])
+
+
 # The decision function
 
 

@@ -296,6 +296,15 @@ def test_segments_are_rows(corpus, train, features, capsys, tmp_path):
     assert failures[["file", "start", "end"]].values.tolist() == [["no.wav", 0, 1]]
 
 
+def test_table_of_which_no_file_is_there_names_the_remedy(models, tmp_path, capsys):
+    (tmp_path / "calls").mkdir()
+    write_corpus(tmp_path / "calls", n_speakers=1, seconds=0.3)
+    file = next((tmp_path / "calls").iterdir()).name
+    (tmp_path / "calls.csv").write_text(f"file\ncalls\\{file}\n")
+    arguments = ["predict", models["model"], tmp_path / "calls.csv", "-o", "-"]
+    assert "write / between folders" in error_of(capsys, *arguments)
+
+
 @pytest.mark.parametrize("form", ["folder", "table"])
 def test_pointers_of_git_lfs_are_listed(form, corpus, models, tmp_path):
     os.link(corpus / "00-anger-0.wav", tmp_path / "ok.wav")

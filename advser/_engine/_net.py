@@ -270,7 +270,8 @@ def gradients_of(loss: Tensor, parameters: list) -> tuple[Tensor, ...]:
     if not loss.requires_grad:
         raise ValueError(
             "The loss depends on no parameter of the network, so nothing can be "
-            "learnt; compute it from `h` or `output`, without `detach` or `item`."
+            "learnt; compute it from `h` or `output`, without `detach` or `item`, and "
+            "`adversary_loss` from modules that `build` makes."
         )
     return torch.autograd.grad(
         loss, parameters, allow_unused=True, materialize_grads=True

@@ -279,7 +279,9 @@ def read_labels(
     rows = with_names(clean_rows(rows, path))
     if keep_missing:
         copy = Copy(path.parent if wavs is None else wavs)
-        return copy.table(checked_rows(copy, rows, path), keep_unusable=True)
+        checked = checked_rows(copy, rows, path)
+        if any((copy.root / file).exists() for file in checked["file"]):
+            return copy.table(checked, keep_unusable=True)
     copy, rows = with_files(rows, path, wavs)
     return copy.table(rows)
 

@@ -365,7 +365,8 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
         if self.encoder is None:
             sizes = (n_features, *self.hidden_layer_sizes)
             return [*mlp(sizes, generator, dropout=self.dropout)], sizes[-1]
-        layers, width = own_encoder(self.encoder, n_features, generator)
+        dtype = as_tensor(np.empty(0, self._dtype)).dtype
+        layers, width = own_encoder(self.encoder, n_features, generator, dtype)
         return [layers], width
 
     def _input_layers(self, standardize):

@@ -1,6 +1,7 @@
 """An encoder of the user's own, checked before it is trained."""
 
 import copy
+from typing import Any
 
 import torch
 from torch import nn
@@ -9,7 +10,7 @@ from torch.nn.parameter import UninitializedBuffer, is_lazy
 from .._engine import seeded_global_random
 
 
-def own_encoder(encoder, n_features: int, generator: torch.Generator):
+def own_encoder(encoder, n_features: int, generator: torch.Generator, of_rows: Any):
     """Return a copy of an encoder and the width of its output.
 
     Parameters
@@ -21,6 +22,9 @@ def own_encoder(encoder, n_features: int, generator: torch.Generator):
 
     generator : torch.Generator
         Seeds the global generator, from which layers of torch draw their weights.
+
+    of_rows : dtype
+        Type of the features, which the weights will have as well.
 
     Raises
     ------
@@ -47,10 +51,12 @@ def own_encoder(encoder, n_features: int, generator: torch.Generator):
                 rows = torch.randn(2, n_features).to(dtype)
                 output = layers.eval()(rows)
                 first = layers(rows[:1])
+                if of_rows != dtype:
+                    copy.deepcopy(layers).to(of_rows)(rows.to(of_rows))
         except Exception as error:
             raise ValueError(
-                f"`encoder` fails on rows of {n_features} features, as many as `X` "
-                f"has: {error}"
+                f"`encoder` fails on rows of {n_features} features of {of_rows}, as "
+                f"`X` has: {error}"
             ) from error
     shape = tuple(getattr(output, "shape", ()))
     if len(shape) != 2 or shape[0] != 2:

@@ -119,8 +119,14 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         emotions, of training speakers left out. None where there was no choice.
 
     classes_ : ndarray of shape (n_classes,)
+        Emotions in `y`, sorted.
 
-    n_features_in_ : int
+    n_features_in_, feature_names_in_ : int, ndarray of shape (n_features,)
+        Number of features in `fit`, and their names if all are strings.
+
+    feature_origin_ : dict or None
+        How the features were made, where X has this information
+        (:func:`advser.audio.read_features`).
 
     See Also
     --------
