@@ -97,7 +97,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     clip : float or None, default=None
         Bound of the scaled values: values beyond `clip` or ``-clip`` are set to it. A
         new speaker's statistics come from few utterances, so that some values get
-        larger than any in training; a bound of 2 or 3 limits their influence.
+        larger than any in training; a bound of 3 or 4 limits their influence.
 
     neutral : str, int or None, default="neutral"
         The label in y of emotionally neutral speech. `fit` learns from it the distance
