@@ -66,6 +66,9 @@ def speaker_leakage(
     The function cross-validates a probe: it learns to recognise the speaker from the
     rows of all folds but one, and predicts the rows of that one. Every speaker is in
     every fold, and so is every emotion of a speaker, as evenly as their numbers allow.
+    A test row costs all speakers a training row of its emotion where they have as many:
+    a probe that finds nothing but the emotion would otherwise guess any speaker but the
+    right one, and the leakage would be below chance.
 
     Pass utterances **of the training speakers that the network was not fitted on**. An
     adversarial network was trained to remove the speaker from its own training rows, so
