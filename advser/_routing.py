@@ -34,19 +34,12 @@ def call(
 
 def requests(estimator: BaseEstimator, method: str, names: Iterable[str]) -> set[str]:
     """Return the names of metadata that a method of the estimator requests."""
-    if not can_route(estimator):
-        return set()
     with config_context(enable_metadata_routing=True):
-        return get_routing_for_object(estimator).consumes(method, set(names))
-
-
-def can_route(estimator: BaseEstimator) -> bool:
-    """Whether an estimator takes metadata by routing; AdaBoost does not."""
-    try:
-        get_routing_for_object(estimator)
-    except NotImplementedError:
-        return False
-    return True
+        try:
+            routing = get_routing_for_object(estimator)
+        except NotImplementedError:  # of AdaBoost, which takes no metadata by routing
+            return set()
+        return routing.consumes(method, set(names))
 
 
 def request_for_scores(scorer: Any) -> MetadataRequest:

@@ -339,7 +339,7 @@ def rated_columns(
     limits: dict = {"rows_of": "rows of `y_true`", "largest": LARGEST}
     y_true = check_numbers(y_true, "y_true", n_rows, **limits)
     y_pred = check_predicted(y_pred, "y_pred", count_rows(y_pred, "y_pred"), **limits)
-    if y_true.reshape(n_rows, -1).shape != y_pred.reshape(len(y_pred), -1).shape:
+    if len(y_true) != len(y_pred) or y_true.size != y_pred.size:
         raise ValueError(
             f"`y_true` has shape {y_true.shape} and `y_pred` has {y_pred.shape}; pass "
             "a prediction for each rating."

@@ -391,15 +391,8 @@ def test_whole_numbers_are_ratings_and_no_emotions_to_adapt_to(rated, tmp_path):
     table = X.join(labels[["speaker", "arousal"]]).reset_index()
     table.to_csv(tmp_path / "whole.csv", index=False)
     command = ["train", tmp_path / "whole.csv", "--target", "arousal", "--adapt"]
-    command += [
-        "--features",
-        ",".join(X.columns[:8]),
-        "--method",
-        "ridge",
-        "--n-jobs",
-        1,
-    ]
-    command += ["-o", tmp_path / "model.advser"]
+    command += ["--features", ",".join(X.columns[:8]), "--method", "ridge"]
+    command += ["--n-jobs", 1, "-o", tmp_path / "model.advser"]
     assert cli.main([*map(str, command)]) == 0
     scaler = advser.load(tmp_path / "model.advser")[0]
     assert scaler.balance_ is False

@@ -77,6 +77,9 @@ def test_scorers_take_a_column_and_flat_predictions(rated):
     model = SVR().fit(X, y[:, 0])
     flat = rating_scorers()["ccc"](model, X, y[:, 0])
     assert rating_scorers()["ccc"](model, X, y[:, :1]) == flat
+    for rows in (np.empty(0), np.empty((0, 1))):
+        with pytest.raises(ValueError, match="`y_true` has no rows"):
+            concordance_correlation(rows, rows)
 
 
 # Batches

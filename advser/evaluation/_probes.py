@@ -35,6 +35,7 @@ from .._validation._parameters import (
     check_parameter,
 )
 from ._leakage import SpeakerLeakage, check_several, leakage_of_genders
+from ._splits import dealt, halves
 
 PROBES = {
     "logistic": LogisticRegression(class_weight="balanced", max_iter=2000),
@@ -351,7 +352,7 @@ def held_out_embeddings(estimator, X, y, speakers, *, strata, random_state):
             f"{enough.sum()} of the {len(enough)} speakers in `speakers` have "
             f"{MIN_ROWS} rows or more; the leakage needs two, to hold out half of each."
         )
-    half = _halves(codes, strata, random_state)
+    half = halves(codes, strata, random_state)
     encoder = representation(estimator)
     parts = []
     for held_out in (0, 1):
@@ -481,7 +482,7 @@ def _folds(speakers, genders, y, n_splits, random_state):
     codes, names = encode(speakers)
     if genders is not None:
         _, first = np.unique(codes, return_index=True)
-        return _dealt(genders[first], None, n_splits, random_state)[codes]
+        return dealt(genders[first], None, n_splits, random_state)[codes]
     counts = np.bincount(codes)
     single = names[counts < 2]
     if len(single):
@@ -493,42 +494,4 @@ def _folds(speakers, genders, y, n_splits, random_state):
     # A test row costs its speaker a training row. If most speakers are in few of the
     # folds, that is the speaker whom the probe knows least: it guesses below chance.
     n_splits = min(n_splits, max(2, int(np.median(counts))))
-    return _dealt(speakers, y, n_splits, random_state)
-
-
-def _halves(speakers, y, random_state):
-    """Return 0 or 1 for each row: rows sorted by speaker and emotion take turns.
-
-    The shares of a speaker, and of a speaker's emotion, differ by one row at most.
-    """
-    order, _ = _in_cells(speakers, y, random_state)
-    halves = np.empty(len(order), dtype=int)
-    halves[order] = np.arange(len(order)) % 2
-    return halves
-
-
-def _dealt(speakers, y, n_folds, random_state):
-    """Return the fold of each row: the rows of a speaker with an emotion take turns.
-
-    They begin at the same fold for all speakers. Where a fold costs one speaker a
-    training row with an emotion, it so costs the others one, too. Otherwise a probe
-    that sees nothing but the emotion would guess any speaker but the right one.
-    """
-    order, emotion = _in_cells(speakers, y, random_state)
-    table = pd.DataFrame({"speaker": speakers, "emotion": emotion})
-    by_turn = table.iloc[order].groupby(["speaker", "emotion"]).cumcount().sort_index()
-    folds = (by_turn + emotion) % n_folds
-    # A speaker in a single fold would be unknown there: all their rows take turns.
-    is_single = folds.groupby(speakers).transform("nunique") == 1
-    in_turn = table.iloc[order].groupby("speaker").cumcount().sort_index() % n_folds
-    return folds.where(~is_single, in_turn).to_numpy()
-
-
-def _in_cells(speakers, y, random_state):
-    """Return rows sorted by speaker and emotion, at random in both, and the emotions.
-
-    These are numbers, all 0 if they are not known.
-    """
-    shuffled = np.random.default_rng(random_state).random(len(speakers))
-    emotion = np.zeros(len(speakers), dtype=int) if y is None else encode(y)[0]
-    return np.lexsort((shuffled, emotion, encode(speakers)[0])), emotion
+    return dealt(speakers, y, n_splits, random_state)

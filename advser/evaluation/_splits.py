@@ -1,4 +1,4 @@
-"""Speaker-disjoint folds, and the searches within them."""
+"""Speaker-disjoint folds with the searches within them, and the folds of a probe."""
 
 import reprlib
 from numbers import Integral
@@ -13,6 +13,7 @@ from sklearn.model_selection import (
     ParameterSampler,
 )
 
+from .._validation._arrays import encode
 from .._validation._parameters import Number, check_parameter
 from ..model_selection import StackedGridSearchCV
 from ..model_selection._evaluation import is_stackable
@@ -114,3 +115,41 @@ def search_of(estimator, candidates, cv, scoring):
     grid = [{name: [value] for name, value in one.items()} for one in candidates]
     # A search is one job; its fits stay in the process of that job.
     return kind(estimator, grid, cv=cv, scoring=scoring, n_jobs=1)
+
+
+def halves(speakers, y, random_state):
+    """Return 0 or 1 for each row: rows sorted by speaker and emotion take turns.
+
+    The shares of a speaker, and of a speaker's emotion, differ by one row at most.
+    """
+    order, _ = _in_cells(speakers, y, random_state)
+    half = np.empty(len(order), dtype=int)
+    half[order] = np.arange(len(order)) % 2
+    return half
+
+
+def dealt(speakers, y, n_folds, random_state):
+    """Return the fold of each row: the rows of a speaker with an emotion take turns.
+
+    They begin at the same fold for all speakers. Where a fold costs one speaker a
+    training row with an emotion, it so costs the others one, too. Otherwise a probe
+    that sees nothing but the emotion would guess any speaker but the right one.
+    """
+    order, emotion = _in_cells(speakers, y, random_state)
+    table = pd.DataFrame({"speaker": speakers, "emotion": emotion})
+    by_turn = table.iloc[order].groupby(["speaker", "emotion"]).cumcount().sort_index()
+    folds = (by_turn + emotion) % n_folds
+    # A speaker in a single fold would be unknown there: all their rows take turns.
+    is_single = folds.groupby(speakers).transform("nunique") == 1
+    in_turn = table.iloc[order].groupby("speaker").cumcount().sort_index() % n_folds
+    return folds.where(~is_single, in_turn).to_numpy()
+
+
+def _in_cells(speakers, y, random_state):
+    """Return rows sorted by speaker and emotion, at random in both, and the emotions.
+
+    These are numbers, all 0 if they are not known.
+    """
+    shuffled = np.random.default_rng(random_state).random(len(speakers))
+    emotion = np.zeros(len(speakers), dtype=int) if y is None else encode(y)[0]
+    return np.lexsort((shuffled, emotion, encode(speakers)[0])), emotion

@@ -1,7 +1,6 @@
 """An encoder of the user's own, checked before it is trained."""
 
 import copy
-from typing import Any
 
 import torch
 from torch import nn
@@ -10,7 +9,9 @@ from torch.nn.parameter import UninitializedBuffer, is_lazy
 from .._engine import seeded_global_random
 
 
-def own_encoder(encoder, n_features: int, generator: torch.Generator, of_rows: Any):
+def own_encoder(
+    encoder, n_features: int, generator: torch.Generator, rows_dtype: torch.dtype
+):
     """Return a copy of an encoder and the width of its output.
 
     Parameters
@@ -23,7 +24,7 @@ def own_encoder(encoder, n_features: int, generator: torch.Generator, of_rows: A
     generator : torch.Generator
         Seeds the global generator, from which layers of torch draw their weights.
 
-    of_rows : dtype
+    rows_dtype : torch.dtype
         Type of the features, which the weights will have as well.
 
     Raises
@@ -51,11 +52,11 @@ def own_encoder(encoder, n_features: int, generator: torch.Generator, of_rows: A
                 rows = torch.randn(2, n_features).to(dtype)
                 output = layers.eval()(rows)
                 first = layers(rows[:1])
-                if of_rows != dtype:
-                    copy.deepcopy(layers).to(of_rows)(rows.to(of_rows))
+                if rows_dtype != dtype:
+                    copy.deepcopy(layers).to(rows_dtype)(rows.to(rows_dtype))
         except Exception as error:
             raise ValueError(
-                f"`encoder` fails on rows of {n_features} features of {of_rows}, as "
+                f"`encoder` fails on rows of {n_features} features of {rows_dtype}, as "
                 f"`X` has: {error}"
             ) from error
     shape = tuple(getattr(output, "shape", ()))

@@ -313,19 +313,7 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
             rows_of="columns of `y`",
         )
         ratings = utterances.targets
-        n_rated = self.batch_size * (~np.isnan(ratings)).any(axis=1).mean()
-        if (
-            self.loss == "ccc"
-            and len(ratings) > self.batch_size
-            and n_rated < MIN_RATED
-        ):
-            warn(
-                f"A batch of {self.batch_size} rows has {n_rated:.1f} with ratings on "
-                "average, too few for the correlation of `loss='ccc'`: set "
-                "`loss='mse'`, or a larger `batch_size`.",
-                CorpusWarning,
-                stacklevel=4,
-            )
+        self._check_batches(ratings)
         weight = utterances.sample_weight[:, None] * ~np.isnan(ratings)
         total = weight.sum(0)
         filled = np.nan_to_num(ratings)
@@ -344,6 +332,19 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
             delta=self.huber_delta,
             edges=self._bin_edges,
         )
+
+    def _check_batches(self, ratings):
+        """Warn if the batches have too few ratings for the loss."""
+        n_rated = self.batch_size * (~np.isnan(ratings)).any(axis=1).mean()
+        is_split = len(ratings) > self.batch_size
+        if self.loss == "ccc" and is_split and n_rated < MIN_RATED:
+            warn(
+                f"A batch of {self.batch_size} rows has {n_rated:.1f} with ratings on "
+                "average, too few for the correlation of `loss='ccc'`: set "
+                "`loss='mse'`, or a larger `batch_size`.",
+                CorpusWarning,
+                stacklevel=5,
+            )
 
     def _choose_n_bins(self):
         """Return the number of bins of each target; one where nothing needs bins."""

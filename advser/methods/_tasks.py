@@ -142,23 +142,23 @@ class Ratings(nn.Module):
         """Return the loss and the total weight of each speaker: twice (n_speakers,).
 
         The loss is the mean over the targets of which the speaker has ratings. With
-        "ccc" it is the squared error divided by the `spread` of the whole batch, so
-        that its mean over the rows is that of `loss`: few rows of a speaker have no
-        correlation of their own.
+        "ccc" it is the squared error divided by the denominator of the concordance of
+        the whole batch, so that its mean over the rows is that of `loss`: few rows of
+        a speaker have no correlation of their own.
         """
+        tiny = torch.finfo(predicted.dtype).tiny
         weight = membership[:, :, None] * y.ratings_weight[:, None]  # (n, S, t)
         error = predicted - y.ratings
         if self.kind == "ccc":
-            tiny = torch.finfo(error.dtype).tiny
-            of_batch = spread(predicted, y.ratings, y.ratings_weight)
-            costs = error**2 / of_batch.clamp(min=tiny)
+            batch = predicted, y.ratings, y.ratings_weight
+            _, spread = _covariance_and_spread(*batch)
+            costs = error**2 / spread.clamp(min=tiny)
         else:
             costs = self._costs(error)
         total = weight.sum(0)  # (n_speakers, n_targets)
-        losses = (weight * costs[:, None]).sum(0)
-        losses = losses / total.clamp(min=torch.finfo(total.dtype).tiny)
+        losses = (weight * costs[:, None]).sum(0) / total.clamp(min=tiny)
         is_rated = (total > 0).to(losses)
-        share = (is_rated @ self.weights).clamp(min=torch.finfo(total.dtype).tiny)
+        share = (is_rated @ self.weights).clamp(min=tiny)
         return (is_rated * losses) @ self.weights / share, total.sum(1)
 
     def condition(self, predicted: Tensor, y: Labels) -> tuple[Tensor, Tensor]:
@@ -212,26 +212,20 @@ def concordance(predicted: Tensor, rated: Tensor, weight: Tensor) -> Tensor:
     coefficient : Tensor of shape (n_targets,)
         In [-1, 1]; 0 for a target without a rating, or where all is constant.
     """
-    share, (p, _), (r, _) = _centred(predicted, rated, weight)
-    covariance = (share * p * r).sum(0)
-    of_all = spread(predicted, rated, weight)
-    return 2 * covariance / of_all.clamp(min=torch.finfo(of_all.dtype).tiny)
+    covariance, spread = _covariance_and_spread(predicted, rated, weight)
+    return 2 * covariance / spread.clamp(min=torch.finfo(spread.dtype).tiny)
 
 
-def spread(predicted: Tensor, rated: Tensor, weight: Tensor) -> Tensor:
-    r"""Return the denominator of `concordance`: twice (n, n_targets) to (n_targets,).
+def _covariance_and_spread(predicted, rated, weight):
+    """Return the covariance, and the denominator of `concordance`: (n_targets,) each.
 
-    One minus the concordance is the mean squared error divided by it.
+    One minus the concordance is the mean squared error divided by the denominator.
     """
-    share, (p, mean_p), (r, mean_r) = _centred(predicted, rated, weight)
-    return (share * (p**2 + r**2)).sum(0) + (mean_p - mean_r) ** 2
-
-
-def _centred(predicted, rated, weight):
-    """Return the share of each rating, and both as deviations with their means."""
     share = weight / weight.sum(0).clamp(min=torch.finfo(weight.dtype).tiny)
-    means = [(share * values).sum(0) for values in (predicted, rated)]
-    return share, (predicted - means[0], means[0]), (rated - means[1], means[1])
+    mean_p, mean_r = (share * predicted).sum(0), (share * rated).sum(0)
+    p, r = predicted - mean_p, rated - mean_r
+    spread = (share * (p**2 + r**2)).sum(0) + (mean_p - mean_r) ** 2
+    return (share * p * r).sum(0), spread
 
 
 def bin_codes(ratings: np.ndarray, edges: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from .._engine import Fit, last_step, run_all
-from .._routing import call, can_route
+from .._routing import call, requests
 from .._validation._arrays import (
     check_array_named,
     check_labels,
@@ -407,18 +407,18 @@ def _scores(y, y_pred, probability):
 
 def _request_weights(model):
     """Let the last step of an estimator have the sample weights, and no other step."""
-    last = last_step(model)
-    if not (has_fit_parameter(last, "sample_weight") and can_route(last)):
-        raise ValueError(
-            f"`estimator` ends with {type(last).__name__}, whose `fit` takes no "
-            "`sample_weight` by metadata routing; use one that does."
-        )
     weighted = _last_steps(model)
     with config_context(enable_metadata_routing=True):
         for step in [model, *model.get_params().values()]:
             if hasattr(step, "fit") and has_fit_parameter(step, "sample_weight"):
                 is_weighted = any(step is one for one in weighted)
                 step.set_fit_request(sample_weight=is_weighted)
+    last = last_step(model)
+    if not requests(last, "fit", ["sample_weight"]):
+        raise ValueError(
+            f"`estimator` ends with {type(last).__name__}, whose `fit` takes no "
+            "`sample_weight` by metadata routing; use one that does."
+        )
 
 
 def _last_steps(model):

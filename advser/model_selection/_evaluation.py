@@ -58,10 +58,9 @@ class Evaluation:
 
     def run(self, estimator, candidates, splits, n_jobs, max_stack) -> list[dict]:
         """Return the results of all candidates on all splits, candidates first."""
-        for candidate in candidates:  # a wrong name ends the search before it trains
-            clone(estimator).set_params(**clone(candidate, safe=False))
+        # A wrong name of a parameter ends the search here, before anything is trained.
         tasks = [
-            (clone(estimator), candidate, *split)
+            (clone(estimator).set_params(**clone(candidate, safe=False)), *split)
             for candidate, split in product(candidates, splits)
         ]
         n_processes = effective_n_jobs(n_jobs)
@@ -80,12 +79,11 @@ class Evaluation:
         """Return the results of tasks whose networks are trained together."""
         return run_all([self._fit_and_score(*task) for task in tasks])
 
-    def _fit_and_score(self, estimator, candidate, train, test):
+    def _fit_and_score(self, estimator, train, test):
         """Fit on the training rows and score the test rows: a job."""
         result = {"n_test_samples": len(test), "fit_error": None, "score_time": 0.0}
         if self.return_estimator:
             result["estimator"] = estimator
-        estimator.set_params(**clone(candidate, safe=False))
         # A kernel or distances have a column for each training row.
         is_pairwise = get_tags(estimator).input_tags.pairwise
         columns = train if is_pairwise else None
