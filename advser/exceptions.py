@@ -31,8 +31,8 @@ class ConfoundedSpeakersWarning(UserWarning):
 class CollapseWarning(UserWarning):
     """Adversarial training collapsed; do not trust the result.
 
-    From `AutoencoderSER`: all codes are equal, or the discriminator always recognises
-    them. The text has the remedy.
+    From `fit`: the embeddings of all rows are equal, or the discriminator of an
+    autoencoder always recognises its codes. The text has the remedy.
     """
 
 

@@ -2,7 +2,7 @@
 
 import math
 from functools import partial
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -213,60 +213,89 @@ def test_distances_take_the_weights_of_the_rows(distance):
     found = distance(h, weighted)
     torch.testing.assert_close(distance(h, 7 * weighted), found)
     torch.testing.assert_close(distance(h[:9], weighted[:9]), found)
+    own = h[:9].numpy().reshape(3, 3, 3)  # row, speaker, dimension
     if distance is covariance_distance:
-        own = h[:9].numpy().reshape(3, 3, 3)  # row, speaker, dimension
         covariances = [np.cov(own[:, s].T, aweights=[2, 1, 1]) for s in range(3)]
         of_pairs = [np.subtract(*pair) for pair in combinations(covariances, 2)]
         assert found.item() == pytest.approx(np.square(of_pairs).sum() / 3 / 36)
     else:
-        twice = [*range(9), 0, 1, 2]
-        torch.testing.assert_close(distance(h[twice], membership(codes, 3)), found)
+        rows, w = own.transpose(1, 0, 2).reshape(9, 3), np.tile([2.0, 1, 1], 3)
+        squared = ((rows[:, None] - rows) ** 2).sum(2)
+        m = w @ squared @ w / w.sum() ** 2
+        kernel = (np.exp(-squared / m) + np.exp(-squared / (4 * m))) / 2
+        mean = np.empty((3, 3))
+        for s, t in product(range(3), repeat=2):
+            a, b = slice(3 * s, 3 * s + 3), slice(3 * t, 3 * t + 3)
+            pairs = np.outer(w[a], w[b]) * (1 - np.eye(3) * (s == t))
+            mean[s, t] = (pairs * kernel[a, b]).sum() / pairs.sum()
+        of_pairs = [
+            mean[s, s] + mean[t, t] - 2 * mean[s, t]
+            for s, t in combinations(range(3), 2)
+        ]
+        assert found.item() == pytest.approx(np.mean(of_pairs))
 
 
 # MMD
 
 
 def test_mean_discrepancy_by_hand():
-    # Speaker 0 at 0 and 2, speaker 1 at 4. The squared distances are 4, 16 and 4, with
-    # a mean of 48/9 over all nine pairs: the kernel of width 3/8 is exp(-distance/4).
-    h = tensor([[0.0], [2.0], [4.0]])
-    found = mean_discrepancy(h, membership([0, 0, 1], 2), [3 / 8])
+    # Speaker 0 at 0 and 2, speaker 1 twice at 4. The squared distances of different
+    # rows are 4, 0, and twice 16 and 4, with a mean of 88/16 over all sixteen pairs:
+    # the kernel of width 4/11 is exp(-distance/4).
+    h, codes = tensor([[0.0], [2.0], [4.0], [4.0]]), [0, 0, 1, 1]
+    found = mean_discrepancy(h, membership(codes, 2), [4 / 11])
     e = math.exp
-    expected = (2 + 2 * e(-1)) / 4 + 1 - 2 * (e(-4) + e(-1)) / 2
+    expected = e(-1) + 1 - (e(-4) + e(-1))
     assert found.item() == pytest.approx(expected)
-    several = mean_discrepancy(h, membership([0, 0, 1], 2), [3 / 8, 3 / 4])
-    wide = (2 + 2 * e(-0.5)) / 4 + 1 - (e(-2) + e(-0.5))
+    several = mean_discrepancy(h, membership(codes, 2), [4 / 11, 8 / 11])
+    wide = e(-0.5) + 1 - (e(-2) + e(-0.5))
     assert several.item() == pytest.approx((expected + wide) / 2)
 
 
-def test_mean_discrepancy_leaves_unknown_speakers_out():
-    h = tensor([[0.0], [2.0], [4.0]])
-    expected = mean_discrepancy(h, membership([0, 0, 1], 2), [1.0])
-    more = tensor([[0.0], [2.0], [4.0], [999.0]])
-    found = mean_discrepancy(more, membership([0, 0, 1, -1], 4), [1.0])
+def test_mean_discrepancy_leaves_speakers_with_one_row_and_unknown_ones_out():
+    h, codes = tensor([[0.0], [2.0], [4.0], [5.0]]), [0, 0, 1, 1]
+    expected = mean_discrepancy(h, membership(codes, 2), [1.0])
+    more = tensor([[0.0], [2.0], [4.0], [5.0], [999.0]])
+    found = mean_discrepancy(more, membership([*codes, -1], 4), [1.0])
     assert found.item() == pytest.approx(expected.item())
-    assert mean_discrepancy(more, membership([-1] * 4, 2), [1.0]).item() == 0
+    assert mean_discrepancy(more, membership([-1] * 5, 2), [1.0]).item() == 0
+    assert mean_discrepancy(more, membership([0, 1, 2, 3, -1], 4), [1.0]).item() == 0
+    # A single row has a part in the scale of the widths alone.
+    single = torch.cat([h, tensor([[1.0]])])
+    width, equal_width = (1 / rows.numpy().var() for rows in (h, single))
+    found = mean_discrepancy(single, membership([*codes, 2], 3), [equal_width])
+    expected = mean_discrepancy(h, membership(codes, 2), [width])
+    assert found.item() == pytest.approx(expected.item())
 
 
-def test_mean_discrepancy_depends_on_no_scale_and_is_0_for_equal_speakers():
+def test_mean_discrepancy_of_equal_distributions_is_0_on_average():
+    # With pairs of a row and itself, it would be about 0.3 for speakers of three rows.
+    rng = np.random.default_rng(0)
+    rows = membership(np.arange(24) % 8, 8)
+    found = [
+        mean_discrepancy(tensor(rng.normal(size=(24, 5))), rows, [0.25, 1.0]).item()
+        for _ in range(100)
+    ]
+    assert np.mean(found) == pytest.approx(0, abs=0.01)
+
+
+def test_mean_discrepancy_depends_on_no_scale_and_is_0_for_equal_rows():
     rng = np.random.default_rng(0)
     h, codes = tensor(rng.normal(size=(12, 3))), np.arange(12) % 3
     found = mean_discrepancy(h, membership(codes, 3), [0.5, 2.0])
     scaled = mean_discrepancy(100 * h + 7, membership(codes, 3), [0.5, 2.0])
     torch.testing.assert_close(scaled, found)
-    same = h[[0, 1, 2, 0, 1, 2]]
-    equal = mean_discrepancy(same, membership([0, 0, 0, 1, 1, 1], 2), [1.0])
-    assert equal.item() == pytest.approx(0, abs=1e-12)
+    constant = mean_discrepancy(0 * h, membership(codes, 3), [1.0])
+    assert constant.item() == pytest.approx(0, abs=1e-12)
 
 
 def test_mmd_by_hand():
-    h = tensor([[0.0], [2.0], [4.0]])
-    y = labels(emotion=[1, 0, 0], speaker=[0, 0, 1])
-    terms = loss_of(ready(MMD(0.5, [3 / 8]), embedding_dim=1), LOGITS[:3], y, h)
-    e = math.exp
-    expected = (2 + 2 * e(-1)) / 4 + 1 - (e(-4) + e(-1))
-    assert terms["discrepancy"].item() == pytest.approx(0.5 * expected)
-    assert terms["emotion"].item() == pytest.approx(RISKS[0])
+    h = tensor([[0.0], [2.0], [4.0], [4.0]])
+    y = labels(emotion=[1, 0, 0, 1], speaker=[0, 0, 1, 1])
+    terms = loss_of(ready(MMD(0.5, [4 / 11]), embedding_dim=1), LOGITS[:4], y, h)
+    assert terms["discrepancy"].item() == pytest.approx(0.5 * (1 - math.exp(-4)))
+    expected = (LOG2 + math.log(4 / 3) + LOG5 + LOG4) / 4
+    assert terms["emotion"].item() == pytest.approx(expected)
 
 
 # What all have in common

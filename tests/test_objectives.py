@@ -17,7 +17,7 @@ from torch import nn
 
 import advser.objectives
 from advser import AdversarialSER, AdversarialSERRegressor
-from advser.exceptions import NoSpeakersWarning
+from advser.exceptions import CollapseWarning, NoSpeakersWarning
 from advser.methods._adversarial_base import OBJECTIVES
 from advser.nn import classification_loss, linear, reverse_gradient
 from advser.objectives import (
@@ -542,3 +542,25 @@ def test_a_warm_start_knows_new_emotions_of_a_speaker(toy, objective):
     ser.fit(toy.X[known], toy.y[known], toy.speakers[known])
     ser.fit(*toy)
     assert ser.history_["train_speaker_loss"].max() < 100
+
+
+@pytest.mark.parametrize("estimator", [AdversarialSER, AdversarialSERRegressor])
+def test_constant_embedding_warns(estimator):
+    rng = np.random.default_rng(0)
+    X, speakers = rng.normal(size=(60, 4)), np.arange(60) % 3
+    ser = estimator(alpha=300.0, lr=0.02, max_epochs=200, random_state=0)
+    with pytest.warns(CollapseWarning, match="same for all training rows.*`alpha`"):
+        ser.fit(X, X[:, 0] > 0, speakers=speakers)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CollapseWarning)
+        ser.set_params(alpha=0.01).fit(X, X[:, 0] > 0, speakers=speakers)
+
+
+def test_discrepancy_with_few_rows_per_speaker_keeps_the_embedding():
+    # Every speaker has two or three rows in a batch, and all have one distribution.
+    rng = np.random.default_rng(0)
+    y = np.repeat(["a", "b"], 300)
+    X = rng.normal(size=(600, 6)) + (y == "b")[:, None]
+    speakers = rng.integers(30, size=600)
+    ser = AdversarialSER("mmd", random_state=0).fit(X, y, speakers=speakers)
+    assert ser.score(X, y) > 0.85

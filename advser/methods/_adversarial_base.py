@@ -4,6 +4,7 @@ from numbers import Real
 from typing import Self
 from warnings import warn
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from .. import objectives
 from .._engine import default_torch
 from .._validation._parameters import COUNT, NOT_NEGATIVE, StrOptions
-from ..exceptions import NoSpeakersWarning
+from ..exceptions import CollapseWarning, NoSpeakersWarning
 from ..nn import GaussianDropout, linear
 from ..objectives import EmpiricalRisk, Objective
 from ..speakers._confounding import warn_if_confounded
@@ -28,6 +29,8 @@ OBJECTIVES = {
     "mmd": objectives.MMD,
     "vrex": objectives.VREx,
 }
+CHECKED_ROWS = 1000  # at most, whose embeddings are compared after the training
+SAME = 1e-3  # range of the embedding below which it is as good as constant
 
 
 class WithObjective(BaseSER):
@@ -121,6 +124,9 @@ class WithObjective(BaseSER):
             information above one half, see
             :func:`~advser.speakers.speaker_confounding`) and the objective is not
             conditional.
+
+        CollapseWarning
+            If the embedding is nearly the same for all rows after the training.
         """
         with default_torch():
             return self._fit_network(
@@ -145,6 +151,21 @@ class WithObjective(BaseSER):
         support = _support(labels, task.n_conditions, self._n_speakers)
         objective = objective.set_up(task, self.embedding_dim, support, generator)
         return AdversarialNetwork(encoder, emotion_head, objective)
+
+    def _finish_fit(self, job) -> Self:
+        """Take over a trained net; warn if it embeds all rows alike."""
+        super()._finish_fit(job)
+        some = job.rows.x[:: 1 + len(job.rows) // CHECKED_ROWS].numpy()
+        if np.ptp(self._run("encoder", some), axis=0).max() < SAME:
+            warn(
+                "The embedding is nearly the same for all training rows, and so are "
+                "the predictions. Lower the weight of the objective, `lr` or `alpha`, "
+                "set a larger `batch_size`, or check that the features differ between "
+                "rows.",
+                CollapseWarning,
+                stacklevel=4,
+            )
+        return self
 
     def _update_network(self, labels):
         objective = self.net_.module_.objective

@@ -45,7 +45,8 @@ def covariance_distance(h: Tensor, membership: Tensor) -> Tensor:
     share = membership / torch.where(has_several, n_free, 1)
     # The covariances are sums of outer products, (a a^T, b b^T) = (a^T b)^2.
     inner = share.T @ (centred @ centred.T).square() @ share  # (n_speakers, n_speakers)
-    return mean_over_pairs(inner, has_several) / (4 * h.shape[1] ** 2)
+    distance = mean_over_pairs(inner, inner.diagonal(), has_several)
+    return distance / (4 * h.shape[1] ** 2)
 
 
 class CORAL(Objective):

@@ -27,7 +27,10 @@ def mean_discrepancy(
     .. math:: \mathrm{MMD}^2(s, t) = \mathrm{E} \, k(h_s, h_s')
         + \mathrm{E} \, k(h_t, h_t') - 2 \, \mathrm{E} \, k(h_s, h_t)
 
-    E is the weighted mean over all pairs of rows. The kernel is a mean of Gaussians,
+    E is the weighted mean over all pairs of different rows. It is then an unbiased
+    estimate: with the pairs of a row and itself, speakers with few rows would differ
+    even if their distributions are equal, except in a constant embedding. The kernel is
+    a mean of Gaussians,
     :math:`k(h, h') = \operatorname{mean}_b e^{-\lVert h - h' \rVert^2 / (2 b m)}`, with
     the mean squared distance m of the rows of known speakers, which has no gradient.
 
@@ -37,7 +40,8 @@ def mean_discrepancy(
 
     membership : Tensor of shape (n, n_speakers)
         The weight of the row in the column of its speaker, 0 in the others, and
-        throughout for unknown speakers.
+        throughout for unknown speakers. Speakers with one row, or with nearly all of
+        their weight on one, have no pair of rows and are left out.
 
     bandwidths : sequence of float
         :math:`b`.
@@ -45,6 +49,7 @@ def mean_discrepancy(
     Returns
     -------
     discrepancy : Tensor of shape ()
+        Negative where speakers differ less than expected by chance.
     """
     counts = membership.sum(0)  # (n_speakers,)
     h = h - h.detach().mean(0)  # smaller numbers, whose differences are more precise
@@ -57,7 +62,12 @@ def mean_discrepancy(
     kernel = sum(torch.exp(-distance / (2 * b * scale)) for b in bandwidths)
     share = membership / counts.clamp(min=tiny)  # (n, n_speakers)
     inner = share.T @ (kernel / len(bandwidths)) @ share
-    return mean_over_pairs(inner, counts > 0)
+    # Without the pairs of a row and itself, whose kernel is 1.
+    own = share.square().sum(0)
+    n_free = 1 - own
+    has_several = (counts > 0) & (n_free > torch.finfo(h.dtype).eps ** 0.5)
+    within = (inner.diagonal() - own) / torch.where(has_several, n_free, 1)
+    return mean_over_pairs(inner, within, has_several)
 
 
 class MMD(Objective):
@@ -82,7 +92,8 @@ class MMD(Objective):
     Notes
     -----
     **Differences from the papers.** The discrepancy is that of [1]_. The domains are
-    the speakers of a batch. The widths of the kernels follow the scale of the
+    the speakers of a batch; with many speakers, use large batches: a speaker counts
+    from two rows in a batch on. The widths of the kernels follow the scale of the
     embedding. There is no autoencoder as in [2]_.
 
     References
