@@ -359,7 +359,7 @@ def _score_targets(score, y_true, y_pred):
 def _score(y_true, y_pred, *, name, targets=(), column=None):
     """Return a score of one target, or its mean over all targets."""
     columns = columns_of(y_true)
-    if set(columns) == set(targets):  # but perhaps in another order
+    if columns[: len(targets)] != list(targets):  # but perhaps in another order
         check_columns_alike(columns, "y", list(targets), "targets")
     values = _score_targets(_SCORES[name], y_true, y_pred)
     if column is not None and column >= len(values):

@@ -399,6 +399,25 @@ def test_whole_numbers_are_ratings_and_no_emotions_to_adapt_to(rated, tmp_path):
     assert np.isfinite(scaler.shrinkage_).any()
 
 
+def test_linear_models_choose_by_the_speakers_with_ratings(rated, tmp_path):
+    X, labels = read_features(rated)
+    # One speaker has no rating of the valence, and one has a single one.
+    labels.loc[labels["speaker"] == "00", "valence"] = None
+    several = labels.index[labels["speaker"] == "01"][1:]
+    labels.loc[several, "valence"] = None
+    table = X.join(labels[["speaker", "arousal", "valence"]]).reset_index()
+    table.to_csv(tmp_path / "few.csv", index=False)
+    command = ["train", tmp_path / "few.csv", "--target", "arousal,valence"]
+    command += ["--features", ",".join(X.columns[:8]), "--n-jobs", 1]
+    for method in ("ridge", "svr"):
+        model = tmp_path / f"{method}.advser"
+        assert cli.main([*map(str, [*command, "--method", method, "-o", model])]) == 0
+    table["valence"] = table["valence"].where(table["speaker"] == "02")
+    table.to_csv(tmp_path / "few.csv", index=False)  # one speaker: nothing to choose by
+    command += ["--method", "ridge", "-o", tmp_path / "one.advser"]
+    assert cli.main([*map(str, command)]) == 0
+
+
 def test_benchmark_of_ratings_leaves_sessions_out(rated, tmp_path):
     folder = tmp_path / "results"
     options = ["--target", "arousal", "--leave-out", "session", "--quick"]

@@ -953,6 +953,22 @@ def test_settings_of_regressors_are_chosen_by_concordance(rated):
     assert "highest mean of concordance" in comparison.settings["selection"]
 
 
+def test_searches_leave_out_inner_folds_without_a_score(rated):
+    X, y, speakers = rated
+    y = y["arousal"].where(speakers != speakers[0])  # nobody rated that speaker
+    grid = {"net": {"lr": [1e-9, 0.01]}}
+    shared = {"search": grid, "inner_cv": "loso", "seeds": 1, "probes": ()}
+    with pytest.warns(UserWarning, match="non-finite"):  # from scikit-learn
+        comparison = compare({"net": network()}, X, y, speakers, **shared)
+    assert list(comparison.scores["chosen"].unique()) == ['{"lr": 0.01}']
+    never = make_scorer(lambda y_true, y_pred: np.nan)
+    with (
+        pytest.warns(UserWarning, match="non-finite"),
+        pytest.raises(ValueError, match="no score of any candidate"),
+    ):
+        compare({"net": network()}, X, y, speakers, scoring=never, **shared)
+
+
 @pytest.mark.parametrize(
     ("y", "targets"),
     [

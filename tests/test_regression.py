@@ -68,6 +68,8 @@ def test_scorers_refuse_targets_in_another_order(rated):
     model = LinearRegression().fit(X, y)
     assert rating_scorers(TARGETS)["ccc_valence"](model, X, y) > 0
     assert rating_scorers(["first", "second"])["ccc_second"](model, X, y) > 0
+    with pytest.raises(ValueError, match="same columns in the same order"):
+        rating_scorers(["valence"])["ccc_valence"](model, X, y)  # the second column
     with pytest.raises(ValueError, match="the same columns in the same order"):
         rating_scorers(TARGETS[::-1])["ccc_valence"](model, X, y)
 

@@ -244,6 +244,12 @@ def test_scores_of_ratings_by_hand():
     scores = ratings().scores(predicted, y)
     assert scores["valid_loss"] == pytest.approx((1 + 4 + 9) / 3)
     assert scores["valid_ccc"] == pytest.approx(4 / 11)
+    # A second target, which nobody has rated, does not count.
+    both = torch.cat([predicted, predicted], 1)
+    rows = torch.cat([y.ratings, y.ratings], 1)
+    weight = torch.cat([y.ratings_weight, 0 * y.ratings_weight], 1)
+    task = ratings(weights=(1.0, 1.0))
+    assert task.scores(both, rated_as(rows.tolist(), weight.tolist())) == scores
 
 
 @pytest.mark.parametrize(("kind", "risk"), [("mse", 1), ("huber", 0.5), ("ccc", 0.5)])
@@ -257,3 +263,7 @@ def test_risk_of_a_speaker_is_that_of_the_rated_targets(kind, risk):
     risks, _ = task.risks(tensor(rated) + 1, rated_as(rated, weight), membership)
     expected = {"ccc": 1 - 2 / 3}.get(kind, risk)
     assert risks.tolist() == pytest.approx([expected, expected])
+    # Ratings of a target of weight 0 make no speaker known.
+    task = ratings(kind, (0.0, 1.0))
+    _, weights = task.risks(tensor(rated) + 1, rated_as(rated, weight), membership)
+    assert weights.tolist() == [2.0, 0.0]

@@ -74,10 +74,15 @@ class PerTarget(RegressorMixin, BaseEstimator):
         self.regressors_ = []
         for ratings in y.T:
             known = ~np.isnan(ratings)
-            searches = isinstance(self.regressor, GridSearchCV)
-            args = {"groups": np.asarray(groups)[known]} if searches else {}
-            regressor = clone(self.regressor).fit(X[known], ratings[known], **args)
-            self.regressors_.append(regressor)
+            regressor, args = clone(self.regressor), {}
+            if isinstance(regressor, GridSearchCV):
+                args["groups"] = np.asarray(groups)[known]
+                n_speakers = len(np.unique(args["groups"]))
+                if n_speakers < 2:  # nothing to choose by
+                    regressor, args = regressor.estimator, {}
+                elif n_speakers < regressor.cv.n_splits:
+                    regressor.set_params(cv=GroupKFold(n_speakers))
+            self.regressors_.append(regressor.fit(X[known], ratings[known], **args))
         return self
 
     def predict(self, X: npt.ArrayLike) -> np.ndarray:
@@ -87,6 +92,7 @@ class PerTarget(RegressorMixin, BaseEstimator):
 
 
 RECALL = make_scorer(unweighted_average_recall)
+ERROR = "neg_mean_squared_error"  # R² needs two ratings in each fold
 SVR = LinearSVR(loss="squared_epsilon_insensitive", dual=False, random_state=0)
 CLASSIFIERS = {
     **{
@@ -111,8 +117,8 @@ REGRESSORS = {
         for name, value in ADVERSARIES.items()
     },
     "autoencoder": networks.AutoencoderSERRegressor(),
-    "ridge": PerTarget(GridSearchCV(Ridge(random_state=0), ALPHA, scoring="r2")),
-    "svr": PerTarget(GridSearchCV(SVR, C, scoring="r2")),
+    "ridge": PerTarget(GridSearchCV(Ridge(random_state=0), ALPHA, scoring=ERROR)),
+    "svr": PerTarget(GridSearchCV(SVR, C, scoring=ERROR)),
     "mlp": PerTarget(MLPRegressor(hidden_layer_sizes=(128, 32), max_iter=1000)),
     "dummy": PerTarget(DummyRegressor()),
 }

@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from .._routing import call, seeded
 from ..audio import EGeMAPS
 from ..evaluation import Comparison
-from ..evaluation._splits import search_of
+from ..evaluation._splits import best_index, search_of
 from ..evaluation._tasks import EmotionTask, RatingTask
 from ..persistence import save
 from ._methods import (
@@ -86,7 +86,8 @@ def fit_model(
         folds = GroupKFold(min(5, n_speakers))
         search = search_of(to_search, candidates, folds, scorer)
         call(search.set_params(refit=False), "fit", X, y, speakers=speakers)
-        model.set_params(**search.best_params_)
+        best = best_index(search.cv_results_)
+        model.set_params(**search.cv_results_["params"][best])
     return call(model, "fit", X, y, speakers=speakers)
 
 

@@ -1,5 +1,6 @@
 """Speaker-disjoint folds with the searches within them, and the folds of a probe."""
 
+import re
 import reprlib
 from numbers import Integral
 
@@ -114,7 +115,26 @@ def search_of(estimator, candidates, cv, scoring):
     kind = StackedGridSearchCV if is_stackable(estimator) else GridSearchCV
     grid = [{name: [value] for name, value in one.items()} for one in candidates]
     # A search is one job; its fits stay in the process of that job.
-    return kind(estimator, grid, cv=cv, scoring=scoring, n_jobs=1)
+    return kind(estimator, grid, cv=cv, scoring=scoring, n_jobs=1, refit=best_index)
+
+
+def best_index(results):
+    """Return the candidate of `cv_results_` with the highest mean over inner folds.
+
+    Folds without a score of any candidate do not count, such as those whose speakers
+    have no ratings, or lack an emotion that the score needs.
+    """
+    folds = [name for name in results if re.fullmatch(r"split\d+_test_score", name)]
+    scores = np.array([results[name] for name in folds], dtype=float)
+    scores = scores[~np.isnan(scores).all(axis=1)]
+    totals = scores.sum(axis=0)
+    if not len(scores) or np.isnan(totals).all():
+        raise ValueError(
+            "A search has no score of any candidate in the inner folds: every fit or "
+            "`scoring` fails there, or the speakers have no ratings. Choose another "
+            "`scoring`, `inner_cv` or grid."
+        )
+    return int(np.nanargmax(totals))
 
 
 def halves(speakers, y, random_state):

@@ -144,7 +144,8 @@ class Ratings(nn.Module):
         The loss is the mean over the targets of which the speaker has ratings. With
         "ccc" it is the squared error divided by the denominator of the concordance of
         the whole batch, so that its mean over the rows is that of `loss`: few rows of
-        a speaker have no correlation of their own.
+        a speaker have no correlation of their own. Ratings of targets of weight 0 do
+        not count.
         """
         tiny = torch.finfo(predicted.dtype).tiny
         weight = membership[:, :, None] * y.ratings_weight[:, None]  # (n, S, t)
@@ -159,7 +160,8 @@ class Ratings(nn.Module):
         losses = (weight * costs[:, None]).sum(0) / total.clamp(min=tiny)
         is_rated = (total > 0).to(losses)
         share = (is_rated @ self.weights).clamp(min=tiny)
-        return (is_rated * losses) @ self.weights / share, total.sum(1)
+        counts = (self.weights > 0).to(total)
+        return (is_rated * losses) @ self.weights / share, total @ counts
 
     def condition(self, predicted: Tensor, y: Labels) -> tuple[Tensor, Tensor]:
         """Return probabilities and codes of the bins: (n, n_conditions) and (n,).
@@ -171,14 +173,16 @@ class Ratings(nn.Module):
         return torch.where(y.bin[:, None] >= 0, known, uniform), y.bin
 
     def scores(self, predicted: Tensor, y: Labels) -> dict[str, float]:
-        """Return squared error and concordance of validation rows, mean over targets.
+        """Return squared error and concordance of validation rows.
 
-        Here ``y.ratings`` are on the scales of the raters.
+        They are means over the targets with ratings. Here ``y.ratings`` are on the
+        scales of the raters.
         """
         error = (y.ratings_weight * (predicted - y.ratings) ** 2).sum(0)
         total = y.ratings_weight.sum(0)
-        error = error / total.where(total > 0, 1)
-        ccc = concordance(predicted, y.ratings, y.ratings_weight)
+        is_rated = total > 0
+        error = error[is_rated] / total[is_rated]
+        ccc = concordance(predicted, y.ratings, y.ratings_weight)[is_rated]
         return {"valid_loss": error.mean().item(), "valid_ccc": ccc.mean().item()}
 
     def _costs(self, error):
