@@ -7,8 +7,9 @@ import torch
 from checks import assert_passes_all_checks
 from sklearn import clone, config_context
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier, VotingClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GroupKFold, cross_validate
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -243,6 +244,33 @@ def test_scores_are_those_of_speakers_left_out(own):
 # With other tools
 
 
+def test_inner_folds_of_the_estimator_have_rows_of_all_corpora(own):
+    X, y, _ = own
+    model = CalibratedClassifierCV(LINEAR, cv=3)
+    found = fitted(own, model, {"far": FAR}, weights={"far": 1e-9})
+    for fold in found.best_estimator_.calibrated_classifiers_:
+        assert (fold.estimator.predict(X) == y).mean() > 0.6
+
+
+@pytest.mark.parametrize("routing", [True, False])
+def test_weights_reach_the_models_that_vote(own, routing):
+    voting = VotingClassifier([("a", LINEAR), ("b", LINEAR)], voting="soft")
+    with config_context(enable_metadata_routing=routing):
+        found = fitted(own, voting, {"near": NEAR}, weights=FIXED_NEAR)
+        expected = fitted(own, LINEAR, {"near": NEAR}, weights=FIXED_NEAR)
+    np.testing.assert_allclose(
+        found.predict_proba(own[0]), expected.predict_proba(own[0])
+    )
+
+
+def test_a_fit_that_fails_leaves_it_unfitted(own):
+    model = AuxiliaryCorpora(LINEAR, {"near": NEAR}, weights={"typo": 1.0})
+    with pytest.raises(ValueError, match="typo"):
+        model.fit(*own)
+    with pytest.raises(NotFittedError):
+        model.predict(own[0])
+
+
 def test_passes_the_checks_of_scikit_learn():
     assert_passes_all_checks(AuxiliaryCorpora(LogisticRegression(), {}))
 
@@ -339,6 +367,7 @@ def test_tables_keep_their_names_and_may_order_their_columns(own):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
+        ({"estimator": Ridge()}, "`estimator` is Ridge, a regressor; pass a class"),
         ({"corpora": [NEAR]}, "`corpora` is of type list"),
         ({"corpora": {"near": NEAR[0]}}, r"`corpora\['near'\]` is of type ndarray"),
         ({"corpora": {"near": (NEAR[0][:, :5], *NEAR[1:])}}, "6 and 5 features"),

@@ -15,6 +15,7 @@ from sklearn.base import (
     ClassifierMixin,
     MetaEstimatorMixin,
     clone,
+    is_regressor,
 )
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
@@ -74,9 +75,13 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     deviation of the training rows, since microphones and languages differ.
 
     Whether this helps depends on the corpora. `fit` therefore leaves training speakers
-    out, and compares no other corpus with all of them at each of the `weights`. It
+    out, and compares training without other corpora with training on all of them, at
+    each of the `weights`. It
     chooses by the log loss on the speakers left out, since this depends less on chance
     than the recall; by the recall if the estimator has no probabilities.
+
+    Name the emotions, as in "anger". Tools that replace `y` by numbers, such as
+    :class:`~sklearn.ensemble.VotingClassifier`, belong inside, as `estimator`.
 
     Parameters
     ----------
@@ -94,8 +99,8 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     weights : sequence of float or dict of str to float, default=(0.1, 0.3)
         The weights to choose from: the total weight of the rows of other corpora,
         relative to that of the training rows of the same emotions. All corpora together
-        share it equally. A
-        dict sets the weight of each corpus without a choice, 0 for those not named.
+        share it equally. A dict sets the weight of each corpus without a choice, 0 for
+        those not named.
 
     by_speaker : bool, default=False
         Whether each speaker of another corpus is standardised, with
@@ -215,6 +220,11 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             y, a parameter is wrong, or there are too few speakers for a choice.
         """
         self._validate_params()
+        if is_regressor(self.estimator):
+            raise ValueError(
+                f"`estimator` is {type(last_step(self.estimator)).__name__}, a "
+                "regressor; pass a classifier of emotions."
+            )
         rows = check_rows(self, X, reset=True, dtype=DTYPES)
         if y is None:
             raise ValueError("fit requires y to be passed, but the target y is None.")
@@ -294,6 +304,9 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         embedding : ndarray of shape (n_samples, embedding_dim)
         """
         return self._predictor(X).transform(X)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "best_estimator_")
 
     def _predictor(self, X):
         """Return the fitted estimator, which checks the rows."""
@@ -424,13 +437,25 @@ def _request_weights(model):
 def _last_steps(model):
     """Return the last step of an estimator, and those of the estimators in it."""
     last = last_step(model)
-    parts = last.get_params(deep=False).values()
-    inner = [_last_steps(part) for part in parts if hasattr(part, "fit")]
-    return [last, *chain.from_iterable(inner)]
+    inner = [model for model in _models_in(last) if hasattr(model, "fit")]
+    return [last, *chain.from_iterable(map(_last_steps, inner))]
+
+
+def _models_in(estimator):
+    """Return the parameters of an estimator, and what its lists of models hold."""
+    for value in estimator.get_params(deep=False).values():
+        if isinstance(value, list) and value and isinstance(value[0], tuple):
+            yield from (model for _, model, *_ in value)  # such as those that vote
+        else:
+            yield value
 
 
 def _joined(weights, corpora, own):
-    """Return the rows of all corpora, and their sample weights."""
+    """Return the rows of all corpora, and their sample weights.
+
+    Those of each corpus are spread evenly: an estimator with inner folds of its own
+    gets the same mix in each.
+    """
     scaler = StandardScaler().fit(own.X)
     share = pd.Series(own.y).value_counts()
     X, y, sample_weight = [own.X], [own.y], [np.ones(len(own.y))]
@@ -452,7 +477,10 @@ def _joined(weights, corpora, own):
         rows.attrs = own.X.attrs
     else:
         rows = np.concatenate(X).astype(own.X.dtype, copy=False)
-    return _Corpus(rows, np.concatenate(y), speakers), np.concatenate(sample_weight)
+    places = np.concatenate([(np.arange(len(part)) + 0.5) / len(part) for part in y])
+    order = places.argsort(kind="stable")
+    joined = _Corpus(rows, np.concatenate(y), speakers).take(order)
+    return joined, np.concatenate(sample_weight)[order]
 
 
 def _renamed(speakers, corpus, known):
