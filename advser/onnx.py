@@ -130,7 +130,9 @@ def to_onnx(model: BaseEstimator, path: str | os.PathLike) -> None:
     onnx.checker.check_model(whole)
     content = whole.SerializeToString()
     try:
-        onnxruntime.InferenceSession(content)
+        session = onnxruntime.InferenceSession(content)
+        row = np.zeros((1, steps[0].n_features_in_), _type_of(whole.graph.input[0]))
+        session.run(None, {whole.graph.input[0].name: row})
     except Exception as error:  # onnxruntime has no common type of its errors
         raise ValueError(
             "onnxruntime cannot run this model; fit it with features of float32, or "

@@ -180,6 +180,7 @@ def confounded_speech(n_rows, *, one_emotion_each, seed):
 
 
 @pytest.mark.filterwarnings("ignore::advser.exceptions.ConfoundedSpeakersWarning")
+@pytest.mark.filterwarnings("ignore::advser.exceptions.CollapseWarning")
 @pytest.mark.parametrize("adversary", LEARNERS)
 def test_conditional_adversary_keeps_an_emotion_that_speakers_determine(adversary):
     train = confounded_speech(320, one_emotion_each=True, seed=1)
@@ -387,6 +388,7 @@ def test_raw_features_work_as_scaled_ones_do(toy, adversary, dtype):
     assert raw.transform(X).dtype == dtype
 
 
+@pytest.mark.filterwarnings("ignore::advser.exceptions.CollapseWarning")
 @pytest.mark.parametrize("adversary", ADVERSARIES)
 @pytest.mark.parametrize("factor", [0.0, 1e-300, 1e30, 1e150])
 def test_extreme_features_never_give_nan(toy, adversary, factor):
@@ -1060,7 +1062,7 @@ def test_own_encoder_gets_standardised_features(toy):
 
     settings = {"batch_size": 120, "max_epochs": 1, "clip": 1.5, "noise": 0.0}
     small(encoder=lambda n: Watch(), **settings).fit(*toy)
-    (batch,) = [x for x in shown if len(x) == 120]
+    batch = next(x for x in shown if len(x) == 120)
     standardised = StandardScaler().fit_transform(toy.X).clip(-1.5, 1.5)
     np.testing.assert_allclose(
         np.sort(batch.numpy(), axis=0), np.sort(standardised, axis=0), atol=1e-12
@@ -1107,6 +1109,33 @@ def test_own_encoder_must_take_the_type_of_the_features(toy):
     ours.fit(toy.X.astype(np.float32), *toy[1:])
     with pytest.raises(ValueError, match=r"features of torch.float64, as `X` has"):
         ours.fit(toy.X.astype(np.float64), *toy[1:])
+
+
+def test_own_encoder_with_complex_numbers_is_refused(toy):
+    class Spectrum(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("bank", torch.fft.fft(torch.eye(8)))
+
+        def forward(self, x):
+            return (x.to(self.bank) @ self.bank).abs()
+
+    with pytest.raises(ValueError, match="`encoder` has complex numbers"):
+        small(encoder=Spectrum()).fit(*toy)
+
+
+def test_own_encoder_may_hold_integers_first(toy):
+    class Chosen(nn.Module):
+        def __init__(self):
+            super().__init__()
+            index = torch.tensor([0, 2, 4])
+            self.index = nn.Parameter(index, requires_grad=False)
+            self.scale = nn.Parameter(torch.ones(3))
+
+        def forward(self, x):
+            return x[:, self.index] * self.scale
+
+    assert small(encoder=Chosen()).fit(*toy).score(toy.X, toy.y) > 0.4
 
 
 # The decision function

@@ -1,5 +1,6 @@
 """Speaker-independent comparison."""
 
+import copy
 import json
 import os
 import warnings
@@ -48,6 +49,7 @@ from advser.evaluation import (
 )
 from advser.evaluation._store import as_json
 from advser.metrics import concordance_correlation, speaker_uar
+from advser.objectives import GradientReversal
 from advser.speakers import Session, SpeakerScaler, utterance_order
 
 TABLES = ["scores", "predictions", "leakage", "errors"]
@@ -1140,6 +1142,34 @@ def test_estimators_of_own_classes_are_told_apart_by_their_code(toy, tmp_path):
     for other in (guess(1), CalibratedClassifierCV(guess(0))):
         with pytest.raises(FileExistsError, match=r"estimators\.own\.class"):
             run(other)
+
+
+def test_own_classes_are_told_apart_by_their_attributes():
+    def objective(n_steps):
+        class Own(GradientReversal):
+            n_adversary_steps = n_steps
+
+        return Own()
+
+    first, same, other = (as_json(objective(n_steps)) for n_steps in (1, 1, 5))
+    assert first == same != other
+
+
+def test_modules_are_told_apart_by_all_that_they_hold():
+    layer = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.3))
+    frozen = copy.deepcopy(layer).requires_grad_(False)
+    dropped = copy.deepcopy(layer)
+    dropped[1].p = 0.5
+    buffered = copy.deepcopy(layer)
+    buffered.register_buffer("scale", torch.ones(1), persistent=False)
+    same = copy.deepcopy(layer).eval()
+    assert as_json(same) == as_json(layer)
+    assert len(set(map(as_json, (layer, frozen, dropped, buffered)))) == 4
+    real, complex_ = (
+        nn.ParameterList([torch.full((2,), value)]) for value in (1.0, 1.0 + 1j)
+    )
+    assert as_json(real) != as_json(complex_)
+    assert as_json(nn.LazyLinear(3)) != as_json(nn.LazyLinear(4))
 
 
 def test_own_modules_are_told_apart_by_their_code():

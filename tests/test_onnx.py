@@ -191,6 +191,23 @@ def test_model_must_be_fitted(file):
         advser.to_onnx(AdversarialSER(), file)
 
 
+def test_layers_that_fail_when_they_run_are_named_by_onnxruntime(toy, file):
+    class Recurrent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = nn.GRU(4, 3, batch_first=True)
+
+        def forward(self, x):
+            return self.rnn(x.reshape(x.shape[0], 2, 4))[0][:, -1]
+
+    ser = AdversarialSER(encoder=Recurrent(), max_epochs=1)
+    with pytest.raises(ValueError, match="cannot run this model; fit it with features"):
+        advser.to_onnx(ser.fit(*toy), file)
+    assert not file.exists()
+    ser.fit(toy.X.astype(np.float32), *toy[1:])
+    advser.to_onnx(ser, file)
+
+
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime", "onnxscript", "skl2onnx"])
 def test_missing_package_names_the_extra(package, file, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)

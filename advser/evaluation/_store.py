@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from numbers import Integral
 from os import PathLike
 from pathlib import Path
@@ -24,10 +25,12 @@ from typing import Self
 import joblib
 import numpy as np
 import pandas as pd
+import torch
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from skorch.callbacks import Callback
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from .._locks import locked, replacing
 from .._validation._arrays import plain
@@ -47,6 +50,7 @@ OVERVIEW = {
     *("uar", "uar_std", "uar_low", "uar_high", "ccc", "ccc_std", "ccc_low", "ccc_high"),
     *("kind", "target", "errors"),
 }  # the columns of a summary that are printed
+PLAIN = bool | int | float | str | tuple | None
 TABLES = (np.ndarray, pd.DataFrame, pd.Series)
 NESTED = (tuple, list, Mapping, BaseEstimator)
 MAX_SHOWN = 20  # entries of an array among the parameters
@@ -341,6 +345,8 @@ def class_of(value):
                 member = getattr(member, "__func__", getattr(member, "fget", member))
                 if hasattr(member, "__code__"):
                     code[f"{kind.__name__}.{name}"] = as_json(_contents(member))
+                elif not name.startswith("__") and isinstance(member, PLAIN):
+                    code[f"{kind.__name__}.{name}"] = as_json(member)
     name = type(value).__name__
     return f"{name} {joblib.hash(code)}" if code else name
 
@@ -398,10 +404,7 @@ def _contents(value):
         defaults = value.__defaults__, value.__kwdefaults__
         return [_instructions(code), defaults, getattr(value, "__self__", None), cells]
     if isinstance(value, nn.Module):
-        tensors = value.state_dict().values()
-        tensors = [tensor.float().numpy(force=True) for tensor in tensors]
-        classes = sorted({class_of(module) for module in value.modules()})
-        return joblib.hash([tensors, classes])
+        return joblib.hash([_contents_of_module(part) for part in value.modules()])
     if isinstance(value, partial):
         return [value.func, value.args, value.keywords]
     if hasattr(value, "__wrapped__"):  # a function with a cache
@@ -412,6 +415,25 @@ def _contents(value):
     # A distribution of scipy holds the global generator.
     generator = np.random.RandomState
     return {name: v for name, v in parts.items() if not isinstance(v, generator)}
+
+
+def _contents_of_module(module):
+    """Return what a module holds itself: its tensors, and plain attributes."""
+    contents = [class_of(module)]
+    for name, tensor in chain(
+        module.named_parameters(recurse=False), module.named_buffers(recurse=False)
+    ):
+        contents += [name, str(tensor.dtype), tensor.requires_grad]
+        if not is_lazy(tensor):
+            widest = torch.complex128 if tensor.is_complex() else torch.float64
+            contents.append(tensor.to(widest).numpy(force=True))
+    hidden = "_", "training"
+    contents += [
+        [name, as_json(attribute)]
+        for name, attribute in vars(module).items()
+        if isinstance(attribute, PLAIN) and not name.startswith(hidden)
+    ]
+    return contents
 
 
 def _instructions(code):

@@ -46,7 +46,14 @@ def own_encoder(
             if is_lazy(buffer)
         }
         layers = copy.deepcopy(layers, copies)  # a function may return the same again
-        dtype = next((p.dtype for p in layers.parameters()), torch.float32)
+        tensors = [*layers.parameters(), *layers.buffers()]
+        if any(tensor.is_complex() for tensor in tensors if not is_lazy(tensor)):
+            raise ValueError(
+                "`encoder` has complex numbers, which would become real with the "
+                "features; keep their real and imaginary parts as two tensors."
+            )
+        floats = (p.dtype for p in layers.parameters() if p.is_floating_point())
+        dtype = next(floats, torch.float32)
         try:
             with torch.no_grad():
                 rows = torch.randn(2, n_features).to(dtype)
