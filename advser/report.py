@@ -182,7 +182,8 @@ def kinds_of(finished, pairs, measure, confidence_level):
             best = finished.loc[name]
             ends = (f"{best[f'{measure}_{end}']:.3f}" for end in ("low", "high"))
             known = KNOWLEDGE[kind.partition(",")[0]]
-            score = f"{best[measure]:.3f} ({confidence_level:.0%}: {' to '.join(ends)})"
+            level = f"{100 * confidence_level:g}%"
+            score = f"{best[measure]:.3f} ({level}: {' to '.join(ends)})"
             test = finding_of(name, pairs)
             found.append((heading, known, name, score, len(scores), test))
     return found
@@ -234,7 +235,7 @@ def score_table(summary, measure, confidence_level, *, with_fits=False):
     scores = texts("{:z.3f}", summary[measure])
     table[measure.upper()] = [score or "none" for score in scores]
     ends = summary[f"{measure}_low"], summary[f"{measure}_high"]
-    table[f"{confidence_level:.0%} interval"] = texts("{:z.3f} – {:z.3f}", *ends)
+    table[f"{100 * confidence_level:g}% interval"] = texts("{:z.3f} – {:z.3f}", *ends)
     if summary["seeds"].max() > 1:
         table["± over seeds"] = texts("{:.3f}", summary[f"{measure}_std"])
     for score, name in SCORES[measure].items():
@@ -270,7 +271,7 @@ def pair_table(pairs, confidence_level):
     table = {
         "compared with": pairs["other"],
         effect: texts(f"{{:{form}}}", pairs[effect]),
-        f"{confidence_level:.0%} interval": interval,
+        f"{100 * confidence_level:g}% interval": interval,
     }
     for column, name in (("p_value", "p"), ("p_holm", "p, corrected")):
         table[name] = [p_text(p) for p in pairs[column]]

@@ -876,6 +876,25 @@ def test_warm_start_with_unknown_speakers_that_the_first_fit_had_not(toy):
     assert ours.fit(*toy).n_iter_ == 8
 
 
+def test_warm_start_keeps_its_batches_and_counts_epochs_by_them(toy):
+    ours = small(warm_start=True, max_epochs=None, batch_size=30).fit(*toy)
+    assert ours.set_params(batch_size=1).fit(*toy).n_iter_ == 2 * 40
+
+
+def test_warm_start_without_a_known_speaker_of_an_emotion_excludes_as_before(toy):
+    speakers = toy.speakers.astype(object)
+    first, second = np.unique(toy.y)[0], np.unique(speakers)[0]
+    rows = ~((toy.y == first) & (speakers == second))
+    adversary = of("grl", conditional=True)
+    ours = small(adversary, warm_start=True)
+    ours.fit(toy.X[rows], toy.y[rows], speakers[rows])
+    support = ours.net_.module_.objective.support.clone()
+    assert support[0].tolist().count(0) == 1
+    speakers[toy.y == first] = None
+    ours.fit(toy.X[rows], toy.y[rows], speakers[rows])
+    assert ours.net_.module_.objective.support.equal(support)
+
+
 # Callbacks and output
 
 

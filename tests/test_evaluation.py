@@ -765,7 +765,7 @@ def test_pairwise_compares_estimators_of_one_kind(toy):
     assert list(of_two["estimator"]) == ["guess", "Bayes"]
     mixed = comparison.difference("LR, per speaker", "guess")
     assert mixed.difference == pytest.approx(uar["LR, per speaker"] - uar["guess"])
-    with pytest.raises(ValueError, match="'SVM' has not finished"):
+    with pytest.raises(ValueError, match="'SVM' is none of the estimators"):
         comparison.pairwise("SVM")
 
 

@@ -395,6 +395,20 @@ def test_warm_start_goes_on(rated):
     assert concordance_correlation(y, model.predict(X)) > first
 
 
+@pytest.mark.parametrize("kind", [AdversarialSERRegressor, AutoencoderSERRegressor])
+def test_warm_start_rates_up_to_the_largest_rating_so_far(kind, rated):
+    X, y, speakers = rated
+    y = y[:, 0]
+    low = y < np.quantile(y, 0.7)
+    model = kind(warm_start=True, **SMALL | {"max_epochs": 40, "lr": 0.01})
+    model.fit(X[low], y[low], speakers=speakers[low])
+    assert model.predict(X).max() <= y[low].max()
+    model.fit(X, y, speakers=speakers)
+    assert y[low].max() < model.predict(X).max() <= y.max()
+    model.fit(X[low], y[low], speakers=speakers[low])  # what is known stays
+    assert model.net_.module_.task.high.item() == y.max()
+
+
 def test_early_stopping_watches_the_concordance_of_new_speakers(rated):
     X, y, speakers = rated
     y[::5, 0] = np.nan

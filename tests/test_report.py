@@ -222,7 +222,7 @@ def test_command_writes_the_report(folder, tmp_path, capsys):
     ("arguments", "message"),
     [
         (["nowhere"], "comparison.json is missing"),
-        (["{folder}", "--baseline", "SVM"], "'SVM' has not finished"),
+        (["{folder}", "--baseline", "SVM"], "'SVM' is none of the estimators"),
     ],
 )
 def test_command_says_why_there_is_no_report(arguments, message, folder, capsys):

@@ -458,7 +458,7 @@ class Comparison(StoredComparison):
         """Return the predictions of the finished seeds of an estimator."""
         if not isinstance(name, str) or name not in self._by_estimator:
             raise ValueError(
-                f"{name!r} has not finished all folds of any seed; those that have are "
-                f"{sorted(self._names)}."
+                f"{name!r} is none of the estimators {sorted(self._names)}, which have "
+                "finished all folds of a seed."
             )
         return self._by_estimator[name]

@@ -341,11 +341,12 @@ def class_of(value):
     code = {}
     for kind in type(value).__mro__:
         if kind.__module__.partition(".")[0] not in KNOWN:
+            holds_settings = issubclass(kind, nn.Module)  # others may count their calls
             for name, member in vars(kind).items():
                 member = getattr(member, "__func__", getattr(member, "fget", member))
                 if hasattr(member, "__code__"):
                     code[f"{kind.__name__}.{name}"] = as_json(_contents(member))
-                elif not name.startswith("__") and isinstance(member, PLAIN):
+                elif holds_settings and isinstance(member, PLAIN) and name[:2] != "__":
                     code[f"{kind.__name__}.{name}"] = as_json(member)
     name = type(value).__name__
     return f"{name} {joblib.hash(code)}" if code else name

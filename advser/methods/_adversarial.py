@@ -116,9 +116,9 @@ class AdversarialSER(WithObjective, BaseSERClassifier):
 
     warm_start : bool, default=False
         Whether a further `fit` continues the last one, with the same emotions and
-        speakers. Changes of `lr` and `max_epochs` take effect, those of other
-        parameters do not. The ramp and the decay of the learning rate start again, and
-        so does the search of `early_stopping` for the best epoch.
+        speakers. Changes of `lr`, `max_epochs`, `class_weight` and `pseudo_labels` take
+        effect, those of other parameters do not. The ramp and the decay of the learning
+        rate start again, and so does the search of `early_stopping` for the best epoch.
 
     device : str or torch.device, default="cpu"
         Device of the network and of its training rows. "auto" is "cuda" where there is

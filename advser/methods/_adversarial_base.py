@@ -120,8 +120,8 @@ class WithObjective(BaseSER):
             emotion alone.
 
         ConfoundedSpeakersWarning
-            If the speakers determine most of the emotion (an adjusted mutual
-            information above one half, see
+            From the classifier, if the speakers determine most of the emotion (an
+            adjusted mutual information above one half, see
             :func:`~advser.speakers.speaker_confounding`) and the objective is not
             conditional.
 
@@ -149,6 +149,7 @@ class WithObjective(BaseSER):
         emotion_head = linear(self.embedding_dim, task.n_outputs, None)
         objective = self._choose_objective(labels)
         support = _support(labels, task.n_conditions, self._n_speakers)
+        support[support.sum(1) == 0] = 1  # no known speaker has it: it excludes none
         objective = objective.set_up(task, self.embedding_dim, support, generator)
         return AdversarialNetwork(encoder, emotion_head, objective)
 
@@ -217,5 +218,4 @@ def _support(labels, n_conditions, n_speakers):
     known = (condition >= 0) & (labels.speaker >= 0)
     support = torch.zeros(n_conditions, n_speakers)
     support[condition[known], labels.speaker[known]] = 1
-    support[support.sum(1) == 0] = 1  # no known speaker has it: it excludes none
     return support

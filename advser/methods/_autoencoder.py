@@ -148,8 +148,8 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
 
     warm_start : bool, default=False
         Whether a further `fit` continues the last one, with the same emotions, speakers
-        and genders. Changes of `lr` and `max_epochs` take effect, those of other
-        parameters do not.
+        and genders. Changes of `lr`, `max_epochs`, `class_weight` and `pseudo_labels`
+        take effect, those of other parameters do not.
 
     device, callbacks, verbose : as in :class:`AdversarialSER`
 

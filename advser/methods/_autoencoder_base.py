@@ -97,8 +97,9 @@ class WithAutoencoder(BaseSER):
             network is then trained without it.
 
         ConfoundedSpeakersWarning
-            If ``speaker_task="adversarial"`` and the speakers determine most of the
-            emotion, see :func:`~advser.speakers.speaker_confounding`.
+            From the classifier, if ``speaker_task="adversarial"`` and the speakers
+            determine most of the emotion, see
+            :func:`~advser.speakers.speaker_confounding`.
 
         CollapseWarning
             If the codes are nearly the same for all rows, or nothing like the prior.

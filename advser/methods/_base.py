@@ -277,8 +277,10 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
         rows = Rows(as_tensor(utterances.X), labels, len(labeled))
         if again:
             self._update_network(labels)
+            self.net_.module_.task.widen(utterances.targets)
             self.net_.set_lr(float(self.lr))
-            self.net_.set_params(max_epochs=self._n_epochs(len(rows)))
+            n_epochs = self._n_epochs(len(rows), self.net_.batch_size)
+            self.net_.set_params(max_epochs=n_epochs)
             self.net_.partial_fit((rows, valid_rows))
             return self._finish_fit(Job(self.net_, rows, valid_rows))
         generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds[1:]]
@@ -373,11 +375,11 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
         """Return the first layers of the encoder: standardisation and bound."""
         return [standardize, *([] if self.clip is None else [Clip(self.clip)])]
 
-    def _n_epochs(self, n_rows):
+    def _n_epochs(self, n_rows, batch_size):
         """Return `max_epochs`, by default as `N_EPOCHS` and `N_UPDATES` allow."""
         if self.max_epochs is not None:
             return int(self.max_epochs)
-        n_updates = n_batches(n_rows, min(self.batch_size, n_rows))  # of an epoch
+        n_updates = n_batches(n_rows, min(batch_size, n_rows))  # of an epoch
         return min(N_EPOCHS, -(-N_UPDATES // n_updates))
 
     def _build_net(self, network, n_rows, order_generator, noise_generator):
@@ -410,7 +412,7 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
             optimizer__fused=True,
             alpha=float(self.alpha),
             lr=float(self.lr),
-            max_epochs=self._n_epochs(n_rows),
+            max_epochs=self._n_epochs(n_rows, self.batch_size),
             batch_size=int(self.batch_size),
             order_generator=order_generator,
             noise_generator=noise_generator,

@@ -144,8 +144,8 @@ class BaseSERClassifier(ClassifierMixin, BaseSER):
             self.classes_ = classes
         elif not np.array_equal(classes, self.classes_):
             raise ValueError(
-                f"`warm_start=True`, but `y` holds the classes {list(classes)} and "
-                f"the first fit knew {list(self.classes_)}; fit them from the start "
+                f"`warm_start=True`, but `y` holds the classes {classes.tolist()} and "
+                f"the first fit knew {self.classes_.tolist()}; fit them from the start "
                 "with `warm_start=False`."
             )
         return codes.astype(np.int64, copy=False)

@@ -137,8 +137,8 @@ class SiameseSER(BaseSERClassifier):
 
     warm_start : bool, default=False
         Whether a further `fit` continues the last one, with the same emotions, speakers
-        and neutral references. Changes of `lr` and `max_epochs` take effect, those of
-        other parameters do not.
+        and neutral references. Changes of `lr`, `max_epochs` and `class_weight` take
+        effect, those of other parameters do not.
 
     device, callbacks, verbose : as in :class:`AdversarialSER`
 

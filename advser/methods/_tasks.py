@@ -27,6 +27,9 @@ class Emotions(nn.Module):
         super().__init__()
         self.n_outputs = self.n_conditions = n_emotions
 
+    def widen(self, codes: np.ndarray) -> None:
+        """Do nothing: all emotions are known from the first fit."""
+
     def forward(self, logits: Tensor) -> Tensor:
         """Return the logits: (n, n_emotions)."""
         return logits
@@ -120,6 +123,12 @@ class Ratings(nn.Module):
         self.kind = loss
         self.n_outputs = len(mean)
         self.n_conditions = (edges.shape[1] + 1) ** len(edges)
+
+    def widen(self, ratings: np.ndarray) -> None:
+        """Let the range include further ratings: (n, n_targets), NaN if missing."""
+        low, high = np.nanmin(ratings, axis=0), np.nanmax(ratings, axis=0)
+        self.low.copy_(torch.minimum(self.low, torch.as_tensor(low).to(self.low)))
+        self.high.copy_(torch.maximum(self.high, torch.as_tensor(high).to(self.high)))
 
     def forward(self, standardized: Tensor) -> Tensor:
         """Return ratings on the scales of the raters: (n, n_targets)."""

@@ -139,7 +139,7 @@ class CrossCorpusDisplay:
         figure.supylabel("Training corpus", fontsize="medium")
         figure.supxlabel(
             "Test corpus\n(unweighted average recall (UAR), and "
-            f"{self.confidence_level:.0%} interval over speakers;\n"
+            f"{100 * self.confidence_level:g}% interval over speakers;\n"
             "framed: within the corpus, on speakers left out)",
             fontsize="medium",
         )

@@ -181,7 +181,7 @@ class IntervalDisplay(Display):
     def _draw(self, ax):
         ends = {f"{self.measure}_{end}": end for end in ("low", "high")}
         draw_intervals(ax, self.summary.rename(columns=ends), self.measure)
-        level = f"{self.confidence_level:.0%} interval over speakers"
+        level = f"{100 * self.confidence_level:g}% interval over speakers"
         ax.set_xlabel(f"{MEASURES[self.measure]}\n({level})")
 
 
@@ -259,7 +259,7 @@ class DifferenceDisplay(Display):
         draw_intervals(ax, self.differences, "points" if is_recall else "difference")
         ax.axvline(0, color=text_color(), linestyle="--", linewidth=1, zorder=1)
         unit = "UAR, percentage points" if is_recall else "CCC"
-        level = f"{self.confidence_level:.0%} interval over speakers"
+        level = f"{100 * self.confidence_level:g}% interval over speakers"
         ax.set_xlabel(f"Difference in {unit}\n({level};\np corrected by Holm)")
 
 
