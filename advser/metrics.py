@@ -129,7 +129,9 @@ def worst_speaker_uar(
     """Return the lowest unweighted average recall of a speaker.
 
     To select models by it with scikit-learn, enable metadata routing and use
-    ``make_scorer(worst_speaker_uar).set_score_request(speakers=True)``.
+    ``make_scorer(worst_speaker_uar).set_score_request(speakers=True)``. Pass the
+    speakers by both names, ``params={"groups": speakers, "speakers": speakers}`` in
+    `cross_validate`: the splitter takes the first, and the scorer the second.
 
     Parameters
     ----------

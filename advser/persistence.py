@@ -101,8 +101,9 @@ def save(
 
     trusted : sequence of type or str, default=()
         Further types and functions in the model, such as an objective or an encoder of
-        your own, or a score function of scikit-learn's feature selection. Whoever loads
-        the file must name them, too.
+        your own, or a score function of scikit-learn's feature selection. Name a
+        function by its module and name, as "module.function". Whoever loads the file
+        must name them, too.
 
     Raises
     ------
@@ -451,9 +452,8 @@ def _unpack(part):
         return pd.DataFrame(columns, content["index"])
     if part.kind == "device":
         return torch.device(content["name"])
-    return {str(dtype): dtype for dtype in (torch.float32, torch.float64)}[
-        content["name"]
-    ]
+    dtypes = (value for value in vars(torch).values() if isinstance(value, torch.dtype))
+    return {str(dtype): dtype for dtype in dtypes}[content["name"]]
 
 
 def _reduce(part):

@@ -101,6 +101,7 @@ def main(arguments):
         },
         "docs/guide/defaults.rst": {
             "corpora": corpora_rst,
+            "corpora_tuned": partial(corpora_rst, "tuned"),
             "defaults": defaults_rst,
             "adversary_weights": adversary_weights_rst,
             "autoencoder_settings": autoencoder_settings_rst,
@@ -595,10 +596,10 @@ def cross_corpus_confusions_rst():
     return list_table(rows)
 
 
-def corpora_rst():
+def corpora_rst(part="scores"):
     """Return the recall of each method on each corpus, and its lead."""
     report = report_of("corpora")
-    scores = pd.DataFrame(report["scores"])
+    scores = pd.DataFrame(report[part])
     uar = scores.pivot_table("uar", "estimator", "corpus", sort=False)
     better = uar.loc[["logistic regression", "linear SVM"]].max()
     probe = scores.pivot_table("leakage_logistic", "estimator", "corpus", sort=False)
@@ -611,7 +612,7 @@ def corpora_rst():
     note = (
         "Lead: over the better linear model of each corpus. Probe: accuracy of a probe "
         "for the speaker\n(logistic regression), mean over the corpora. "
-        f"{report['settings']['seeds']} seeds of the networks."
+        f"{report['settings']['seeds'][part]} seeds of the networks."
     )
     return "\n\n".join([list_table(rows), note])
 

@@ -88,8 +88,9 @@ class EGeMAPS(Extractor):
 
     unvoiced_ : ndarray of shape (n_unvoiced,)
         The rows of the latest :meth:`transform` without one voiced frame: a whisper,
-        noise or music. Their features of pitch, jitter, shimmer and formants are 0.
-        A warning names the first. Only with `on_error="nan"`.
+        noise or music. Their features of pitch, jitter, shimmer and formants are 0, but
+        for the amplitudes of formants relative to the pitch, which are about -201. A
+        warning names the first. Only with `on_error="nan"`.
 
     feature_names : list of str
         The names of the 88 functionals or the 25 low-level descriptors.

@@ -102,7 +102,7 @@ def compare(
     seeds : int or sequence of int, default=5
         The seeds, or the number of seeds 0, 1, 2 and so on. A seed replaces every
         ``random_state`` that is None, and draws the order of the utterances. An
-        estimator without any of these runs once: set ``random_state=0`` in an estimator
+        estimator with neither of them runs once: set ``random_state=0`` in an estimator
         whose results do not depend on it.
 
     order : {"random", "blocks", "emotions"} or several, default=None

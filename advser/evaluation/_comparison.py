@@ -210,7 +210,7 @@ class Comparison(StoredComparison):
                 seeds. See :func:`~advser.evaluation.cross_val_leakage`, and
                 :meth:`leakage_summary` for the raw features, chance and intervals.
             chance
-                Balanced accuracy of guessing the speaker: one by their number.
+                Balanced accuracy of guessing the speaker: 1 divided by their number.
             candidates
                 Number of settings that a search tries in each fold; 1 without one.
             errors

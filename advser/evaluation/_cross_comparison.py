@@ -111,7 +111,7 @@ class CrossCorpusComparison(StoredComparison):
             weighted_accuracy, macro_f1, recall_<emotion>
                 Means over the seeds.
             chance
-                `uar` of guessing: one by the number of emotions.
+                `uar` of guessing: 1 divided by the number of emotions.
             n_samples, n_speakers
                 Utterances and speakers of the test.
             fit_seconds

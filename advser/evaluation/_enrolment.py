@@ -73,7 +73,7 @@ def enrollment_curve(
 
     k : sequence of int or "all", default=(0, 1, 2, 5, 10, 20, "all")
         Numbers of utterances to enrol. A number k leaves out the speakers who have k
-        utterances or fewer. "all" enrols the scored rows as well, and is
+        utterances or fewer (k neutral ones with `neutral`). "all" enrols the scored rows as well, and is
         *transductive*.
 
     neutral : bool, default=False

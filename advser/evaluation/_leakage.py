@@ -36,7 +36,7 @@ class SpeakerLeakage:
     chance : float
         The balanced accuracy of a guess that ignores the representation:
         ``1 / n_speakers``; within emotions, the mean over speakers and their emotions
-        of one by the number of speakers that the probe knows; for genders, one by
+        of 1 divided by the number of speakers that the probe knows; for genders, one by
         their number.
 
     weighted_accuracy : float in [0, 1]

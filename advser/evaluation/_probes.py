@@ -67,9 +67,9 @@ def speaker_leakage(
     The function cross-validates a probe: it learns to recognise the speaker from the
     rows of all folds but one, and predicts the rows of that one. Every speaker is in
     every fold, and so is every emotion of a speaker, as evenly as their numbers allow.
-    A test row costs all speakers a training row of its emotion where they have as many:
-    a probe that finds nothing but the emotion would otherwise guess any speaker but the
-    right one, and the leakage would be below chance.
+    The folds are such that a test row takes a training row of its emotion from all
+    speakers, where they have as many. Otherwise a probe that recognises the emotion
+    alone would guess any speaker but the right one: the leakage would be below chance.
 
     Pass utterances **of the training speakers that the network was not fitted on**. An
     adversarial network was trained to remove the speaker from its own training rows, so
@@ -100,8 +100,8 @@ def speaker_leakage(
         emotions of a single speaker, are left out.
 
     n_splits : int, default=5
-        Number of folds; at most as many as half of the speakers have rows (of an
-        emotion), and at least two.
+        Number of folds. It is reduced to the median number of rows per speaker (with
+        an emotion), and to two at least.
 
     confidence_level : float, default=0.95
         Probability that the interval covers the true accuracy.

@@ -35,9 +35,10 @@ def uar_interval(
 
     The function draws speakers with replacement, each with all of their utterances, and
     computes the unweighted average recall of the utterances drawn. The bounds are
-    percentiles of these recalls, moved outwards as far as Student's t with
-    ``n_speakers - 1`` degrees of freedom lies outside the normal distribution: the
-    plain percentiles are too narrow for few speakers [1]_.
+    percentiles of these recalls. They are further out than those of `confidence_level`,
+    as quantiles of Student's t with ``n_speakers - 1`` degrees of freedom are further
+    out than those of the normal distribution: the plain percentiles are too narrow for
+    few speakers [1]_.
 
     No draw of :math:`n` speakers lies beyond all of them, so that percentiles cover a
     score with a probability of :math:`1 - 2^{1-n}` at most. Where this is less than the

@@ -86,9 +86,9 @@ class AdversarialSER(WithObjective, BaseSERClassifier):
         cosine.
 
     max_epochs : int or None, default=None
-        Passes over the training rows. None for 40, or for as many as make 1,200 update
-        steps if they are fewer: on many rows, 40 passes fit the training speakers too
-        closely.
+        Passes over the training rows. None for 40, or for the number that makes 1,200
+        update steps if that is smaller: on many rows, 40 passes fit the training
+        speakers too closely.
 
     batch_size : int, default=64
         Rows per training step. Every batch is full: the last one of an epoch is filled
@@ -126,8 +126,9 @@ class AdversarialSER(WithObjective, BaseSERClassifier):
 
     callbacks : list of skorch callbacks or None, default=None
         Further callbacks of the training; copies are used. Networks with callbacks are
-        not trained in stacks. skorch's `EarlyStopping` may stop the training; any other
-        KeyboardInterrupt is raised. `EpochScoring` and `BatchScoring` are refused.
+        not trained in stacks. skorch's `EarlyStopping` may stop the training, by
+        ``monitor="train_loss"`` or, with ``early_stopping=True``, by "valid_loss"; any
+        other KeyboardInterrupt is raised. `EpochScoring` and `BatchScoring` are refused.
 
     verbose : int, default=0
         Whether to print a line per epoch.

@@ -50,8 +50,8 @@ class AdversarialSERRegressor(WithObjective, BaseSERRegressor):
     n_bins : int, default=3
         Number of bins of each target for conditional objectives. The bins lie between
         quantiles, which do not depend on `sample_weight`. The objective is conditioned
-        on the combination of bins: there are `n_bins` to the power of the number of
-        targets, and may be 10,000.
+        on the combination of bins. There are ``n_bins ** n_targets`` combinations, at
+        most 10,000.
 
     encoder, hidden_layer_sizes, embedding_dim, clip : as in :class:`AdversarialSER`
 

@@ -100,7 +100,7 @@ def speaker_confounding(
     The mutual information is adjusted as in Vinh, Epps and Bailey (2010), Journal of
     Machine Learning Research 11: less its expected value if the emotions were assigned
     to the utterances at random. This matters because a speaker with two utterances
-    often has one emotion by chance. The unit is the smaller of both entropies, so that
+    often has one emotion by chance. It is divided by the smaller entropy, so that
     the value is 1 if the speaker determines the emotion, for any number of speakers.
 
     Examples
