@@ -40,6 +40,7 @@ from advser.cli._results import notes_of
 from advser.cli._sources import load_recordings
 from advser.cli._tables import open_columns, select
 from advser.evaluation import compare
+from advser.exceptions import CorpusWarning
 
 AROUSAL = {"anger": 5, "happiness": 4, "neutral": 2, "sadness": 1}
 
@@ -648,6 +649,8 @@ def test_columns_are_selected_by_name_and_prefix():
     assert select(names, "*_?,age", "t.csv") == ["emb_0", "emb_1", "age"]
     assert select(["0", "1", "10", "x[0]"], "[0-9]*", "t.csv") == ["0", "1", "10"]
     assert select(["0", "1", "10", "x[0]"], "x[0]", "t.csv") == ["x[0]"]
+    assert select(["Unnamed: 0", "f"], "*", "t.csv") == ["f"]
+    assert select(["Unnamed: 0", "f"], "Unnamed: 0,f", "t.csv") == ["Unnamed: 0", "f"]
 
 
 def test_row_with_a_missing_feature_is_left_out(embeddings, tmp_path, capsys, train):
@@ -675,6 +678,11 @@ def test_numeric_columns_that_nobody_uses_are_reported(embeddings, capsys, tmp_p
     error = error_of(capsys, "train", embeddings / "wide.parquet", "-o", output)
     assert "has 21 unused numeric columns, such as age" in error
     assert "pass `--features`" in error
+    table = pd.read_csv(embeddings / "wide.csv", dtype={"speaker": str})
+    table.drop(columns="age").to_csv(tmp_path / "index.csv", index_label="Unnamed: 0")
+    with pytest.warns(CorpusWarning, match=r"1 unused .* such as Unnamed: 0"):
+        X = load_recordings(tmp_path / "index.csv", features="*").X
+    assert list(X) == [f"emb_{i}" for i in range(20)]
 
 
 def write(folder, **arrays):

@@ -116,7 +116,8 @@ def select(
     """Return the columns of a table that `--features` names.
 
     Prefixes and patterns leave out labels: the columns of the readers, those with
-    usual names of these such as `subject`, and the targets.
+    usual names of these such as `subject`, and the targets. They also leave out the
+    `Unnamed: 0` of pandas, an index.
 
     Parameters
     ----------
@@ -145,7 +146,12 @@ def select(
     names, found = list(names), []
     usual = chain.from_iterable(ALIASES.values())
     labels = {"file", *COLUMNS, *targets, *usual}
-    others = [name for name in names if not {name, name.lower()} & labels]
+    others = [
+        name
+        for name in names
+        if not {name, name.lower()} & labels
+        and not name.startswith("Unnamed: ")  # a written index
+    ]
     for text in names_in(features):
         pattern = text if set("*?[") & {*text} else f"{text}*"
         matched = [name for name in others if fnmatchcase(name, pattern)]
