@@ -139,6 +139,21 @@ def test_features_that_were_extracted_are_the_same_recordings(corpus, load, tmp_
     assert recordings.name == expected.name == folder.name
 
 
+def test_extracted_features_have_one_row_for_each_segment(corpus, load, tmp_path):
+    folder, table = corpus
+    load(table)
+    path = tmp_path / "features.parquet"
+    extract_features(corpora.read_table(tmp_path / "labels.csv", folder), path)
+    frame = pd.read_parquet(path)
+    frame.loc[1, "file"] = frame["file"][0]
+    frame.loc[:1, "start"] = [0.0, 0.1]
+    frame.to_parquet(path)
+    assert len(load_recordings(path).X) == len(frame)
+    pd.concat([frame, frame[:2]]).to_parquet(path)
+    with pytest.raises(ValueError, match=r"has 2 rows more than once, such as '.*wav'"):
+        load_recordings(path)
+
+
 def test_labels_of_extracted_features_are_those_of_a_table(corpus, load, tmp_path):
     folder, table = corpus
     labels = table.replace({"emotion": {"anger": " Angry"}}).reset_index(drop=True)

@@ -230,14 +230,25 @@ def read_extracted(path: str | os.PathLike) -> tuple[pd.DataFrame, pd.DataFrame]
     -------
     X, labels : DataFrame
         Those of :func:`~advser.audio.read_features`, with labels as in other tables.
+
+    Raises
+    ------
+    ValueError
+        If a segment has two rows.
     """
     path = Path(path)
     X, labels = read_features(path)
     rows = labels.reset_index()
     rows = clean_rows(rows.set_axis(rows.index + 1).rename_axis("row"), path)
     copy = Copy(path.absolute().parent)
-    table = in_columns(translate(copy, rows, {})).drop(columns="file")
-    table = table.set_axis(labels.index)
+    table = in_columns(translate(copy, rows, {}))
+    twice = table["file"][table.duplicated(SEGMENT)]
+    if len(twice):
+        raise ValueError(
+            f"{path} has {len(twice)} rows more than once, such as {twice.iloc[0]!r}; "
+            "keep one row for each segment."
+        )
+    table = table.drop(columns="file").set_axis(labels.index)
     table.attrs = labels.attrs
     if any(copy.problems.values()):
         warn(f"{path} has {copy.count_problems()}.", CorpusWarning, stacklevel=2)
