@@ -723,6 +723,19 @@ def test_folder_without_recordings_says_so(models, tmp_path, capsys):
     assert "holds no audio files; it has 1 file such as a.m4a: convert" in error
 
 
+def test_files_of_a_folder_that_are_not_read_are_reported(
+    corpus, models, tmp_path, capsys
+):
+    os.link(corpus / "00-anger-0.wav", tmp_path / "a.wav")
+    for name in ("a.m4a", "b.m4a"):
+        (tmp_path / name).write_bytes(b"sound")
+    found = predict(models["model"], tmp_path, capsys=capsys)
+    assert list(found["file"]) == [str(tmp_path / "a.wav")]
+    run("predict", models["model"], tmp_path, "-o", tmp_path / "out.csv")
+    error = capsys.readouterr().err
+    assert f"{tmp_path} has 1 files to convert to WAV (b.m4a)" in error
+
+
 def test_features_in_a_table_of_files_are_used(features, models, tmp_path, capsys):
     table = pd.read_parquet(features)
     table.attrs = {}

@@ -22,7 +22,7 @@ from .._validation._paths import printable
 from ..audio import EGeMAPS
 from ..audio._extraction import has_features, new_file, write_failures
 from ..audio._extractor import Extractor
-from ..corpora._generic import composed, texts_of
+from ..corpora._generic import composed, find_not_read, texts_of
 from ..corpora._table import NOBODY, SURROGATE, Copy
 from ..exceptions import CorpusWarning
 from ..persistence import load
@@ -292,6 +292,7 @@ def files_in(folder):
     files = copy.list_files()
     if not files:
         list_folder(folder)  # says what the folder holds
+    find_not_read(copy, files)
     if any(copy.problems.values()):
         warn(f"{folder} has {copy.count_problems()}.", CorpusWarning, stacklevel=2)
     return [os.path.join(folder, file) for file in files]
