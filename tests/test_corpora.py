@@ -1075,18 +1075,22 @@ def test_table_that_is_no_file_is_an_error_at_once(tmp_path):
 # The same recording twice
 
 
-def test_identical_recordings_of_two_speakers_are_reported(tmp_path):
+def test_identical_recordings_are_reported(tmp_path):
     for name in ("a-f-1.wav", "a-m-2.wav", "b-f-1.wav"):
         layouts.write_audio(tmp_path, name)
-    copy = tmp_path / "b-f-2.wav"
-    copy.write_bytes((tmp_path / "a-m-2.wav").read_bytes())
+    (tmp_path / "x").mkdir()
+    for name in ("x/a-m-3.wav", "b-f-2.wav"):
+        shutil.copy(tmp_path / "a-m-2.wav", tmp_path / name)
     with pytest.warns(CorpusWarning):
         table = corpora.read_filenames(
             tmp_path, r"(?P<speaker>\w)-(?P<gender>\w)-(?P<take>\d)"
         )
-    assert len(table) == 4
+    assert len(table) == 5
     assert table.attrs["problems"] == {
         "speakers with two genders": ["a"],
+        "identical recordings of one speaker, which count twice": [
+            "x/a-m-3.wav, a-m-2.wav"
+        ],
         "identical recordings of two speakers": ["b-f-2.wav of b, a-m-2.wav of a"],
     }
 

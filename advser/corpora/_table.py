@@ -75,6 +75,7 @@ class Copy:
     NOT_UNICODE = "file names that are not UTF-8; rename these files to use them"
     TWO_GENDERS = "speakers with two genders"
     IDENTICAL = "identical recordings of two speakers"
+    COPIES = "identical recordings of one speaker, which count twice"
     TWO_FORMATS = "recordings in two formats, which count twice"
     EMPTY = "label files without an entry"
     NOT_FETCHED = "files that `git lfs pull` must fetch"
@@ -245,24 +246,28 @@ class Copy:
         return rows[~rows["file"].isin(pointers)]
 
     def find_identical(self, rows, sizes):
-        """Return the files whose content is that of a file of another speaker."""
+        """Add the files whose content is that of another file to the problems."""
         same_size = defaultdict(list)
         known = rows[rows["speaker"].notna()]
         for file, speaker in dict(zip(known["file"], known["speaker"])).items():
             if sizes[file]:
-                same_size[sizes[file]].append((self.root / file, speaker))
-        found = []
+                same_size[sizes[file]].append((file, speaker))
         for size, files in same_size.items():
             first = {}  # of the files with the same middle
-            for path, speaker in files if len(files) > 1 else ():
+            for file, speaker in files if len(files) > 1 else ():
+                path = self.root / file
                 with open(path, "rb") as opened:
                     opened.seek(size // 2)
-                    earlier, other = first.setdefault(opened.read(256), (path, speaker))
-                if speaker == other or path == earlier:
+                    earlier, other = first.setdefault(opened.read(256), (file, speaker))
+                same = self.root / earlier
+                if path == same or not filecmp.cmp(path, same, shallow=False):
                     continue
-                if filecmp.cmp(path, earlier, shallow=False):
-                    found.append(f"{path.name} of {speaker}, {earlier.name} of {other}")
-        return found
+                if speaker == other:
+                    self.problems[self.COPIES].append(f"{file}, {earlier}")
+                else:
+                    self.problems[self.IDENTICAL].append(
+                        f"{path.name} of {speaker}, {same.name} of {other}"
+                    )
 
     def locate(self, rows, files, name=None):
         """Find the audio files of labels: `rows["file"]`, by `rows["id"]`.
@@ -343,7 +348,7 @@ class Copy:
             self.problems[self.DOUBTFUL] += [n for n in names if n.lower() in DOUBTFUL]
         genders = rows.groupby("speaker")["gender"].nunique()
         self.problems[self.TWO_GENDERS] += list(genders.index[genders > 1])
-        self.problems[self.IDENTICAL] += self.find_identical(rows, sizes)
+        self.find_identical(rows, sizes)
         names = rows["file"].drop_duplicates()
         of_take = names.groupby(names.map(lambda name: os.path.splitext(name)[0]))
         takes = [" and ".join(same) for _, same in of_take if len(same) > 1]
