@@ -1474,6 +1474,19 @@ def test_files_that_are_named_in_another_way(name, remedy, tmp_path):
         corpora.read_table(tmp_path / "labels.csv")
 
 
+def test_a_file_of_a_table_that_is_named_in_another_way_has_its_remedy(tmp_path):
+    for name in ("a.wav", "b.wav"):
+        layouts.write_audio(tmp_path, name)
+    for names, found in {
+        "c.wav": "c.wav",
+        "b\nc.wav": "b: add the suffix .wav, ...",
+    }.items():
+        (tmp_path / "labels.csv").write_text(f"file\na.wav\n{names}\n")
+        message = re.escape(f"missing audio files ({found})")
+        with pytest.warns(CorpusWarning, match=message):
+            corpora.read_table(tmp_path / "labels.csv")
+
+
 def test_msp_podcast_of_an_earlier_release(copies, tables, tmp_path):
     shutil.copytree(copies["msp_podcast"], tmp_path, dirs_exist_ok=True)
     (labels,) = tmp_path.rglob("labels_consensus.csv")

@@ -35,6 +35,7 @@ ALIASES = {
     "start": ["begin", "onset", "start_time", "starttime"],
     "end": ["stop", "offset", "end_time", "endtime"],
 }
+ELSEWHERE = "`file` must be relative to this folder"
 WHOLE = re.compile(r"\d+(\.0+)?")
 MISSING_TIMES = {"", "nat", *MISSING}
 LONGEST = 1e7  # seconds, about 4 months; in nanoseconds, 10 ms
@@ -268,7 +269,10 @@ def with_files(rows, path, root=None, name=None):
             f"None of the {len(present)} files of {path} are in {copy.root}, such as "
             f"{first!r}; {_remedy_for(first, copy.root)}."
         )
-    copy.problems[copy.MISSING] += list(rows["file"][~is_present].unique())
+    missing = list(rows["file"][~is_present].unique())
+    if missing and (remedy := _remedy_for(missing[0], copy.root)) != ELSEWHERE:
+        missing[0] = f"{missing[0]}: {remedy}"
+    copy.problems[copy.MISSING] += missing
     return copy, rows[is_present]
 
 
@@ -287,7 +291,7 @@ def _remedy_for(file, root):
             return remedy
     if (name := _in_any_case(file, root)) is not None:
         return f"write it as the file is spelt, {name!r}"
-    return "`file` must be relative to this folder"
+    return ELSEWHERE
 
 
 def _in_any_case(file, root):
