@@ -861,7 +861,12 @@ def test_root_of_a_table_is_its_folder_by_default(rating, tmp_path):
     [
         (b"", ValueError, "cannot be read as a CSV table"),
         (b"\xff\xfe\x00\x01", ValueError, "cannot be read as a CSV table"),
-        (b'file,emotion\n"a,b\n', ValueError, "cannot be read as a CSV table"),
+        (
+            b'file,text\nb.wav,a\na.wav,"Oh" he said\n',
+            ValueError,
+            "labels.csv .*, up to line 3. Write a quote in a value as two within",
+        ),
+        (b'file,emotion\n"a,b\n', ValueError, "end of data, up to line 2. Write a"),
         (
             "file,text\na.wav,schön".encode("latin-1"),
             ValueError,

@@ -34,13 +34,15 @@ def read_csv(path):
         )
         found = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
     except (UnicodeDecodeError, csv.Error) as error:
-        reason = str(error)
         if isinstance(error, UnicodeDecodeError):
             line = error.object.count(b"\n", 0, error.start) + 1
-            reason = f"line {line} is not in UTF-8"
-        raise ValueError(
-            f"{path} cannot be read as a CSV table: {reason}. Save it as CSV in UTF-8."
-        ) from error
+            reason = f"line {line} is not in UTF-8. Save it as CSV in UTF-8"
+        else:
+            reason = (
+                f"{error}, up to line {reader.line_num}. Write a quote in a value as "
+                "two within quotes"
+            )
+        raise ValueError(f"{path} cannot be read as a CSV table: {reason}.") from error
     found = found[1:] if stated else found
     if not found:
         raise ValueError(f"{path} cannot be read as a CSV table: it is empty.")
