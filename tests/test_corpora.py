@@ -156,6 +156,13 @@ def test_ravdess(tables, copies):
     assert list(sung["channel"].value_counts()) == [4, 1]
 
 
+def test_ravdess_of_songs_alone_names_the_parameter(tmp_path):
+    layouts.write_audio(tmp_path, "Actor_03/03-02-05-01-01-01-03.wav")
+    with pytest.raises(FileNotFoundError, match="songs alone; read them with `songs="):
+        corpora.read_ravdess(tmp_path)
+    assert len(corpora.read_ravdess(tmp_path, songs=True)) == 1
+
+
 def test_ravdess_in_a_copy_with_all_files_twice(tmp_path):
     for folder in ("", "audio_speech_actors_01-24/"):
         for take in ("01", "02"):

@@ -52,6 +52,11 @@ def read_ravdess(root: str | os.PathLike, *, songs: bool = False) -> pd.DataFram
         `speaker` the actor, "01" to "24"; odd numbers are men. The column `channel` is
         "speech" or "song", the column `intensity` "normal" or "strong".
 
+    Raises
+    ------
+    FileNotFoundError
+        Also if the folder has songs alone, and `songs` is False.
+
     Warns
     -----
     CorpusWarning
@@ -73,7 +78,13 @@ def read_ravdess(root: str | os.PathLike, *, songs: bool = False) -> pd.DataFram
     copy = Copy(root, "RAVDESS")
     rows = parse_names(copy, _NAME, _MAPPING)
     if not songs:
-        rows = rows[rows["channel"] != "song"]
+        spoken = rows[rows["channel"] != "song"]
+        if len(rows) and not len(spoken):
+            raise FileNotFoundError(
+                f"`root` is {str(root)!r}, which has songs alone; read them with "
+                "`songs=True`."
+            )
+        rows = spoken
     rows = rows.sort_values("modality", ascending=False, kind="stable")  # audio first
     rows = rows.drop(columns="modality")
     rows = copy.drop_copies(rows, rows["file"].map(_take_of))
