@@ -1511,6 +1511,11 @@ def test_speakers_that_became_floats_are_the_same_persons(tmp_path):
     rows = ["a.wav;1;anger", "b.wav;1.0;joy", "c.wav;2.0;joy"]
     table = table_of(tmp_path, "file;speaker;emotion", *rows)
     assert table["speaker"].tolist() == ["1", "1", "2"]
+    for nobody in ("", "unknown", "N.A.", "nan"):
+        table = table_of(
+            tmp_path, "file;speaker;emotion", *rows, f"d.wav;{nobody};anger"
+        )
+        assert table["speaker"].tolist() == ["1", "1", "2", None]
     with pytest.warns(CorpusWarning, match="differ in case or zeros"):
         table = table_of(tmp_path, "file;speaker;emotion", *rows, "d.wav;M3;joy")
     assert ["1 and 1.0"] in table.attrs["problems"].values()

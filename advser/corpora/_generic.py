@@ -17,6 +17,7 @@ from ._table import (
     AUDIO,
     GENDERS,
     MISSING,
+    NOBODY,
     NUMBERS,
     OTHER_SOUND,
     TEXTS,
@@ -217,8 +218,9 @@ def read_table(
         CSV table in UTF-8, separated by commas, semicolons or tabs, or Parquet if its
         name ends in ``.parquet``. It has the column `file` and may have those of every
         table (:mod:`advser.corpora`) and others. An empty value is an unknown label,
-        and so are "NaN" and "N/A", and the speaker or gender "unknown". Where all
-        speakers are whole numbers, "1.0" is "1".
+        and so are "NaN", "<NA>", "N/A" and "#N/A", in upper or lower case. A speaker
+        or gender is also unknown as "unknown", "unk", "none", "anonymous", "n.a.", "?"
+        or "-". Where all known speakers are whole numbers, "1.0" is "1".
         `start` and `end` are seconds, or durations such as "0.5s", "00:00:00.5" and
         "0 days 00:00:00.5". If both are there and a number exceeds ten million, they
         are nanoseconds, as in tables of audformat.
@@ -401,9 +403,9 @@ def texts_of(values):
         lambda value: str(int(value) if is_whole else value).strip(), na_action="ignore"
     ).astype(object)
     texts = texts.where(texts.notna() & texts.ne(""), None)
-    if all(map(WHOLE.fullmatch, texts.dropna())):  # such as "1.0"
-        texts = texts.map(lambda text: text.partition(".")[0], na_action="ignore")
-        texts = texts.astype(object).where(texts.notna(), None)
+    known = texts.notna() & ~texts.str.lower().isin(NOBODY)
+    if all(map(WHOLE.fullmatch, texts[known])):  # such as "1.0"
+        texts[known] = texts[known].map(lambda text: text.partition(".")[0])
     return texts
 
 
