@@ -393,8 +393,12 @@ def load_recordings(
     purpose = "a comparison" if compares else "training"
     for column in [*labels, *others]:
         if column not in table or is_missing(table[column]).all():
+            has_label = "label" in table and not is_missing(table["label"]).all()
+            is_renamed = column == "emotion" and has_label
+            hint = " Rename its column label to emotion." if is_renamed else ""
             raise ValueError(
                 f"{source} has no {column!r}; {purpose} needs it for each recording."
+                f"{hint}"
             )
     wanted = ~table[labels].apply(is_missing).all(axis=1)
     wanted &= table[others].notna().all(axis=1)
