@@ -170,8 +170,8 @@ def test_benchmark_never_writes_into_a_folder_with_something_in_it(tmp_path, cap
         (["corpus", "--corpus", "fau-aibo"], "invalid choice: 'fau-aibo'"),
         (["none.parquet"], "none.parquet"),
         (
-            ["--emotions", "joy", "anger"],
-            "`--emotions` has ['joy'], which EmoDB does not have",
+            ["--emotions", "fear", "anger"],
+            "`--emotions` has ['fear'], which EmoDB does not have",
         ),
         (["--feature-set", "ComParE_2016"], "--feature-set describe a SOURCE"),
         (["--methods", "rf"], "invalid choice: 'rf'"),

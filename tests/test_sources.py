@@ -228,8 +228,9 @@ def test_emotions_that_are_not_wanted_are_left_out():
     assert len(recordings.X) == 189
     assert recordings.n_others == 150
     assert set(recordings.y) == {"anger", "sadness"}
-    with pytest.raises(ValueError, match=r"`--emotions` has \['joy'\], which EmoDB"):
-        load_recordings(emotions=["joy", "anger"])
+    assert set(load_recordings(emotions=["Angry", "SAD"]).y) == {"anger", "sadness"}
+    with pytest.raises(ValueError, match=r"`--emotions` has \['Bored'\], which EmoDB"):
+        load_recordings(emotions=["Bored", "joy"])
 
 
 def test_segments_are_named_by_their_times(tmp_path):

@@ -20,7 +20,7 @@ from .. import corpora
 from .._validation._paths import printable
 from ..audio._extraction import has_features
 from ..audio._features import PITCH, EGeMAPS
-from ..corpora._table import OTHER_SOUND, Copy, is_missing, numbers_in
+from ..corpora._table import OTHER_SOUND, Copy, harmonize, is_missing, numbers_in
 from ..datasets import load_emodb
 from ._parser import Parser, counted
 from ._tables import (
@@ -306,7 +306,7 @@ def load_recordings(
         See :func:`read_source`.
 
     emotions : list of str, default=None
-        Those to keep; all if None.
+        Those to keep, in any usual spelling; all if None.
 
     targets : list of str, default=None
         Columns of ratings to predict instead of the emotion.
@@ -403,13 +403,15 @@ def load_recordings(
     wanted = ~table[labels].apply(is_missing).all(axis=1)
     wanted &= table[others].notna().all(axis=1)
     if emotions is not None:
-        unknown = sorted(set(emotions) - set(table["emotion"]))
+        words = dict(zip(emotions, harmonize(pd.Series([*emotions], dtype=object))))
+        known = set(table["emotion"])
+        unknown = sorted(name for name, word in words.items() if word not in known)
         if unknown:
             raise ValueError(
                 f"`--emotions` has {unknown}, which {source} does not have; it has "
                 f"{sorted(table['emotion'].dropna().unique())}."
             )
-        wanted &= table["emotion"].isin(emotions)
+        wanted &= table["emotion"].isin(set(words.values()))
     wanted = wanted.to_numpy()
     table = table[wanted]
     needed = {
