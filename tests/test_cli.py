@@ -206,6 +206,7 @@ def test_help_names_the_options(arguments, capsys):
     assert arguments[0].removeprefix("--help") in printed
     assert ("--quick" in printed) == (arguments[0] == "benchmark")
     assert ("--output" in printed) == (arguments[0] == "extract")
+    assert ("leave out rows without one" in printed) == (arguments[0] != "--help")
 
 
 def test_version_by_python_m():
@@ -378,7 +379,7 @@ def test_benchmark_of_ratings_fills_the_folder(rated, tmp_path, capsys):
     assert settings["protocol"] == "leave one speaker out"
     printed = capsys.readouterr()
     assert (folder / "table.md").read_text().strip() in printed.out
-    assert "left out: 1 recording" in printed.err
+    assert "left out: 1 recording without a rating, or without a spe" in printed.err
     assert run(rated, *options) == 0  # goes on, with nothing left to do
     assert (folder / "table.md").read_text().strip() in capsys.readouterr().out
     assert cli.main(["report", str(folder)]) == 0

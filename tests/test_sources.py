@@ -11,7 +11,7 @@ from speech import write_corpus
 
 from advser import EGeMAPS, corpora
 from advser.audio import extract_features
-from advser.cli._sources import load_recordings, read_source
+from advser.cli._sources import load_recordings, print_left_out, read_source
 from advser.cli._tables import read_extracted
 from advser.exceptions import CorpusWarning
 
@@ -75,13 +75,16 @@ def test_emotion_named_na_is_no_missing_entry_and_reported(corpus, load):
         assert "NA" in load(table).y
 
 
-def test_recordings_of_unknown_emotion_or_speaker_are_left_out(load, corpus):
+def test_recordings_of_unknown_emotion_or_speaker_are_left_out(load, corpus, capsys):
     table = corpus[1].reset_index(drop=True)
     table.loc[0, "emotion"] = table.loc[5, "speaker"] = ""
     recordings = load(table)
     assert recordings.n_others == 2
     assert list(recordings.X.index) == list(table["file"].drop([0, 5]))
     assert recordings.failures.empty
+    print_left_out(recordings)
+    printed = "2 recordings without an emotion (or with one not in --emotions), or with"
+    assert printed in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

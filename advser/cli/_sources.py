@@ -51,8 +51,9 @@ READERS: dict[str, Callable] = {
 LABELS = """\
 sources:
   labels.csv, labels.parquet
-      table with the column file, relative to the folder of the table or to --wavs,
-      and as far as known emotion, speaker, gender, start, end (seconds) and others
+      table with the columns file (relative to the folder of the table or to --wavs),
+      emotion and speaker (train and benchmark leave out rows without one of them),
+      and, if known, gender, start, end (seconds) and others
 """
 FEATURES = """\
   features.parquet
@@ -190,9 +191,12 @@ def print_left_out(recordings: Recordings) -> None:
     """Print which recordings of a corpus were left out, and why."""
     print_failures(recordings.failures)
     if recordings.n_others:
+        is_rated = isinstance(recordings.y, pd.DataFrame)
+        label = "a rating" if is_rated else "an emotion (or with one not in --emotions)"
+        group = "a speaker" if recordings.sessions is None else "a speaker or session"
         print(
-            f"left out: {counted(recordings.n_others, 'recording')} without a wanted "
-            "label, or of an unknown speaker",
+            f"left out: {counted(recordings.n_others, 'recording')} without {label}, "
+            f"or without {group}",
             file=sys.stderr,
         )
 
