@@ -16,6 +16,7 @@ import pytest
 import torch
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
@@ -509,6 +510,25 @@ def test_speakers_have_one_name_in_any_type_and_form_of_unicode(tmp_path, capsys
             run("predict", *files, "--speakers", column, "-o", "-")
         said = capsys.readouterr().err
         assert f"1 speaker with the name of a training speaker, such as {name}" in said
+
+
+def test_scaler_of_some_columns_adapts_or_scales_all_alike(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(12, 2)), columns=["a", "b"])
+    scaler = SpeakerScaler(unknown="adapt", shrinkage=1, balance=False)
+    some = ColumnTransformer([("some", scaler, ["a"])], remainder="passthrough")
+    model = make_pipeline(some, LogisticRegression())
+    with config_context(enable_metadata_routing=True):
+        model.fit(X, ["joy", "anger"] * 6, speakers=np.repeat(["s1", "s2"], 6))
+        adapted = model.predict_proba(X + 1, speakers=["new"] * 12)
+    advser.save(model, tmp_path / "model.advser")
+    model[0].named_transformers_["some"].set_params(unknown="population")
+    alike = model.predict_proba(X + 1)
+    files = [tmp_path / "model.advser", tmp_path / "calls.csv"]
+    (X + 1).assign(caller="new").to_csv(files[1], index=False)
+    for options, expected in ([], alike), (["--speakers", "caller"], adapted):
+        found = predict(*files, *options, capsys=capsys)
+        np.testing.assert_allclose(found["probability_joy"], expected[:, 1], atol=1e-5)
 
 
 def test_numbers_of_training_speakers_are_not_the_names_of_a_table(tmp_path, capsys):

@@ -14,6 +14,12 @@ KINDS = ("inductive", *(f"adaptive, {order}" for order in ORDERS), "transductive
 def scalers(estimator):
     """Return the scalers in an estimator, by the names of their parameters."""
     parts = {"": estimator, **estimator.get_params()}
+    for name, part in [*parts.items()]:
+        # A ColumnTransformer has its fitted parts beside its parameters.
+        for own_name, fitted, _ in getattr(part, "transformers_", ()):
+            if hasattr(fitted, "get_params"):
+                for path, scaler in scalers(fitted).items():
+                    parts["__".join(filter(None, (name, own_name, path)))] = scaler
     return {
         name: part for name, part in parts.items() if isinstance(part, SpeakerScaler)
     }
