@@ -169,6 +169,14 @@ def test_rows_without_speakers_warn(scaler, data):
     np.testing.assert_array_equal(pooled, one)
 
 
+def test_a_name_in_another_form_of_unicode_warns(data):
+    X, y, _ = data
+    known = np.repeat(["Jos\u00e9", "Ada"], 72)
+    scaler = SpeakerScaler().fit(X, y, known)
+    with pytest.warns(UnknownSpeakerWarning, match="is unknown"):
+        scaler.transform(X[:1], ["Jose\u0301"])
+
+
 @pytest.mark.parametrize("name", [3, "3", " 03", "S03"])
 def test_a_name_like_a_known_one_warns(data, name):
     X, y, _ = data

@@ -1,5 +1,6 @@
 """Unknown speakers with nearly the name of a known one."""
 
+from unicodedata import normalize
 from warnings import warn
 
 import pandas as pd
@@ -21,5 +22,5 @@ def warn_of_similar(names, known, stacklevel):
 
 
 def _plain(name):
-    """Return a name without case, blanks and leading zeros."""
-    return str(name).strip().lower().lstrip("0")
+    """Return a name without case, blanks and leading zeros, in one form of Unicode."""
+    return normalize("NFC", str(name).strip().lower()).lstrip("0")
