@@ -309,6 +309,13 @@ def test_session_goes_on_from_a_file(data, tmp_path, monkeypatch):
         Session(model).load(tmp_path / "text.npz")
 
 
+def test_session_keeps_no_statistics_of_single_utterances(data):
+    session = Session(fitted(data))
+    session.predict(data[0][:24], speaker="s0")
+    for part in session._states["s0"]:
+        assert part.base is None  # the last row, not a view of all rows
+
+
 def test_session_forgets(data):
     X, _, _ = data
     session = Session(fitted(data))

@@ -57,7 +57,8 @@ class Session:
     Notes
     -----
     A speaker who is known to the model, from the training or from `enroll`, starts from
-    what is known and goes on adapting. An utterance that cannot be predicted does not
+    what is known and goes on adapting. Enrol before the speaker's first utterance in a
+    session, or call `forget` first. An utterance that cannot be predicted does not
     count.
 
     Examples
@@ -286,7 +287,7 @@ class Session:
             if self._table is not None:
                 rows = self._table(rows)
             result = getattr(self._rest, method)(rows)
-            self._states[speaker] = Moments(*(part[-1:] for part in after))
+            self._states[speaker] = Moments(*(part[-1:].copy() for part in after))
         return result
 
 
