@@ -552,6 +552,13 @@ def test_scores_that_depend_on_the_order_are_not_compared(data):
         adaptation_curve(LogisticRegression(), *data)
 
 
+def test_emotion_of_a_single_row_gives_no_warning(data):
+    X, y, speakers = data
+    y = np.where(np.arange(len(y)) == 0, "fear", y)
+    scaler = SpeakerScaler(unknown="adapt").fit(X, y, speakers)
+    assert scaler.adaptation_scores_ is not None
+
+
 @pytest.mark.parametrize(("n_rows", "n_emotions"), [(2, 2), (3, 3), (5, 5), (6, 3)])
 def test_few_rows_leave_no_choice_of_what_to_adapt(n_rows, n_emotions):
     X = np.random.default_rng(0).normal(size=(n_rows, 4))

@@ -15,6 +15,7 @@ from sklearn.model_selection import GroupKFold
 
 from .._validation._arrays import check_labels, count_rows, encode
 from .._validation._parameters import SEED, StrOptions, check_parameter
+from .._warnings import ignored
 from ..exceptions import AdaptationWarning
 from ..metrics import unweighted_average_recall
 from ._emotions import emotions_of
@@ -226,9 +227,9 @@ def _scores(scaler, X, y, speakers):
         )
         for name, changed in settings.items():
             inputs = clone(scaler).set_params(**changed)
-            discriminant.fit(
-                inputs.fit_transform(X[train], y[train], speakers[train]), y[train]
-            )
+            scaled = inputs.fit_transform(X[train], y[train], speakers[train])
+            with ignored("Only one sample available"):  # of an emotion
+                discriminant.fit(scaled, y[train])
             predicted = discriminant.predict(inputs.transform(X[rows], as_new))
             table = {"name": name, "order": order, "true": y[rows]}
             found.append(pd.DataFrame({**table, "predicted": predicted}))
