@@ -7,7 +7,7 @@ A fit checks the arrays, sets validation speakers aside, encodes emotions and sp
 import copy
 import math
 from abc import abstractmethod
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from numbers import Real
 from typing import Self
 from warnings import warn
@@ -39,6 +39,7 @@ from .._engine import (
 )
 from .._threads import limited_threads
 from .._validation._arrays import check_labels, check_rows
+from .._validation._attributes import kept_on_error
 from .._validation._parameters import (
     COUNT,
     COUNTS,
@@ -236,7 +237,7 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
         self._validate_params()
         check_device(self.device)
         again = self._goes_on
-        with _kept_on_error(self):
+        with kept_on_error(self):
             labeled = self._check_labeled(
                 X, y, speakers, groups, genders, sample_weight
             )
@@ -421,15 +422,3 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
             verbose=self.verbose,
             device=check_device(self.device),
         )
-
-
-@contextmanager
-def _kept_on_error(estimator):
-    """Restore the attributes of an estimator, those of its last fit, on an error."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise

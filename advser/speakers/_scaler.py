@@ -26,6 +26,7 @@ from .._validation._arrays import (
     check_speakers,
     encode,
 )
+from .._validation._attributes import kept_on_error
 from .._validation._parameters import NOT_NEGATIVE, POSITIVE, Options, StrOptions
 from ..exceptions import NoSpeakersWarning
 from ._adaptation import choose, running
@@ -312,48 +313,49 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             speaker, or y has no classes while `balance` needs them.
         """
         self._validate_params()
-        X = self._check_rows(X, reset=True)
-        speakers = check_speakers(speakers, groups, len(X))
-        if speakers is None:
-            warn(
-                "SpeakerScaler was fitted without `speakers` (or `groups`), so it "
-                "scales all rows alike, as StandardScaler does; pass "
-                "`speakers=`, one label per row, to scale by speaker.",
-                NoSpeakersWarning,
-                stacklevel=2,
-            )
-            codes, names = np.zeros(len(X), dtype=np.int64), np.empty(0, dtype=object)
-        else:
-            codes, names = encode(speakers)
-        own = moments(X, codes)
-        mean, variance = average_speaker(own)
-        offset = neutral_offset(X, y, codes, own, self.neutral)
-        balance, adapts, scores = self._must_balance, True, None
-        if self.balance == "auto" and self.unknown == "adapt":
-            balance, adapts, scores = choose(self, X, y, codes)
-        shrinkage = self.shrinkage
-        if shrinkage is None:
-            shrinkage = "auto" if self.unknown == "adapt" else SHRINKAGE
-        if not adapts:
-            shrinkage = np.inf
-        emotions = EmotionEffects(X, y, codes, self.clip) if balance else None
-        if emotions is not None:
-            mean = emotions.mean
-            if offset is not None:
-                offset = -emotions.effects[emotions.names == self.neutral][0]
-        if shrinkage == "auto":
-            of_rows, _ = best_shrinkage(own)
-            shrinkage = of_rows if emotions is None else emotions.shrinkage
-        # From here on nothing fails: an error leaves the last fit as it was.
-        self.population_mean_ = mean
-        self.population_scale_ = np.sqrt(np.where(variance > 0, variance, 1.0))
-        self.neutral_offset_ = offset
-        self.balance_ = balance
-        self.adaptation_scores_: pd.DataFrame | None = scores
-        self.shrinkage_ = np.full(X.shape[1], shrinkage, dtype=float)
-        self._emotions = emotions
-        self.speakers_ = names
-        self._store(self._moments(X, codes))
+        with kept_on_error(self):
+            X = self._check_rows(X, reset=True)
+            speakers = check_speakers(speakers, groups, len(X))
+            if speakers is None:
+                warn(
+                    "SpeakerScaler was fitted without `speakers` (or `groups`), so it "
+                    "scales all rows alike, as StandardScaler does; pass "
+                    "`speakers=`, one label per row, to scale by speaker.",
+                    NoSpeakersWarning,
+                    stacklevel=2,
+                )
+                codes = np.zeros(len(X), dtype=np.int64)
+                names = np.empty(0, dtype=object)
+            else:
+                codes, names = encode(speakers)
+            own = moments(X, codes)
+            mean, variance = average_speaker(own)
+            offset = neutral_offset(X, y, codes, own, self.neutral)
+            balance, adapts, scores = self._must_balance, True, None
+            if self.balance == "auto" and self.unknown == "adapt":
+                balance, adapts, scores = choose(self, X, y, codes)
+            shrinkage = self.shrinkage
+            if shrinkage is None:
+                shrinkage = "auto" if self.unknown == "adapt" else SHRINKAGE
+            if not adapts:
+                shrinkage = np.inf
+            emotions = EmotionEffects(X, y, codes, self.clip) if balance else None
+            if emotions is not None:
+                mean = emotions.mean
+                if offset is not None:
+                    offset = -emotions.effects[emotions.names == self.neutral][0]
+            if shrinkage == "auto":
+                of_rows, _ = best_shrinkage(own)
+                shrinkage = of_rows if emotions is None else emotions.shrinkage
+            self.population_mean_ = mean
+            self.population_scale_ = np.sqrt(np.where(variance > 0, variance, 1.0))
+            self.neutral_offset_ = offset
+            self.balance_ = balance
+            self.adaptation_scores_: pd.DataFrame | None = scores
+            self.shrinkage_ = np.full(X.shape[1], shrinkage, dtype=float)
+            self._emotions = emotions
+            self.speakers_ = names
+            self._store(self._moments(X, codes))
         return self
 
     def fit_transform(
