@@ -559,6 +559,27 @@ def test_emotion_of_a_single_row_gives_no_warning(data):
     assert scaler.adaptation_scores_ is not None
 
 
+def test_two_speakers_of_one_emotion_each_do_not_adapt(data):
+    X, y, speakers = data
+    kept = np.isin(speakers + y, ["s0angry", "s1sad"])
+    with pytest.warns(AdaptationWarning, match="each of the 2 .* has one emotion"):
+        scaler = SpeakerScaler(unknown="adapt").fit(X[kept], y[kept], speakers[kept])
+    assert scaler.adaptation_scores_ is None
+    assert np.isinf(scaler.shrinkage_).all()
+
+
+@pytest.mark.parametrize("balance", [True, False, "auto"])
+def test_too_few_speakers_to_estimate_the_shrinkage_warn(data, balance):
+    X, y, speakers = (part[:24] for part in data)
+    scaler = SpeakerScaler(unknown="adapt", balance=balance)
+    with pytest.warns(AdaptationWarning, match=r"speakers \(1\) or utterances \(24\)"):
+        scaler.fit(X, y, speakers)
+    assert np.isinf(scaler.shrinkage_).all()
+    for shrinkage in (5, np.inf):  # as asked for, so without a warning
+        scaler.set_params(shrinkage=shrinkage).fit(X, y, speakers)
+
+
+@pytest.mark.filterwarnings("ignore::advser.AdaptationWarning")
 @pytest.mark.parametrize(("n_rows", "n_emotions"), [(2, 2), (3, 3), (5, 5), (6, 3)])
 def test_few_rows_leave_no_choice_of_what_to_adapt(n_rows, n_emotions):
     X = np.random.default_rng(0).normal(size=(n_rows, 4))
@@ -569,6 +590,7 @@ def test_few_rows_leave_no_choice_of_what_to_adapt(n_rows, n_emotions):
     assert np.isfinite(scaler.transform(X, ["new"] * n_rows)).all()
 
 
+@pytest.mark.filterwarnings("ignore:.*speakers do not differ:advser.AdaptationWarning")
 @pytest.mark.parametrize("unknown", ["adapt", "batch"])
 def test_session_refuses_a_second_scaler_that_needs_the_speakers(toy, unknown):
     model = make_pipeline(

@@ -373,10 +373,11 @@ def test_missing_probabilities_are_reported(method, features, train, capsys):
     assert ("the model estimates no probabilities" in said) == (method == "svm")
 
 
-def test_warnings_name_no_parameter_that_a_command_lacks(capsys):
+@pytest.mark.parametrize("name", ["balance", "shrinkage"])
+def test_warnings_name_no_parameter_that_a_command_lacks(name, capsys):
     with usage_errors(Parser()):
         warnings.warn(
-            "It does not adapt. Set `balance` to True.", AdaptationWarning, stacklevel=1
+            f"It does not adapt. Set `{name}` to 1.", AdaptationWarning, stacklevel=1
         )
     assert capsys.readouterr().err == "It does not adapt.\n"
 

@@ -12,7 +12,7 @@ from .._validation._paths import printable
 
 # What to set in Python, and what to do on the command line.
 REMEDIES = {
-    " Set `(balance|neutral)`.*": "",
+    " Set `(balance|neutral|shrinkage)`.*": "",
     "Pass an objective with `conditional=True`.*": "The method none has no adversary.",
     "`output`": "`-o`",
 }

@@ -164,10 +164,26 @@ def choose(scaler, X, y, codes):
     labels, codes = np.array(labels[known].tolist()), codes[known]
     if len(np.unique(codes)) < 2:
         return no_choice
-    scores = _scores(scaler, X[known], labels, codes)
+    before = WARNS.set(False)  # of the fits on some of the training speakers
+    try:
+        scores = _scores(scaler, X[known], labels, codes)
+    finally:
+        WARNS.reset(before)
     means = scores.mean(axis=1)
-    if means.isna().any():  # one emotion in all folds
-        return no_choice
+    if means.isna().any():  # no fold could be scored
+        n_emotions = pd.Series(labels).groupby(codes).nunique()
+        if len(np.unique(labels)) < 2 or n_emotions.max() > 1:
+            return no_choice
+        if WARNS.get():
+            warn(
+                "SpeakerScaler does not adapt to new speakers: each of the "
+                f"{len(n_emotions)} training speakers has one emotion, which adaptation "
+                "would remove. Use training speakers of several emotions. Set `balance` "
+                "to False to adapt nevertheless.",
+                AdaptationWarning,
+                stacklevel=3,
+            )
+        return False, False, None
     best = means.idxmax()
     if best == "none" and WARNS.get():
         other = means.drop("none").max()

@@ -28,8 +28,8 @@ from .._validation._arrays import (
 )
 from .._validation._attributes import kept_on_error
 from .._validation._parameters import NOT_NEGATIVE, POSITIVE, Options, StrOptions
-from ..exceptions import NoSpeakersWarning
-from ._adaptation import choose, running
+from ..exceptions import AdaptationWarning, NoSpeakersWarning
+from ._adaptation import WARNS, choose, running
 from ._emotions import EmotionEffects, move_neutral, neutral_offset
 from ._moments import Moments, average_speaker, best_shrinkage, moments, pool
 from ._names import warn_of_similar
@@ -155,7 +155,9 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         `transform` while ``unknown="adapt"``.
 
     AdaptationWarning
-        If ``unknown="adapt"`` chooses not to adapt.
+        If ``unknown="adapt"`` does not adapt: it chooses so, each training speaker has
+        one emotion, or there are too few speakers or utterances to estimate
+        `shrinkage`.
 
     UnknownSpeakerWarning
         If an unknown speaker has nearly the name of a known one, as 3 and "03".
@@ -347,6 +349,17 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             if shrinkage == "auto":
                 of_rows, _ = best_shrinkage(own)
                 shrinkage = of_rows if emotions is None else emotions.shrinkage
+                is_asked = self.unknown == "adapt" and speakers is not None
+                if is_asked and WARNS.get() and np.isinf(shrinkage).all():
+                    warn(
+                        "SpeakerScaler does not adapt to new speakers and scales all "
+                        f"rows alike: there are too few training speakers ({len(names)}) "
+                        f"or utterances ({len(X)}) to estimate the shrinkage, or the "
+                        "speakers do not differ. Set `shrinkage` to a number, such as "
+                        f"{SHRINKAGE:g}, to adapt nevertheless.",
+                        AdaptationWarning,
+                        stacklevel=2,
+                    )
             self.population_mean_ = mean
             self.population_scale_ = np.sqrt(np.where(variance > 0, variance, 1.0))
             self.neutral_offset_ = offset
