@@ -215,7 +215,9 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     [1]_ of the covariance of :math:`\epsilon`, equal priors, and the current
     :math:`m_s`; the scaler subtracts their mean effect from :math:`\bar x_s`. It
     repeats both steps five times. It estimates the emotions of the training speakers
-    too, so that the classifier trains on rows like those of the test. Later enrolments
+    too, so that their means are like those of new speakers. The variances :math:`v_s` of
+    training speakers, enrolled speakers and batches include what the emotions add;
+    those of adaptation do not. Later enrolments
     do not change earlier estimates. The scores of the discriminant are multiplied by a
     temperature [2]_ that suits training speakers left out.
 
@@ -353,10 +355,10 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 if is_asked and WARNS.get() and np.isinf(shrinkage).all():
                     warn(
                         "SpeakerScaler does not adapt to new speakers and scales all "
-                        f"rows alike: there are too few training speakers ({len(names)}) "
-                        f"or utterances ({len(X)}) to estimate the shrinkage, or the "
-                        "speakers do not differ. Set `shrinkage` to a number, such as "
-                        f"{SHRINKAGE:g}, to adapt nevertheless.",
+                        f"rows alike: there are too few training speakers "
+                        f"({len(names)}) or utterances ({len(X)}) to estimate the "
+                        "shrinkage, or the speakers do not differ. Set `shrinkage` to "
+                        f"a number, such as {SHRINKAGE:g}, to adapt nevertheless.",
                         AdaptationWarning,
                         stacklevel=2,
                     )
@@ -472,8 +474,9 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         If you enrol a speaker again, the scaler has the statistics of all their
         utterances, as if you had passed them at once: pass each utterance once. With
-        `balance`, earlier estimates of emotions do not change. To start again, use
-        another name. The average speaker stays as `fit` learnt it.
+        `balance`, earlier estimates of emotions do not change, and the variance depends
+        on how you divide the utterances among calls. To start again, use another name.
+        The average speaker stays as `fit` learnt it.
 
         With neutral utterances alone, the mean of a speaker would be that of neutral
         speech. The scaler therefore moves the utterances that you mark as neutral by
