@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from speech import write_corpus
 
-from advser import AdversarialSER, AutoencoderSER
+from advser import AdversarialSER, AutoencoderSER, SpeakerScaler
 from advser.audio import EGeMAPS
 from advser.datasets import load_emodb
 from advser.exceptions import NoSpeakersWarning
@@ -233,6 +233,78 @@ def test_routing_passes_all_unlabelled_rows_to_every_fold(toy):
     for pipe in results["estimator"]:
         assert {"u1", "u2"} < set(pipe[-1].speakers_)
         assert len(pipe[-1].speakers_) == 5
+
+
+@pytest.mark.usefixtures("routing")
+@pytest.mark.parametrize("n_unlabeled", [40, 60])  # 60 as the labelled ones
+@pytest.mark.parametrize("name", ["speakers", "groups"])
+@pytest.mark.parametrize("unknown", ["population", "batch"])
+def test_scaler_in_front_scales_unlabelled_rows_by_their_speakers(
+    toy, n_unlabeled, name, unknown
+):
+    rows, others = np.arange(0, 120, 2), np.arange(1, 120, 2)[:n_unlabeled]
+    X, y, speakers = (part[rows] for part in toy)
+    unlabeled = toy.X[others]
+    of_unlabeled = np.where(others < 60, toy.speakers[others], "new")
+    scaler = SpeakerScaler(unknown=unknown)
+    pipe = make_pipeline(scaler, small(), transform_input=["X_unlabeled"])
+    metadata = {"X_unlabeled": unlabeled, "speakers_unlabeled": of_unlabeled}
+    pipe.fit(X, y, **{name: speakers}, **metadata)
+    scaler = SpeakerScaler(unknown=unknown).fit(X, y, speakers)
+    by_hand = small().fit(
+        scaler.transform(X, speakers),
+        y,
+        speakers,
+        X_unlabeled=scaler.transform(unlabeled, of_unlabeled),
+        speakers_unlabeled=of_unlabeled,
+    )
+    found = pipe.predict_proba(X, **{name: speakers})
+    expected = by_hand.predict_proba(scaler.transform(X, speakers))
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.usefixtures("routing")
+@pytest.mark.parametrize("n_unlabeled", [17, 30, 90])  # as test rows, as training rows
+def test_scaler_in_front_scales_test_rows_by_their_speakers(toy, n_unlabeled):
+    unlabeled = toy.X[:n_unlabeled] + 1
+    of_unlabeled = np.array(["u1", "u2"])[np.arange(n_unlabeled) % 2]
+    folds = list(GroupKFold(4).split(toy.X, toy.y, toy.speakers))
+    assert {len(test) for _, test in folds} == {30}
+    scores = cross_validate(
+        make_pipeline(
+            SpeakerScaler(unknown="batch"), small(), transform_input=["X_unlabeled"]
+        ),
+        toy.X,
+        toy.y,
+        params={
+            "groups": toy.speakers,
+            "X_unlabeled": unlabeled,
+            "speakers_unlabeled": of_unlabeled,
+        },
+        cv=folds,
+        error_score="raise",
+    )["test_score"]
+    expected = []
+    for train, test in folds:
+        X, y, speakers = (part[train] for part in toy)
+        scaler = SpeakerScaler(unknown="batch").fit(X, y, speakers)
+        by_hand = small().fit(
+            scaler.transform(X, speakers),
+            y,
+            speakers,
+            X_unlabeled=scaler.transform(unlabeled, of_unlabeled),
+            speakers_unlabeled=of_unlabeled,
+        )
+        rows = scaler.transform(toy.X[test], toy.speakers[test])
+        expected.append(by_hand.score(rows, toy.y[test]))
+    np.testing.assert_array_equal(scores, expected)
+
+
+@pytest.mark.usefixtures("routing")
+def test_unlabelled_rows_without_their_speakers_name_what_to_pass(toy):
+    pipe = make_pipeline(SpeakerScaler(), small(), transform_input=["X_unlabeled"])
+    with pytest.raises(ValueError, match="pass `speakers_unlabeled`"):
+        pipe.fit(*toy[:2], speakers=toy.speakers, X_unlabeled=toy.X[:17])
 
 
 @pytest.mark.usefixtures("routing")

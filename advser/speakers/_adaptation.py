@@ -177,9 +177,9 @@ def choose(scaler, X, y, codes):
         if WARNS.get():
             warn(
                 "SpeakerScaler does not adapt to new speakers: each of the "
-                f"{len(n_emotions)} training speakers has one emotion, which adaptation "
-                "would remove. Use training speakers of several emotions. Set `balance` "
-                "to False to adapt nevertheless.",
+                f"{len(n_emotions)} training speakers has one emotion, which "
+                "adaptation would remove. Use training speakers of several emotions. "
+                "Set `balance` to False to adapt nevertheless.",
                 AdaptationWarning,
                 stacklevel=3,
             )

@@ -69,8 +69,8 @@ def enroll(
     speakers, are those of an unknown speaker. The `predict` of a search does not pass
     the speakers on: call that of its `best_estimator_`.
 
-    A running :class:`Session` keeps its own statistics. Enrol before the speaker's first
-    utterance in a session, or call `forget` first.
+    A running :class:`Session` keeps its own statistics. Enrol before the speaker's
+    first utterance in a session, or call `forget` first.
 
     Examples
     --------

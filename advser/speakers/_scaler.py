@@ -24,6 +24,7 @@ from .._validation._arrays import (
     check_magnitude,
     check_rows,
     check_speakers,
+    count_rows,
     encode,
 )
 from .._validation._attributes import kept_on_error
@@ -215,11 +216,11 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     [1]_ of the covariance of :math:`\epsilon`, equal priors, and the current
     :math:`m_s`; the scaler subtracts their mean effect from :math:`\bar x_s`. It
     repeats both steps five times. It estimates the emotions of the training speakers
-    too, so that their means are like those of new speakers. The variances :math:`v_s` of
-    training speakers, enrolled speakers and batches include what the emotions add;
-    those of adaptation do not. Later enrolments
-    do not change earlier estimates. The scores of the discriminant are multiplied by a
-    temperature [2]_ that suits training speakers left out.
+    too, so that their means are like those of new speakers. The variances :math:`v_s`
+    of training speakers, enrolled speakers and batches include what the emotions add;
+    those of adaptation do not. Later enrolments do not change earlier estimates. The
+    scores of the discriminant are multiplied by a temperature [2]_ that suits training
+    speakers left out.
 
     **Adaptation.** With ``unknown="adapt"``, utterance t of a new speaker is scaled by
     the formula above with n = t: utterances 1 to t of that speaker and nothing else.
@@ -253,7 +254,10 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     # With metadata routing on, these arrive without a call of set_fit_request.
     __metadata_request__fit = {"speakers": True, "groups": True}
-    __metadata_request__transform = __metadata_request__fit
+    __metadata_request__transform = {
+        **__metadata_request__fit,
+        "speakers_unlabeled": True,
+    }
     __metadata_request__inverse_transform = __metadata_request__fit
 
     _parameter_constraints: dict = {
@@ -355,7 +359,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 if is_asked and WARNS.get() and np.isinf(shrinkage).all():
                     warn(
                         "SpeakerScaler does not adapt to new speakers and scales all "
-                        f"rows alike: there are too few training speakers "
+                        "rows alike: there are too few training speakers "
                         f"({len(names)}) or utterances ({len(X)}) to estimate the "
                         "shrinkage, or the speakers do not differ. Set `shrinkage` to "
                         f"a number, such as {SHRINKAGE:g}, to adapt nevertheless.",
@@ -380,12 +384,16 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         speakers: npt.ArrayLike | None = None,
         *,
         groups: npt.ArrayLike | None = None,
+        speakers_unlabeled: npt.ArrayLike | None = None,
     ) -> np.ndarray | pd.DataFrame:
         """Learn the statistics of the training speakers and scale their rows.
 
         Parameters
         ----------
         X, y, speakers, groups : as in :meth:`fit`
+
+        speakers_unlabeled : array-like, default=None
+            Ignored; a pipeline passes it on with what `transform` requests.
 
         Returns
         -------
@@ -402,6 +410,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         speakers: npt.ArrayLike | None = None,
         *,
         groups: npt.ArrayLike | None = None,
+        speakers_unlabeled: npt.ArrayLike | None = None,
     ) -> np.ndarray | pd.DataFrame:
         """Scale each row by the statistics of its speaker.
 
@@ -414,6 +423,13 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             As in `fit`, None or NaN where not known. Without them, all rows are of
             unknown speakers.
 
+        speakers_unlabeled : array-like, default=None
+            Speakers of the unlabelled rows of a pipeline with
+            ``transform_input=["X_unlabeled"]``. Its `fit` passes these rows as X, and
+            the speakers of the labelled rows as well. `speakers_unlabeled` is used if
+            it alone has the length of X, or if both have it and `speakers` are those
+            of `fit`.
+
         Returns
         -------
         X_scaled : ndarray or DataFrame of shape (n_samples, n_features)
@@ -425,6 +441,9 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If X or the length of the speakers is wrong, or a speaker is unknown while
             `unknown="error"`.
         """
+        check_is_fitted(self)
+        if self._are_unlabeled(X, speakers, groups, speakers_unlabeled):
+            speakers, groups = speakers_unlabeled, None
         X, mean, scale = self._statistics(
             X, speakers, groups, fallbacks=["population", "adapt", "batch"]
         )
@@ -526,6 +545,34 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X = check_rows(self, X, reset=reset, dtype=DTYPES)
         check_magnitude(X, "X")
         return X
+
+    def _are_unlabeled(self, X, speakers, groups, speakers_unlabeled):
+        """Whether rows to transform are the unlabelled ones of a fit of a pipeline.
+
+        A score of the pipeline passes `speakers_unlabeled`, too, with rows and speakers
+        other than those of the fit.
+        """
+        n_rows = count_rows(X)
+        given = groups if speakers is None else speakers
+        suits = speakers_unlabeled is not None and n_rows == count_rows(
+            speakers_unlabeled, "speakers_unlabeled"
+        )
+        if given is None:
+            return suits
+        if count_rows(given, "speakers") != n_rows:
+            if speakers_unlabeled is None and count_rows(given) == self.counts_.sum():
+                raise ValueError(
+                    f"`speakers` has {count_rows(given)} entries, as in `fit`, and `X` "
+                    f"has {n_rows} rows; pass one label per row of `X`. For unlabelled "
+                    "rows by `transform_input` of a pipeline, pass "
+                    "`speakers_unlabeled`."
+                )
+            return suits
+        if not suits:
+            return False
+        labels = check_speakers(speakers, groups, n_rows, allow_missing=True)
+        found = pd.Series(labels, dtype=object).value_counts(dropna=False)
+        return found.to_dict() == dict(zip(self.speakers_, self.counts_))
 
     @property
     def _must_balance(self) -> bool:
