@@ -552,8 +552,10 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         A score of the pipeline passes `speakers_unlabeled`, too, with rows and speakers
         other than those of the fit.
         """
-        n_rows = count_rows(X)
         given = groups if speakers is None else speakers
+        if given is None and speakers_unlabeled is None:
+            return False
+        n_rows = count_rows(X)
         suits = speakers_unlabeled is not None and n_rows == count_rows(
             speakers_unlabeled, "speakers_unlabeled"
         )
