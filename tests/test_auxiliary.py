@@ -269,6 +269,12 @@ def test_a_fit_that_fails_leaves_it_unfitted(own):
         model.fit(*own)
     with pytest.raises(NotFittedError):
         model.predict(own[0])
+    model.set_params(weights=FIXED_NEAR).fit(*own)
+    expected = model.predict(own[0])
+    with pytest.raises(ValueError, match="4 and 6 features"):
+        model.fit(own[0][:, :4], *own[1:])
+    np.testing.assert_array_equal(model.predict(own[0]), expected)
+    assert model.n_features_in_ == 6
 
 
 def test_passes_the_checks_of_scikit_learn():

@@ -73,8 +73,8 @@ def enrollment_curve(
 
     k : sequence of int or "all", default=(0, 1, 2, 5, 10, 20, "all")
         Numbers of utterances to enrol. A number k leaves out the speakers who have k
-        utterances or fewer (k neutral ones with `neutral`). "all" enrols the scored rows as well, and is
-        *transductive*.
+        utterances or fewer (k neutral ones with `neutral`). "all" enrols the scored
+        rows as well, and is *transductive*.
 
     neutral : bool, default=False
         Whether to enrol neutral utterances only, marked as neutral; see

@@ -35,6 +35,7 @@ from .._validation._arrays import (
     plain,
     take_rows,
 )
+from .._validation._attributes import kept_on_error
 from .._validation._parameters import NOT_NEGATIVE, Number, Numbers, check_parameter
 from ..corpora._features import check_same_features, read_corpus
 from ..metrics import unweighted_average_recall
@@ -225,29 +226,32 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 f"`estimator` is {type(last_step(self.estimator)).__name__}, a "
                 "regressor; pass a classifier of emotions."
             )
-        rows = check_rows(self, X, reset=True, dtype=DTYPES)
-        if y is None:
-            raise ValueError("fit requires y to be passed, but the target y is None.")
-        if getattr(y, "ndim", 1) == 2:
-            column_or_1d(y, warn=True)  # as all classifiers of scikit-learn
-        table = plain(X)
-        own = _Corpus(
-            table if isinstance(table, pd.DataFrame) else rows,
-            check_labels(y, "y", len(rows)),
-            check_speakers(speakers, groups, len(rows)),
-        )
-        corpora = self._read_corpora(own)
-        candidates = self._candidates()
-        self.scores_: pd.DataFrame | None = None
-        self.weights_ = candidates[0]
-        if len(candidates) > 1:
-            self.scores_ = scores = self._score(candidates, corpora, own)
-            loss = scores["log_loss"]
-            best = scores["recall"].idxmax() if loss.isna().any() else loss.idxmin()
-            self.weights_ = candidates[best]
-        self.best_estimator_, fit = self._prepare(self.weights_, corpora, own)
-        fit()
-        self.classes_ = self.best_estimator_.classes_
+        with kept_on_error(self):
+            rows = check_rows(self, X, reset=True, dtype=DTYPES)
+            if y is None:
+                raise ValueError(
+                    "fit requires y to be passed, but the target y is None."
+                )
+            if getattr(y, "ndim", 1) == 2:
+                column_or_1d(y, warn=True)  # as all classifiers of scikit-learn
+            table = plain(X)
+            own = _Corpus(
+                table if isinstance(table, pd.DataFrame) else rows,
+                check_labels(y, "y", len(rows)),
+                check_speakers(speakers, groups, len(rows)),
+            )
+            corpora = self._read_corpora(own)
+            candidates = self._candidates()
+            self.scores_: pd.DataFrame | None = None
+            self.weights_ = candidates[0]
+            if len(candidates) > 1:
+                self.scores_ = scores = self._score(candidates, corpora, own)
+                loss = scores["log_loss"]
+                best = scores["recall"].idxmax() if loss.isna().any() else loss.idxmin()
+                self.weights_ = candidates[best]
+            self.best_estimator_, fit = self._prepare(self.weights_, corpora, own)
+            fit()
+            self.classes_ = self.best_estimator_.classes_
         return self
 
     def predict(self, X: npt.ArrayLike) -> np.ndarray:
