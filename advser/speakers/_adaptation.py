@@ -15,7 +15,6 @@ from sklearn.model_selection import GroupKFold
 
 from .._validation._arrays import check_labels, count_rows, encode
 from .._validation._parameters import SEED, StrOptions, check_parameter
-from .._warnings import ignored
 from ..exceptions import AdaptationWarning
 from ..metrics import unweighted_average_recall
 from ._emotions import emotions_of
@@ -224,8 +223,10 @@ def _scores(scaler, X, y, speakers):
     found = []
     n_folds = min(N_FOLDS, len(pd.unique(speakers)))
     for train, test in GroupKFold(n_folds).split(X, y, speakers):
-        classes = pd.unique(y[train])
-        if not 2 <= len(classes) < len(train):  # too few for the discriminant
+        # The discriminant needs two rows of an emotion, for a covariance.
+        is_repeated = pd.Series(y[train]).duplicated(keep=False).to_numpy()
+        classes = pd.unique(y[train][is_repeated])
+        if len(classes) < 2:
             continue
         in_order = [
             test[utterance_order(y[test], speakers[test], order, random_state=0)]
@@ -242,10 +243,9 @@ def _scores(scaler, X, y, speakers):
             priors=np.full(len(classes), 1 / len(classes)),
         )
         for name, changed in settings.items():
-            inputs = clone(scaler).set_params(**changed)
+            inputs = clone(scaler).set_params(**changed).set_output(transform="default")
             scaled = inputs.fit_transform(X[train], y[train], speakers[train])
-            with ignored("Only one sample available"):  # of an emotion
-                discriminant.fit(scaled, y[train])
+            discriminant.fit(scaled[is_repeated], y[train][is_repeated])
             predicted = discriminant.predict(inputs.transform(X[rows], as_new))
             table = {"name": name, "order": order, "true": y[rows]}
             found.append(pd.DataFrame({**table, "predicted": predicted}))
