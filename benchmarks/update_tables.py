@@ -612,7 +612,7 @@ def corpora_rst(part="scores"):
     note = (
         "Lead: over the better linear model of each corpus. Probe: accuracy of a probe "
         "for the speaker\n(logistic regression), mean over the corpora. "
-        f"{report['settings']['seeds'][part]} seeds of the networks."
+        f"Seeds of the networks: {report['settings']['seeds'][part]}."
     )
     return "\n\n".join([list_table(rows), note])
 
