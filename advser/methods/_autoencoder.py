@@ -63,8 +63,8 @@ class AutoencoderSER(WithAutoencoder, BaseSERClassifier):
     prior_weight : float, default=0.3
         Learning rate of the step *regularize*, as a share of `lr`. With 1, all steps of
         the encoder have the same learning rate: the plain reading of [1]_ and [2]_,
-        which gives the best samples and a lower recall. With 0,
-        nothing makes the codes similar to the prior.
+        which gives the best samples and a lower recall. With 0, nothing makes the codes
+        similar to the prior.
 
     prior_radius : float, default=3.0
         Distance of the Gaussians of ``prior="mixture"`` from the origin, in their
