@@ -96,7 +96,7 @@ def split_scores(search):
     return results.filter(regex=r"^split\d+_").to_numpy()
 
 
-def assert_same_search(estimator, grid, corpus, cv, **settings):
+def assert_same_search(estimator, grid, corpus, cv, rtol=1e-6, **settings):
     X, y, speakers = corpus
     settings = {"scoring": "neg_log_loss", "refit": False, **settings}
     searches = [
@@ -107,7 +107,7 @@ def assert_same_search(estimator, grid, corpus, cv, **settings):
     ]
     expected, stacked = map(split_scores, searches)
     assert np.isfinite(expected).all()
-    np.testing.assert_allclose(stacked, expected, rtol=1e-6)
+    np.testing.assert_allclose(stacked, expected, rtol=rtol)
     return searches
 
 
