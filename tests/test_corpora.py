@@ -1310,13 +1310,13 @@ def test_ten_thousand_names_are_read_within_a_second(tmp_path):
         folder.mkdir()
         for take in range(n_files):
             (folder / f"{'AHNS'[take % 4]}{take:04d}.wav").touch()
-    start = time.perf_counter()
+    start = time.process_time()  # other processes may run
     table = corpora.read_filenames(
         tmp_path,
         r"(?P<speaker>\d+)/(?P<emotion>[AHNS])\d+",
         {"emotion": {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}},
     )
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert len(table) == n_speakers * n_files
     assert corpora.summary(table).loc["total", "anger"] == n_speakers * n_files / 4
 
