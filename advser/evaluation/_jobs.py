@@ -23,7 +23,7 @@ from .._routing import call
 from .._threads import one_thread
 from .._validation._arrays import take_rows
 from ..model_selection._evaluation import MAX_STACK, is_stackable
-from ..speakers._adaptation import WARNS
+from ..speakers._adaptation import silent
 from ..speakers._knowledge import predict_by_speaker
 from ._reading import KEYS
 from ._store import Store, held, unicode
@@ -174,12 +174,8 @@ def _run_bundle(jobs, *utterances):
     """Return the first key and the tables of each job: its results, or its error."""
     utterances = Utterances(*utterances)
     generators = [job.function(utterances, job.keys, *job.arguments) for job in jobs]
-    before = WARNS.set(False)  # `compare` warns once
-    try:
-        with one_thread():
-            results = run_together(generators)
-    finally:
-        WARNS.reset(before)
+    with silent(), one_thread():  # `compare` warns once
+        results = run_together(generators)
     return [
         (job.keys[0], _errors(job, found) if isinstance(found, Exception) else found)
         for job, found in zip(jobs, results)

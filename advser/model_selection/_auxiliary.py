@@ -77,9 +77,9 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     Whether this helps depends on the corpora. `fit` therefore leaves training speakers
     out, and compares training without other corpora with training on all of them, at
-    each of the `weights`. It
-    chooses by the log loss on the speakers left out, since this depends less on chance
-    than the recall; by the recall if the estimator has no probabilities.
+    each of the `weights`. It chooses by the log loss on the speakers left out, since
+    this depends less on chance than the recall; by the recall if the estimator has no
+    probabilities.
 
     Name the emotions, as in "anger". Tools that replace `y` by numbers, such as
     :class:`~sklearn.ensemble.VotingClassifier`, belong inside, as `estimator`.
@@ -308,9 +308,6 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         embedding : ndarray of shape (n_samples, embedding_dim)
         """
         return self._predictor(X).transform(X)
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "best_estimator_")
 
     def _predictor(self, X):
         """Return the fitted estimator, which checks the rows."""

@@ -3,6 +3,8 @@
 What a row contributes depends on it and on earlier rows of the same speaker alone.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from warnings import warn
 
@@ -22,8 +24,25 @@ from ._moments import Moments, pool
 
 ORDERS = ("random", "blocks", "emotions")
 BLOCK = 10  # utterances of one emotion in a row, in the order "blocks"
-WARNS = ContextVar("warns of no adaptation", default=True)
 N_FOLDS = 5  # of training speakers, to choose what to adapt
+_warns = ContextVar("warns of no adaptation", default=True)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Let no fit in this context warn that it does not adapt."""
+    before = _warns.set(False)
+    try:
+        yield
+    finally:
+        _warns.reset(before)
+
+
+def warn_of_no_adaptation(reason: str, stacklevel: int) -> None:
+    """Warn that a scaler does not adapt, unless the context is silent."""
+    if _warns.get():
+        text = f"SpeakerScaler does not adapt to new speakers{reason}"
+        warn(text, AdaptationWarning, stacklevel=stacklevel + 1)
 
 
 def running(X, codes, known, average, effects=None):
@@ -163,36 +182,29 @@ def choose(scaler, X, y, codes):
     labels, codes = np.array(labels[known].tolist()), codes[known]
     if len(np.unique(codes)) < 2:
         return no_choice
-    before = WARNS.set(False)  # of the fits on some of the training speakers
-    try:
+    with silent():  # as to fits on some of the training speakers
         scores = _scores(scaler, X[known], labels, codes)
-    finally:
-        WARNS.reset(before)
     means = scores.mean(axis=1)
     if means.isna().any():  # no fold could be scored
         n_emotions = pd.Series(labels).groupby(codes).nunique()
         if len(np.unique(labels)) < 2 or n_emotions.max() > 1:
             return no_choice
-        if WARNS.get():
-            warn(
-                "SpeakerScaler does not adapt to new speakers: each of the "
-                f"{len(n_emotions)} training speakers has one emotion, which "
-                "adaptation would remove. Use training speakers of several emotions. "
-                "Set `balance` to False to adapt nevertheless.",
-                AdaptationWarning,
-                stacklevel=3,
-            )
+        warn_of_no_adaptation(
+            f": each of the {len(n_emotions)} training speakers has one emotion, which "
+            "adaptation would remove. Use training speakers of several emotions. Set "
+            "`balance` to False to adapt nevertheless.",
+            stacklevel=3,
+        )
         return False, False, None
     best = means.idxmax()
-    if best == "none" and WARNS.get():
+    if best == "none":
         other = means.drop("none").max()
-        warn(
-            "SpeakerScaler does not adapt to new speakers: on training speakers left "
-            f"out, the recall is {means['none']:.3f} without adaptation and at most "
-            f"{other:.3f} with it. Speakers may differ in their mix of emotions; check "
-            "with `advser.speakers.speaker_confounding`. Set `balance` to True or "
-            "False to adapt nevertheless.",
-            AdaptationWarning,
+        warn_of_no_adaptation(
+            f": on training speakers left out, the recall is {means['none']:.3f} "
+            f"without adaptation and at most {other:.3f} with it. Speakers may differ "
+            "in their mix of emotions; check with "
+            "`advser.speakers.speaker_confounding`. Set `balance` to True or False to "
+            "adapt nevertheless.",
             stacklevel=3,
         )
     return best == "emotions", best != "none", scores

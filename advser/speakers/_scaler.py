@@ -29,8 +29,8 @@ from .._validation._arrays import (
 )
 from .._validation._attributes import kept_on_error
 from .._validation._parameters import NOT_NEGATIVE, POSITIVE, Options, StrOptions
-from ..exceptions import AdaptationWarning, NoSpeakersWarning
-from ._adaptation import WARNS, choose, running
+from ..exceptions import NoSpeakersWarning
+from ._adaptation import choose, running, warn_of_no_adaptation
 from ._emotions import EmotionEffects, move_neutral, neutral_offset
 from ._moments import Moments, average_speaker, best_shrinkage, moments, pool
 from ._names import warn_of_similar
@@ -356,14 +356,12 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 of_rows, _ = best_shrinkage(own)
                 shrinkage = of_rows if emotions is None else emotions.shrinkage
                 is_asked = self.unknown == "adapt" and speakers is not None
-                if is_asked and WARNS.get() and np.isinf(shrinkage).all():
-                    warn(
-                        "SpeakerScaler does not adapt to new speakers and scales all "
-                        "rows alike: there are too few training speakers "
-                        f"({len(names)}) or utterances ({len(X)}) to estimate the "
-                        "shrinkage, or the speakers do not differ. Set `shrinkage` to "
-                        f"a number, such as {SHRINKAGE:g}, to adapt nevertheless.",
-                        AdaptationWarning,
+                if is_asked and np.isinf(shrinkage).all():
+                    warn_of_no_adaptation(
+                        " and scales all rows alike: there are too few training "
+                        f"speakers ({len(names)}) or utterances ({len(X)}) to estimate "
+                        "the shrinkage, or the speakers do not differ. Set `shrinkage` "
+                        f"to a number, such as {SHRINKAGE:g}, to adapt nevertheless.",
                         stacklevel=2,
                     )
             self.population_mean_ = mean
@@ -442,7 +440,8 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             `unknown="error"`.
         """
         check_is_fitted(self)
-        if self._are_unlabeled(X, speakers, groups, speakers_unlabeled):
+        given = groups if speakers is None else speakers
+        if self._are_unlabeled(X, given, speakers_unlabeled):
             speakers, groups = speakers_unlabeled, None
         X, mean, scale = self._statistics(
             X, speakers, groups, fallbacks=["population", "adapt", "batch"]
@@ -546,33 +545,30 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_magnitude(X, "X")
         return X
 
-    def _are_unlabeled(self, X, speakers, groups, speakers_unlabeled):
+    def _are_unlabeled(self, X, speakers, speakers_unlabeled):
         """Whether rows to transform are the unlabelled ones of a fit of a pipeline.
 
         A score of the pipeline passes `speakers_unlabeled`, too, with rows and speakers
         other than those of the fit.
         """
-        given = groups if speakers is None else speakers
-        if given is None and speakers_unlabeled is None:
+        if speakers is None and speakers_unlabeled is None:
             return False
         n_rows = count_rows(X)
-        suits = speakers_unlabeled is not None and n_rows == count_rows(
-            speakers_unlabeled, "speakers_unlabeled"
-        )
-        if given is None:
-            return suits
-        if count_rows(given, "speakers") != n_rows:
-            if speakers_unlabeled is None and count_rows(given) == self.counts_.sum():
+        n_speakers = None if speakers is None else count_rows(speakers, "speakers")
+        if speakers_unlabeled is None:
+            if n_speakers != n_rows and n_speakers == self.counts_.sum():
                 raise ValueError(
-                    f"`speakers` has {count_rows(given)} entries, as in `fit`, and `X` "
-                    f"has {n_rows} rows; pass one label per row of `X`. For unlabelled "
+                    f"`speakers` has {n_speakers} entries, as in `fit`, and `X` has "
+                    f"{n_rows} rows; pass one label per row of `X`. For unlabelled "
                     "rows by `transform_input` of a pipeline, pass "
                     "`speakers_unlabeled`."
                 )
-            return suits
-        if not suits:
             return False
-        labels = check_speakers(speakers, groups, n_rows, allow_missing=True)
+        if count_rows(speakers_unlabeled, "speakers_unlabeled") != n_rows:
+            return False
+        if n_speakers != n_rows:
+            return True
+        labels = check_labels(speakers, "speakers", n_rows, allow_missing=True)
         found = pd.Series(labels, dtype=object).value_counts(dropna=False)
         return found.to_dict() == dict(zip(self.speakers_, self.counts_))
 
