@@ -724,6 +724,38 @@ def test_constant_features_and_one_emotion_do_no_harm(data):
     assert (scaled[:, 4] == 0).all()
 
 
+def test_balance_leaves_what_emotions_add_out_of_every_deviation():
+    rng = np.random.default_rng(0)
+    effects = np.array([-6.0, 0, 6])  # clear of the noise, whose deviation is 1
+
+    def rows_of(n_speakers, n_rows):
+        codes = np.repeat(np.arange(n_speakers), n_rows)
+        emotion = rng.integers(3, size=len(codes))
+        X = rng.normal(scale=3, size=n_speakers)[codes] + effects[emotion]
+        return X[:, None] + rng.normal(size=(len(codes), 1)), emotion, codes
+
+    X, emotion, codes = rows_of(12, 90)
+    scaler = SpeakerScaler(unknown="adapt", shrinkage="auto", balance=True)
+    scaler.fit(X, EMOTIONS[emotion], codes)
+    new, _, new_codes = rows_of(1, 300)
+    scaler.enroll(new, new_codes + 12)
+    np.testing.assert_allclose(scaler.population_scale_, 1, atol=0.05)
+    np.testing.assert_allclose(scaler.variances_, 1, atol=0.5)
+    assert abs(scaler.variances_.mean() - 1) < 0.1
+    # The last row of a speaker who adapts is scaled nearly as after enrolment.
+    known, adapted = (scaler.transform(new, new_codes + code)[-1] for code in (12, 99))
+    np.testing.assert_allclose(adapted, known, atol=0.1)
+
+
+def test_a_feature_that_emotions_and_speakers_explain_keeps_its_scale():
+    rng = np.random.default_rng(0)
+    codes, emotion = np.repeat(np.arange(6), 9), np.tile(np.arange(3), 18)
+    X = np.c_[0.1 * codes + 0.7 * emotion, rng.normal(size=54)]
+    scaler = SpeakerScaler(balance=True).fit(X, EMOTIONS[emotion], codes)
+    assert scaler.population_scale_[0] == pytest.approx(0.7 * np.sqrt(2 / 3))
+    assert np.abs(scaler.transform(X, codes)).max() < 5
+
+
 def test_enrolment_on_real_speech_gains_by_shrinkage_and_balance():
     corpus = load_emodb(return_X_y_speakers=True)
     recall = []

@@ -10,7 +10,7 @@ from scipy.special import log_softmax, softmax
 from sklearn.covariance import ledoit_wolf
 
 from .._validation._arrays import check_labels, encode, plain
-from ._moments import Moments, best_shrinkage, moments, pool
+from ._moments import Moments, average_speaker, best_shrinkage, moments, pool
 
 N_FOLDS = 5  # of speakers, to calibrate the temperature
 N_ESTIMATES = 5  # of the emotions of a speaker, each with the mean of the one before
@@ -44,8 +44,8 @@ class EmotionEffects:
 
     effects : ndarray of shape (n_emotions, n_features)
 
-    mean : ndarray of shape (n_features,)
-        Mean of :math:`m_s` over speakers.
+    mean, variance : ndarray of shape (n_features,)
+        `average_speaker` of the speakers, without the effects.
 
     shrinkage : ndarray of shape (n_features,)
         `best_shrinkage` of the speakers, without the effects.
@@ -78,7 +78,7 @@ class EmotionEffects:
         self.effects = np.linalg.lstsq(*centred)[0]
         residuals = X - self.effects[emotions]
         of_speakers = moments(residuals, speakers)
-        self.mean = of_speakers.means.mean(axis=0)
+        self.mean, self.variance = average_speaker(of_speakers)
         self.shrinkage, within = best_shrinkage(of_speakers, len(self.effects) - 1)
         self._scale = np.where(within > 0, np.sqrt(within), 1.0)
         residuals = self._standardize(residuals, of_speakers.means[speakers])
@@ -138,8 +138,8 @@ class EmotionEffects:
         probabilities = softmax(self.temperature * scores, axis=1)
         return (probabilities[:, :, None] * self.effects).sum(axis=1)
 
-    def balance(self, X, codes, own, before=None, *, average, has_effect=True):
-        """Subtract from the means of speakers what the emotions of their rows add.
+    def moments(self, X, codes, before=None, *, average, has_effect=True):
+        """Return the statistics of speakers without what the emotions of rows add.
 
         Parameters
         ----------
@@ -148,11 +148,8 @@ class EmotionEffects:
         codes : ndarray of shape (n_samples,)
             Speaker of each row.
 
-        own : Moments
-            Of the rows of each speaker.
-
         before : Moments, default=None
-            Of earlier rows of the same speakers, already balanced.
+            Of earlier rows of the same speakers, already without it.
 
         average : Moments
             Of the average speaker, whose count is the shrinkage.
@@ -162,17 +159,16 @@ class EmotionEffects:
 
         Returns
         -------
-        balanced : Moments
+        own : Moments
         """
-        balanced = own
+        own = moments(X, codes)
         for _ in range(N_ESTIMATES):
-            known = balanced if before is None else pool(before, balanced)
+            known = own if before is None else pool(before, own)
             expected = pool(average, known).means
             probabilities = self.probabilities(X, expected[codes])
             probabilities *= np.reshape(has_effect, (-1, 1))
-            share = moments(probabilities, codes).means  # of each emotion, by code
-            balanced = own._replace(means=own.means - share @ self.effects)
-        return balanced
+            own = moments(X - probabilities @ self.effects, codes)
+        return own
 
 
 def neutral_offset(X, y, codes, own, neutral):

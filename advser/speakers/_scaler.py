@@ -74,11 +74,12 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     balance : bool or "auto", default="auto"
         Whether to compare speakers as if they spoke in all emotions equally often. The
-        scaler then subtracts what the emotions add to :math:`\bar x_s`: `fit` learns
-        from y what each emotion adds, the same for every speaker, and the scaler
-        estimates the emotions of the utterances (see Notes). With "auto", `fit` chooses
-        for ``unknown="adapt"`` (see there); otherwise "auto" is False. Whole numbers in
-        y count as emotions: set False for ratings such as 1 to 5.
+        scaler then takes mean and variance of the utterances without what their
+        emotions add: `fit` learns from y what each emotion adds, the same for every
+        speaker, and the scaler estimates the emotions of the utterances (see Notes).
+        With "auto", `fit` chooses for ``unknown="adapt"`` (see there); otherwise "auto"
+        is False. Whole numbers in y count as emotions: set False for ratings such as 1
+        to 5.
 
     unknown : {"population", "adapt", "batch", "error"}, default="population"
         Statistics for a speaker who is neither in the training data nor enrolled, and
@@ -115,15 +116,16 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     means_, variances_ : ndarray of shape (n_speakers, n_features)
         Mean and variance of their utterances, before the shrinkage. With `balance`,
-        the means are without what the emotions add.
+        both are without what the emotions add.
 
     shrinkage_ : ndarray of shape (n_features,)
         :math:`\kappa` of each feature. With "auto", inf where the speakers differ no
         more than expected by chance, or there is one speaker.
 
     population_mean_, population_scale_ : ndarray of shape (n_features,)
-        :math:`\mu` and :math:`\sigma`, of the training speakers alone. The scale of a
-        column that is constant within every speaker is 1.
+        :math:`\mu` and :math:`\sigma`, of the training speakers alone, and with
+        `balance` without what the emotions add. The scale of a column that is constant
+        within every speaker is 1.
 
     balance_ : bool
         Whether the statistics are balanced.
@@ -214,13 +216,13 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     squares; "auto" compares the variances that remain without them. A linear
     discriminant estimates the emotions of utterances, with Ledoit and Wolf's estimate
     [1]_ of the covariance of :math:`\epsilon`, equal priors, and the current
-    :math:`m_s`; the scaler subtracts their mean effect from :math:`\bar x_s`. It
-    repeats both steps five times. It estimates the emotions of the training speakers
-    too, so that their means are like those of new speakers. The variances :math:`v_s`
-    of training speakers, enrolled speakers and batches include what the emotions add;
-    those of adaptation do not. Later enrolments do not change earlier estimates. The
-    scores of the discriminant are multiplied by a temperature [2]_ that suits training
-    speakers left out.
+    :math:`m_s`. The scaler subtracts from each utterance the expected effect, and takes
+    mean and variance of what remains. It repeats both steps five times. It estimates
+    the emotions of the training speakers too, so that their statistics are like those
+    of new speakers. :math:`\mu` and :math:`\sigma^2` are those of the training rows
+    without the effects of their labels. Later enrolments do not change earlier
+    estimates. The scores of the discriminant are multiplied by a temperature [2]_ that
+    suits training speakers left out.
 
     **Adaptation.** With ``unknown="adapt"``, utterance t of a new speaker is scaled by
     the formula above with n = t: utterances 1 to t of that speaker and nothing else.
@@ -350,6 +352,9 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             emotions = EmotionEffects(X, y, codes, self.clip) if balance else None
             if emotions is not None:
                 mean = emotions.mean
+                # A feature that emotions explain to the last bit keeps its variance.
+                is_left = emotions.variance > np.finfo(float).eps * variance
+                variance = np.where(is_left, emotions.variance, variance)
                 if offset is not None:
                     offset = -emotions.effects[emotions.names == self.neutral][0]
             if shrinkage == "auto":
@@ -492,9 +497,9 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         If you enrol a speaker again, the scaler has the statistics of all their
         utterances, as if you had passed them at once: pass each utterance once. With
-        `balance`, earlier estimates of emotions do not change, and the variance depends
-        on how you divide the utterances among calls. To start again, use another name.
-        The average speaker stays as `fit` learnt it.
+        `balance`, earlier estimates of emotions do not change, so that the statistics
+        depend on how you divide the utterances among calls. To start again, use another
+        name. The average speaker stays as `fit` learnt it.
 
         With neutral utterances alone, the mean of a speaker would be that of neutral
         speech. The scaler therefore moves the utterances that you mark as neutral by
@@ -609,11 +614,10 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _moments(self, X, codes, before=None, has_effect=True):
         """Return the statistics of the rows of each code, balanced if asked for."""
-        own = moments(X, codes)
         if self._emotions is None:
-            return own
-        return self._emotions.balance(
-            X, codes, own, before, average=self._average, has_effect=has_effect
+            return moments(X, codes)
+        return self._emotions.moments(
+            X, codes, before, average=self._average, has_effect=has_effect
         )
 
     def _statistics(self, X, speakers, groups, *, fallbacks):
