@@ -174,18 +174,10 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    **What you may conclude from a score** depends on what is known of the test
-    speakers:
-
-    - *inductive*: nothing. They are unknown, and `unknown="population"`.
-    - *adaptive*: their utterances up to and including the one that is scored, without
-      the emotion, with ``unknown="adapt"``. A system in use has these. The result
-      depends on the order of the utterances, so a score needs it as well.
-    - *enrolled*: some of their utterances, without the emotion. Pass these to
-      :meth:`enroll`, and do not score them.
-    - *transductive*: the utterances that are scored. You use `unknown="batch"`, or
-      enrol the test rows. A scaled row then depends on the other rows of the batch,
-      which a system that predicts one utterance at a time does not have.
+    **Kinds of scores.** With ``unknown="population"``, a score is *inductive* for
+    unknown speakers and *enrolled* after :meth:`enroll`; it is *adaptive* with "adapt",
+    and *transductive* with "batch" or if you enrol the rows that are scored. Compare
+    scores of one kind: see :ref:`knowledge`.
 
     **The time.** `balance`, and the choice of "auto", use the covariance of the
     features: the time of `fit` grows with the cube of their number. With 1,000 rows on
@@ -194,9 +186,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     **When it fails.** Statistics per speaker assume that speakers differ little in
     their mix of emotions. If each speaker has one emotion, the speaker's mean *is* the
-    emotion, and the scaler removes it. In the URDU corpus 26 of 29 speakers have one
-    emotion: scaling the test speakers by their own rows reduces the recall of a
-    logistic regression from 0.66 to 0.40. The same happens, to a smaller degree, if you
+    emotion, and the scaler removes it. The same happens, to a smaller degree, if you
     enrol a speaker with angry utterances alone. Check with
     :func:`~advser.speakers.speaker_confounding` first.
 
