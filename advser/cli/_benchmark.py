@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
@@ -11,7 +10,7 @@ from pathlib import Path
 from ..audio._extraction import check_output, parts_beside
 from ._methods import LINES, METHODS, REGRESSORS, check_labels_of
 from ._models import best_method, fit_model, save_model
-from ._parser import Parser, usage_errors
+from ._parser import Parser, print_note, usage_errors
 from ._results import benchmark, format_table, notes_of, save_figures
 from ._sources import (
     SOURCES,
@@ -130,7 +129,7 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
                 "folder to that of the new name, with .parts, to use them."
             ) from error
         except KeyboardInterrupt:
-            print(f"to go on, repeat the command with --out {folder}", file=sys.stderr)
+            print_note(f"to go on, repeat the command with --out {folder}")
             raise
 
 
@@ -143,13 +142,12 @@ def compare_methods(
     """Compare, print the results, draw the figures, and save the best model."""
     n_folds, n_speakers = options.folds, len(set(recordings.speakers))
     if n_folds and n_folds > n_speakers:
-        print(
+        print_note(
             f"--folds is {n_folds} and there are {n_speakers} speakers, so one speaker "
-            "is left out at a time",
-            file=sys.stderr,
+            "is left out at a time"
         )
         n_folds = None
-    print(f"results go to {folder}{os.sep}", file=sys.stderr)
+    print_note(f"results go to {folder}{os.sep}")
     comparison = benchmark(
         recordings,
         folder,

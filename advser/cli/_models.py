@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -26,6 +25,7 @@ from ._methods import (
     PerTarget,
     make_model,
 )
+from ._parser import print_note
 from ._sources import Recordings
 
 SETTINGS = ["feature_set", "level", "channel", "sampling_rate", "overload"]
@@ -115,10 +115,9 @@ def save_model(
             extractor.set_output(transform="pandas")  # with the names of the features
             steps.insert(0, ("egemaps", extractor))
         else:
-            print(
+            print_note(
                 "the features are of other versions of openSMILE or audresample, so "
-                f"{path} predicts tables of features and no recordings",
-                file=sys.stderr,
+                f"{path} predicts tables of features and no recordings"
             )
     saved = Pipeline(steps)
     saved.feature_origin_ = recordings.X.attrs.get("features")

@@ -23,6 +23,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def print_note(text: str) -> None:
+    """Print a text to standard error, beside the output of a command."""
+    print(text, file=sys.stderr)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are a line and a hint, without the usage.
 
@@ -51,8 +56,8 @@ def usage_errors(parser: Parser) -> Iterator[None]:
     with warnings.catch_warnings():
         for kind in (UserWarning, RuntimeWarning):
             warnings.simplefilter("default", kind)
-        warnings.showwarning = lambda warning, *_: print(
-            with_options(str(warning)), file=sys.stderr
+        warnings.showwarning = lambda warning, *_: print_note(
+            with_options(str(warning))
         )
         try:
             yield

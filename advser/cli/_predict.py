@@ -27,7 +27,7 @@ from ..corpora._table import NOBODY, SURROGATE, Copy
 from ..exceptions import CorpusWarning
 from ..persistence import load
 from ..speakers._knowledge import scalers
-from ._parser import Parser, counted, usage_errors
+from ._parser import Parser, counted, print_note, usage_errors
 from ._sources import (
     add_jobs_option,
     list_folder,
@@ -110,16 +110,12 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
         if options.speakers is None and any(
             scaler.unknown != "population" for scaler in scalers(model).values()
         ):
-            print(
+            print_note(
                 "without --speakers the model scales each row as that of the average "
-                "speaker",
-                file=sys.stderr,
+                "speaker"
             )
         if is_classifier(model) and not hasattr(model, "predict_proba"):
-            print(
-                "the model estimates no probabilities, so the output has none",
-                file=sys.stderr,
-            )
+            print_note("the model estimates no probabilities, so the output has none")
         X, kept, failures = with_features(table, X, extractor or EGeMAPS())
         print_failures(failures)
         if output is not None:
@@ -275,10 +271,9 @@ def list_files(inputs):
     if not files:
         raise ValueError(f"no file has a name in UTF-8, such as {printable(wrong[0])}")
     if wrong:
-        print(
+        print_note(
             f"left out: {counted(len(wrong), 'file')} whose name is not UTF-8, such as "
-            f"{printable(wrong[0])}; rename them",
-            file=sys.stderr,
+            f"{printable(wrong[0])}; rename them"
         )
     index = pd.Index(dict.fromkeys(files), name="file")
     table = pd.DataFrame({"start": np.nan, "end": np.nan}, index=index)
@@ -323,10 +318,9 @@ def speakers_of(
     # A training speaker may be the number 3, which is not the text "3".
     trained = {name for scaler in found for name in scaler.speakers_}
     if both := sorted(trained & set(speakers[known])):
-        print(
+        print_note(
             f"{counted(len(both), 'speaker')} with the name of a training speaker, such"
-            f" as {both[0]}: both count as one speaker; rename those who are not",
-            file=sys.stderr,
+            f" as {both[0]}: both count as one speaker; rename those who are not"
         )
     return speakers
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +21,7 @@ from ..audio._extraction import has_features
 from ..audio._features import PITCH, EGeMAPS
 from ..corpora._table import OTHER_SOUND, Copy, harmonize, is_missing, numbers_in
 from ..datasets import load_emodb
-from ._parser import Parser, counted
+from ._parser import Parser, counted, print_note
 from ._tables import (
     TABLES,
     check_file_column,
@@ -184,7 +183,7 @@ def print_failures(failures: pd.DataFrame) -> None:
     """Print which recordings were left out, and why."""
     for row in failures.itertuples():
         times = "" if pd.isna(row.start) else f" {row.start:g}-{row.end:g}"
-        print("left out:", printable(row.file) + times, row.reason, file=sys.stderr)
+        print_note(f"left out: {printable(row.file)}{times} {row.reason}")
 
 
 def print_left_out(recordings: Recordings) -> None:
@@ -194,10 +193,9 @@ def print_left_out(recordings: Recordings) -> None:
         is_rated = isinstance(recordings.y, pd.DataFrame)
         label = "a rating" if is_rated else "an emotion (or with one not in --emotions)"
         group = "a speaker" if recordings.sessions is None else "a speaker or session"
-        print(
+        print_note(
             f"left out: {counted(recordings.n_others, 'recording')} without {label}, "
-            f"or without {group}",
-            file=sys.stderr,
+            f"or without {group}"
         )
 
 
