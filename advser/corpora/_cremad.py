@@ -13,15 +13,17 @@ _NAME = (
     r"(?:^|/)(?P<speaker>\d{4})_(?P<text>[A-Z]{3})_(?P<emotion>[A-Z]{3})_"
     r"(?P<intensity>[A-Z]+)\.\w+$"
 )
+_EMOTIONS = {
+    "ANG": "anger",
+    "DIS": "disgust",
+    "FEA": "fear",
+    "HAP": "happiness",
+    "NEU": "neutral",
+    "SAD": "sadness",
+}
+_VOTES = {code[0]: emotion for code, emotion in _EMOTIONS.items()}
 _MAPPING = {
-    "emotion": {
-        "ANG": "anger",
-        "DIS": "disgust",
-        "FEA": "fear",
-        "HAP": "happiness",
-        "NEU": "neutral",
-        "SAD": "sadness",
-    },
+    "emotion": _EMOTIONS,
     "intensity": {"LO": "low", "MD": "medium", "HI": "high", "XX": None, "X": None},
     "text": {
         "DFA": "Don't forget a jacket.",
@@ -44,14 +46,6 @@ _WOMEN = [
     *(49, 52, 53, 54, 55, 56, 58, 60, 61, 63, 72, 73, 74, 75, 76, 78, 79, 82, 84, 89),
     91,
 ]
-_VOTES = {
-    "A": "anger",
-    "D": "disgust",
-    "F": "fear",
-    "H": "happiness",
-    "N": "neutral",
-    "S": "sadness",
-}
 
 
 def read_cremad(

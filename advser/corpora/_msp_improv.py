@@ -6,7 +6,7 @@ import re
 import pandas as pd
 
 from .._validation._parameters import FLAG, check_parameter
-from ._table import AUDIO, Copy
+from ._table import AUDIO, MSP_EMOTIONS, Copy
 
 _LABELS = {"evalution.txt", "evaluation.txt"}  # distributed as the first
 # UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:3.200000; V:3.000000; D:2.800000 ; N:3.600000;
@@ -20,14 +20,6 @@ _FIELDS = [
     *("id", "target", "speaker", "gender", "session", "scenario", "label"),
     *("arousal", "valence", "dominance", "naturalness"),
 ]
-_EMOTIONS = {
-    "A": "anger",
-    "H": "happiness",
-    "N": "neutral",
-    "S": "sadness",
-    "O": "other",
-    "X": None,  # the raters disagree
-}
 _SCENARIOS = {
     "P": "natural",
     "R": "target-read",
@@ -91,8 +83,8 @@ def read_msp_improv(
     rows[numbers] = rows[numbers].astype(float)  # of texts, "NaN" and None
     rows["id"] = "MSP-" + rows["id"]
     rows["text"] = copy.read_transcripts(files, rows["id"])
-    rows["emotion"] = rows["label"].map(_EMOTIONS)
-    rows["target"] = rows["target"].map(_EMOTIONS)
+    rows["emotion"] = rows["label"].map(MSP_EMOTIONS)
+    rows["target"] = rows["target"].map(MSP_EMOTIONS)
     rows["gender"] = rows["gender"].map({"F": "female", "M": "male"})
     rows["scenario"] = rows["scenario"].map(_SCENARIOS)
     if reverse_arousal:

@@ -5,7 +5,7 @@ import os
 import pandas as pd
 
 from ._generic import translate
-from ._table import AUDIO, Copy, stem
+from ._table import AUDIO, MSP_EMOTIONS, Copy, stem
 
 _LABELS = "labels_consensus.csv"
 _MISSPELT = "labels_concensus.csv"  # in releases 1.6 and 1.8
@@ -18,18 +18,6 @@ _COLUMNS = {
     "SpkrID": "speaker",
     "Gender": "gender",
     "Split_Set": "partition",
-}
-_EMOTIONS = {
-    "A": "anger",
-    "C": "contempt",
-    "D": "disgust",
-    "F": "fear",
-    "H": "happiness",
-    "N": "neutral",
-    "O": "other",
-    "S": "sadness",
-    "U": "surprise",
-    "X": None,  # the raters disagree
 }
 
 
@@ -85,4 +73,4 @@ def read_msp_podcast(root: str | os.PathLike) -> pd.DataFrame:
     audio = [file for file in files if not file.lower().endswith((".csv", ".txt"))]
     rows["text"] = copy.read_transcripts(files, rows["id"])
     rows = copy.locate(rows, audio)
-    return copy.table(translate(copy, rows, {"emotion": _EMOTIONS}))
+    return copy.table(translate(copy, rows, {"emotion": MSP_EMOTIONS}))

@@ -44,6 +44,18 @@ WORD_OF = {
     for word, spellings in SPELLINGS.items()
     for spelling in (word, *spellings)
 }
+MSP_EMOTIONS = {  # by their letters in the MSP corpora
+    "A": "anger",
+    "C": "contempt",
+    "D": "disgust",
+    "F": "fear",
+    "H": "happiness",
+    "N": "neutral",
+    "O": "other",
+    "S": "sadness",
+    "U": "surprise",
+    "X": None,  # the raters disagree
+}
 # Texts of missing values, and speakers and genders that are unknown, in lower case.
 MISSING = {"nan", "<na>", "n/a", "#n/a"}
 NOBODY = {"unknown", "unk", "none", "anonymous", "n.a.", "?", "-", *MISSING}
