@@ -97,7 +97,7 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
     source = options.source or options.labels
     if source is None and (options.wavs or options.corpus):
         parser.error("--wavs, --corpus and --pattern describe a SOURCE: pass it")
-    is_rated, by_session = options.target is not None, options.leave_out == "session"
+    is_rated, by_session = options.targets is not None, options.leave_out == "session"
     if by_session and not is_rated:
         parser.error("--leave-out session goes with --target: pass it as well")
     if by_session and options.folds:
@@ -136,7 +136,7 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
 def compare_methods(
     options: argparse.Namespace,
     recordings: Recordings,
-    methods: Sequence[str] | None,
+    methods: Sequence[str],
     folder: Path,
 ) -> None:
     """Compare, print the results, draw the figures, and save the best model."""
@@ -156,7 +156,6 @@ def compare_methods(
         seeds=options.seeds or (1 if options.quick else 5),
         probes=("logistic",) if options.quick else ("logistic", "mlp"),
         n_jobs=options.n_jobs,
-        verbose=1,
     )
     print(format_table(comparison), notes_of(comparison, n_folds), sep="\n\n")
     try:

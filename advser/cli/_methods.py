@@ -231,7 +231,7 @@ def check_labels_of(options: argparse.Namespace, methods: Sequence[str]) -> list
     -------
     methods : list of str
     """
-    is_rated = options.target is not None
+    is_rated = options.targets is not None
     if is_rated and options.emotions:
         options.parser.error("--target takes a SOURCE with ratings, and no --emotions")
     known = REGRESSORS if is_rated else CLASSIFIERS

@@ -99,12 +99,11 @@ def benchmark(
     recordings: Recordings,
     folder: Path,
     *,
-    methods: Sequence[str] | None = None,
-    n_folds: int | None = None,
-    seeds: int = 5,
-    probes: Sequence[str] = ("logistic", "mlp"),
-    n_jobs: int | None = None,
-    verbose: int = 0,
+    methods: Sequence[str],
+    n_folds: int | None,
+    seeds: int,
+    probes: Sequence[str],
+    n_jobs: int | None,
 ) -> Comparison:
     """Compare the methods on a corpus and write the results to a folder.
 
@@ -118,23 +117,20 @@ def benchmark(
         `pairwise.csv`, `table.md`, `settings.json`, and `failures.csv` if recordings
         were left out. An interrupted benchmark goes on from there.
 
-    methods : sequence of str, default=None
-        Keys of `CLASSIFIERS` or `REGRESSORS`; None for all.
+    methods : sequence of str
+        Keys of `CLASSIFIERS` or `REGRESSORS`.
 
-    n_folds : int, default=None
+    n_folds : int or None
         Number of folds of speakers; None to leave one speaker, or session, out.
 
-    seeds : int, default=5
+    seeds : int
         Number of seeds of the methods that depend on one.
 
     probes : sequence of {"logistic", "mlp", "knn"}
         Probes of the leakage.
 
-    n_jobs : int, default=None
+    n_jobs : int or None
         Number of parallel fits.
-
-    verbose : int, default=0
-        Whether to show a progress bar.
 
     Returns
     -------
@@ -160,7 +156,7 @@ def benchmark(
     n_speakers = 1 + min(len(set(speakers[train])) for train, _ in folds)
     if not is_rated:
         check_emotions(folds, recordings.y)
-    estimators = make_estimators(methods or list(models), n_speakers, models)
+    estimators = make_estimators(methods, n_speakers, models)
     if len(speakers_to_probe(speakers)) < 2:
         probes = ()
     baseline = METHODS[BASELINES["ccc" if is_rated else "uar"]]
@@ -197,7 +193,7 @@ def benchmark(
         probes=probes,
         folder=folder,
         n_jobs=n_jobs,
-        verbose=verbose,
+        verbose=1,
     )
     (folder / "failures.csv").unlink(missing_ok=True)
     if len(recordings.failures):

@@ -72,6 +72,9 @@ FOLDERS = f"""\
       with a group for each column, such as '(?P<speaker>\\d+)_(?P<emotion>[a-z]+)'
 """
 SOURCES = LABELS + FEATURES + FOLDERS
+# Parameters of `load_recordings` that are options of the commands.
+OPTIONS = ["corpus", "wavs", "emotions", "targets", "n_jobs"]
+OPTIONS += ["features", "feature_set"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +176,7 @@ def add_label_options(parser: Parser) -> None:
     add("--emotions", nargs="+", type=nfc, metavar="EMOTION", help=emotions)
     add(
         "--target",
+        dest="targets",
         type=lambda text: list(dict.fromkeys(names_in(text))),
         metavar="COLUMN[,COLUMN...]",
         help="predict these ratings, such as arousal,valence,dominance",
@@ -264,18 +268,8 @@ def recordings_of(
     options: argparse.Namespace, source: str | None, **others: Any
 ) -> Recordings:
     """Load the recordings that the options of a command describe."""
-    return load_recordings(
-        source,
-        corpus=options.corpus,
-        wavs=options.wavs,
-        emotions=options.emotions,
-        targets=options.target,
-        features=options.features,
-        feature_set=options.feature_set,
-        n_jobs=options.n_jobs,
-        verbose=1,
-        **others,
-    )
+    given = {name: getattr(options, name) for name in OPTIONS}
+    return load_recordings(source, **given, verbose=1, **others)
 
 
 def load_recordings(
