@@ -83,7 +83,36 @@ def extract_features(
     read_features : Read the file.
     """
     with new_file(check_path(output, "output"), ".parquet") as (output, cache):
-        return extract(table, output, cache, extractor or EGeMAPS(), n_jobs, verbose)
+        extractor = clone(extractor or EGeMAPS())
+        if getattr(extractor, "level", "functionals") == "lld":
+            raise ValueError(
+                '`extractor` has `level="lld"`, and a table needs one row for each '
+                'recording; set `level="functionals"`.'
+            )
+        if n_jobs is not None:
+            extractor.set_params(n_jobs=n_jobs)
+        extractor.set_params(memory=cache, verbose=verbose, on_error="nan").fit(table)
+        labels = labels_of(table, extractor.feature_names)
+        whole, failures = extract_part(extractor, labels)
+        failures = failures.reset_index(drop=True)
+        sidecar = write_failures(failures, output)
+        if not len(whole):
+            raise ValueError(
+                f"None of the {len(labels)} recordings can be used; {sidecar} has the "
+                f"reasons. The first: {failures['file'][0]} {failures['reason'][0]}"
+            )
+        for column in ("start", "end"):
+            seconds = [to_seconds(time, column) for time in whole[column]]
+            whole[column] = np.array(seconds, dtype=float)
+        whole.attrs = {
+            "features": extractor.recipe,
+            "names": extractor.feature_names,
+            "corpus": table.attrs.get("corpus"),
+            "root": table.attrs.get("root"),
+        }
+        with replacing(output) as unfinished:
+            whole.to_parquet(unfinished, index=False, write_page_checksum=True)
+        return failures
 
 
 @contextmanager
@@ -119,40 +148,6 @@ def parts_beside(output: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             parts.rmdir()
-
-
-def extract(table, output, cache, extractor, n_jobs, verbose):
-    """Extract the features to a file that no other process writes."""
-    extractor = clone(extractor)
-    if getattr(extractor, "level", "functionals") == "lld":
-        raise ValueError(
-            '`extractor` has `level="lld"`, and a table needs one row for each '
-            'recording; set `level="functionals"`.'
-        )
-    if n_jobs is not None:
-        extractor.set_params(n_jobs=n_jobs)
-    extractor.set_params(memory=cache, verbose=verbose, on_error="nan").fit(table)
-    labels = labels_of(table, extractor.feature_names)
-    whole, failures = extract_part(extractor, labels)
-    failures = failures.reset_index(drop=True)
-    sidecar = write_failures(failures, output)
-    if not len(whole):
-        raise ValueError(
-            f"None of the {len(labels)} recordings can be used; {sidecar} has the "
-            f"reasons. The first: {failures['file'][0]} {failures['reason'][0]}"
-        )
-    for column in ("start", "end"):
-        seconds = [to_seconds(time, column) for time in whole[column]]
-        whole[column] = np.array(seconds, dtype=float)
-    whole.attrs = {
-        "features": extractor.recipe,
-        "names": extractor.feature_names,
-        "corpus": table.attrs.get("corpus"),
-        "root": table.attrs.get("root"),
-    }
-    with replacing(output) as unfinished:
-        whole.to_parquet(unfinished, index=False, write_page_checksum=True)
-    return failures
 
 
 def write_failures(failures: pd.DataFrame, output: Path) -> Path:
