@@ -4,13 +4,7 @@ import argparse
 
 from ..audio import AudioEmbedding, EGeMAPS, extract_features
 from ._parser import Parser, counted, usage_errors
-from ._sources import (
-    FOLDERS,
-    LABELS,
-    add_source_options,
-    print_failures,
-    read_source,
-)
+from ._sources import FOLDERS, LABELS, add_source_options, print_failures, read_source
 
 DESCRIPTION = """\
 Extract the features of recordings to a Parquet table: eGeMAPS, another set of

@@ -95,10 +95,7 @@ RECALL = make_scorer(unweighted_average_recall)
 ERROR = "neg_mean_squared_error"  # R² needs two ratings in each fold
 SVR = LinearSVR(loss="squared_epsilon_insensitive", dual=False, random_state=0)
 CLASSIFIERS = {
-    **{
-        name: networks.AdversarialSER(adversary)
-        for name, adversary in ADVERSARIES.items()
-    },
+    **{name: networks.AdversarialSER(value) for name, value in ADVERSARIES.items()},
     "autoencoder": networks.AutoencoderSER(),
     "siamese": networks.SiameseSER(),
     "svm": GridSearchCV(

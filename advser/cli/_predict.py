@@ -28,12 +28,7 @@ from ..exceptions import CorpusWarning
 from ..persistence import load
 from ..speakers._knowledge import scalers
 from ._parser import Parser, counted, print_note, usage_errors
-from ._sources import (
-    add_jobs_option,
-    list_folder,
-    print_failures,
-    refuse_wavs,
-)
+from ._sources import add_jobs_option, list_folder, print_failures, refuse_wavs
 from ._tables import (
     FILE,
     check_file_column,
