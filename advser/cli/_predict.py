@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
 from contextlib import nullcontext
 from io import TextIOWrapper
 from pathlib import Path
@@ -94,9 +93,7 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
     with usage_errors(parser), written as (output, parts):
         model = load_model(options.model)
         extractor, model = split_extractor(model)
-        X, table = read_inputs(
-            options.inputs, options.wavs, extractor, model, options.speakers
-        )
+        X, table = read_inputs(options, extractor, model)
         if extractor is not None:
             extractor.set_params(memory=parts, verbose=1, on_error="nan")
             if isinstance(extractor, EGeMAPS):
@@ -166,13 +163,10 @@ def split_extractor(model: BaseEstimator) -> tuple[Extractor | None, BaseEstimat
 
 
 def read_inputs(
-    inputs: Sequence[str],
-    wavs: str | None,
-    extractor: Extractor | None,
-    model: BaseEstimator,
-    column: str | None,
+    options: argparse.Namespace, extractor: Extractor | None, model: BaseEstimator
 ) -> tuple[pd.DataFrame | None, pd.DataFrame]:
     """Return features, or None if they are to be extracted, and a table of inputs."""
+    inputs, wavs, column = options.inputs, options.wavs, options.speakers
     tables = [path for path in inputs if is_table(path)]
     if tables and len(inputs) > 1:
         raise ValueError(f"{tables[0]} is a table; pass one table, or audio files.")
@@ -190,11 +184,13 @@ def read_inputs(
         return None, list_files(inputs)
     source = inputs[0]
     rows = None if has_features(source) else open_columns(source)
-    names = names_of_features(model, extractor)
+    # A model that was trained on features without names has none.
+    own = getattr(model, "feature_names_in_", None)
+    names = getattr(extractor, "feature_names", None) if own is None else own
     has_all = rows is None or (names is not None and set(names) <= {*rows})
     if extractor is None or has_all:
         refuse_wavs(wavs, source)
-        X, table = read_known_features(source, rows, extractor, model)
+        X, table = read_known_features(source, rows, names, extractor, model)
     else:
         otherwise = "pass a table with all features of the model"
         check_file_column(rows, source, otherwise)
@@ -208,18 +204,12 @@ def read_inputs(
     return X, table
 
 
-def names_of_features(model, extractor):
-    """Return the names of the features that a model takes, None if they have none."""
-    own = getattr(model, "feature_names_in_", None)
-    return getattr(extractor, "feature_names", None) if own is None else own
-
-
-def read_known_features(source, rows, extractor, model):
+def read_known_features(source, rows, names, extractor, model):
     """Return the features in a table that a model was trained on, and the labels.
 
-    The rows are None for an output of `advser extract`.
+    The rows are None for an output of `advser extract`, and the names of the features
+    are None if they have none.
     """
-    names = names_of_features(model, extractor)
     if names is None:
         raise ValueError(
             "the model was trained on features without names, so its columns are "

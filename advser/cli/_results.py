@@ -357,18 +357,16 @@ def save_figures(comparison: Comparison, recordings: Recordings, folder: Path) -
     require_matplotlib("A figure")
     is_rated = comparison.measure == "ccc"
     shown = next(one for one in METHODS if predictions_of(comparison, one))
-    scores = ComparisonDisplay.from_comparison(
-        comparison, ax=new_figure().add_subplot()
-    )
+    ax = new_figure().add_subplot()
+    scores = ComparisonDisplay.from_comparison(comparison, ax=ax)
     figures = {comparison.measure: fit_figure(scores)}
     if is_rated:
         figures["rated"] = draw_ratings(comparison, shown)
     else:
         figures["confusion"] = draw_confusion(comparison, shown)
     if len(comparison.leakage):
-        leakage = LeakageDisplay.from_comparison(
-            comparison, ax=new_figure().add_subplot()
-        )
+        ax = new_figure().add_subplot()
+        leakage = LeakageDisplay.from_comparison(comparison, ax=ax)
         figures["leakage"] = fit_figure(leakage)
         if not is_rated:
             figures["embedding"] = draw_embeddings(
