@@ -95,16 +95,11 @@ def read_cremad(
     women = rows["speaker"].str[2:].astype(int).isin(_WOMEN)
     rows["gender"] = women.map({True: "female", False: "male"})
     if emotion == "perceived":
-        votes = read_votes(copy)
+        files, columns = copy.list_files({".csv"}), ["FileName", "VoiceVote"]
+        remedy = "add it for the perceived emotions, or use `emotion='intended'`"
+        votes = copy.read_labels(files, "summaryTable.csv", columns, remedy)
+        votes = votes.drop_duplicates("FileName").set_index("FileName")["VoiceVote"]
         rows["label"] = rows["file"].map(stem).str.upper().map(votes)
         copy.problems["files without votes"] += list(rows["file"][rows["label"].isna()])
         rows["emotion"] = rows["label"].map(_VOTES)
     return copy.table(rows)
-
-
-def read_votes(copy):
-    """Return the choice of the raters who heard a recording, by its name."""
-    files, columns = copy.list_files({".csv"}), ["FileName", "VoiceVote"]
-    remedy = "add it for the perceived emotions, or use `emotion='intended'`"
-    votes = copy.read_labels(files, "summaryTable.csv", columns, remedy)
-    return votes.drop_duplicates("FileName").set_index("FileName")["VoiceVote"]
