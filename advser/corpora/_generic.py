@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from glob import escape, glob
 from pathlib import Path
 from unicodedata import normalize
 
@@ -298,17 +299,9 @@ def _remedy_for(file, root):
 
 def _in_any_case(file, root):
     """Return the path of a file that differs in upper and lower case, or None."""
-    found = []
-    for part in Path(file).parts:
-        try:
-            names = os.listdir(root.joinpath(*found))
-        except OSError:
-            return None
-        part = next((n for n in names if n.lower() == part.lower()), None)
-        if part is None:
-            return None
-        found.append(part)
-    return "/".join(found)
+    letters = (f"[{c.lower()}{c.upper()}]" if c.isalpha() else escape(c) for c in file)
+    found = glob("".join(letters), root_dir=root)
+    return Path(found[0]).as_posix() if found else None
 
 
 def checked_rows(copy, rows, path):
