@@ -245,11 +245,8 @@ def _attempt(
 def _failure(row, item, error, on_error):
     """Return why a recording cannot be used, or raise."""
     file = file_of(item)
-    reason = (
-        str(error)
-        if isinstance(error, OSError | ValueError)
-        else f"cannot be processed: {error!r}"
-    )
+    is_usual = isinstance(error, OSError | ValueError)
+    reason = str(error) if is_usual else f"cannot be processed: {error!r}"
     if on_error == "nan":
         return Failure(row, file, type(error).__name__, reason)
     kind = type(error) if isinstance(error, OSError) else ValueError
