@@ -100,7 +100,7 @@ def to_onnx(model: BaseEstimator, path: str | os.PathLike) -> None:
         raise ImportError(
             f"`to_onnx` needs {error.name}; `pip install 'advser[onnx]'`."
         ) from error
-    check_path(path, "path")
+    path = check_path(path, "path")
     check_estimator(model, "model")
     check_is_fitted(model)
     steps = steps_of(model)

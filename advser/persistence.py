@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from io import BytesIO
+from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 from warnings import warn
@@ -192,9 +193,8 @@ def load(path: str | os.PathLike, *, trusted: Sequence[type | str] = ()) -> Any:
     return _read(check_file(path, "path").read_bytes(), path, trusted)
 
 
-def replace_file(path: str | os.PathLike, data: bytes) -> None:
+def replace_file(path: Path, data: bytes) -> None:
     """Write a file, whole or not at all."""
-    path = check_path(path, "path")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"The folder of {path} does not exist; make it first.")
     with replacing(path) as unfinished:
