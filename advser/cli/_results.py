@@ -29,6 +29,7 @@ from ..plots._base import (
     plain,
     require_matplotlib,
 )
+from ..report import texts
 from ._methods import (
     ADVERSARIES,
     CLASSIFIERS,
@@ -273,25 +274,17 @@ def format_table(comparison: Comparison) -> str:
     probes = [name for name in summary if name.startswith("leakage_")]
     header = ["method", "scaled", *scores.values(), f"{measure.upper()}, 95 %"]
     header += ["worst speaker", *(name.replace("_", ", ") for name in probes), "fit, s"]
+    worst = summary[f"worst_speaker_{measure}"], summary["worst_speaker"]
+    summary["worst"] = texts("{:.3f} ({})", *worst)
     rows = []
     for name, row in summary.iterrows():
         cells = ["failed", *[""] * (len(scores) + 1)]
         if row["seeds"]:
             ends = row[[f"{measure}_low", f"{measure}_high"]]
-            worst = row[f"worst_speaker_{measure}"], row["worst_speaker"]
             cells = [spread(by_seed.loc[name, column]) for column in scores]
-            cells += ["{:.2f} – {:.2f}".format(*ends), worst_cell(*worst)]
-        rows.append(
-            [
-                method_of(name),
-                USES[row["kind"]],
-                *cells,
-                *(
-                    "" if np.isnan(value) else f"{value:.2f}"
-                    for value in row[[*probes, "fit_seconds"]]
-                ),
-            ]
-        )
+            cells += ["{:.2f} – {:.2f}".format(*ends), row["worst"]]
+        numbers = texts("{:.2f}", row[[*probes, "fit_seconds"]])
+        rows.append([method_of(name), USES[row["kind"]], *cells, *numbers])
     if probes:
         chance = [f"{summary['chance'].max():.2f}"] * len(probes)
         rows.append(["chance", *[""] * (len(scores) + 3), *chance, ""])
@@ -319,11 +312,6 @@ def score_columns(comparison):
         for score, name in scores.items()
         for target in targets
     }
-
-
-def worst_cell(score, speaker):
-    """Return the score and the name of the worst speaker, if any can be judged."""
-    return "" if np.isnan(score) else f"{score:.3f} ({speaker})"
 
 
 def spread(values):
