@@ -357,9 +357,7 @@ def save_figures(comparison: Comparison, recordings: Recordings, folder: Path) -
         leakage = LeakageDisplay.from_comparison(comparison, ax=ax)
         figures["leakage"] = fit_figure(leakage)
         if not is_rated:
-            figures["embedding"] = draw_embeddings(
-                recordings, shown if shown in ADVERSARIES else None
-            )
+            figures["embedding"] = draw_embeddings(recordings, shown)
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png", dpi=200)
 
@@ -409,8 +407,8 @@ def draw_ratings(comparison, method):
     return figure
 
 
-def draw_embeddings(recordings, method=None):
-    """Return a figure of held-out utterances: their features, and by a network."""
+def draw_embeddings(recordings, method):
+    """Return a figure of held-out utterances: their features, and by an adversary."""
     X, y, speakers = recordings.X, recordings.y, recordings.speakers
     rows = np.flatnonzero(np.isin(speakers, speakers_to_probe(speakers)))
     _, test = train_test_split(
@@ -419,7 +417,7 @@ def draw_embeddings(recordings, method=None):
     test = np.sort(test)
     train = np.setdiff1d(np.arange(len(X)), test)
     estimators = {"scaled features": StandardScaler()}
-    if method is not None:
+    if method in ADVERSARIES:
         estimators |= make_estimators([method], len(set(speakers)))
     figure = new_figure(7.7, 4.8 * len(estimators))
     halves = figure.subfigures(len(estimators), 1, squeeze=False).ravel()
