@@ -89,9 +89,8 @@ def read_cremad(
     """
     check_parameter(emotion, "emotion", StrOptions({"intended", "perceived"}))
     copy = Copy(root, "CREMA-D")
-    rows = copy.drop_copies(
-        parse_names(copy, _NAME, _MAPPING, suffixes={".wav"}, any_case=True)
-    )
+    rows = parse_names(copy, _NAME, _MAPPING, suffixes={".wav"}, any_case=True)
+    rows = copy.drop_copies(rows)
     women = rows["speaker"].str[2:].astype(int).isin(_WOMEN)
     rows["gender"] = women.map({True: "female", False: "male"})
     if emotion == "perceived":

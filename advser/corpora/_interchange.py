@@ -104,13 +104,10 @@ def from_audformat(
     rows["emotion"] = texts(found[emotion])
     for column, candidates in others.items():
         present = [values for values in candidates if values.notna().any()]
-        if present:
-            values = present[0]
-            rows[column] = (
-                values.to_numpy(float, na_value=np.nan)
-                if column in NUMBERS
-                else texts(values)
-            )
+        if present and column in NUMBERS:
+            rows[column] = present[0].to_numpy(float, na_value=np.nan)
+        elif present:
+            rows[column] = texts(present[0])
     if "label" not in rows:
         rows["label"] = rows["emotion"]
     rows.loc[rows["emotion"] == "no_agreement", "emotion"] = None
