@@ -214,12 +214,10 @@ class EGeMAPS(Extractor):
     def _check_results(self, results: list[np.ndarray], recordings: list) -> None:
         suffix = "_amean" if self.level == "functionals" else ""
         pitch = self.feature_names.index(PITCH[self.feature_set] + suffix)
-        unvoiced = [
-            row for row, found in enumerate(results) if not found[:, pitch].any()
-        ]
+        unvoiced = np.flatnonzero([not found[:, pitch].any() for found in results])
         if self.on_error == "nan":
-            self.unvoiced_ = np.array(unvoiced, dtype=int)
-        if unvoiced:
+            self.unvoiced_ = unvoiced
+        if len(unvoiced):
             name = file_of(recordings[unvoiced[0]]) or f"X[{unvoiced[0]}]"
             warnings.warn(
                 f"{len(unvoiced)} of {len(recordings)} recordings have no voiced "
