@@ -29,19 +29,13 @@ from sklearn.utils.metadata_routing import MetadataRequest
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from . import methods
 from ._engine import StepwiseNet, ValidationScores, default_torch
 from ._locks import replacing
 from ._validation._parameters import check_names
 from ._validation._paths import check_device, check_file, check_path
 from .audio import AudioEmbedding, EGeMAPS
 from .audio._extractor import Extractor
-from .methods import (
-    AdversarialSER,
-    AdversarialSERRegressor,
-    AutoencoderSER,
-    AutoencoderSERRegressor,
-    SiameseSER,
-)
 from .speakers import Session, SpeakerScaler
 from .speakers._emotions import EmotionEffects
 
@@ -52,11 +46,11 @@ N_CHECKSUM = 64  # characters
 MAX_RATIO = 100  # of the bytes in all members to those of the file; 5 is usual
 MEMBER = re.compile(r"[\w-]+\.(json|npy)", re.ASCII)
 NETWORKS = (
-    AdversarialSER,
-    AdversarialSERRegressor,
-    AutoencoderSER,
-    AutoencoderSERRegressor,
-    SiameseSER,
+    methods.AdversarialSER,
+    methods.AdversarialSERRegressor,
+    methods.AutoencoderSER,
+    methods.AutoencoderSERRegressor,
+    methods.SiameseSER,
 )
 # Of scikit-learn's networks; they have no public name, and skops does not know them.
 MLP_OPTIMIZERS = ("AdamOptimizer", "SGDOptimizer")
@@ -422,10 +416,7 @@ def _pack(leaf):
     if isinstance(leaf, torch.Generator):
         return _Part("generator", {"state": leaf.get_state().numpy()})
     if isinstance(leaf, pd.DataFrame):
-        columns = [
-            [name, str(column.dtype), column.to_numpy()]
-            for name, column in leaf.items()
-        ]
+        columns = [[name, str(c.dtype), c.to_numpy()] for name, c in leaf.items()]
         return _Part("table", {"columns": columns, "index": leaf.index.tolist()})
     return _Part(type(leaf).__name__, {"name": str(leaf)})
 
