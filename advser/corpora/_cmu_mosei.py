@@ -99,10 +99,7 @@ def read_cmu_mosei(
     rows = pd.concat(ratings).groupby(keys, sort=False)[_RATINGS].mean().reset_index()
     rows = rows.merge(segments.drop_duplicates(keys), on=keys, how="left")
     unrated = rows[_EMOTIONS].isna().any(axis=1)
-    copy.problems["segments without a rating of an emotion"] += list(
-        rows["id"][unrated] + " " + rows["clip"][unrated]
-    )
-    rows = rows[~unrated].reset_index(drop=True)
+    rows = drop(rows, unrated, copy.problems["segments without a rating of an emotion"])
     rows["label"], rows["emotion"] = name_emotions(rows[_EMOTIONS])
     rows["speaker"] = rows["id"] if speakers is None else rows["id"].map(speakers)
     stems = set(map(stem, audio))
@@ -111,10 +108,7 @@ def read_cmu_mosei(
     rows.loc[is_cut, "id"] = cut[is_cut]
     rows.loc[is_cut, ["start", "end"]] = np.nan
     untimed = rows["start"].isna() & ~is_cut
-    copy.problems["labels without a segment"] += list(
-        rows["id"][untimed] + " " + rows["clip"][untimed]
-    )
-    rows = rows[~untimed].reset_index(drop=True)
+    rows = drop(rows, untimed, copy.problems["labels without a segment"])
     rows["start"] = rows["start"].clip(lower=0)
     rows = copy.locate(rows, audio).drop(columns="clip")
     folders = rows["file"].astype(str).str.extract(_PARTITION, expand=False)
@@ -126,6 +120,12 @@ def read_cmu_mosei(
 def after_slash(video):
     """Return the name of a video without the folder of some of the tables."""
     return video.rsplit("/", 1)[-1]
+
+
+def drop(rows, wrong, problems):
+    """Return the rows that are not wrong, and add those that are to the problems."""
+    problems.extend(rows["id"][wrong] + " " + rows["clip"][wrong])
+    return rows[~wrong].reset_index(drop=True)
 
 
 def read_ratings(copy, name):
