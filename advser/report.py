@@ -123,9 +123,7 @@ def report(
         n_searched=n_searched if candidates.nunique() > 1 else 0,
         most_candidates=candidates.max(),
         kinds=kinds_of(finished, pairs, measure, confidence_level),
-        intervals=draw_intervals(
-            with_looks(finished, comparison), measure, confidence_level
-        ),
+        intervals=draw_intervals(finished, comparison, confidence_level),
         scores=score_table(summary, measure, confidence_level, with_fits=True),
         targets={
             name: score_table(
@@ -138,9 +136,7 @@ def report(
         n_pairs=len(pairs),
         n_significant=(pairs["p_holm"] < 0.05).sum(),
         smallest_p=pairs["smallest_p_holm"].max() if len(pairs) else 0,
-        differences=draw_differences(
-            with_looks(pairs, comparison), measure, confidence_level
-        ),
+        differences=draw_differences(pairs, comparison, confidence_level),
         pairs=pair_table(pairs, confidence_level),
         leakage=leakage_of(comparison, finished.index),
         speakers=speaker_table(comparison),
@@ -214,9 +210,10 @@ def effect_of(pairs):
     return "difference", "+z.3f", ""
 
 
-def draw_intervals(finished, measure, confidence_level):
+def draw_intervals(finished, comparison, confidence_level):
     """Return the figure of the score of each estimator with its interval."""
-    display = IntervalDisplay(finished, confidence_level, measure)
+    measure, table = comparison.measure, with_looks(finished, comparison)
+    display = IntervalDisplay(table, confidence_level, measure)
     figure = fit_figure(display.plot(new_figure().add_subplot()))
     scores = finished[measure]
     mean = ", averaged over the seeds" if finished["seeds"].max() > 1 else ""
@@ -249,17 +246,17 @@ def score_table(summary, measure, confidence_level, *, with_fits=False):
     return table_of(table, summary["kind"])
 
 
-def draw_differences(pairs, measure, confidence_level):
+def draw_differences(pairs, comparison, confidence_level):
     """Return the figure of the differences, if they fit one."""
     if not 0 < len(pairs) <= MANY:
         return None
-    display = DifferenceDisplay(pairs, confidence_level)
+    display = DifferenceDisplay(with_looks(pairs, comparison), confidence_level)
     figure = fit_figure(display.plot(new_figure().add_subplot()))
     n_significant = (pairs["p_holm"] < 0.05).sum()
     return image(
         figure,
-        f"Differences of {len(pairs)} pairs in {measure.upper()}; {n_significant} have "
-        "a corrected p-value below 0.05",
+        f"Differences of {len(pairs)} pairs in {comparison.measure.upper()}; "
+        f"{n_significant} have a corrected p-value below 0.05",
         "The p-values are corrected for multiple tests; the intervals are not.",
     )
 
@@ -336,12 +333,8 @@ def draw_predictions(comparison, finished, targets):
                 side = 2.2 + 0.42 * len(comparison.settings["data"]["emotions"])
                 figure = new_figure(side + 0.4, side)
                 score = f"{measure.upper()} {row[measure]:.2f}"
-                draw_confusion_matrix(
-                    found["y_true"],
-                    found["y_pred"],
-                    f"{title}\n{score}",
-                    figure.add_subplot(),
-                )
+                text, ax = f"{title}\n{score}", figure.add_subplot()
+                draw_confusion_matrix(found["y_true"], found["y_pred"], text, ax)
                 alt = f"Confusion matrix of {title}, {score}"
             else:
                 figure = new_figure(3.6, 3.9)
