@@ -294,13 +294,8 @@ def read_labels(
     """
     path = Path(path)
     rows = with_names(clean_rows(rows, path))
-    if keep_missing:
-        copy = Copy(path.parent if wavs is None else wavs)
-        checked = checked_rows(copy, rows, path)
-        if any((copy.root / file).exists() for file in checked["file"]):
-            return copy.table(checked, keep_unusable=True)
-    copy, rows = with_files(rows, path, wavs)
-    return copy.table(rows)
+    copy, rows = with_files(rows, path, wavs, keep_missing=keep_missing)
+    return copy.table(rows, keep_unusable=keep_missing)
 
 
 def warn_of_unused(

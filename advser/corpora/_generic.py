@@ -259,8 +259,11 @@ def read_table(
     return copy.table(rows)
 
 
-def with_files(rows, path, root=None, name=None):
-    """Return the corpus of a table, and those of its rows whose files are there."""
+def with_files(rows, path, root=None, name=None, *, keep_missing=False):
+    """Return the corpus of a table, and those of its rows whose files are there.
+
+    With `keep_missing` return all rows, if any of the files is there.
+    """
     copy = Copy(path.parent if root is None else root, name)
     rows = checked_rows(copy, rows, path)
     files = rows["file"].unique()
@@ -272,6 +275,8 @@ def with_files(rows, path, root=None, name=None):
             f"None of the {len(present)} files of {path} are in {copy.root}, such as "
             f"{first!r}; {_remedy_for(first, copy.root)}."
         )
+    if keep_missing:
+        return copy, rows
     missing = list(rows["file"][~is_present].unique())
     if missing and (remedy := _remedy_for(missing[0], copy.root)) != ELSEWHERE:
         missing[0] = f"{missing[0]}: {remedy}"
