@@ -213,7 +213,7 @@ def read_features_of_table(
         labels["file"] = [f"{labels.index.name} {number}" for number in labels.index]
     copy = Copy(path.absolute().parent, path.stem)
     labels = checked_rows(copy, with_names(clean_rows(labels, path)), path)
-    table = copy.table(labels, is_audio=False)
+    table = copy.table(labels, check_files=False)
     kept = table.pop(ROW).to_numpy(int)
     return pd.DataFrame(features).iloc[kept].set_axis(table.index), table
 
@@ -295,7 +295,7 @@ def read_labels(
     path = Path(path)
     rows = with_names(clean_rows(rows, path))
     copy, rows = with_files(rows, path, wavs, keep_missing=keep_missing)
-    return copy.table(rows, keep_unusable=keep_missing)
+    return copy.table(rows, check_files=not keep_missing)
 
 
 def warn_of_unused(

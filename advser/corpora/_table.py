@@ -302,7 +302,7 @@ class Copy:
         self.problems[self.UNLABELED_FILE] += sorted(map(file_of.get, unlabeled))
         return rows[rows["file"].notna()].drop(columns="id")
 
-    def table(self, rows, *, is_audio=True, keep_unusable=False):
+    def table(self, rows, *, check_files=True):
         """Return the table of a corpus, and warn of problems of the copy.
 
         Call it from the public function that the user calls, so that the warning shows
@@ -314,11 +314,9 @@ class Copy:
             One row per utterance: its `file`, relative to the root, and any of the
             columns of the table. Other columns come last.
 
-        is_audio : bool, default=True
-            Whether the files will be read; otherwise they need not be there.
-
-        keep_unusable : bool, default=False
-            Whether to keep the files that must not be read, and pointers of Git LFS.
+        check_files : bool, default=True
+            Whether to leave out files that must not be read, and pointers of Git LFS.
+            Otherwise the files need not be there.
 
         Returns
         -------
@@ -326,7 +324,7 @@ class Copy:
             With the attributes (`attrs`) `corpus`, `root` and `problems`.
         """
         sizes = dict.fromkeys(rows["file"], 0)
-        if is_audio and not keep_unusable:
+        if check_files:
             rows = self.drop_closed(rows)
             sizes = {file: size_of(self.root, file) for file in sizes}
         rows = self.drop_pointers(rows, sizes)
