@@ -389,8 +389,7 @@ def load_recordings(
     purpose = "a comparison" if compares else "training"
     for column in [*labels, *others]:
         if column not in table or is_missing(table[column]).all():
-            has_label = "label" in table and not is_missing(table["label"]).all()
-            is_renamed = column == "emotion" and has_label
+            is_renamed = column == "emotion" and not is_missing(table["label"]).all()
             hint = " Rename its column label to emotion." if is_renamed else ""
             raise ValueError(
                 f"{source} has no {column!r}; {purpose} needs it for each recording."
