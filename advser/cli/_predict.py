@@ -8,7 +8,6 @@ import sys
 from contextlib import nullcontext
 from io import TextIOWrapper
 from pathlib import Path
-from warnings import warn
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,6 @@ from ..audio._extraction import has_features, new_file, write_failures
 from ..audio._extractor import Extractor
 from ..corpora._generic import composed, find_not_read, texts_of
 from ..corpora._table import NOBODY, SURROGATE, Copy
-from ..exceptions import CorpusWarning
 from ..persistence import load
 from ..speakers._knowledge import scalers
 from ._parser import Parser, counted, print_note, usage_errors
@@ -273,8 +271,7 @@ def files_in(folder):
     if not files:
         list_folder(folder)  # says what the folder holds
     find_not_read(copy, files)
-    if any(copy.problems.values()):
-        warn(f"{folder} has {copy.count_problems()}.", CorpusWarning, stacklevel=2)
+    copy.warn_of_problems(folder)
     return [os.path.join(folder, file) for file in files]
 
 

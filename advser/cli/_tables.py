@@ -250,8 +250,7 @@ def read_extracted(path: str | os.PathLike) -> tuple[pd.DataFrame, pd.DataFrame]
         )
     table = table.drop(columns="file").set_axis(labels.index)
     table.attrs = labels.attrs
-    if any(copy.problems.values()):
-        warn(f"{path} has {copy.count_problems()}.", CorpusWarning, stacklevel=2)
+    copy.warn_of_problems(path)
     return X, table
 
 

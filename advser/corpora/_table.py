@@ -207,6 +207,12 @@ class Copy:
             if found
         )
 
+    def warn_of_problems(self, where, stacklevel=3):
+        """Warn of the problems, if there are any."""
+        if any(self.problems.values()):
+            text = f"{where} has {self.count_problems()}."
+            warn(text, CorpusWarning, stacklevel=stacklevel)
+
     def drop_copies(self, rows, names=None):
         """Return the first row of each name; the other files are problems.
 
@@ -368,12 +374,7 @@ class Copy:
         files = [os.path.join(root, file) for file in rows.pop("file")]
         table = rows.set_axis(pd.Index(files, name="file"))
         table.attrs = {"corpus": self.name, "root": root, "problems": problems}
-        if problems:
-            warn(
-                f"{self.name} in {str(self.root)!r} has {self.count_problems()}.",
-                CorpusWarning,
-                stacklevel=3,
-            )
+        self.warn_of_problems(f"{self.name} in {str(self.root)!r}", stacklevel=4)
         return table
 
 
