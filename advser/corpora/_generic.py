@@ -368,9 +368,8 @@ def clean_rows(rows, path):
             f"{path} lacks the column file; its first line must be the names of the "
             f"columns, and is {str(list(rows.columns))[:200]}.{hint}"
         )
-    for column in ["file", *TEXTS]:
-        if column in rows:
-            rows[column] = texts_of(rows[column])
+    for column in rows.columns.intersection(["file", *TEXTS]):
+        rows[column] = texts_of(rows[column])
     empty = rows.index[rows["file"].isna()]
     if len(empty):
         raise ValueError(

@@ -243,13 +243,11 @@ class Copy:
 
     def drop_closed(self, rows):
         """Drop the files that are there and must not be read."""
-        root, files = str(self.root), rows["file"].unique()
-        paths = {file: os.path.join(root, file) for file in files}
-        closed = [
-            file
-            for file, path in paths.items()
-            if not os.access(path, os.R_OK) and os.path.exists(path)
-        ]
+        closed = []
+        for file in rows["file"].unique():
+            path = os.path.join(self.root, file)
+            if not os.access(path, os.R_OK) and os.path.exists(path):
+                closed.append(file)
         self.problems[self.CLOSED] += closed
         return rows[~rows["file"].isin(closed)]
 
