@@ -94,7 +94,7 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
     """Check the options, load the recordings, compare, and print the results."""
     if options.source and options.labels:
         parser.error("SOURCE and --labels are the same: pass one of them")
-    source = options.source or options.labels
+    source = options.source = options.source or options.labels
     if source is None and (options.wavs or options.corpus):
         parser.error("--wavs, --corpus and --pattern describe a SOURCE: pass it")
     is_rated, by_session = options.targets is not None, options.leave_out == "session"
@@ -115,9 +115,7 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
         if options.save_best is not None:
             check_output(options.save_best.absolute(), "", "--save-best")
         try:
-            recordings = recordings_of(
-                options, source, by_session=by_session, memory=parts
-            )
+            recordings = recordings_of(options, by_session=by_session, memory=parts)
             folder.mkdir(parents=True, exist_ok=True)
             print_left_out(recordings)
             compare_methods(options, recordings, methods, folder)

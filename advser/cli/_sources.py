@@ -73,7 +73,7 @@ FOLDERS = f"""\
 """
 SOURCES = LABELS + FEATURES + FOLDERS
 # Parameters of `load_recordings` that are options of the commands.
-OPTIONS = ["corpus", "wavs", "emotions", "targets", "n_jobs"]
+OPTIONS = ["source", "corpus", "wavs", "emotions", "targets", "n_jobs"]
 OPTIONS += ["features", "feature_set"]
 
 
@@ -264,12 +264,10 @@ def refuse_wavs(wavs: str | os.PathLike | None, source: str | os.PathLike) -> No
         )
 
 
-def recordings_of(
-    options: argparse.Namespace, source: str | None, **others: Any
-) -> Recordings:
+def recordings_of(options: argparse.Namespace, **others: Any) -> Recordings:
     """Load the recordings that the options of a command describe."""
     given = {name: getattr(options, name) for name in OPTIONS}
-    return load_recordings(source, **given, verbose=1, **others)
+    return load_recordings(**given, verbose=1, **others)
 
 
 def load_recordings(

@@ -69,9 +69,7 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
     if options.output == "-":
         parser.error("argument -o/--output: a model goes to a file, which - is not")
     with usage_errors(parser), new_file(options.output) as (output, parts):
-        recordings = recordings_of(
-            options, options.source, compares=False, memory=parts
-        )
+        recordings = recordings_of(options, compares=False, memory=parts)
         print_left_out(recordings)
         model = fit_model(
             recordings,
