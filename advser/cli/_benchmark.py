@@ -18,7 +18,6 @@ from ._sources import (
     add_label_options,
     add_source_options,
     positive,
-    print_left_out,
     recordings_of,
 )
 
@@ -117,7 +116,6 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
         try:
             recordings = recordings_of(options, by_session=by_session, memory=parts)
             folder.mkdir(parents=True, exist_ok=True)
-            print_left_out(recordings)
             compare_methods(options, recordings, methods, folder)
         except FileExistsError as error:
             if not parts.is_dir():

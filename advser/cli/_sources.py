@@ -265,9 +265,11 @@ def refuse_wavs(wavs: str | os.PathLike | None, source: str | os.PathLike) -> No
 
 
 def recordings_of(options: argparse.Namespace, **others: Any) -> Recordings:
-    """Load the recordings that the options of a command describe."""
+    """Load what the options of a command describe, and print what is left out."""
     given = {name: getattr(options, name) for name in OPTIONS}
-    return load_recordings(**given, verbose=1, **others)
+    recordings = load_recordings(**given, verbose=1, **others)
+    print_left_out(recordings)
+    return recordings
 
 
 def load_recordings(

@@ -6,13 +6,7 @@ from ..audio._extraction import new_file
 from ._methods import LINES, METHODS, REGRESSORS, check_labels_of
 from ._models import fit_model, save_model
 from ._parser import Parser, counted, usage_errors
-from ._sources import (
-    SOURCES,
-    add_label_options,
-    add_source_options,
-    print_left_out,
-    recordings_of,
-)
+from ._sources import SOURCES, add_label_options, add_source_options, recordings_of
 
 DESCRIPTION = """\
 Train a model on all recordings of a corpus, and save it to a file.
@@ -70,7 +64,6 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
         parser.error("argument -o/--output: a model goes to a file, which - is not")
     with usage_errors(parser), new_file(options.output) as (output, parts):
         recordings = recordings_of(options, compares=False, memory=parts)
-        print_left_out(recordings)
         model = fit_model(
             recordings,
             options.method,
