@@ -7,7 +7,9 @@ as one batch. A job that fails gives a row of the table of errors; the others go
 import traceback
 import warnings
 from collections.abc import Callable
+from contextlib import contextmanager
 from functools import partial
+from threading import current_thread, main_thread
 from time import thread_time
 from typing import Any, NamedTuple
 
@@ -91,25 +93,31 @@ def run(jobs, utterances, task, settings, folder, n_jobs, verbose):
     with held(folder), ends_at_sigterm(), one_thread():
         store = Store(folder, settings, utterances, task)
         done = store.done()
-        left = {}
+        left, warned = {}, {}
         for job in jobs:
             if keys := [key for key in job.keys if key not in done]:
                 left[keys[0]] = job._replace(keys=keys)
         with progress_bar(
             name="comparison", unit="fits", total=len(left), verbose=verbose
         ) as progress:
-            for first, tables in _results(left, utterances, n_jobs, store.is_resumed):
+            resumed = store.is_resumed
+            for first, tables in _results(left, warned, utterances, n_jobs, resumed):
                 store.add(tables)
                 del left[first]
                 progress.update()
         tables = store.finish()
+    for category, text in warned:  # once, however many fits have warned
+        warnings.warn(text, category, stacklevel=3)
     if len(tables["errors"]):
         _report(tables["errors"], settings.get("runs"), tables["scores"].empty)
     return tables
 
 
-def _results(left, utterances, n_jobs, is_resumed):
-    """Yield the first key and the tables of each job, while `left` gets smaller."""
+def _results(left, warned, utterances, n_jobs, is_resumed):
+    """Yield the first key and the tables of each job, while `left` gets smaller.
+
+    `warned` gets the category and the text of each warning.
+    """
     try:
         parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
     except ValueError:  # a backend that returns lists alone, such as multiprocessing
@@ -119,7 +127,8 @@ def _results(left, utterances, n_jobs, is_resumed):
         # Each array is an argument of its own, so that a cluster gets it only once.
         calls = (delayed(_run_bundle)(bundle, *utterances) for bundle in bundles)
         try:
-            for results in parallel(calls):
+            for results, caught in parallel(calls):
+                warned.update(dict.fromkeys(caught))
                 yield from results
         except Exception as error:
             return error
@@ -171,15 +180,34 @@ def _bundles(jobs, n_processes, is_resumed=False):
 
 
 def _run_bundle(jobs, *utterances):
-    """Return the first key and the tables of each job: its results, or its error."""
+    """Return the first key and the tables of each job, and the warnings of all.
+
+    The tables of a job are its results, or its error.
+    """
     utterances = Utterances(*utterances)
     generators = [job.function(utterances, job.keys, *job.arguments) for job in jobs]
-    with silent(), one_thread():  # `compare` warns once
+    with _caught() as caught, silent(), one_thread():  # `compare` warns once
         results = run_together(generators)
-    return [
+    tables = [
         (job.keys[0], _errors(job, found) if isinstance(found, Exception) else found)
         for job, found in zip(jobs, results)
     ]
+    return tables, [(one.category, str(one.message)) for one in caught]
+
+
+@contextmanager
+def _caught():
+    """Yield a list of the warnings, which are not shown.
+
+    It is empty, and they are shown, in a thread: threads would not restore the filters
+    in the right order.
+    """
+    if current_thread() is not main_thread():
+        yield []
+        return
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield caught
 
 
 def _errors(job, error):
