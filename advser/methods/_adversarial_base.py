@@ -195,7 +195,7 @@ class WithObjective(BaseSER):
                 "Pass the speaker of each row as `speakers` to fit, or set "
                 "`adversary=None`.",
                 NoSpeakersWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
             return EmpiricalRisk()
         weight = getattr(objective, "weight", None)
@@ -207,7 +207,7 @@ class WithObjective(BaseSER):
                 setting=f"adversary={self.adversary!r}",
                 remedy="Pass an objective with `conditional=True`, such as "
                 "`ClosedForm(conditional=True)`, or set `adversary=None`.",
-                stacklevel=5,
+                stacklevel=6,
             )
         return objective
 

@@ -300,7 +300,7 @@ class WithAutoencoder(BaseSER):
                 f"has {self._n_speakers}: the network is trained without it. Pass the "
                 "speaker of each row as `speakers` to fit, or set `speaker_task=None`.",
                 NoSpeakersWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
             return None
         hides_speaker = self.speaker_task == "adversarial" and self.speaker_weight > 0
@@ -310,7 +310,7 @@ class WithAutoencoder(BaseSER):
                 labels.speaker.numpy()[: self._n_labeled],
                 setting='speaker_task="adversarial"',
                 remedy='Keep the speaker with `speaker_task="auxiliary"` or None.',
-                stacklevel=5,
+                stacklevel=6,
             )
         return SpeakerHead(self.embedding_dim, self._n_speakers, generator)
 

@@ -24,7 +24,13 @@ from sklearn.base import (
 )
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import BatchScoring, Callback, EarlyStopping, EpochScoring
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    EarlyStopping,
+    EpochScoring,
+    PassthroughScoring,
+)
 from torch import nn
 
 from .._engine import (
@@ -245,9 +251,23 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
                 X_unlabeled, speakers_unlabeled, genders_unlabeled
             )
             if unlabeled is not None:
-                both = [*labeled.speakers, *unlabeled.speakers]
-                name = "speakers` and `speakers_unlabeled"
-                check_labels(both, name, len(both), allow_missing=True)
+                for kind in ("speakers", "genders"):
+                    both = [*getattr(labeled, kind), *getattr(unlabeled, kind)]
+                    name = f"{kind}` and `{kind}_unlabeled"
+                    check_labels(both, name, len(both), allow_missing=True)
+            job = self._prepare(labeled, unlabeled)
+        if again:
+            job.net.partial_fit((job.rows, job.valid_rows))
+            return self._finish_fit(job)
+        if getattr(self, "_defers_training", False):  # see `advser._engine._jobs`
+            self._pending_job = job
+            return self
+        job.fit()
+        return self._finish_fit(job)
+
+    def _prepare(self, labeled, unlabeled):
+        """Return what is left to train, as the parameters and the rows ask for it."""
+        again = self._goes_on
         if not again:
             vars(self).pop("net_", None)
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=4)
@@ -282,20 +302,14 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
             self.net_.set_lr(float(self.lr))
             n_epochs = self._n_epochs(len(rows), self.net_.batch_size)
             self.net_.set_params(max_epochs=n_epochs)
-            self.net_.partial_fit((rows, valid_rows))
-            return self._finish_fit(Job(self.net_, rows, valid_rows))
+            return Job(self.net_, rows, valid_rows)
         generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds[1:]]
         network = self._build_network(
             utterances, labels, self._task, standardize, generators[0]
         ).to(rows.x.dtype)
         self._n_features_out = self._code_dim
         net = self._build_net(network, len(rows), *generators[1:])
-        job = Job(net, rows, valid_rows)
-        if getattr(self, "_defers_training", False):  # see `advser._engine._jobs`
-            self._pending_job = job
-            return self
-        job.fit()
-        return self._finish_fit(job)
+        return Job(net, rows, valid_rows)
 
     def _validation_set_aside(self, labeled):
         """Return the training and the validation utterances."""
@@ -325,7 +339,7 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
         )
         if is_regressor(self) or len(lost) == len(self.classes_) - 1:
             raise ValueError(message)
-        warn(message, CorpusWarning, stacklevel=4)
+        warn(message, CorpusWarning, stacklevel=5)
 
     def _update_network(self, labels):
         """Let a network that is trained on know the labels of the new rows."""
@@ -337,7 +351,8 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
         are_finite = (p.isfinite().all() for p in job.net.module_.parameters())
         # With early stopping, the weights are those of an earlier epoch.
         is_lost = is_classifier(self) and not self._stops_early
-        is_lost = is_lost and last.get("train_emotion_loss", 0) > MAX_LOSS
+        of_weight_1 = max(1.0, getattr(self, "emotion_weight", 1.0))
+        is_lost = is_lost and last.get("train_emotion_loss", 0) > MAX_LOSS * of_weight_1
         if is_lost or not (np.isfinite(loss) and all(are_finite)):
             self.__dict__.pop("net_", None)  # of a warm start, whose weights are lost
             raise ValueError(
@@ -392,7 +407,7 @@ class BaseSER(ClassNamePrefixFeaturesOutMixin, TransformerMixin, WithInputs):
                 raise ValueError(
                     f"`callbacks` must hold callbacks of skorch; got {callback!r}."
                 )
-            if isinstance(callback, EpochScoring | BatchScoring):
+            if isinstance(callback, EpochScoring | BatchScoring | PassthroughScoring):
                 raise ValueError(
                     f"`callbacks` holds {type(callback).__name__}, and the nets of "
                     "this package have no data that it can score; leave it out, and "

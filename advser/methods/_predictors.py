@@ -343,7 +343,7 @@ class BaseSERRegressor(MultiOutputMixin, RegressorMixin, BaseSER):
                 "average, too few for the correlation of `loss='ccc'`: set "
                 "`loss='mse'`, or a larger `batch_size`.",
                 CorpusWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
     def _choose_n_bins(self):

@@ -427,7 +427,7 @@ class SiameseSER(BaseSERClassifier):
                 f"network is trained without {left_out}. Pass the speaker of each row "
                 "as `speakers` to fit.",
                 NoSpeakersWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         return SiameseNetwork(
             encoder,
@@ -457,7 +457,7 @@ class SiameseSER(BaseSERClassifier):
                 f"calibration. Neutral rows are those whose label in `y` is "
                 f"{self.neutral!r}, the parameter `neutral`.",
                 NoNeutralWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         if not len(rows):
             return None
@@ -476,6 +476,6 @@ class SiameseSER(BaseSERClassifier):
                 f"{self.classes_.tolist()}. The network is trained without "
                 "calibration. Set `neutral` to the class of neutral speech.",
                 NoNeutralWarning,
-                stacklevel=6,
+                stacklevel=7,
             )
         return neutral

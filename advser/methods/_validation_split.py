@@ -5,7 +5,11 @@ from typing import Any
 from warnings import warn
 
 import numpy as np
-from sklearn.model_selection import GroupShuffleSplit
+from sklearn.model_selection import (
+    GroupShuffleSplit,
+    ShuffleSplit,
+    StratifiedShuffleSplit,
+)
 
 from .._validation._arrays import encode
 from ..exceptions import NoSpeakersWarning
@@ -53,16 +57,27 @@ def validation_split(
             "Without them the validation rows come from the training speakers, and do "
             "not show how the network performs on new ones. Pass `speakers` to fit.",
             NoSpeakersWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
         splitter = row_splitter
     known, others = rows[can_score], rows[~can_score]
-    splits = splitter(N_DRAWS, **settings)
     lost = len(untrained(utterances))
     best: Any = None
     fewest = np.inf
+
+    def draws(splitter):
+        splits = splitter(N_DRAWS, **settings)
+        return splits.split(known, utterances.targets[known], groups)
+
     try:
-        for train, valid in splits.split(known, utterances.targets[known], groups):
+        try:
+            next(draws(splitter))
+        except ValueError:
+            # An emotion has one row, or there are more emotions than validation rows.
+            if splitter is not StratifiedShuffleSplit:
+                raise
+            splitter = ShuffleSplit
+        for train, valid in draws(splitter):
             rows = np.sort(np.concatenate([known[train], others]))
             n_lost = len(untrained(utterances.take(rows)))
             if n_lost < fewest:

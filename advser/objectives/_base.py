@@ -269,7 +269,9 @@ class Objective(BaseEstimator, nn.Module):
             self.n_adversary_steps, "n_adversary_steps", Number(Integral, 0)
         )
         ready = clone(self)
-        if taken := RESERVED.intersection(BaseEstimator.get_params(self)):
+        methods = {name for name, value in vars(Objective).items() if callable(value)}
+        taken = (RESERVED | methods).intersection(BaseEstimator.get_params(self))
+        if taken:
             raise ValueError(
                 f"{type(self).__name__} has the parameter {min(taken)!r}, and an "
                 "objective has another attribute of this name; choose another."
