@@ -139,11 +139,13 @@ def save(
             f"`model` is a {type(model).__name__}; it must be an estimator, a pipeline "
             "or a Session."
         )
-    search = model.model if isinstance(model, Session) else model
-    if hasattr(search, "best_estimator_"):
-        raise ValueError(
-            f"`model` is or has a {type(search).__name__}; use its `best_estimator_`."
-        )
+    whole = model.model if isinstance(model, Session) else model
+    for _, step in getattr(whole, "steps", [("", whole)]):
+        if hasattr(step, "best_estimator_"):
+            raise ValueError(
+                f"`model` is or has a {type(step).__name__}; put its `best_estimator_` "
+                "in its place, behind the steps before it."
+            )
     try:
         data = _write(model)
         _read(data, "The file", trusted)

@@ -346,7 +346,7 @@ def test_other_rows_are_other_settings_of_a_comparison(own, tmp_path):
 
 def test_what_is_saved_has_no_rows_of_the_corpora(own, tmp_path):
     found = fitted(own, weights=FIXED)
-    with pytest.raises(ValueError, match="use its `best_estimator_`"):
+    with pytest.raises(ValueError, match="put its `best_estimator_`"):
         advser.save(found, tmp_path / "model.advser")
     advser.save(found.best_estimator_, tmp_path / "model.advser")
     loaded = advser.load(tmp_path / "model.advser")

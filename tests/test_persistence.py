@@ -325,7 +325,7 @@ def test_search_says_to_save_its_best_estimator(toy, file, routing):
     search = GridSearchCV(model, {"svc__C": [1.0]}, cv=2)
     search.fit(toy.X, toy.y, speakers=toy.speakers)
     for part in (search, Session(search)):
-        with pytest.raises(ValueError, match="GridSearchCV; use its `best_estimator_`"):
+        with pytest.raises(ValueError, match="GridSearchCV; put its `best_estimator_`"):
             advser.save(part, file)
     kept(search.best_estimator_, file)
 

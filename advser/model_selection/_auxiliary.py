@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from inspect import signature
 from itertools import chain
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
@@ -17,6 +18,7 @@ from sklearn.base import (
     clone,
     is_regressor,
 )
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import column_or_1d
@@ -114,8 +116,8 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     best_estimator_ : estimator
-        Fitted on the rows of `X` and of the chosen corpora. It predicts alone: save or
-        export it, and not the rows of the corpora.
+        Fitted on the rows of `X` and of the chosen corpora. It predicts alone, behind
+        the steps before it: save these, and not the rows of the corpora.
 
     weights_ : dict of str to float
         Weight of each corpus.
@@ -420,13 +422,22 @@ def _scores(y, y_pred, probability):
 
 
 def _request_weights(model):
-    """Let the last step of an estimator have the sample weights, and no other step."""
+    """Let the last step of an estimator have the sample weights, and no other step.
+
+    The scores of a search in it are without weights.
+    """
     weighted = _last_steps(model)
     with config_context(enable_metadata_routing=True):
         for step in [model, *model.get_params().values()]:
             if hasattr(step, "fit") and has_fit_parameter(step, "sample_weight"):
                 is_weighted = any(step is one for one in weighted)
                 step.set_fit_request(sample_weight=is_weighted)
+            score = getattr(step, "score", None)
+            if score is not None and "sample_weight" in signature(score).parameters:
+                step.set_score_request(sample_weight=False)
+            if isinstance(scoring := getattr(step, "scoring", None), str):
+                scorer = get_scorer(scoring).set_score_request(sample_weight=False)
+                step.set_params(scoring=scorer)
     last = last_step(model)
     if not requests(last, "fit", ["sample_weight"]):
         raise ValueError(
