@@ -91,7 +91,7 @@ def report(
     require_matplotlib("A report")
     check_arguments(locals())
     folder = check_path(folder, "folder")
-    out = folder / "report.html" if out is None else check_path(out, "out")
+    out = folder / "report.html" if out is None else _check_page(check_path(out, "out"))
     comparison = Comparison.load(folder)
     measure, settings = comparison.measure, comparison.settings
     summary = comparison.summary(confidence_level)
@@ -153,6 +153,22 @@ def report(
     with replacing(out) as unfinished:
         unfinished.write_text(page, encoding="utf-8")
     return out
+
+
+def _check_page(path):
+    """Return the path of a page, or raise if there is something else."""
+    if path.exists() and not (path.is_file() and b"<!DOCTYPE html>" in _start(path)):
+        raise FileExistsError(
+            f"`out` is {str(path)!r}, which is there and no page of a report; pass "
+            "another path."
+        )
+    return path
+
+
+def _start(path):
+    """Return the first bytes of a file."""
+    with path.open("rb") as file:
+        return file.read(100)
 
 
 def read_template():
