@@ -1427,7 +1427,7 @@ def test_names_that_differ_in_case_or_zeros_are_reported(tmp_path):
     with pytest.warns(CorpusWarning):
         table = table_of(tmp_path, "file;speaker;emotion", *rows)
     assert table.attrs["problems"] == {
-        "names that differ in case or zeros alone": [
+        "names that differ in case, blanks or zeros alone": [
             "Anna and anna",
             "01 and 1",
             "wut and Wut",
@@ -1516,7 +1516,7 @@ def test_speakers_that_became_floats_are_the_same_persons(tmp_path):
             tmp_path, "file;speaker;emotion", *rows, f"d.wav;{nobody};anger"
         )
         assert table["speaker"].tolist() == ["1", "1", "2", None]
-    with pytest.warns(CorpusWarning, match="differ in case or zeros"):
+    with pytest.warns(CorpusWarning, match="differ in case, blanks or zeros"):
         table = table_of(tmp_path, "file;speaker;emotion", *rows, "d.wav;M3;joy")
     assert ["1 and 1.0"] in table.attrs["problems"].values()
 

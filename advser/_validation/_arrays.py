@@ -5,6 +5,7 @@ polars and pyarrow of any type. These checks return NumPy arrays, equal for equa
 labels. What they refuse is an error that names the parameter.
 """
 
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable
@@ -20,6 +21,8 @@ from sklearn.utils.validation import check_array, validate_data
 # and sparse matrices, which nothing public in scikit-learn does.
 take_rows = _safe_indexing
 
+# Marks that show nothing, other than those which join letters.
+UNSEEN = re.compile("[\u200b\u200e\u200f\u2060\ufeff]")
 LARGEST = 1e150  # number whose square remains finite in sums
 
 
@@ -142,7 +145,8 @@ def _check_distinct(names, name):
     """Raise a ValueError for names whose difference can't be seen."""
     seen = {}
     for label in sorted(names):
-        first = seen.setdefault(unicodedata.normalize("NFC", label).strip(), label)
+        looks = " ".join(UNSEEN.sub("", unicodedata.normalize("NFC", label)).split())
+        first = seen.setdefault(looks, label)
         if first != label:
             raise ValueError(
                 f"`{name}` holds {first!a} and {label!a}, which differ in "

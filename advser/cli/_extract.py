@@ -5,6 +5,7 @@ import argparse
 from ..audio import AudioEmbedding, EGeMAPS, extract_features
 from ._parser import Parser, counted, usage_errors
 from ._sources import FOLDERS, LABELS, add_source_options, print_failures, read_source
+from ._tables import warn_of_channels
 
 DESCRIPTION = """\
 Extract the features of recordings to a Parquet table: eGeMAPS, another set of
@@ -56,6 +57,7 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
         extractor = AudioEmbedding(options.embedding, **settings)
     with usage_errors(parser):
         table = read_source(options.source, corpus=options.corpus, wavs=options.wavs)
+        warn_of_channels(table, options.source)
         failures = extract_features(
             table, options.output, extractor=extractor, verbose=1
         )

@@ -13,6 +13,7 @@ from .._validation._paths import printable
 # What to set in Python, and what to do on the command line.
 REMEDIES = {
     " Set `(balance|neutral|shrinkage)`.*": "",
+    r"pass `root='\.'`": "pass `--wavs .`",
     "Pass an objective with `conditional=True`.*": "The method none has no adversary.",
     "`output`": "`-o`",
 }
@@ -53,14 +54,27 @@ class Parser(argparse.ArgumentParser):
 @contextmanager
 def usage_errors(parser: Parser) -> Iterator[None]:
     """End with a message for errors of the input; print warnings as lines."""
+    characters = set()  # which the font of the figures does not have
+
+    def show(warning, *_):
+        if found := re.match(r"Glyph (\d+) .* missing from font", str(warning)):
+            characters.add(chr(int(found[1])))
+        else:
+            print_note(with_options(str(warning)))
+
     with warnings.catch_warnings():
         for kind in (UserWarning, RuntimeWarning):
             warnings.simplefilter("default", kind)
-        warnings.showwarning = lambda warning, *_: print_note(
-            with_options(str(warning))
-        )
+        warnings.showwarning = show
         try:
             yield
+            if characters:
+                print_note(
+                    f"the figures lack {counted(len(characters), 'character')} such as "
+                    f"{min(characters)}, which their font does not have: set "
+                    "font.family in the file matplotlibrc to a font of your script, "
+                    "such as Noto Sans CJK JP"
+                )
         except BrokenPipeError:
             raise
         except (ImportError, OSError, ValueError) as error:

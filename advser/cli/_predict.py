@@ -62,7 +62,9 @@ examples:
   advser predict model.advser a.wav b.wav -o -
   advser predict model.advser calls.csv --speakers caller -o predictions.csv"""
 
-OTHER_FORMATS = {".parquet", ".feather", ".npz", ".xlsx", ".xls", ".ods", ".json"}
+OTHER_FORMATS = {
+    *(".tsv", ".tab", ".parquet", ".feather", ".npz", ".xlsx", ".xls", ".ods", ".json")
+}
 
 
 def add_options(parser: Parser) -> None:

@@ -31,6 +31,9 @@ from ._tables import (
     read_features_of_table,
     read_labels,
     select,
+    warn_of_channels,
+    warn_of_codes,
+    warn_of_split,
     warn_of_unused,
     with_features,
 )
@@ -75,6 +78,7 @@ SOURCES = LABELS + FEATURES + FOLDERS
 # Parameters of `load_recordings` that are options of the commands.
 OPTIONS = ["source", "corpus", "wavs", "emotions", "targets", "n_jobs"]
 OPTIONS += ["features", "feature_set"]
+MOST_EMOTIONS = 12  # to print
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +112,9 @@ class Recordings:
 
     recipe : dict or None
         How the features were extracted, see `EGeMAPS.recipe`; None if unknown.
+
+    labels : ndarray of shape (n_samples,) or None
+        The words for the emotions in the source.
     """
 
     name: str
@@ -118,6 +125,7 @@ class Recordings:
     n_others: int = 0
     sessions: np.ndarray | None = None
     recipe: dict | None = None
+    labels: np.ndarray | None = None
 
 
 def positive(text: str, least: int = 1) -> int:
@@ -265,11 +273,29 @@ def refuse_wavs(wavs: str | os.PathLike | None, source: str | os.PathLike) -> No
 
 
 def recordings_of(options: argparse.Namespace, **others: Any) -> Recordings:
-    """Load what the options of a command describe, and print what is left out."""
+    """Load what the options of a command describe, and print what it has."""
     given = {name: getattr(options, name) for name in OPTIONS}
     recordings = load_recordings(**given, verbose=1, **others)
     print_left_out(recordings)
+    if options.features is not None:
+        names = list(recordings.X)
+        shown = ", ".join(names) if len(names) < 4 else f"{names[0]} ... {names[-1]}"
+        print_note(f"features: {counted(len(names), 'column')}, {shown}")
+    if options.targets is None:
+        print_note(f"emotions: {emotion_counts(recordings)}")
     return recordings
+
+
+def emotion_counts(recordings: Recordings) -> str:
+    """Return the number of rows of each emotion, and other words for it."""
+    emotions = pd.Series(recordings.y, dtype=object)
+    labels = emotions if recordings.labels is None else pd.Series(recordings.labels)
+    parts = []
+    for emotion, number in emotions.value_counts()[:MOST_EMOTIONS].items():
+        words = {str(word).strip() for word in labels[emotions == emotion].dropna()}
+        words = sorted(w for w in words if w.casefold() != emotion.casefold())
+        parts.append(f"{emotion} {number:,}" + f" ({', '.join(words)})" * bool(words))
+    return ", ".join(parts) + ", ..." * (emotions.nunique() > MOST_EMOTIONS)
 
 
 def load_recordings(
@@ -362,6 +388,7 @@ def load_recordings(
         rows = open_columns(source)
         names = select(rows, features, source, used)
         X, table = read_features_of_table(rows, names, source)
+        warn_of_codes(X, table["emotion"])
         warn_of_unused(table, source, used)
         recipe = {"feature_set": f"those that `--features` names, {features}"}
     elif corpus is None and has_features(source):
@@ -374,6 +401,7 @@ def load_recordings(
         warn_of_unused(rows, source, used)
         otherwise = "name the columns of a table of features by `--features`"
         check_file_column(rows, source, otherwise)
+        warn_of_channels(rows, source)
         table = read_labels(rows, source, wavs)
     else:
         table = read_source(source, corpus=corpus, wavs=wavs)
@@ -391,10 +419,13 @@ def load_recordings(
         if column not in table or is_missing(table[column]).all():
             is_renamed = column == "emotion" and not is_missing(table["label"]).all()
             hint = " Rename its column label to emotion." if is_renamed else ""
+            if targets is not None:
+                hint = f" Its columns are {', '.join(map(str, table.columns[:20]))}."
             raise ValueError(
                 f"{source} has no {column!r}; {purpose} needs it for each recording."
                 f"{hint}"
             )
+    warn_of_split(table, source)
     wanted = ~table[labels].apply(is_missing).all(axis=1)
     wanted &= table[others].notna().all(axis=1)
     if emotions is not None:
@@ -435,6 +466,7 @@ def load_recordings(
         n_others=int((~wanted).sum()),
         sessions=as_objects("session") if by_session else None,
         recipe=recipe if "opensmile" in recipe else None,
+        labels=as_objects("label") if "label" in table else None,
     )
 
 

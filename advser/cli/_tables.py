@@ -29,6 +29,7 @@ from ._parser import counted
 
 TABLES = {".csv", ".tsv", ".parquet", ".npz"}
 TEXT_TABLES = {".txt", ".tab"}  # or other texts
+SPLITS = {"partition", "split", "subset", "set"}
 ROW, FILE = "row of the features", "file as in the table"  # columns that no table has
 
 
@@ -58,11 +59,9 @@ def open_columns(path: str | os.PathLike) -> pd.DataFrame:
             filled = [blank if none else v for v, none in zip(values, values.isna())]
             try:
                 values = np.stack(filled)
-            except (TypeError, ValueError) as error:
-                raise ValueError(
-                    f"{path} has vectors of unequal lengths in the column {name}; each "
-                    "row must have one of the same length."
-                ) from error
+            except (TypeError, ValueError):  # of unequal lengths: no features
+                columns[name] = values
+                continue
         if np.ndim(values) == 1:
             added = {name: np.asarray(values)}
         else:
@@ -199,6 +198,11 @@ def read_features_of_table(
     features = {}
     for name in names:
         values = rows[name]
+        if values.map(lambda one: isinstance(one, list | np.ndarray)).any():
+            raise ValueError(
+                f"{path} has vectors of unequal lengths in the column {name}; each row "
+                "must have one of the same length."
+            )
         numbers = pd.to_numeric(values, errors="coerce")
         wrong = values[numbers.isna()]
         wrong = wrong[~is_missing(wrong)]
@@ -302,18 +306,66 @@ def warn_of_unused(
 ) -> None:
     """Warn of numeric columns that are no labels and not used."""
     unused = []
-    for name in rows.columns.difference(["file", FILE, *COLUMNS, *used], sort=False):
+    others = ["file", FILE, *COLUMNS, "channel", *used]
+    for name in rows.columns.difference(others, sort=False):
         known = rows[name].dropna()
         if len(known) and pd.to_numeric(known, errors="coerce").notna().all():
             unused.append(name)
     if unused:
         warn(
             f"{path} has {counted(len(unused), 'unused numeric column')}, such as "
-            f"{unused[0]}; to use them as features, pass `--features` with their "
-            "names, a prefix or a pattern.",
+            f"{unused[0]}; if some are features of the recordings, pass `--features` "
+            "with their names, a prefix or a pattern.",
             CorpusWarning,
             stacklevel=2,
         )
+
+
+def warn_of_codes(X: pd.DataFrame, emotions: pd.Series) -> None:
+    """Warn of features of which each value has one emotion, as codes of it have."""
+    emotions = emotions.set_axis(X.index)
+    known = X.fillna(0.0).to_numpy()
+    for name in X.columns[(known == known.round()).all(axis=0)]:
+        groups = emotions.groupby(X[name].to_numpy())
+        are_few = 1 < groups.ngroups <= len(emotions) / 2
+        if are_few and (groups.nunique() == 1).all() and emotions.nunique() > 1:
+            warn(
+                f"each value of the feature {name} has one emotion, as a code of the "
+                "emotion has; leave it out of `--features` if it was made from the "
+                "labels.",
+                CorpusWarning,
+                stacklevel=2,
+            )
+
+
+def warn_of_channels(rows: pd.DataFrame, path: str | os.PathLike) -> None:
+    """Warn that a table of recordings has channels, which no command uses."""
+    if "channel" in map(str.lower, map(str, rows.columns)):
+        warn(
+            f"{path} has the column channel, which is not used: the features are of "
+            "the mean of all channels. Split the files, or extract each channel in "
+            "Python, by `EGeMAPS(channel=...)`.",
+            CorpusWarning,
+            stacklevel=2,
+        )
+
+
+def warn_of_split(table: pd.DataFrame, path: str | os.PathLike) -> None:
+    """Warn of a split into training and test rows, which no command uses."""
+    for name in table.columns:
+        if str(name).lower() not in SPLITS:
+            continue
+        parts = table[name].dropna().astype(str)
+        words = " ".join(parts.str.lower().unique())
+        if "train" in words and ("test" in words or "eval" in words):
+            counts = parts.value_counts()
+            shown = ", ".join(f"{part} {n:,}" for part, n in counts.items())
+            warn(
+                f"{path} has the split {name} ({shown} rows), which is not used: all "
+                "rows are. To hold rows out, leave them out of the table.",
+                CorpusWarning,
+                stacklevel=2,
+            )
 
 
 def with_features(

@@ -183,8 +183,8 @@ def translate(copy, rows, mapping):
         commas = commas[commas.str.fullmatch(r"-?\d+,\d+")]
         if len(commas):
             raise ValueError(
-                f"The column {column} of {copy.name} has {len(commas)} numbers with a "
-                f"decimal comma, such as {commas.iloc[0]!r}; write them with a point."
+                f"The column {column} has {len(commas)} numbers with a decimal comma, "
+                f"such as {commas.iloc[0]!r}; write them with a point."
             )
         copy.unreadable_values(rows, column, wrong, "is no number")
         rows[column] = numbers
@@ -299,6 +299,8 @@ def _remedy_for(file, root):
             return remedy
     if (name := _in_any_case(file, root)) is not None:
         return f"write it as the file is spelt, {name!r}"
+    if os.path.isfile(file):
+        return "it is relative to the current folder: pass `root='.'`"
     return ELSEWHERE
 
 

@@ -10,6 +10,7 @@ from warnings import warn
 import numpy as np
 import pandas as pd
 
+from .._validation._arrays import UNSEEN
 from .._validation._parameters import check_parameter, check_table
 from .._validation._paths import check_path, printable
 from ..exceptions import CorpusWarning
@@ -92,7 +93,7 @@ class Copy:
     EMPTY = "label files without an entry"
     NOT_FETCHED = "files that `git lfs pull` must fetch"
     NOT_READ = "files to convert to WAV"
-    ALIKE = "names that differ in case or zeros alone"
+    ALIKE = "names that differ in case, blanks or zeros alone"
     MERGED = "labels with one emotion"
     DOUBTFUL = "labels that may stand for a missing one; leave them empty if they do"
 
@@ -418,11 +419,16 @@ def stem(path):
 
 
 def alike(names):
-    """Return the names that differ in case, blanks or zeros alone, as texts."""
+    """Return the names that differ in case, blanks or zeros alone, as texts.
+
+    Blanks are hyphens and underscores too, and marks that cannot be seen.
+    """
     found = defaultdict(list)
     for name in names:
-        name_of = re.sub(r"\.0+$", "", name.casefold().strip())  # "1.0" as "1"
-        found[name_of.lstrip("0")].append(name)
+        seen = UNSEEN.sub("", name.casefold())
+        seen = " ".join(re.split(r"[\s_-]+", seen)).strip()
+        seen = re.sub(r"\.0+$", "", seen)  # "1.0" as "1"
+        found[re.sub(r"(?<!\d)0+(?=\d)", "", seen)].append(name)
     return [" and ".join(same) for same in found.values() if len(same) > 1]
 
 
