@@ -11,13 +11,7 @@ import audmetric
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import (
-    accuracy_score,
-    f1_score,
-    make_scorer,
-    mean_absolute_error,
-    recall_score,
-)
+from sklearn.metrics import make_scorer, mean_absolute_error, recall_score
 
 from ._validation._arrays import (
     LARGEST,
@@ -281,28 +275,6 @@ def rating_scorers(targets: Sequence[str] | None = None) -> dict[str, Callable]:
         for target, column in columns.items()
         for name in _SCORES
     }
-
-
-def emotion_scores(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> dict[str, float]:
-    """Return `uar`, `weighted_accuracy` and `macro_f1` by name."""
-    labels = pd.unique(y_true)
-    return {
-        "uar": unweighted_average_recall(y_true, y_pred),
-        "weighted_accuracy": accuracy_score(y_true, y_pred),
-        "macro_f1": f1_score(
-            y_true, y_pred, labels=labels, average="macro", zero_division=0
-        ),
-    }
-
-
-def recalls_of(
-    y_true: npt.ArrayLike, y_pred: npt.ArrayLike, emotions: Sequence
-) -> dict[str, float]:
-    """Return the recall of each emotion, by name; NaN if `y_true` does not have it."""
-    recalls = recall_score(
-        y_true, y_pred, labels=emotions, average=None, zero_division=np.nan
-    )
-    return {f"recall_{emotion}": recall for emotion, recall in zip(emotions, recalls)}
 
 
 def rating_scores(

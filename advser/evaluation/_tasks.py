@@ -6,18 +6,12 @@ A task has the columns of the predictions, the scores and the statistics.
 import numpy as np
 import pandas as pd
 from sklearn.base import is_regressor
-from sklearn.metrics import make_scorer
+from sklearn.metrics import accuracy_score, f1_score, make_scorer, recall_score
 
 from .._routing import request_for_scores
 from .._validation._arrays import check_labels, check_numbers, plain
 from .._validation._parameters import LEVEL, check_parameter
-from ..metrics import (
-    emotion_scores,
-    rating_scorers,
-    rating_scores,
-    recalls_of,
-    unweighted_average_recall,
-)
+from ..metrics import rating_scorers, rating_scores, unweighted_average_recall
 from ..speakers._knowledge import predict_by_speaker
 from ._statistics import ccc_difference, ccc_interval, uar_difference, uar_interval
 
@@ -129,11 +123,23 @@ class EmotionTask(Task):
 
     def score(self, rows):
         """Return the scores of all rows together, by name."""
-        return emotion_scores(*self.pair(rows))
+        y_true, y_pred = self.pair(rows)
+        labels = pd.unique(y_true)
+        return {
+            "uar": unweighted_average_recall(y_true, y_pred),
+            "weighted_accuracy": accuracy_score(y_true, y_pred),
+            "macro_f1": f1_score(
+                y_true, y_pred, labels=labels, average="macro", zero_division=0
+            ),
+        }
 
     def score_fold(self, rows):
         """Return the scores of a fold, with the recall of each emotion."""
-        return self.score(rows) | recalls_of(*self.pair(rows), self.emotions)
+        recalls = recall_score(
+            *self.pair(rows), labels=self.emotions, average=None, zero_division=np.nan
+        )
+        names = (f"recall_{emotion}" for emotion in self.emotions)
+        return self.score(rows) | dict(zip(names, recalls))
 
     def score_groups(self, rows, keys):
         """Return the measure of each group of rows that have the same keys."""
