@@ -161,21 +161,19 @@ def _read_table(file, name, settings):
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ValueError(f"`{file}`, line {line}: {error}. {ROW}") from None
+    end = max(text.rfind("\n"), text.rfind("\r"))
+    text = text[: end + 1]  # without a last row that is cut
     header, rows, lines = [], [], []
     reader = csv.reader(StringIO(text, newline=""), strict=True)
-    is_cut = not text.endswith(("\n", "\r"))
     try:
         header = next(reader, [])
         for row in reader:
             rows.append(row)
             lines.append(reader.line_num)
     except csv.Error as error:
-        if "unexpected end" not in str(error):
+        if "unexpected end" not in str(error):  # of a row that is cut within a value
             where = f"`{file}`, line {reader.line_num}"
             raise ValueError(f"{where}: {error}. {ROW}") from None
-        is_cut = False  # the cut row is not among the rows
-    if is_cut:
-        rows, header = rows[:-1], header if rows else []
     if not header:
         return empty(name, settings)
     keys = empty(name, settings).columns
