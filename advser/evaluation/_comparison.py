@@ -118,18 +118,17 @@ class Comparison(StoredComparison):
             raise ValueError(
                 f"`target` is {target!r}; the comparison has the targets {targets}."
             )
-        one, others = RatingTask([target]), RatingTask([*targets])
-        scores, predictions = self.scores, self.predictions
-        if len(targets) > 1:
-            found = {name: scores[f"{name}_{target}"] for name in one.scores}
-            several = [name for name in others.scores if name not in found]
-            scores = scores.drop(columns=several).assign(**found)
-            predictions = predictions.drop(columns={*others.names} - {*one.names})
+        if len(targets) == 1:
+            return self
+        one, others = RatingTask([target]), RatingTask(targets)
+        found = {name: self.scores[f"{name}_{target}"] for name in one.scores}
+        several = [name for name in others.scores if name not in found]
+        unused = {*others.names} - {*one.names}
         data = {**self.settings["data"], **one.described()}
         return replace(
             self,
-            scores=scores,
-            predictions=predictions,
+            scores=self.scores.drop(columns=several).assign(**found),
+            predictions=self.predictions.drop(columns=unused),
             settings={**self.settings, "data": data},
         )
 
@@ -168,7 +167,8 @@ class Comparison(StoredComparison):
         levels = ["estimator", "seed", "speaker"]
         scores = self._task.score_groups(self._finished, levels)
         by_speaker = scores.groupby(level=["estimator", "speaker"]).mean()
-        return by_speaker.unstack("estimator")[self._names].rename_axis(columns=None)
+        names = list(self._by_estimator)
+        return by_speaker.unstack("estimator")[names].rename_axis(columns=None)
 
     def summary(self, confidence_level: float = 0.95) -> pd.DataFrame:
         """Summarise each estimator in a row.
@@ -234,8 +234,8 @@ class Comparison(StoredComparison):
         scores = self.scores.groupby("estimator", sort=False)
         means = by_seed.mean()
         bounds = {
-            name: self._task.bounds(self._of(name), confidence_level)
-            for name in self._names
+            name: self._task.bounds(predictions, confidence_level)
+            for name, predictions in self._by_estimator.items()
         }
         low_high = pd.DataFrame(bounds, index=["low", "high"], dtype=float).T
         of_speaker = self.leakage[self.leakage["asked"] == SPEAKER]
@@ -296,14 +296,10 @@ class Comparison(StoredComparison):
             one of three orders), or "transductive" (all of their utterances, without
             the emotions). An estimator that does so in one fold counts as transductive.
         """
-        planned = self.settings["estimators"]
-        found = pd.concat(
-            [
-                pd.Series({name: planned[name]["kind"] for name in planned}),
-                self.scores.set_index("estimator")["kind"],
-            ]
-        )
-        rank = found.map(KINDS.index).groupby(level=0).max().reindex(list(planned))
+        planned = self.settings["estimators"].items()
+        kinds = pd.Series({name: estimator["kind"] for name, estimator in planned})
+        found = pd.concat([kinds, self.scores.set_index("estimator")["kind"]])
+        rank = found.map(KINDS.index).groupby(level=0, sort=False).max()
         return rank.map(dict(enumerate(KINDS)))
 
     def difference(
@@ -386,7 +382,7 @@ class Comparison(StoredComparison):
         ValueError
             If a baseline is unknown, or has not finished all folds of any seed.
         """
-        names = self._names
+        names, kinds = list(self._by_estimator), self.kinds()
         if baseline is None:
             pairs = list(combinations(names, 2))
         else:
@@ -396,24 +392,18 @@ class Comparison(StoredComparison):
                 self._of(name)
             others = [name for name in names if name not in baselines]
             pairs = [(name, base) for base, name in product(baselines, others)]
-        kinds = self.kinds()
-        options: dict = {
-            "confidence_level": confidence_level,
-            "random_state": random_state,
-        }
         rows = []
         for name, other in pairs:
             if kinds[name] == kinds[other]:
-                found = self.difference(name, other, **options)
-                rows.append(
-                    {
-                        "estimator": name,
-                        "other": other,
-                        "kind": kinds[name],
-                        **self._task.difference_row(found),
-                        "smallest_p_holm": found.smallest_p_value,
-                    }
+                found = self.difference(
+                    name,
+                    other,
+                    confidence_level=confidence_level,
+                    random_state=random_state,
                 )
+                row = {"estimator": name, "other": other, "kind": kinds[name]}
+                row |= self._task.difference_row(found)
+                rows.append(row | {"smallest_p_holm": found.smallest_p_value})
         columns = ["estimator", "other", "kind", self._task.effect]
         columns += ["low", "high", "p_value", "p_holm", "smallest_p_holm"]
         table = pd.DataFrame(rows, columns=columns)
@@ -447,18 +437,11 @@ class Comparison(StoredComparison):
         """The predictions of the finished seeds of each estimator, by its name."""
         return dict(iter(self._finished.groupby("estimator", sort=False)))
 
-    @property
-    def _names(self):
-        """The estimators with a finished seed, in their order."""
-        return [
-            name for name in self.settings["estimators"] if name in self._by_estimator
-        ]
-
     def _of(self, name):
         """Return the predictions of the finished seeds of an estimator."""
         if not isinstance(name, str) or name not in self._by_estimator:
             raise ValueError(
-                f"{name!r} is none of the estimators {sorted(self._names)}, which have "
-                "finished all folds of a seed."
+                f"{name!r} is none of the estimators {sorted(self._by_estimator)}, "
+                "which have finished all folds of a seed."
             )
         return self._by_estimator[name]
