@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
+from .._engine import last_step
 from .._routing import seeded, unseeded
 from .._validation._arrays import check_labels, count_rows
 from .._validation._parameters import check_arguments
@@ -274,7 +274,8 @@ def compare(
         "versions": environment(),
     }
     utterances = Utterances(X, y, speakers, names_of_rows(X, n_rows), genders=genders)
-    to_probe = task.strata(y), asked, probes
+    strata = y if isinstance(task, EmotionTask) else None  # with equal shares of each
+    to_probe = strata, asked, probes
     jobs = []
     if probes and _is_numeric(X):
         key = RAW_FEATURES, next(iter(seeds.values()))[0], None
@@ -339,7 +340,7 @@ def _fold(utterances, keys, estimator, train, test, task, orders):
     (_, seed, _), *_ = keys
     model = seeded(estimator, seed)
     fit_seconds = yield from fit(model, utterances, train, speakers)
-    search = model[-1] if isinstance(model, Pipeline) else model
+    search = last_step(model)
     best = getattr(search, "best_params_", None)
     adaptation = adaptation_of(model)
     chosen = (best or {}) | ({} if adaptation is None else {"adapt": adaptation})

@@ -35,9 +35,6 @@ class Task:
         """Return nothing: a file holds numbers, and no labels as text."""
         return {}
 
-    def strata(self, y):
-        """Return None: rows are split at random."""
-
     def score_fold(self, rows):
         """Return the scores of a fold."""
         return self.score(rows)
@@ -146,10 +143,6 @@ class EmotionTask(Task):
         is_hit = rows["y_true"] == rows["y_pred"]
         recall = is_hit.groupby([rows[name] for name in [*keys, "y_true"]]).mean()
         return recall.groupby(level=keys).mean()
-
-    def strata(self, y):
-        """Return the emotions: a split holds the same share of each."""
-        return y
 
 
 class RatingTask(Task):
