@@ -63,7 +63,7 @@ def unweighted_average_recall(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> f
     >>> unweighted_average_recall(["anger", "anger"], ["anger", "sadness"])
     0.5
     """
-    y_true, y_pred = _checked(y_true, y_pred)
+    y_true, y_pred = check_emotions(y_true, y_pred)
     recall = recall_score(y_true, y_pred, average="macro", zero_division=np.nan)
     return float(recall)
 
@@ -107,7 +107,7 @@ def speaker_uar(
     >>> speaker_uar(y_true, y_pred, speakers=["a", "a", "a", "b", "b"]).to_dict()
     {'a': 0.75, 'b': 1.0}
     """
-    y_true, y_pred = _checked(y_true, y_pred)
+    y_true, y_pred = check_emotions(y_true, y_pred)
     speakers = check_labels(speakers, "speakers", len(y_true), rows_of="y_true")
     rows_of = pd.Series(range(len(y_true))).groupby(speakers).indices
     uar = {
@@ -292,14 +292,16 @@ def rating_scores(
     return found
 
 
-def _checked(y_true, y_pred):
-    """Return both as arrays of labels."""
+def check_emotions(
+    y_true: npt.ArrayLike, y_pred: npt.ArrayLike, name: str = "y_pred"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return true and predicted emotions as arrays of labels."""
     n_rows = count_rows(y_true, "y_true")
     if not n_rows:
         raise ValueError("`y_true` has no rows; pass at least one.")
     y_true = check_labels(y_true, "y_true", n_rows, rows_of="y_true")
-    y_pred = check_labels(y_pred, "y_pred", n_rows, rows_of="y_true")
-    check_alike(y_pred, "y_pred", y_true, "y_true")
+    y_pred = check_labels(y_pred, name, n_rows, rows_of="y_true")
+    check_alike(y_pred, name, y_true, "y_true")
     return y_true, y_pred
 
 

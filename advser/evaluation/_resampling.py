@@ -11,7 +11,6 @@ from scipy import stats
 
 from .._validation._arrays import (
     LARGEST,
-    check_alike,
     check_columns_alike,
     check_labels,
     check_numbers,
@@ -22,6 +21,7 @@ from .._validation._arrays import (
     plain,
 )
 from .._validation._parameters import COUNT, LEVEL, SEED, check_parameter
+from ..metrics import check_emotions
 
 BATCH_SIZE = 2**20  # speakers in the draws that are computed at a time
 OF_RECALL, OF_CONCORDANCE = (0, 1), (-1, 1)  # smallest and largest score
@@ -64,20 +64,15 @@ def recall_sums(y_true, y_pred, speakers, name="y_pred"):
 
     They are the number of recognised utterances, a mean over seeds, and of all.
     """
-    n_rows = count_rows(y_true, "y_true")
-    y_true = check_labels(y_true, "y_true", n_rows, rows_of="y_true")
-    speaker, n_speakers = _speaker_codes(speakers, n_rows)
     predictions = np.asarray(plain(y_pred))
-    if predictions.ndim == 2 and predictions.shape[1]:
-        columns = list(predictions.T)
-    else:
-        columns = [y_pred]
-    columns = [check_labels(one, name, n_rows, rows_of="y_true") for one in columns]
-    for one in columns:
-        check_alike(one, name, y_true, "y_true")
+    has_columns = predictions.ndim == 2 and predictions.shape[1]
+    columns = list(predictions.T) if has_columns else [y_pred]
+    pairs = [check_emotions(y_true, one, name) for one in columns]
+    y_true, _ = pairs[0]
+    speaker, n_speakers = _speaker_codes(speakers, len(y_true))
     emotion, emotions = encode(y_true)
     sums = np.zeros((n_speakers, 2, len(emotions)))
-    correct = np.mean([(one == y_true).astype(float) for one in columns], axis=0)
+    correct = np.mean([(one == true).astype(float) for true, one in pairs], axis=0)
     np.add.at(sums, (speaker, 0, emotion), correct)
     np.add.at(sums, (speaker, 1, emotion), 1)
     return sums
