@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from .._progress import progress_bar
 from .._routing import call, seeded
@@ -148,28 +148,19 @@ def adaptation_curve(
     found = []
     bar = progress_bar(splits, name="adaptation", unit="folds", verbose=verbose)
     for train, test in bar:
-        alone, adaptive = (
-            seeded(estimator, random_state).set_params(**changed)
-            for changed in (inductive, {})
-        )
+        adaptive = seeded(estimator, random_state)
+        alone = clone(adaptive).set_params(**inductive)
         for model in (alone, adaptive):
             call(model, "fit", take_rows(X, train), y[train], speakers=speakers[train])
         of_alone = predict(alone, test)
         for order, repeat in product(orders, range(repeats)):
-            at = utterance_order(
-                y[test],
-                speakers[test],
-                order,
-                random_state=(random_state + repeat) % 2**32,
-            )
+            seed = (random_state + repeat) % 2**32
+            at = utterance_order(y[test], speakers[test], order, random_state=seed)
             rows = test[at]
             table = pd.DataFrame({"speaker": speakers[rows], "true": y[rows]})
             table["number"] = table.groupby("speaker").cumcount() + 1
             table = table.assign(order=order, repeat=repeat)
-            both = {
-                "inductive": of_alone[at],
-                "adaptive": predict(adaptive, rows),
-            }
+            both = {"inductive": of_alone[at], "adaptive": predict(adaptive, rows)}
             found += [table.assign(kind=kind, predicted=p) for kind, p in both.items()]
     curve = []
     firsts = [1, *(bound + 1 for bound in BOUNDS[:-1])]
