@@ -349,8 +349,9 @@ class EnrollmentScorer:
         """
         front, scaler, rest = split_at_scaler(fitted)
         X, y = take_rows(X, rows), y[rows]
+        speakers = np.full(len(rows), name)
         if front is not None:
-            X = call(front, "transform", X, speakers=np.full(len(rows), name))
+            X = call(front, "transform", X, speakers=speakers)
         candidates = np.flatnonzero(self._candidates(scaler, y))
         every = np.arange(len(rows))
         by_batch = getattr(scaler, "unknown", None) == "batch"
@@ -366,17 +367,11 @@ class EnrollmentScorer:
                 continue
             own = copy.deepcopy(scaler)
             if len(enrolled):
-                own.enroll(
-                    take_rows(X, enrolled),
-                    np.full(len(enrolled), name),
-                    neutral=self.neutral,
-                )
-            predicted = call(
-                pipeline_of([own, *rest]),
-                "predict",
-                take_rows(X, scored),
-                speakers=np.full(len(scored), name),
-            )
+                X_enrolled = take_rows(X, enrolled)
+                own.enroll(X_enrolled, speakers[enrolled], neutral=self.neutral)
+            model = pipeline_of([own, *rest])
+            X_scored = take_rows(X, scored)
+            predicted = call(model, "predict", X_scored, speakers=speakers[scored])
             uses_scored = k == "all" or (k == 0 and by_batch)
             found.append((k, repeat, uses_scored, rows[scored], predicted))
         return found
