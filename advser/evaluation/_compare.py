@@ -263,10 +263,7 @@ def compare(
         "estimators": {
             entry: {
                 **planned(estimators[name], model, seeds[name], of_entry),
-                "candidates": [
-                    {key: as_json(value) for key, value in candidate.items()}
-                    for candidate in candidates.get(name, [])
-                ],
+                "candidates": [as_json(one) for one in candidates.get(name, [])],
             }
             for name, model in models.items()
             for entry, of_entry in entries[name].items()

@@ -56,11 +56,10 @@ class Pair(NamedTuple):
         """Return the numbers of rows that are used and left out, ready for JSON."""
         is_test = utterances.corpora == self.test
         is_train = utterances.corpora == self.train
-        n_test, n_train = is_test.sum(), is_train.sum()
         if self.train == OTHERS:
-            n_train = len(is_test) - n_test
-        train_speakers = pd.unique(utterances.speakers[self.train_rows])
-        test_speakers = pd.unique(utterances.speakers[self.test_rows])
+            is_train = ~is_test
+        n_train, n_test = int(is_train.sum()), int(is_test.sum())
+        speakers = utterances.speakers
         return {
             "train": self.train,
             "test": self.test,
@@ -68,11 +67,11 @@ class Pair(NamedTuple):
             "n_emotions": len(self.emotions),
             "n_train": len(self.train_rows),
             "n_test": len(self.test_rows),
-            "n_train_left_out": int(n_train) - len(self.train_rows),
-            "n_test_left_out": int(n_test) - len(self.test_rows),
-            "n_unlabeled": 0 if self.is_within else int(n_test),
-            "train_speakers": len(train_speakers),
-            "test_speakers": len(test_speakers),
+            "n_train_left_out": n_train - len(self.train_rows),
+            "n_test_left_out": n_test - len(self.test_rows),
+            "n_unlabeled": 0 if self.is_within else n_test,
+            "train_speakers": len(pd.unique(speakers[self.train_rows])),
+            "test_speakers": len(pd.unique(speakers[self.test_rows])),
         }
 
 

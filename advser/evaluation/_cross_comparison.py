@@ -199,13 +199,8 @@ class CrossCorpusComparison(StoredComparison):
             base = cells.pop(min(own, key=lambda cell: known[cell]))
             for cell, predictions in cells.items():
                 found = TASK.difference(predictions, base, **options)
-                rows.append(
-                    {
-                        **dict(zip(CELL, cell)),
-                        "transductive": uses[cell],
-                        **TASK.difference_row(found),
-                    }
-                )
+                row = dict(zip(CELL, cell)) | {"transductive": uses[cell]}
+                rows.append(row | TASK.difference_row(found))
         columns = [*CELL, "transductive", TASK.effect, "low", "high", "p_value"]
         table = pd.DataFrame(rows, columns=columns)
         return table.assign(p_holm=holm(table["p_value"]))
