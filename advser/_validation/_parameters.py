@@ -92,7 +92,7 @@ ARGUMENTS: dict[str, Sequence] = {
     "n_resamples": [COUNT],
     "n_splits": [Number(Integral, 2)],
     "params": [dict, None],
-    "random_state": [SEED, np.random.RandomState, None],
+    "random_state": [SEED, None],
     "repeats": [COUNT],
     "search": [dict, None],
     "verbose": ["verbose"],

@@ -50,6 +50,14 @@ def check_estimators(estimators, *, allow_regressors=True):
             )
 
 
+def check_several(n_speakers, purpose):
+    """Raise a ValueError unless there are two speakers for some purpose."""
+    if n_speakers < 2:
+        raise ValueError(
+            f"`speakers` names {n_speakers} speaker; {purpose} needs two or more."
+        )
+
+
 def seeds_of(seeds, estimators, ordered=()):
     """Return the seeds of each estimator: one without a free random state has one.
 

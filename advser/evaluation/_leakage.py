@@ -11,6 +11,7 @@ from scipy.stats import t as student_t
 
 from .._validation._arrays import check_alike, check_labels, count_rows
 from .._validation._parameters import LEVEL, check_parameter
+from ._arguments import check_several
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +131,7 @@ class SpeakerLeakage:
         by_speaker = cells.groupby("speaker").mean()
         recall = by_speaker["hit"].rename("recall").rename_axis(None)
         n_speakers = len(recall)
-        check_several(n_speakers)
+        check_several(n_speakers, "a probe")
         return cls(
             probe=probe,
             **_interval(recall.mean(), recall.sem(), n_speakers - 1, confidence_level),
@@ -174,14 +175,6 @@ def leakage_of_genders(genders, predicted, speakers, *, probe, confidence_level)
         n_samples=len(table),
         recall=recall.droplevel("gender").rename("recall").rename_axis(None),
     )
-
-
-def check_several(n_speakers):
-    """Raise an error unless there are two speakers."""
-    if n_speakers < 2:
-        raise ValueError(
-            f"`speakers` names {n_speakers} speaker; a probe needs two or more."
-        )
 
 
 def _interval(accuracy, standard_error, freedom, confidence_level):

@@ -28,13 +28,9 @@ from .._validation._arrays import (
     encode,
     take_rows,
 )
-from .._validation._parameters import (
-    SEED,
-    check_arguments,
-    check_estimator,
-    check_parameter,
-)
-from ._leakage import SpeakerLeakage, check_several, leakage_of_genders
+from .._validation._parameters import check_arguments, check_estimator
+from ._arguments import check_several
+from ._leakage import SpeakerLeakage, leakage_of_genders
 from ._splits import dealt, halves
 
 PROBES = {
@@ -321,7 +317,7 @@ def cross_val_leakage(
     n_rows = count_rows(X)
     y = check_labels(y, "y", n_rows)
     speakers = check_labels(speakers, "speakers", n_rows)
-    check_probe(probe, y, genders, within_emotion, random_state)
+    check_probe(probe, y, genders, within_emotion)
     if genders is not None:
         genders = check_labels(genders, "genders", n_rows)
         check_genders(genders, speakers)
@@ -388,7 +384,7 @@ def leakage_of_parts(
     those of `cross_val_leakage`.
     """
     check_arguments(locals())
-    check_probe(probe, y, genders, within_emotion, random_state)
+    check_probe(probe, y, genders, within_emotion)
     if genders is not None:
         probed = np.concatenate([part for part, _ in parts])
         check_genders(genders[probed], speakers[probed])
@@ -432,7 +428,7 @@ def leakage_of_parts(
     )
 
 
-def check_probe(probe, y, genders, within_emotion, random_state):
+def check_probe(probe, y, genders, within_emotion):
     """Raise a ValueError unless these settings of a leakage go together."""
     if within_emotion and (y is None or genders is not None):
         raise ValueError(
@@ -447,7 +443,6 @@ def check_probe(probe, y, genders, within_emotion, random_state):
         raise ValueError(
             f"`probe` is {probe!r}; it must be one of {sorted(PROBES)} or a classifier."
         )
-    check_parameter(random_state, "random_state", SEED, None)
 
 
 def check_genders(genders, speakers):
@@ -490,7 +485,7 @@ def _folds(speakers, genders, y, n_splits, random_state):
             f"`speakers` gives speaker {single[0]!r} a single row; the probe needs one "
             "to train on and one to test on. Leave such rows out."
         )
-    check_several(len(names))
+    check_several(len(names), "a probe")
     # A test row costs its speaker a training row. If most speakers are in few of the
     # folds, that is the speaker whom the probe knows least: it guesses below chance.
     n_splits = min(n_splits, max(2, int(np.median(counts))))

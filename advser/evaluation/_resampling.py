@@ -22,6 +22,7 @@ from .._validation._arrays import (
 )
 from .._validation._parameters import COUNT, LEVEL, SEED, check_parameter
 from ..metrics import check_emotions
+from ._arguments import check_several
 
 BATCH_SIZE = 2**20  # speakers in the draws that are computed at a time
 OF_RECALL, OF_CONCORDANCE = (0, 1), (-1, 1)  # smallest and largest score
@@ -151,11 +152,7 @@ def _speaker_codes(speakers, n_rows):
     """Return a code for the speaker of each row, and the number of speakers."""
     speakers = check_labels(speakers, "speakers", n_rows, rows_of="y_true")
     codes, names = encode(speakers)
-    if len(names) < 2:
-        raise ValueError(
-            f"`speakers` names {len(names)} speaker; an interval for other speakers "
-            "needs two or more."
-        )
+    check_several(len(names), "an interval for other speakers")
     return codes, len(names)
 
 

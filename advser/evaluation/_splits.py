@@ -18,16 +18,12 @@ from .._validation._arrays import encode
 from .._validation._parameters import Number, check_parameter
 from ..model_selection import StackedGridSearchCV
 from ..model_selection._evaluation import is_stackable
+from ._arguments import check_several
 
 
 def speaker_disjoint_folds(cv, y, speakers, groups):
     """Return the training and test rows of each fold."""
-    n_speakers = len(pd.unique(speakers))
-    if n_speakers < 2:
-        raise ValueError(
-            f"`speakers` names {n_speakers} speaker; a test on unseen speakers needs "
-            "at least two."
-        )
+    check_several(len(pd.unique(speakers)), "a test on unseen speakers")
     return _disjoint(splitter_of(cv, "cv", groups), y, speakers, groups, "cv")
 
 
