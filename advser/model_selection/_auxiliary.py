@@ -390,13 +390,12 @@ class AuxiliaryCorpora(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """Return emotions and probabilities of speakers left out: a job."""
         model, fit = self._prepare(weights, corpora, own.take(train))
         yield Fit(model, fit)
-        X = take_rows(own.X, test)
-        speakers = None if own.speakers is None else own.speakers[test]
+        X, y, speakers = own.take(test)
         y_pred = call(model, "predict", X, speakers=speakers)
         if not hasattr(model, "predict_proba"):
             return y_pred, np.full(len(test), np.nan)
         probability = call(model, "predict_proba", X, speakers=speakers)
-        of_true = own.y[test][:, None] == model.classes_
+        of_true = y[:, None] == model.classes_
         return y_pred, np.where(of_true, probability, 0).sum(axis=1)
 
     def _prepare(self, weights, corpora, own):
@@ -482,8 +481,7 @@ def _joined(weights, corpora, own):
             others = _renamed(corpus.speakers, name, speakers)
             speakers = np.concatenate([speakers, others])
     if isinstance(own.X, pd.DataFrame):
-        others = np.concatenate(X[1:])
-        others = pd.DataFrame(others, columns=own.X.columns)
+        others = pd.DataFrame(np.concatenate(X[1:]), columns=own.X.columns)
         singles = own.X.dtypes[own.X.dtypes == np.float32]  # they stay so
         rows = pd.concat([own.X, others.astype(singles)])
         rows.attrs = own.X.attrs

@@ -114,9 +114,8 @@ def stacked_cross_validate(
         scores["indices"] = {"train": train, "test": test}
     for kind in ("test", "train")[: 1 + return_train_score]:
         of_kind = [result[f"{kind}_scores"] for result in found]
-        if isinstance(of_kind[0], dict):
-            for name in of_kind[0]:
-                scores[f"{kind}_{name}"] = np.array([s[name] for s in of_kind])
-        else:
-            scores[f"{kind}_score"] = np.array(of_kind)
+        if not isinstance(of_kind[0], dict):
+            of_kind = [{"score": score} for score in of_kind]
+        for name in of_kind[0]:
+            scores[f"{kind}_{name}"] = np.array([s[name] for s in of_kind])
     return scores
