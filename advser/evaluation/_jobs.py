@@ -271,14 +271,12 @@ def fit(model, utterances, train, domains, unlabeled=None):
     last, options = model, {}
     if unlabeled is not None:
         X_unlabeled = take_rows(utterances.X, unlabeled)
-        if isinstance(model, Pipeline):
-            last = model[-1]
-            if len(model) > 1:
-                front = model[:-1]
-                X = call(front, "fit_transform", X, y, **labels)
-                others = _labels(utterances, unlabeled, domains)
-                X_unlabeled = call(front, "transform", X_unlabeled, **others)
-                model.steps[:-1] = front.steps  # copies, if the pipeline has a memory
+        if isinstance(model, Pipeline) and len(model) > 1:
+            front, last = model[:-1], model[-1]
+            X = call(front, "fit_transform", X, y, **labels)
+            others = _labels(utterances, unlabeled, domains)
+            X_unlabeled = call(front, "transform", X_unlabeled, **others)
+            model.steps[:-1] = front.steps  # copies, if the pipeline has a memory
         options = {"X_unlabeled": X_unlabeled, "speakers_unlabeled": domains[unlabeled]}
     seconds = thread_time() - start
     seconds += yield Fit(last, partial(call, last, "fit", X, y, **labels, **options))
