@@ -5,7 +5,7 @@ The weighted accuracy of the literature is scikit-learn's ``accuracy_score``.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import audmetric
 import numpy as np
@@ -34,6 +34,7 @@ __all__ = [
     "unweighted_average_recall",
     "worst_speaker_uar",
 ]
+LIMITS: dict = {"rows_of": "rows of `y_true`", "largest": LARGEST}  # of ratings
 
 
 def unweighted_average_recall(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> float:
@@ -305,16 +306,23 @@ def check_emotions(
     return y_true, y_pred
 
 
+def check_ratings(
+    y_true: npt.ArrayLike, y_pred: npt.ArrayLike, name: str = "y_pred"
+) -> tuple[np.ndarray, Any]:
+    """Return true ratings as numbers, and predictions that have the same columns."""
+    y_true, y_pred = plain(y_true), plain(y_pred)
+    check_columns_alike(columns_of(y_true), "y_true", columns_of(y_pred), name)
+    n_rows = count_rows(y_true, "y_true")
+    return check_numbers(y_true, "y_true", n_rows, **LIMITS), y_pred
+
+
 def rated_columns(
     y_true: npt.ArrayLike, y_pred: npt.ArrayLike
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return true and predicted ratings of each target, without its unrated rows."""
-    n_rows = count_rows(y_true, "y_true")
-    y_true, y_pred = plain(y_true), plain(y_pred)
-    check_columns_alike(columns_of(y_true), "y_true", columns_of(y_pred), "y_pred")
-    limits: dict = {"rows_of": "rows of `y_true`", "largest": LARGEST}
-    y_true = check_numbers(y_true, "y_true", n_rows, **limits)
-    y_pred = check_predicted(y_pred, "y_pred", count_rows(y_pred, "y_pred"), **limits)
+    y_true, y_pred = check_ratings(y_true, y_pred)
+    n_rows = len(y_true)
+    y_pred = check_predicted(y_pred, "y_pred", count_rows(y_pred, "y_pred"), **LIMITS)
     if len(y_true) != len(y_pred) or y_true.size != y_pred.size:
         raise ValueError(
             f"`y_true` has shape {y_true.shape} and `y_pred` has {y_pred.shape}; pass "

@@ -9,19 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from .._validation._arrays import (
-    LARGEST,
-    check_columns_alike,
-    check_labels,
-    check_numbers,
-    check_predicted,
-    columns_of,
-    count_rows,
-    encode,
-    plain,
-)
+from .._validation._arrays import check_labels, check_predicted, encode, plain
 from .._validation._parameters import COUNT, LEVEL, SEED, check_parameter
-from ..metrics import check_emotions
+from ..metrics import LIMITS, check_emotions, check_ratings
 from ._arguments import check_several
 
 BATCH_SIZE = 2**20  # speakers in the draws that are computed at a time
@@ -93,12 +83,8 @@ def rating_sums(y_true, y_pred, speakers, name="y_pred"):
     ratings and predictions, of their squares and of their products. The mean and scale
     of the ratings standardise both, which does not change the concordance.
     """
-    limits = {"rows_of": "rows of `y_true`", "largest": LARGEST}
-    n_rows = count_rows(y_true, "y_true")
-    y_true, y_pred = plain(y_true), plain(y_pred)
-    check_columns_alike(columns_of(y_true), "y_true", columns_of(y_pred), name)
-    y_true = check_numbers(y_true, "y_true", n_rows, **limits)
-    y_pred = np.asarray(y_pred)
+    y_true, y_pred = check_ratings(y_true, y_pred, name)
+    n_rows, y_pred = len(y_true), np.asarray(y_pred)
     seeds = y_pred[..., None] if y_pred.ndim == y_true.ndim else y_pred
     if seeds.shape[:-1] != y_true.shape or not seeds.shape[-1]:
         raise ValueError(
@@ -106,7 +92,7 @@ def rating_sums(y_true, y_pred, speakers, name="y_pred"):
             "a prediction for each rating, and for each seed along a last axis."
         )
     y_true = y_true.reshape(n_rows, -1, 1)
-    y_pred = check_predicted(seeds.reshape(n_rows, -1), name, n_rows, **limits)
+    y_pred = check_predicted(seeds.reshape(n_rows, -1), name, n_rows, **LIMITS)
     y_pred = y_pred.reshape(*y_true.shape[:2], -1)  # (n_samples, n_targets, n_seeds)
     known = ~np.isnan(y_true)
     if known.sum(axis=0).max() < 2:
