@@ -11,13 +11,13 @@ from sklearn.base import BaseEstimator, clone
 
 from .._progress import progress_bar
 from .._routing import call, seeded
-from .._validation._arrays import check_labels, count_rows, encode, take_rows
+from .._validation._arrays import encode, take_rows
 from .._validation._parameters import SEED, check_arguments, check_parameter
 from ..metrics import unweighted_average_recall
 from ..speakers import utterance_order
 from ..speakers._adaptation import ORDERS
 from ..speakers._knowledge import adapts, predict_by_speaker, scalers
-from ._arguments import check_choices
+from ._arguments import check_choices, check_utterances
 from ._resampling import OF_RECALL, bootstrap_interval, recall
 from ._splits import speaker_disjoint_folds
 
@@ -131,9 +131,7 @@ def adaptation_curve(
         )
     orders = check_choices(orders, "orders", ORDERS)
     check_parameter(random_state, "random_state", SEED)
-    n_rows = count_rows(X)
-    y = check_labels(y, "y", n_rows)
-    speakers = check_labels(speakers, "speakers", n_rows)
+    y, speakers = check_utterances(X, y, speakers)
     alike = {"unknown": "population", "shrinkage": np.inf, "balance": False}
     inductive = {
         f"{name}__{parameter}": value

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import is_regressor
 
 from .._routing import unseeded
-from .._validation._arrays import check_unicode
+from .._validation._arrays import check_labels, check_unicode, count_rows
 from .._validation._parameters import COUNT, Numbers, check_estimator, check_parameter
 
 
@@ -48,6 +48,12 @@ def check_estimators(estimators, *, allow_regressors=True):
             raise ValueError(
                 f"`estimators` has the regressor {name!r}; pass classifiers."
             )
+
+
+def check_utterances(X, y, speakers):
+    """Return the emotion and the speaker of each row of X as arrays."""
+    n_rows = count_rows(X)
+    return check_labels(y, "y", n_rows), check_labels(speakers, "speakers", n_rows)
 
 
 def check_several(n_speakers, purpose):

@@ -29,6 +29,7 @@ from .._validation._parameters import (
 from ..metrics import unweighted_average_recall
 from ..model_selection._evaluation import MAX_STACK, bundles, is_stackable
 from ..speakers._enrolment import pipeline_of, split_at_scaler
+from ._arguments import check_utterances
 from ._splits import speaker_disjoint_folds
 
 COLUMNS = ["k", "neutral", "transductive", "repeat", "n_speakers", "n_samples", "uar"]
@@ -133,9 +134,7 @@ def enrollment_curve(
     {0: 0.8, 10: 0.9}
     """
     check_arguments(locals())
-    n_rows = count_rows(X)
-    y = check_labels(y, "y", n_rows)
-    speakers = check_labels(speakers, "speakers", n_rows)
+    y, speakers = check_utterances(X, y, speakers)
     folds = speaker_disjoint_folds("loso", y, speakers, speakers)
     folds = [(number, *fold) for number, fold in enumerate(folds)]
     scorer = EnrollmentScorer(

@@ -21,15 +21,9 @@ from sklearn.preprocessing import StandardScaler
 
 from .._engine._jobs import Fit, run_all
 from .._routing import call, representation, seeded
-from .._validation._arrays import (
-    check_array_named,
-    check_labels,
-    count_rows,
-    encode,
-    take_rows,
-)
+from .._validation._arrays import check_array_named, check_labels, encode, take_rows
 from .._validation._parameters import check_arguments, check_estimator
-from ._arguments import check_several
+from ._arguments import check_several, check_utterances
 from ._leakage import SpeakerLeakage, leakage_of_genders
 from ._splits import dealt, halves
 
@@ -314,12 +308,10 @@ def cross_val_leakage(
     """
     check_estimator(estimator, "estimator")
     check_arguments(locals())
-    n_rows = count_rows(X)
-    y = check_labels(y, "y", n_rows)
-    speakers = check_labels(speakers, "speakers", n_rows)
+    y, speakers = check_utterances(X, y, speakers)
     check_probe(probe, y, genders, within_emotion)
     if genders is not None:
-        genders = check_labels(genders, "genders", n_rows)
+        genders = check_labels(genders, "genders", len(y))
         check_genders(genders, speakers)
     job = held_out_embeddings(
         estimator, X, y, speakers, strata=y, random_state=random_state
