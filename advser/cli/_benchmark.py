@@ -116,7 +116,7 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
         try:
             recordings = recordings_of(options, by_session=by_session, memory=parts)
             folder.mkdir(parents=True, exist_ok=True)
-            compare_methods(options, recordings, methods, folder)
+            compare_methods(options, recordings, methods)
         except FileExistsError as error:
             if not parts.is_dir():
                 raise
@@ -130,13 +130,11 @@ def run(options: argparse.Namespace, parser: Parser) -> None:
 
 
 def compare_methods(
-    options: argparse.Namespace,
-    recordings: Recordings,
-    methods: Sequence[str],
-    folder: Path,
+    options: argparse.Namespace, recordings: Recordings, methods: Sequence[str]
 ) -> None:
     """Compare, print the results, draw the figures, and save the best model."""
-    n_folds, n_speakers = options.folds, len(set(recordings.speakers))
+    folder, n_folds = options.out, options.folds
+    n_speakers = len(set(recordings.speakers))
     if n_folds and n_folds > n_speakers:
         print_note(
             f"--folds is {n_folds} and there are {n_speakers} speakers, so one speaker "
