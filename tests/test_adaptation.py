@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from sklearn import config_context
 from sklearn.compose import ColumnTransformer
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import (
@@ -28,6 +30,7 @@ from advser import (
     UnknownSpeakerWarning,
 )
 from advser.evaluation import adaptation_curve, compare, enrollment_curve, uar_interval
+from advser.metrics import unweighted_average_recall
 from advser.speakers import utterance_order
 
 
@@ -614,3 +617,55 @@ def test_session_uses_a_frozen_scaler(toy):
     found = Session(frozen).predict_proba(toy.X)
     expected = Session(make_pipeline(scaler, classifier)).predict_proba(toy.X)
     np.testing.assert_array_equal(found, expected)
+
+
+def test_scores_of_the_choice_are_those_of_speakers_left_out_in_each_order():
+    X, y, speakers = corpus(spread=1.5)
+    kept = (y != "sad") | (np.arange(len(y)) % 4 == 0)  # emotions of unequal numbers
+    X, y, speakers = X[kept], y[kept], speakers[kept]
+    found = SpeakerScaler(unknown="adapt").fit(X, y, speakers).adaptation_scores_
+    scalers = {
+        "none": SpeakerScaler(shrinkage=np.inf),
+        "moments": SpeakerScaler(unknown="adapt", balance=False),
+        "emotions": SpeakerScaler(unknown="adapt", balance=True),
+    }
+    discriminant = LinearDiscriminantAnalysis(
+        "lsqr", shrinkage="auto", priors=[1 / 3] * 3
+    )
+    for name, scaler in scalers.items():
+        for order in found.columns:
+            true, predicted = [], []
+            for train, test in GroupKFold(5).split(X, y, speakers):
+                scaled = scaler.fit_transform(X[train], y[train], speakers[train])
+                discriminant.fit(scaled, y[train])
+                rows = utterance_order(y[test], speakers[test], order, random_state=0)
+                rows = test[rows]
+                scaled = scaler.transform(X[rows], speakers[rows])
+                true.extend(y[rows])
+                predicted.extend(discriminant.predict(scaled))
+            recall = unweighted_average_recall(true, predicted)
+            assert found.loc[name, order] == pytest.approx(recall)
+
+
+def test_each_repeat_of_a_curve_has_an_order_of_its_own(data):
+    model = make_pipeline(
+        SpeakerScaler(unknown="adapt", balance=False), LogisticRegression()
+    )
+    curve = adaptation_curve(model, *data, orders=["random"], repeats=3, cv=2)
+    adaptive = curve.query("kind == 'adaptive' and first == 1 and last == inf")
+    assert adaptive["uar"].nunique() > 1
+
+
+def test_the_random_state_of_a_curve_seeds_the_estimator(data):
+    scaler = SpeakerScaler(unknown="adapt", balance=False)
+    model = make_pipeline(scaler, RandomForestClassifier(2))
+    first, again, other = (
+        adaptation_curve(
+            model, *data, orders=["random"], repeats=1, cv=2, random_state=seed
+        )
+        .query("kind == 'inductive' and first == 1 and last == inf")["uar"]
+        .item()
+        for seed in (0, 0, 1)
+    )
+    assert first == again
+    assert first != other

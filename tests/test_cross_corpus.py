@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from baselines import GUESS, LR
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict
@@ -510,3 +511,14 @@ def test_an_adversary_over_one_corpus_is_refused(halves, within):
             transductive=False,
             within=within,
         )
+
+
+def test_each_seed_is_that_of_the_estimator(pair):
+    forest = {"forest": RandomForestClassifier(2)}
+    both = cross_corpus(pair, forest, within=None, seeds=[0, 3]).scores
+    found = []
+    for seed in (0, 3):
+        alone = cross_corpus(pair, forest, within=None, seeds=[seed]).scores
+        found.append(list(alone["uar"]))
+        assert list(both["uar"][both["seed"] == seed]) == found[-1]
+    assert found[0] != found[1]

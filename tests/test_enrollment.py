@@ -5,6 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
@@ -433,3 +434,14 @@ def test_display_of_several_estimators_draws_each_on_the_same_axes(corpus):
         np.testing.assert_allclose(found, expected.groupby("k")["uar"].mean())
     legend = display.ax_.get_legend().get_texts()
     assert [text.get_text() for text in legend] == list(methods)
+
+
+def test_the_random_state_seeds_the_draws_and_the_estimator(corpus):
+    forest = make_pipeline(SpeakerScaler(), RandomForestClassifier(2))
+    for pipe, k in ((model(), [3]), (forest, [0])):
+        first, again, other = (
+            list(enrollment_curve(pipe, *corpus, k=k, random_state=seed)["uar"])
+            for seed in (0, 0, 1)
+        )
+        assert first == again
+        assert first != other

@@ -131,3 +131,11 @@ def test_scores_of_ratings_do_not_depend_on_their_unit(unit, offset):
             for y_true, y_pred in (moved, (rated, predicted))
         ]
         assert scores[0] == pytest.approx(scores[1], abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["ccc", "pearson"])
+def test_constant_ratings_or_predictions_have_no_correlation(name):
+    constant, rated = np.full(4, 2.0), np.array([1.0, 2, 3, 4])
+    scorer = rating_scorers()[name]
+    for y_pred, y_true in [(constant, rated), (rated, constant), (constant, constant)]:
+        assert scorer(Echo(), y_pred, y_true) == 0

@@ -435,3 +435,29 @@ def test_gender_leakage_of_bad_input_says_what_is_wrong(
 ):
     with pytest.raises(ValueError, match=message):
         gender_leakage(speakers_of_two_genders[0], genders, speakers_of_two_genders[2])
+
+
+def accuracy_of_folds(place, speakers, y, n_splits):
+    """Return the mean accuracy in 20 draws of noise."""
+    return np.mean(
+        [
+            speaker_leakage(
+                place + 2 * np.random.default_rng(seed).normal(size=place.shape),
+                speakers,
+                y,
+                n_splits=n_splits,
+            ).accuracy
+            for seed in range(20)
+        ]
+    )
+
+
+@pytest.mark.parametrize("case", ["a speaker of two rows", "two rows of an emotion"])
+def test_few_rows_do_not_take_the_folds(case):
+    place = np.repeat(np.random.default_rng(0).normal(size=(6, 20)), 10, axis=0)
+    speakers = np.repeat(list("abcdef"), 10)
+    y = np.tile(np.repeat(np.arange(5), 2), 6)
+    if case == "a speaker of two rows":
+        place, speakers, y = place[:-8], speakers[:-8], None
+    many, few = (accuracy_of_folds(place, speakers, y, n) for n in (5, 2))
+    assert many > few + 0.03

@@ -120,3 +120,35 @@ def test_they_train_the_emotion_like_labels(method):
     np.testing.assert_allclose(
         ours.predict_proba(both.X), theirs.predict_proba(both.X), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("clip", [None, 2.0])
+def test_a_weight_counts_as_repeated_rows_where_it_decides(clip):
+    X, y, speakers = corpus(shift=1.0)
+    X[:, 0] -= np.where(y, 2.5, -2.5)  # of emotions that overlap
+    labeled, unlabeled = split(X, y, speakers, step=5)
+    weight = np.where(labeled.X[:, 1] > 0, 9, 1)
+    repeated = labeled.take(np.repeat(np.arange(len(labeled)), weight))
+    weighted = rows_of(labeled.X, labeled.targets, labeled.speakers, weight)
+    found = estimated(weighted, unlabeled, clip)
+    np.testing.assert_array_equal(found, estimated(repeated, unlabeled, clip))
+    assert (found != estimated(labeled, unlabeled, clip)).any()
+
+
+def test_a_rare_emotion_is_estimated_as_often_as_the_others():
+    X, y, speakers = corpus(shift=1.0)
+    X[:, 0] -= np.where(y, 2.0, -2.0)
+    labeled, unlabeled = split(X, y, speakers, step=5)
+    labeled = labeled.take((labeled.targets == 0) | (np.arange(len(labeled)) % 8 == 1))
+    found = estimated(labeled, unlabeled)
+    recall = [(found[unlabeled.targets == e] == e).mean() for e in (0, 1)]
+    assert min(recall) > 0.6
+
+
+def test_labelled_and_unlabelled_rows_of_unknown_speakers_are_of_two_speakers():
+    X, y, speakers = corpus(n_speakers=2, shift=6.0)
+    first = speakers == 0
+    speakers[:] = None
+    labeled = rows_of(X[first], y[first], speakers[first])
+    unlabeled = rows_of(X[~first], y[~first], speakers[~first])
+    assert (estimated(labeled, unlabeled) == y[~first]).mean() > 0.97

@@ -326,3 +326,22 @@ def test_interval_of_bad_ratings_says_what_is_wrong(options, message):
     arguments = {"y_true": [1.0, 2.0], "y_pred": [1.0, 2.0], "speakers": ["a", "b"]}
     with pytest.raises(ValueError, match=message):
         ccc_interval(**{**arguments, **options})
+
+
+def test_interval_of_a_difference_mirrors_that_of_the_opposite_one():
+    y_true, speakers, predict = corpus(np.random.default_rng(3))
+    one, other = predict(), predict()
+    other[::3] = (y_true[::3] + 1) % 3
+    better = uar_difference(y_true, one, other, speakers=speakers)
+    worse = uar_difference(y_true, other, one, speakers=speakers)
+    assert 0 < better.low < better.high
+    assert (worse.low, worse.high) == pytest.approx((-better.high, -better.low))
+
+
+def test_a_target_with_one_rating_is_left_out_of_a_difference():
+    rated = np.column_stack([np.arange(12.0) % 5, np.full(12, np.nan)])
+    predicted, other = np.nan_to_num(rated), np.ones((12, 2))
+    rated[0, 1] = 3.0
+    found = ccc_difference(rated, predicted, other, speakers=SPEAKERS)
+    alone = ccc_difference(rated[:, 0], predicted[:, 0], other[:, 0], speakers=SPEAKERS)
+    assert found.difference == pytest.approx(alone.difference)
