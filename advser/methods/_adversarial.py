@@ -128,8 +128,8 @@ class AdversarialSER(WithObjective, BaseSERClassifier):
         Further callbacks of the training; copies are used. Networks with callbacks are
         not trained in stacks. skorch's `EarlyStopping` may stop the training, by
         ``monitor="train_loss"`` or, with ``early_stopping=True``, by "valid_loss"; any
-        other KeyboardInterrupt is raised. `EpochScoring` and `BatchScoring` are
-        refused.
+        other KeyboardInterrupt is raised. `EpochScoring`, `BatchScoring` and
+        `PassthroughScoring` are refused.
 
     verbose : int, default=0
         Whether to print a line per epoch.
