@@ -24,6 +24,7 @@ from skorch.callbacks import (
     EpochScoring,
     GradientNormClipping,
     LRScheduler,
+    PassthroughScoring,
     TrainEndCheckpoint,
 )
 from small_networks import Interrupt
@@ -1348,3 +1349,54 @@ def test_labels_may_be_strings_of_variable_width(toy):
     ser = AdversarialSER(max_epochs=2, random_state=0).fit(toy.X, y, speakers=speakers)
     expected = clone(ser).fit(toy.X, toy.y, speakers=toy.speakers.astype(str))
     np.testing.assert_array_equal(ser.predict(toy.X), expected.predict(toy.X))
+
+
+def test_a_class_that_class_weight_does_not_name_counts_once(toy):
+    settings = {"max_epochs": 2, "random_state": 0}
+    plain, named = (
+        AdversarialSER(class_weight=weight, **settings)
+        .fit(toy.X, toy.y, speakers=toy.speakers)
+        .predict_proba(toy.X)
+        for weight in (None, {"anger": 1.0})
+    )
+    np.testing.assert_allclose(named, plain, rtol=1e-6)
+
+
+def test_unlabelled_rows_with_features_of_another_origin_are_refused(toy):
+    table = pd.DataFrame(toy.X, columns=[f"f{j}" for j in range(8)])
+    table.attrs["features"] = {"feature_set": "eGeMAPSv02", "opensmile": "2.5.0"}
+    other = table.copy()
+    other.attrs["features"] = {"feature_set": "ComParE_2016", "opensmile": "2.5.0"}
+    message = r"`X_unlabeled`.*'eGeMAPSv02'.*'ComParE_2016'"
+    with pytest.raises(ValueError, match=message):
+        AdversarialSER(max_epochs=1).fit(
+            table, toy.y, speakers=toy.speakers, X_unlabeled=other
+        )
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"adversary__weight": -1}, "'weight' parameter"),
+        ({"encoder": nn.Linear(3, 3)}, "`encoder`"),
+        ({"class_weight": {"ang": 2}}, "`class_weight`"),
+        ({"early_stopping": True, "validation_fraction": 0.99}, "early_stopping"),
+        ({"callbacks": [3]}, "`callbacks`"),
+        ({"callbacks": [PassthroughScoring("train_loss")]}, "PassthroughScoring"),
+    ],
+)
+def test_a_refit_that_is_refused_keeps_the_last_fit(changed, message, toy):
+    ser = AdversarialSER(GradientReversal(), max_epochs=1, random_state=0)
+    before = ser.fit(toy.X, toy.y, speakers=toy.speakers).predict_proba(toy.X)
+    with pytest.raises(ValueError, match=message):
+        ser.set_params(**changed).fit(toy.X, toy.y, speakers=toy.speakers)
+    np.testing.assert_array_equal(ser.predict_proba(toy.X), before)
+
+
+def test_early_stopping_without_speakers_takes_an_emotion_of_one_row(toy):
+    y = np.where(np.arange(len(toy.y)) == 7, "boredom", toy.y)
+    ser = AdversarialSER(max_epochs=2, early_stopping=True, random_state=0)
+    with pytest.warns(NoSpeakersWarning):
+        ser.fit(toy.X, y)
+    assert "boredom" in ser.classes_
+    assert "valid_uar" in ser.history_

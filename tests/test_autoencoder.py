@@ -1031,3 +1031,16 @@ def test_a_small_penalty_leaves_a_code_without_a_head_as_it_is():
         for alpha in (0.0, 1e-6)
     ]
     assert norms[1] == pytest.approx(norms[0], rel=0.05)
+
+
+def test_genders_in_two_notations_are_refused(toy):
+    genders = np.where(np.arange(len(toy.y)) % 2, "male", "female")
+    with pytest.raises(ValueError, match="`genders` and `genders_unlabeled`"):
+        AutoencoderSER(max_epochs=1).fit(
+            toy.X,
+            toy.y,
+            speakers=toy.speakers,
+            genders=np.arange(len(toy.y)) % 2,
+            X_unlabeled=toy.X,
+            genders_unlabeled=genders,
+        )

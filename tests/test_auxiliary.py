@@ -10,7 +10,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier, VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import GroupKFold, cross_validate
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -19,7 +19,7 @@ from sklearn.svm import LinearSVC
 import advser
 from advser import AdversarialSER, SpeakerScaler
 from advser.evaluation import compare, cross_val_leakage
-from advser.model_selection import AuxiliaryCorpora
+from advser.model_selection import AuxiliaryCorpora, StackedGridSearchCV
 
 EMOTIONS = np.array(["anger", "neutral", "sadness"])
 LINEAR = LogisticRegression(C=0.1)
@@ -407,3 +407,28 @@ def test_a_choice_needs_speakers(own):
 def test_a_failing_fit_keeps_its_error(own):
     with pytest.raises(ValueError, match="lr"):
         fitted(own, AdversarialSER(lr=-1.0, max_epochs=1))
+
+
+def test_the_loss_is_averaged_over_the_emotions(own):
+    X, y, speakers = own
+    kept = (y != "anger") | (np.arange(len(y)) % 4 == 0)
+    X, y, speakers = X[kept], y[kept], speakers[kept]
+    model = make_pipeline(StandardScaler(), LINEAR)
+    found = fitted((X, y, speakers), model, weights=[1.0])
+    losses = np.empty(len(y))
+    for train, test in GroupKFold(4).split(X, y, speakers):
+        model.fit(X[train], y[train])
+        at = np.searchsorted(EMOTIONS, y[test])
+        losses[test] = -np.log(model.predict_proba(X[test])[np.arange(len(test)), at])
+    expected = np.mean([losses[y == emotion].mean() for emotion in EMOTIONS])
+    assert found.scores_["log_loss"][0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("scoring", [None, "balanced_accuracy"])
+@pytest.mark.parametrize("search", [GridSearchCV, StackedGridSearchCV])
+def test_a_search_in_it_scores_without_the_weights(search, scoring, own):
+    network = AdversarialSER(None, max_epochs=2, random_state=0)
+    inner = search(network, {"alpha": [0.1, 1.0]}, cv=3, scoring=scoring)
+    found = fitted(own, inner, weights=[1.0])
+    assert found.best_estimator_.best_params_["alpha"] in (0.1, 1.0)
+    assert set(found.predict(own[0])) <= {*EMOTIONS}

@@ -356,6 +356,7 @@ def test_paths_are_checked_before_the_work(
 ):
     model = train(features, "--method", "svm")
     monkeypatch.setattr("advser.audio._extractor.read_recording", None)  # is not called
+    capsys.readouterr()
     paths = [corpus / "00-anger-0.wav", corpus / "none.wav", corpus / "no-folder"]
     error = error_of(capsys, "predict", model, *paths, "-o", "-")
     assert error == (
@@ -445,7 +446,9 @@ def test_benchmark_escapes_what_standard_output_cannot_write(
     assert r" \u2013 " in printed
     assert "All results are in" in printed
     said = capsys.readouterr().err  # of a font without the character
-    assert "Glyph" in said
+    assert "the figures lack 1 character such as" in said
+    assert "set font.family" in said
+    assert "Glyph" not in said
     assert "UserWarning" not in said
 
 
@@ -704,6 +707,69 @@ def test_numeric_columns_that_nobody_uses_are_reported(embeddings, capsys, tmp_p
     with pytest.warns(CorpusWarning, match=r"1 unused .* such as Unnamed: 0"):
         X = load_recordings(tmp_path / "index.csv", features="*").X
     assert list(X) == [f"emb_{i}" for i in range(20)]
+
+
+def test_features_and_emotions_that_are_used_are_printed(
+    embeddings, tmp_path, capsys, train
+):
+    table = pd.read_csv(embeddings / "wide.csv", dtype=str)
+    table.replace("happiness", "joy").to_csv(tmp_path / "t.csv", index=False)
+    train(tmp_path / "t.csv", "--features", "emb", "--method", "logistic")
+    said = capsys.readouterr().err
+    assert "features: 20 columns, emb_0 ... emb_19\n" in said
+    assert "emotions: anger 8, happiness 8 (joy), neutral 8, sadness 8\n" in said
+
+
+def test_a_code_of_the_emotion_among_the_features_is_reported(embeddings, tmp_path):
+    table = pd.read_csv(embeddings / "wide.csv", dtype={"speaker": str})
+    table["emb_code"] = table["emotion"].astype("category").cat.codes
+    table["emb_even"] = np.arange(len(table)) % 2
+    table.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.warns(CorpusWarning) as caught:
+        load_recordings(tmp_path / "t.csv", features="emb")
+    codes = [str(w.message) for w in caught if "one emotion" in str(w.message)]
+    assert len(codes) == 1
+    assert "the feature emb_code has one emotion" in codes[0]
+
+
+@pytest.mark.parametrize("name", ["split", "Partition"])
+def test_a_split_that_is_not_used_is_reported(name, embeddings, tmp_path):
+    table = pd.read_csv(embeddings / "wide.csv", dtype={"speaker": str})
+    table = table.drop(columns="age")
+    table[name] = np.where(table["speaker"] == table["speaker"][0], "test", "train")
+    table.to_csv(tmp_path / "t.csv", index=False)
+    n_test = (table[name] == "test").sum()
+    counts = f"train {len(table) - n_test}, test {n_test} rows"
+    match = rf"has the split {name} \({counts}\), which is not used"
+    with pytest.warns(CorpusWarning, match=match):
+        load_recordings(tmp_path / "t.csv", features="emb")
+
+
+def test_channels_of_a_table_are_reported(corpus, tmp_path, capsys):
+    table = pd.read_csv(corpus / "labels.csv", dtype=str).assign(channel=1)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    error = error_of(capsys, "extract", tmp_path / "t.csv", "-o", tmp_path / "f.csv")
+    run(
+        *("extract", tmp_path / "t.csv", "--wavs", corpus),
+        *("-o", tmp_path / "f.parquet"),
+    )
+    assert "has the column channel, which is not used" in capsys.readouterr().err
+    assert error
+
+
+def test_vectors_of_unequal_lengths_are_no_features(
+    embeddings, tmp_path, capsys, train
+):
+    table = pd.read_parquet(embeddings / "vectors.parquet")
+    table["votes"] = [["anger"] * (2 + i % 2) for i in range(len(table))]
+    table.to_parquet(tmp_path / "t.parquet")
+    options = ["--method", "logistic", "--features"]
+    train(tmp_path / "t.parquet", *options, "emb")
+    error = error_of(
+        *(capsys, "train", tmp_path / "t.parquet", *options, "votes"),
+        *("-o", tmp_path / "m"),
+    )
+    assert "vectors of unequal lengths in the column votes" in error
 
 
 def write(folder, **arrays):

@@ -1436,6 +1436,17 @@ def test_names_that_differ_in_case_or_zeros_are_reported(tmp_path):
     assert table["speaker"].nunique() == 4
 
 
+def test_names_that_look_nearly_alike_are_reported(tmp_path):
+    pairs = ["Jo Day, Jo\u00a0Day", "Kim Mai, Kim  Mai", "Lu Fox, Lu_Fox"]
+    pairs += ["Bo Kay, Bo Kay\u200f", "spk1, spk01", "s1, s10", "Ses01F, Ses01M"]
+    names = [name for pair in pairs for name in pair.split(", ")]
+    rows = [f"{i}.wav;{name};anger" for i, name in enumerate(names)]
+    with pytest.warns(CorpusWarning):
+        table = table_of(tmp_path, "file;speaker;emotion", *rows)
+    [found] = table.attrs["problems"].values()
+    assert sorted(found) == sorted(" and ".join(p.split(", ")) for p in pairs[:5])
+
+
 def test_names_in_two_forms_of_unicode_are_one(tmp_path):
     for name in ("J\u00f6rg", "Jo\u0308rg"):
         layouts.write_audio(tmp_path, f"{name}_{name}.wav")
@@ -1459,7 +1470,7 @@ def test_labels_with_one_emotion_are_reported(tmp_path):
 
 
 def test_decimal_commas_are_refused(tmp_path):
-    message = r"valence of \w+ has 1 numbers .* such as '3,5'"
+    message = r"The column valence has 1 numbers .* such as '3,5'"
     with pytest.raises(ValueError, match=message):
         table_of(tmp_path, "file;valence", "a.wav;3,5", "b.wav;4")
 
@@ -1550,3 +1561,14 @@ def test_a_recording_in_two_formats_is_reported(tmp_path):
         table = corpora.read_filenames(tmp_path, r"(?P<speaker>\w)\.")
     assert ["a.flac and a.wav"] in table.attrs["problems"].values()
     assert len(table) == 3
+
+
+def test_files_relative_to_the_current_folder_say_so(tmp_path, monkeypatch):
+    layouts.write_audio(tmp_path, "wavs", "a.wav")
+    (tmp_path / "labels").mkdir()
+    table = tmp_path / "labels" / "t.csv"
+    table.write_text("file,speaker,emotion\nwavs/a.wav,1,anger\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"current folder: pass `root='\.'`"):
+        corpora.read_table(table)
+    assert len(corpora.read_table(table, root=".")) == 1

@@ -535,6 +535,8 @@ def seeded_layer(seed):
         partial(loguniform, 0.5),
         lambda number: lru_cache(power(number)),
         lambda number: partial(power(number), factor=2),
+        lambda number: lambda X, *, factor=number: factor * X,
+        lambda number: partial(sorted, key=power(number)),
         lambda number: Power(number).__call__,
         lambda number: [EarlyStopping(patience=number)],
         lambda number: [("lr", LRScheduler(step_size=number))],
@@ -1207,3 +1209,46 @@ def test_a_folder_in_the_place_of_a_table_is_an_error(toy, tmp_path):
     (tmp_path / "scores.csv").mkdir()
     with pytest.raises(ValueError, match=r"scores\.csv` is no file; remove it"):
         Comparison.load(tmp_path)
+
+
+def test_macro_f1_is_that_of_the_emotions_in_the_fold(toy):
+    rows = (toy.speakers != "s1") | (toy.y != "anger")
+    X, y, speakers = (part[rows] for part in toy)
+    X[np.flatnonzero(speakers == "s1")[:5], 1] += 20  # as if they were angry
+    comparison = compare({"LR": LR}, X, y, speakers, probes=())
+    fold = comparison.predictions.query("speaker == 's1'")
+    assert "anger" in set(fold["y_pred"])
+    pair = fold["y_true"], fold["y_pred"]
+    expected = f1_score(*pair, labels=["neutral", "sadness"], average="macro")
+    [found] = comparison.scores.query("test_speakers == 's1'")["macro_f1"]
+    assert found == pytest.approx(expected)
+
+
+def test_a_speaker_with_ten_utterances_may_be_the_worst(toy):
+    wrong = np.flatnonzero(toy.speakers == "s1")
+    X, y, speakers = (np.delete(part, wrong[10:], axis=0) for part in toy)
+    X[speakers == "s1"] *= -1
+    summary = compare({"LR": LR}, X, y, speakers, probes=()).summary()
+    assert summary["worst_speaker"].tolist() == ["s1"]
+    assert summary["few_utterances"].tolist() == [0]
+
+
+class Warns(BaseEstimator, ClassifierMixin):
+    """Warns in each fit."""
+
+    def fit(self, X, y):
+        """Warn."""
+        warnings.warn("one of many", UserWarning, stacklevel=2)
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        """Return one class."""
+        return np.full(len(X), self.classes_[0])
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_warning_of_many_fits_is_shown_once(n_jobs, toy):
+    with pytest.warns(UserWarning, match="one of many") as caught:
+        compare({"warns": Warns()}, *toy, probes=(), n_jobs=n_jobs)
+    assert [warning.filename for warning in caught] == [__file__]

@@ -510,7 +510,7 @@ def test_objective_with_a_layer_of_unknown_width(toy):
         small(Lazy()).fit(*toy)
 
 
-@pytest.mark.parametrize("name", ["n_speakers", "support", "training"])
+@pytest.mark.parametrize("name", ["n_speakers", "support", "training", "membership"])
 def test_objective_with_a_parameter_that_would_be_overwritten(toy, name):
     space = {}
     exec(f"def __init__(self, {name}=3):\n    self.{name} = {name}", space)

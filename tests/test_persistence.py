@@ -330,6 +330,14 @@ def test_search_says_to_save_its_best_estimator(toy, file, routing):
     kept(search.best_estimator_, file)
 
 
+def test_search_behind_other_steps_says_to_save_its_best_estimator(toy, file):
+    search = GridSearchCV(SVC(), {"C": [1.0]}, cv=2)
+    model = make_pipeline(StandardScaler(), search).fit(toy.X, toy.y)
+    with pytest.raises(ValueError, match="put its `best_estimator_` in its place"):
+        advser.save(model, file, trusted=["sklearn.model_selection.GridSearchCV"])
+    kept(make_pipeline(model[0], model[1].best_estimator_), file)
+
+
 def test_file_is_replaced_whole(toy, file):
     file.write_bytes(b"old")
     assert isinstance(kept(SpeakerScaler(), file), SpeakerScaler)

@@ -218,6 +218,16 @@ def test_command_writes_the_report(folder, tmp_path, capsys):
     assert "guess" in Page(out).text
 
 
+def test_only_a_page_of_a_report_is_overwritten(folder, tmp_path):
+    page = report(folder, tmp_path / "page.html")
+    assert report(folder, page) == page
+    (tmp_path / "labels.csv").write_text("file,emotion")
+    for out in (tmp_path / "labels.csv", tmp_path):
+        with pytest.raises(FileExistsError, match=r"`out` is .* no page of a report"):
+            report(folder, out)
+    assert (tmp_path / "labels.csv").read_text() == "file,emotion"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -868,3 +868,9 @@ def test_stacked_search_agrees_with_separate_fits(n_splits, settings):
     )
     assert np.isfinite(expected).all()
     np.testing.assert_allclose(stacked, expected, rtol=1e-6)
+
+
+def test_a_large_weight_of_the_emotion_is_no_divergence(toy):
+    ser = SiameseSER(emotion_weight=1e4, max_epochs=3, random_state=0)
+    ser.fit(toy.X, toy.y, speakers=toy.speakers)
+    assert ser.history_["train_emotion_loss"].iloc[-1] > 0

@@ -361,8 +361,8 @@ def warn_of_split(table: pd.DataFrame, path: str | os.PathLike) -> None:
             counts = parts.value_counts()
             shown = ", ".join(f"{part} {n:,}" for part, n in counts.items())
             warn(
-                f"{path} has the split {name} ({shown} rows), which is not used: all "
-                "rows are. To hold rows out, leave them out of the table.",
+                f"{path} has the split {name} ({shown} rows), which is not used: rows "
+                "of all its parts are. To hold some out, leave them out of the table.",
                 CorpusWarning,
                 stacklevel=2,
             )
