@@ -156,19 +156,14 @@ def report(
 
 
 def _check_page(path):
-    """Return the path of a page, or raise if there is something else."""
-    if path.exists() and not (path.is_file() and b"<!DOCTYPE html>" in _start(path)):
+    """Return the path of a page, or raise an error if there is something else."""
+    is_page = path.is_file() and b"<!DOCTYPE html>" in path.read_bytes()[:100]
+    if path.exists() and not is_page:
         raise FileExistsError(
             f"`out` is {str(path)!r}, which is there and no page of a report; pass "
             "another path."
         )
     return path
-
-
-def _start(path):
-    """Return the first bytes of a file."""
-    with path.open("rb") as file:
-        return file.read(100)
 
 
 def read_template():

@@ -78,7 +78,7 @@ SOURCES = LABELS + FEATURES + FOLDERS
 # Parameters of `load_recordings` that are options of the commands.
 OPTIONS = ["source", "corpus", "wavs", "emotions", "targets", "n_jobs"]
 OPTIONS += ["features", "feature_set"]
-MOST_EMOTIONS = 12  # to print
+MOST_EMOTIONS, MOST_WORDS = 12, 3  # to print: of all, and for one emotion
 
 
 @dataclass(frozen=True, eq=False)
@@ -294,7 +294,8 @@ def emotion_counts(recordings: Recordings) -> str:
     for emotion, number in emotions.value_counts()[:MOST_EMOTIONS].items():
         words = {str(word).strip() for word in labels[emotions == emotion].dropna()}
         words = sorted(w for w in words if w.casefold() != emotion.casefold())
-        parts.append(f"{emotion} {number:,}" + f" ({', '.join(words)})" * bool(words))
+        shown = ", ".join([*words[:MOST_WORDS], *["..."] * (len(words) > MOST_WORDS)])
+        parts.append(f"{emotion} {number:,}" + f" ({shown})" * bool(words))
     return ", ".join(parts) + ", ..." * (emotions.nunique() > MOST_EMOTIONS)
 
 

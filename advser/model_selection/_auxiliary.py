@@ -431,8 +431,8 @@ def _request_weights(model):
             if hasattr(step, "fit") and has_fit_parameter(step, "sample_weight"):
                 is_weighted = any(step is one for one in weighted)
                 step.set_fit_request(sample_weight=is_weighted)
-            score = getattr(step, "score", None)
-            if score is not None and "sample_weight" in signature(score).parameters:
+            may_request = hasattr(step, "score") and hasattr(step, "set_score_request")
+            if may_request and "sample_weight" in signature(step.score).parameters:
                 step.set_score_request(sample_weight=False)
             if isinstance(scoring := getattr(step, "scoring", None), str):
                 scorer = get_scorer(scoring).set_score_request(sample_weight=False)
