@@ -227,12 +227,12 @@ def test_pipe_is_no_model(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::advser.NoSpeakersWarning")
-@pytest.mark.parametrize("fraction", [0.05, 0.95])
-def test_validation_fraction_that_leaves_no_speaker_is_named(fraction):
+@pytest.mark.parametrize(("fraction", "speakers"), [(0.95, S), (0.99, None)])
+def test_validation_fraction_that_leaves_nothing_to_train_is_named(fraction, speakers):
     model = advser.AdversarialSER(early_stopping=True, validation_fraction=fraction)
     rare = np.where(np.arange(24) == 3, "rare", Y)
     with pytest.raises(ValueError, match=f"`validation_fraction={fraction}` leave no"):
-        model.fit(X, Y, speakers=S) if fraction > 0.5 else model.fit(X, rare)
+        model.fit(X, rare, speakers=speakers)
 
 
 def test_columns_and_tables_are_taken_everywhere():
