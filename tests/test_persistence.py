@@ -227,6 +227,17 @@ def test_cache_of_another_machine_is_not_kept(file, tmp_path):
     assert model.memory == str(tmp_path)
 
 
+def test_cache_that_a_file_names_is_not_used(toy, file, tmp_path):
+    advser.save(make_pipeline(StandardScaler(), SVC()).fit(toy.X, toy.y), file)
+    schema = json.loads(members_of(file.read_bytes())["schema.json"])
+    folder = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode"}
+    folder |= {"content": json.dumps(str(tmp_path)), "is_json": True, "__id__": 1}
+    assert schema["content"]["content"]["memory"]["content"] == "null"
+    schema["content"]["content"]["memory"] |= folder
+    file.write_bytes(changed(file.read_bytes(), schema=schema))
+    assert advser.load(file).memory is None
+
+
 def test_session_goes_on_in_another_process(toy, tmp_path, routing):
     X, y, speakers = toy
     models = {
@@ -504,9 +515,10 @@ def tampered(data, canary):
             f"reference to {name}",
             archive_of({**members, "schema.json": text}.items()),
         )
-    with pytest.warns(UserWarning, match="Duplicate"):
-        twice = archive_of([*members.items(), ("schema.json", b"{}")])
-    yield "member twice", twice
+    for name, content in (("schema.json", b"{}"), (array, members[array])):
+        with pytest.warns(UserWarning, match="Duplicate"):
+            twice = archive_of([*members.items(), (name, content)])
+        yield f"{name} twice", twice
     yield (
         "bomb",
         archive_of(
