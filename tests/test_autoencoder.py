@@ -1044,3 +1044,13 @@ def test_genders_in_two_notations_are_refused(toy):
             X_unlabeled=toy.X,
             genders_unlabeled=genders,
         )
+
+
+def test_unlabelled_rows_of_unknown_speakers_are_used_with_early_stopping(toy):
+    labeled = np.arange(len(toy.y)) % 3 == 0
+    ser = AutoencoderSER(early_stopping=True, max_epochs=3, random_state=0)
+    with pytest.warns(NoSpeakersWarning):
+        alone = ser.fit(toy.X[labeled], toy.y[labeled]).predict_proba(toy.X)
+    with pytest.warns(NoSpeakersWarning):
+        ser.fit(toy.X[labeled], toy.y[labeled], X_unlabeled=toy.X[~labeled])
+    assert np.abs(ser.predict_proba(toy.X) - alone).max() > 1e-3

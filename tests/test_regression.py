@@ -553,3 +553,13 @@ def test_a_row_without_ratings_is_like_an_unlabelled_one_of_an_unknown_speaker(r
         np.concatenate([speakers.astype(object), [None] * 40]),
     )
     np.testing.assert_allclose(one.predict(X), other.predict(X), rtol=1e-3, atol=1e-3)
+
+
+def test_rows_without_ratings_do_not_change_the_scale_of_the_others(rated):
+    X, y, _ = rated
+    ser = AdversarialSERRegressor(None, max_epochs=1, lr=1e-12, random_state=0)
+    expected = ser.fit(X, y).predict(X)
+    unrated = np.full_like(y, np.nan)
+    thrice = np.concatenate([X] * 3)  # with the mean and the variance of X
+    found = ser.fit(thrice, np.concatenate([y, unrated, unrated])).predict(X)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
