@@ -34,6 +34,7 @@ from torch import nn
 from advser import AdversarialSER, AdversarialSERRegressor
 from advser.datasets import load_emodb
 from advser.exceptions import NoSpeakersWarning
+from advser.methods._data import standardization
 from advser.nn import Dropout, GaussianDropout, Noise
 from advser.objectives import ClosedForm, Confusion, GradientReversal, MaxEntropy
 
@@ -1400,3 +1401,11 @@ def test_early_stopping_without_speakers_takes_an_emotion_of_one_row(toy):
         ser.fit(toy.X, y)
     assert "boredom" in ser.classes_
     assert "valid_uar" in ser.history_
+
+
+def test_standardisation_is_by_all_rows_of_a_large_corpus():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20_000, 2)) + np.arange(20_000)[:, None] / 100
+    scaled = standardization(X, np.ones(len(X)))(torch.from_numpy(X))
+    np.testing.assert_allclose(scaled.mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(scaled.std(0, correction=0), 1, rtol=1e-6)
