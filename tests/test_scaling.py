@@ -793,3 +793,13 @@ def test_a_constant_feature_does_not_change_what_is_guessed_of_the_emotions(toy)
         for X in (toy.X, wide)
     )
     np.testing.assert_allclose(wide[:, :-1], narrow, rtol=1e-4, atol=1e-4)
+
+
+def test_emotions_that_features_do_not_show_change_no_mean():
+    rng = np.random.default_rng(0)
+    X, codes = rng.normal(size=(80, 60)), np.repeat(np.arange(8), 10)
+    y = EMOTIONS[rng.integers(3, size=80)]  # fitted on their own speakers only
+    scaler = SpeakerScaler(balance=True, shrinkage=5).fit(X, y, codes)
+    new = rng.normal(size=(10, 60))  # one row of each of ten speakers
+    scaler.enroll(new, np.arange(10) + 8)
+    np.testing.assert_allclose(scaler.means_[8:], new, atol=0.1)
