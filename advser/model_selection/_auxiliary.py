@@ -421,10 +421,7 @@ def _scores(y, y_pred, probability):
 
 
 def _request_weights(model):
-    """Let the last step of an estimator have the sample weights, and no other step.
-
-    The scores of a search in it are without weights.
-    """
+    """Let the last step alone have the sample weights, and no score of a search."""
     weighted = _last_steps(model)
     with config_context(enable_metadata_routing=True):
         for step in [model, *model.get_params().values()]:

@@ -138,7 +138,7 @@ class EmotionEffects:
         probabilities = softmax(self.temperature * scores, axis=1)
         return (probabilities[:, :, None] * self.effects).sum(axis=1)
 
-    def moments(self, X, codes, before=None, *, average, has_effect=True):
+    def statistics(self, X, codes, before=None, *, average, has_effect=True):
         """Return the statistics of speakers without what the emotions of rows add.
 
         Parameters

@@ -606,7 +606,7 @@ class SpeakerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Return the statistics of the rows of each code, balanced if asked for."""
         if self._emotions is None:
             return moments(X, codes)
-        return self._emotions.moments(
+        return self._emotions.statistics(
             X, codes, before, average=self._average, has_effect=has_effect
         )
 
