@@ -7,6 +7,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from itertools import product
+from threading import Event
 
 import joblib
 import numpy as np
@@ -1188,18 +1189,41 @@ def test_own_modules_are_told_apart_by_their_code():
     assert one == same != other
 
 
+class Waits(BaseEstimator, ClassifierMixin):
+    """Waits in the fit until it may go on."""
+
+    def __init__(self, number=0):
+        self.number = number
+
+    def fit(self, X, y):
+        """Wait."""
+        STARTED[self.number].set()
+        assert MAY_GO_ON[self.number].wait(60)
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        """Return one class."""
+        return np.full(len(X), self.classes_[0])
+
+
+STARTED, MAY_GO_ON = [Event(), Event()], [Event(), Event()]
+
+
 def test_threads_that_compare_restore_the_filters_of_warnings(toy):
-    adaptive = make_pipeline(SpeakerScaler(unknown="adapt"), LogisticRegression())
     before = list(warnings.filters)
 
-    def run(cv):
-        with pytest.raises(AdaptationWarning):  # which the tests turn into an error
-            compare({"LR": adaptive}, *toy, probes=(), cv=cv)
+    def run(number):
+        compare({"waits": Waits(number)}, *toy, probes=(), cv=2)
 
     with ThreadPoolExecutor(2) as executor:
-        runs = [executor.submit(run, cv) for cv in (4, 2)]
-    for one in runs:
-        one.result()
+        runs = []
+        for number in (0, 1):  # each begins while the one before is in a fit
+            runs.append(executor.submit(run, number))
+            assert STARTED[number].wait(60)
+        for number in (0, 1):  # and the first one ends first
+            MAY_GO_ON[number].set()
+            runs[number].result()
     assert warnings.filters == before
 
 
